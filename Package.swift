@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The layout is the architecture: an arrow here is an import there, and Tests/HouseTests fails when a file disagrees.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
+}
+
+func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+let package = Package(
+    name: "hub",
+    products: [
+        .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // C libraries: one module each, imported by exactly one Swift target.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        // The homes of the C libraries: the only targets that may say `unsafe`.
+        module("Linux", ["CLinux"]),
+        module("Zlib", ["CZlib"]),
+        module("OpenSSL", ["COpenSSL"]),
+        module("Postgres", ["CPostgres"]),
+        module("Kafka", ["CRdkafka"]),
+        module("Curl", ["CCurl"]),
+
+        // Pure: no I/O, no clock, no randomness of their own.
+        module("JSON"),
+        module("HTTP"),
+        module("WSProtocol", ["HTTP", "Zlib"]),
+        module("Auth", ["OpenSSL", "JSON"]),
+        module("Messaging", ["JSON"]),
+
+        // Threads, sockets, timers.
+        module("Reactor", ["Linux"]),
+
+        // Everything joined.
+        module(
+            "Hub",
+            [
+                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "HubMain",
+            dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: house),
+
+        suite("JSONTests", ["JSON"]),
+        suite("HTTPTests", ["HTTP"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
+        suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
+        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("ReactorTests", ["Reactor", "Linux"]),
+        suite("PostgresTests", ["Postgres"]),
+        suite("KafkaTests", ["Kafka"]),
+        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("HouseTests", []),
+    ]
+)

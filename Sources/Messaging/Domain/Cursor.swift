@@ -1,0 +1,68 @@
+/// How far one user has come in one channel.
+public struct Cursor: Equatable, Sendable {
+    public var delivered: Seq
+    public var seen: Seq
+    /// Everything up to here is read.
+    public var read: Seq
+    /// Read out of order: ascending, disjoint, each above `read`.
+    public var readAlso: [ClosedRange<UInt64>]
+    public init(delivered: Seq = .zero, seen: Seq = .zero, read: Seq = .zero, readAlso: [ClosedRange<UInt64>] = []) {
+        self.delivered = delivered
+        self.seen = seen
+        self.read = read
+        self.readAlso = readAlso
+    }
+}
+
+/// The server's own numbers for one (user, channel): absolute, as of `head`, and never made by adding on a client.
+public struct Counters: Equatable, Sendable {
+    public var unread: UInt32
+    public var unseen: UInt32
+    /// Of the unread, those of priority high or critical.
+    public var urgent: UInt32
+    public init(unread: UInt32 = 0, unseen: UInt32 = 0, urgent: UInt32 = 0) {
+        self.unread = unread
+        self.unseen = unseen
+        self.urgent = urgent
+    }
+}
+
+/// Where a user stands in a channel, all read in one snapshot.
+public struct ChannelState: Equatable, Sendable {
+    public var channel: Channel
+    /// The newest `seq` of the channel in the snapshot; `counters` are as of this.
+    public var head: Seq
+    public var cursor: Cursor
+    public var counters: Counters
+    /// Grows with every change of the cursor row. `head + cursorVersion` orders counters of one (user, channel).
+    public var cursorVersion: UInt64
+    /// Members of a conversation; empty for the other kinds.
+    public var members: [UserID]
+    public init(
+        channel: Channel, head: Seq = .zero, cursor: Cursor = Cursor(), counters: Counters = Counters(), cursorVersion: UInt64 = 0,
+        members: [UserID] = []
+    ) {
+        self.channel = channel
+        self.head = head
+        self.cursor = cursor
+        self.counters = counters
+        self.cursorVersion = cursorVersion
+        self.members = members
+    }
+    public var version: UInt64 { head.rawValue &+ cursorVersion }
+}
+
+/// A forward move of a cursor, or the explicit mark-unread.
+public enum CursorChange: Equatable, Sendable {
+    case delivered(Seq)
+    case seen(Seq)
+    case read(ReadSelection)
+    case unread([Seq])
+}
+
+public enum ReadSelection: Equatable, Sendable {
+    case upTo(Seq)
+    /// At most `ClientCommand.maximumSet` elements.
+    case set([Seq])
+    case all
+}

@@ -1,0 +1,66 @@
+// What the domain asks of whatever makes it durable. The store answers every request exactly once,
+// after commit, or with a failure; nothing here knows SQL.
+
+/// A record's place in Kafka, stored in the transaction of the entries it made.
+public struct IngestPosition: Equatable, Sendable {
+    public var topic: String
+    public var partition: Int32
+    /// The offset of the last record stored.
+    public var offset: Int64
+    public init(topic: String, partition: Int32, offset: Int64) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+    }
+}
+
+public enum StoreRequest: Equatable, Sendable {
+    /// Entries of one or more records, with the positions they came from. One transaction for all.
+    case ingest([EntryDraft], [IngestPosition])
+    /// A message by a member (`draft.sender`) of a conversation; refused with `.forbidden` for anyone else.
+    case append(EntryDraft)
+    /// The 1:1 conversation of two people (bound to a context or not): found or made.
+    case open(UserID, with: UserID, context: String?)
+    /// Everything `connect` answers: the user's inbox, the given broadcasts, all conversations they are a member of.
+    case snapshot(UserID, broadcasts: [String])
+    /// One channel's state for a user, after checking entitlement: own inbox; a conversation they are a member of;
+    /// a broadcast when `entitled` or when `hub.member` says so. `.forbidden` otherwise, also for what does not exist.
+    case state(UserID, Channel, entitled: Bool)
+    /// Entries in ascending order: with `after`, the first `limit` behind it; else the last `limit` before `before` (nil = from the head).
+    /// Entitlement was checked by `state` before.
+    case page(Channel, after: Seq?, before: Seq?, limit: Int)
+    /// Moves a cursor; never beyond the head. `session` is kept in the receipt rows of formal notices.
+    case move(UserID, Channel, CursorChange, session: String)
+}
+
+public enum StoreReply: Equatable, Sendable {
+    /// Per draft in the order of the request: where it is stored, and whether it already was.
+    case stored([StoredDraft])
+    /// `created` is false when the conversation existed.
+    case opened(ChannelState, created: Bool)
+    case snapshot([ChannelState])
+    case state(ChannelState)
+    case page([Entry], head: Seq, more: Bool)
+    case moved(ChannelState, changed: Bool)
+    case failed(StoreFailure)
+}
+
+public struct StoredDraft: Equatable, Sendable {
+    public var seq: Seq
+    public var createdAt: Timestamp
+    public var duplicate: Bool
+    public init(seq: Seq, createdAt: Timestamp, duplicate: Bool) {
+        self.seq = seq
+        self.createdAt = createdAt
+        self.duplicate = duplicate
+    }
+}
+
+public enum StoreFailure: Error, Equatable, Sendable {
+    /// Not a member, not entitled, or it does not exist: deliberately one answer.
+    case forbidden
+    /// The store is away, full or starting; nothing was stored; trying again later is right.
+    case unavailable
+    /// The store refused the data itself (the text is for the log and the dead letter, not for clients).
+    case refused(String)
+}
