@@ -64,7 +64,7 @@ public final class PrivateKey: Sendable {
     }
 
     private func rawSignature(for message: Span<UInt8>, scheme: SignatureScheme) throws(KeyFailure) -> [UInt8] {
-        guard let operation = SignatureOperation(.sign, key: handle, scheme: scheme) else {
+        guard let operation = SignatureOperation.started(.sign, key: handle, scheme: scheme) else {
             throw .libcrypto(.taken(from: "EVP_DigestSignInit"))
         }
         guard let signature = operation.signature(of: message) else {

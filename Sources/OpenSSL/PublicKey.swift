@@ -15,7 +15,7 @@ public final class PublicKey: Sendable {
     public convenience init(_ numbers: KeyNumbers) throws(KeyFailure) {
         let encoded = try numbers.subjectPublicKeyInfo()
         let made = unsafe encoded.withUnsafeBufferPointer { buffer in
-            var position = unsafe buffer.baseAddress
+            var position = buffer.baseAddress
             return unsafe d2i_PUBKEY(nil, &position, buffer.count)
         }
         guard let read = unsafe made else { throw .invalid(OpenSSLFailure.taken(from: "d2i_PUBKEY").reason) }
@@ -73,7 +73,7 @@ public final class PublicKey: Sendable {
     private func verify(_ signature: Span<UInt8>, _ message: Span<UInt8>, _ scheme: SignatureScheme) -> Bool {
         // A failed verification leaves its reason on this thread's queue.
         defer { ERR_clear_error() }
-        guard let operation = SignatureOperation(.verify, key: handle, scheme: scheme) else { return false }
+        guard let operation = SignatureOperation.started(.verify, key: handle, scheme: scheme) else { return false }
         return operation.isValid(signature, for: message)
     }
 }

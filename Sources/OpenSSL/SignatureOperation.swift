@@ -6,27 +6,37 @@ internal import COpenSSL
 
     private let context: OpaquePointer
 
-    /// nil when libcrypto refuses the combination; its reason is on the error queue.
-    init?(_ purpose: Purpose, key: KeyHandle, scheme: SignatureScheme) {
-        guard let context = unsafe EVP_MD_CTX_new() else { return nil }
+    private init(adopting context: OpaquePointer) {
         unsafe self.context = context
-        let digest: OpaquePointer? =
-            switch scheme {
-            case .rsaPKCS1(let digest), .rsaPSS(let digest), .ecdsa(let digest): unsafe digest.algorithm.pointer
-            // RFC 8032 hashes by itself.
-            case .edwards: nil
-            }
+    }
+
+    /// nil when libcrypto refuses the combination; its reason is on the error queue.
+    static func started(_ purpose: Purpose, key: KeyHandle, scheme: SignatureScheme) -> SignatureOperation? {
+        guard let context = unsafe EVP_MD_CTX_new() else { return nil }
+        let operation = unsafe SignatureOperation(adopting: context)
+        guard operation.start(purpose, key: key, scheme: scheme) else { return nil }
+        return operation
+    }
+
+    private func start(_ purpose: Purpose, key: KeyHandle, scheme: SignatureScheme) -> Bool {
         var keyContext: OpaquePointer?
+        let digest = unsafe Self.digest(of: scheme)
         let started =
             switch purpose {
             case .sign: unsafe EVP_DigestSignInit(context, &keyContext, digest, nil, key.pointer)
             case .verify: unsafe EVP_DigestVerifyInit(context, &keyContext, digest, nil, key.pointer)
             }
-        guard started == 1 else { return nil }
-        if case .rsaPSS = scheme {
-            guard unsafe EVP_PKEY_CTX_set_rsa_padding(keyContext, RSA_PKCS1_PSS_PADDING) == 1,
-                unsafe EVP_PKEY_CTX_set_rsa_pss_saltlen(keyContext, RSA_PSS_SALTLEN_DIGEST) == 1
-            else { return nil }
+        guard started == 1 else { return false }
+        guard case .rsaPSS = scheme else { return true }
+        return unsafe EVP_PKEY_CTX_set_rsa_padding(keyContext, RSA_PKCS1_PSS_PADDING) == 1
+            && EVP_PKEY_CTX_set_rsa_pss_saltlen(keyContext, RSA_PSS_SALTLEN_DIGEST) == 1
+    }
+
+    private static func digest(of scheme: SignatureScheme) -> OpaquePointer? {
+        switch scheme {
+        case .rsaPKCS1(let digest), .rsaPSS(let digest), .ecdsa(let digest): unsafe digest.algorithm.pointer
+        // RFC 8032 hashes by itself.
+        case .edwards: nil
         }
     }
 
