@@ -69,7 +69,7 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 "WebPages", .product(name: "Logging", package: "swift-log"),
-            ], exclude: ["Serving", "Web"]),
+            ]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
