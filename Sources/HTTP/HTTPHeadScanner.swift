@@ -16,6 +16,7 @@ struct HTTPHeadScanner: Sendable {
     /// Goes on where it stopped, to the end of the empty line that ends the head; the head with that line, or nil while it is not there.
     mutating func scan(_ bytes: Span<UInt8>) throws(HTTPRejection) -> Range<Int>? {
         while scanned < bytes.count {
+            guard scanned - headStart < limits.headBytes else { throw .headTooLarge }
             let byte = bytes[scanned]
             if sawCarriageReturn {
                 guard byte == 0x0A else { throw .bareCarriageReturn }
@@ -33,8 +34,7 @@ struct HTTPHeadScanner: Sendable {
                 throw byte == 0x0A ? .bareLineFeed : .controlCharacter
             }
             scanned += 1
-            if lineStart == headStart && scanned - headStart > limits.requestLineBytes + 2 { throw .targetTooLong }
-            if scanned - headStart > limits.headBytes { throw .headTooLarge }
+            if lineStart == headStart && scanned - headStart > limits.requestLineBytes + 1 { throw .targetTooLong }
         }
         return nil
     }

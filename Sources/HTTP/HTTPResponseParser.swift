@@ -4,6 +4,12 @@ public struct HTTPResponseHead: Equatable, Sendable {
     public var headers: HTTPHeaders
     /// nil without Content-Length.
     public var contentLength: Int?
+
+    public init(status: Int, headers: HTTPHeaders, contentLength: Int?) {
+        self.status = status
+        self.headers = headers
+        self.contentLength = contentLength
+    }
 }
 
 /// What `HTTPResponseParser.parse` found.
