@@ -17,7 +17,8 @@ struct ClaimRuleTests {
         return "{" + members.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
     }
 
-    static func verdict(under policy: TokenPolicy = TokenMint.policy(), now: Int64 = now, _ changes: (String, String?)...) throws -> Verdict {
+    static func verdict(under policy: TokenPolicy = TokenMint.policy(), now: Int64 = now, _ changes: (String, String?)...) throws -> Verdict
+    {
         try TokenMint.verifier(policy).verify(TokenMint.good().with(payload: payload(changes)), now: now)
     }
 
@@ -69,7 +70,8 @@ struct ClaimRuleTests {
 
     static let hostileNumbers = [
         "1e400", "-1e400", "1e308", "9223372036854775807", "9223372036854775808", "18446744073709551616", "-1", "-9223372036854775808",
-        "-1e18", "253402300800", "9007199254740993e3", "1" + String(repeating: "0", count: 400), "\"1800000600\"", "null", "true", "[1800000600]",
+        "-1e18", "253402300800", "9007199254740993e3", "1" + String(repeating: "0", count: 400), "\"1800000600\"", "null", "true",
+        "[1800000600]",
         "{\"seconds\":1800000600}",
     ]
 
@@ -78,7 +80,9 @@ struct ClaimRuleTests {
         #expect(try Self.rejection(claim, text) == .malformedClaim(claim))
     }
 
-    @Test("refuse what is no JSON number at all", arguments: ["NaN", "Infinity", "0x6B49D200", "+1800000600", "01800000600", "1_800", "1800000600."])
+    @Test(
+        "refuse what is no JSON number at all",
+        arguments: ["NaN", "Infinity", "0x6B49D200", "+1800000600", "01800000600", "1_800", "1800000600."])
     func notANumber(text: String) throws {
         #expect(try Self.rejection("exp", text) == .malformed(.payload))
     }
@@ -102,7 +106,8 @@ struct ClaimRuleTests {
 
     static let issuers: [(String?, TokenRejection?)] = [
         ("\"https://id.example\"", nil), ("\"https:\\/\\/id.example\"", nil), ("\"https://id.example/\"", .wrongIssuer),
-        ("\"HTTPS://id.example\"", .wrongIssuer), ("\"\"", .wrongIssuer), ("\"https://id.example \"", .wrongIssuer), (nil, .missingClaim("iss")),
+        ("\"HTTPS://id.example\"", .wrongIssuer), ("\"\"", .wrongIssuer), ("\"https://id.example \"", .wrongIssuer),
+        (nil, .missingClaim("iss")),
         ("null", .malformedClaim("iss")), ("[\"https://id.example\"]", .malformedClaim("iss")), ("1", .malformedClaim("iss")),
     ]
 
@@ -151,7 +156,8 @@ struct ClaimRuleTests {
     }
 
     static let lists: [(value: String, expected: [String]?)] = [
-        ("[\"student\",\"reviewer\"]", ["student", "reviewer"]), ("\"student reviewer\"", ["student", "reviewer"]), ("\"student\"", ["student"]),
+        ("[\"student\",\"reviewer\"]", ["student", "reviewer"]), ("\"student reviewer\"", ["student", "reviewer"]),
+        ("\"student\"", ["student"]),
         ("[]", []), ("\"\"", []), ("null", []), ("[\"two words\"]", ["two words"]), ("7", nil), ("{\"student\":true}", nil),
         ("[\"student\",null]", nil), ("[\"\"]", nil), ("[\"a\\u0001\"]", nil), ("[[\"student\"]]", nil),
     ]
@@ -208,7 +214,8 @@ struct ClaimRuleTests {
 
     @Test("are UTF-8")
     func notUTF8() throws {
-        let signed = Base64URL.encode(TokenMint.good().header.utf8) + "." + Base64URL.encode([0x7B, 0x22, 0xC3, 0x28, 0x22, 0x3A, 0x31, 0x7D])
+        let signed =
+            Base64URL.encode(TokenMint.good().header.utf8) + "." + Base64URL.encode([0x7B, 0x22, 0xC3, 0x28, 0x22, 0x3A, 0x31, 0x7D])
         let token = signed + "." + Base64URL.encode(try TokenMint.good().sign(Array(signed.utf8)))
         #expect(try TokenMint.verifier().verify(token, now: Self.now) == .rejected(.malformed(.payload)))
     }

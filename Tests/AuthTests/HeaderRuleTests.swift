@@ -52,8 +52,10 @@ struct HeaderRuleTests {
         ("\u{FEFF}{\"alg\":\"HS256\",\"kid\":\"k\"}", .rejected(.malformed(.header))),
         (#"{"alg":"HS256","kid":"k\u0000"}"#, .rejected(.malformed(.header))),
         (#"{"alg":"HS256","kid":["k"]}"#, .rejected(.malformed(.header))),
-        (#"{"alg":"HS256","kid":"k","x":"# + String(repeating: "[", count: 500) + String(repeating: "]", count: 500) + "}",
-            .rejected(.malformed(.header))),
+        (
+            #"{"alg":"HS256","kid":"k","x":"# + String(repeating: "[", count: 500) + String(repeating: "]", count: 500) + "}",
+            .rejected(.malformed(.header))
+        ),
         // No default key, whatever a file system or a database would make of the name.
         (#"{"alg":"HS256","kid":"other"}"#, .unknownKey(kid: "other")),
         (#"{"alg":"HS256","kid":"K"}"#, .unknownKey(kid: "K")),
