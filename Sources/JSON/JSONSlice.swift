@@ -44,21 +44,21 @@ public struct JSONSlice: Equatable, Sendable {
         kind == .bool ? bytes[range.lowerBound] == UInt8(ascii: "t") : nil
     }
 
-    /// The text of a string of at most eight bytes without escapes as one word (first byte lowest), for comparing names cheaply;
+    /// The text of a string of at most sixteen bytes without escapes as one word (first byte lowest), for comparing names cheaply;
     /// zero for anything else. Equal words mean equal names: a name cannot hold a raw U+0000.
-    public func word(in bytes: Span<UInt8>) -> UInt64 {
-        guard kind == .string, !hasEscapes, range.count <= 10 else { return 0 }
-        var word: UInt64 = 0
+    public func word(in bytes: Span<UInt8>) -> UInt128 {
+        guard kind == .string, !hasEscapes, range.count <= 18 else { return 0 }
+        var word: UInt128 = 0
         for i in (range.lowerBound + 1..<range.upperBound - 1).reversed() {
-            word = word &<< 8 | UInt64(bytes[i])
+            word = word &<< 8 | UInt128(bytes[i])
         }
         return word
     }
 
-    /// The same word for a name known beforehand; zero when it is longer than eight bytes.
-    public static func word(_ name: String) -> UInt64 {
-        guard name.utf8.count <= 8 else { return 0 }
-        return name.utf8.reversed().reduce(0) { $0 &<< 8 | UInt64($1) }
+    /// The same word for a name known beforehand; zero when it is longer than sixteen bytes.
+    public static func word(_ name: String) -> UInt128 {
+        guard name.utf8.count <= 16 else { return 0 }
+        return name.utf8.reversed().reduce(0) { $0 &<< 8 | UInt128($1) }
     }
 }
 

@@ -53,12 +53,17 @@ extension [UInt8] {
     /// Appends a string with its quotes; only what RFC 8259 §7 demands is escaped.
     public mutating func appendJSONString(_ text: String) {
         append(UInt8(ascii: "\""))
+        appendEscaped(text)
+        append(UInt8(ascii: "\""))
+    }
+
+    /// Appends what stands between the quotes, for a string made of several parts.
+    public mutating func appendEscaped(_ text: String) {
         if text.utf8.contains(where: \.needsEscape) {
             for byte in text.utf8 { append(escaping: byte) }
         } else {
             append(contentsOf: text.utf8)
         }
-        append(UInt8(ascii: "\""))
     }
 
     /// Appends an integer in decimal.

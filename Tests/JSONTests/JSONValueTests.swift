@@ -110,8 +110,8 @@ struct JSONValueTests {
     }
 
     @Test(
-        "A word stands for a plain name of up to eight bytes",
-        arguments: [("", true), ("a", true), ("channels", true), ("unsubscribe", false), (#"\u0061"#, false), ("é", true)])
+        "A word stands for a plain name of up to sixteen bytes",
+        arguments: [("", true), ("a", true), ("channels", true), ("unsubscribe", true), ("sixteen-bytes-ok", true), ("seventeen-bytes--", false), (#"\u0061"#, false), ("é", true)])
     func words(name: String, hasOne: Bool) throws {
         let bytes = Array("\"\(name)\"".utf8)
         var scanner = JSONScanner(bytes.span)
