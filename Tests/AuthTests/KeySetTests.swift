@@ -164,6 +164,15 @@ struct KeySetTests {
         #expect(try Self.parse(Self.ec + #","kid":"a""#, Self.ed + #","kid":"a""#).notes.map(\.remark) == [.duplicateID])
     }
 
+    @Test("trust no key whose kid a broken one claims too; one for another purpose does not matter")
+    func disputedID() throws {
+        #expect(throws: KeySetFailure.self) { try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#) }
+        let set = try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#, Self.ec + #","kid":"b""#)
+        #expect(set.keys.map(\.id) == ["b"])
+        #expect(set.notes.map(\.remark) == [.ignored(.invalidNumbers), .disputedID])
+        #expect(try Self.parse(Self.ed + #","kid":"a""#, Self.ec + #","kid":"a","use":"enc""#).keys.count == 1)
+    }
+
     @Test("tell two spellings of one kid apart")
     func idIsBytes() throws {
         let set = KeySet(keys: [try Self.key(7, "cl\u{E9}")])
