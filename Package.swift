@@ -62,7 +62,8 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ],
+            resources: [.embedInCode("Store/Migrations")]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
