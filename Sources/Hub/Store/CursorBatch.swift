@@ -9,7 +9,7 @@ struct CursorBatch: Batch {
     }
 
     /// What the orders of one (user, channel) ask for, in the order unread, then read.
-    private struct Move {
+    fileprivate struct Move {
         let user: UserID
         let channel: Channel
         var orders: [Int] = []

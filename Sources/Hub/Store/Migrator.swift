@@ -5,9 +5,9 @@ struct Migration: Equatable {
     let number: Int
     let script: String
 
-    /// In the binary; `Migrations/<number>.sql` is the source. Ascending and without gaps from 1. Never edited once released.
+    /// In the binary; `Migrations/migration_<number>.sql` is the source. Ascending and without gaps from 1. Never edited once released.
     static let all: [Migration] = [
-        Migration(number: 1, script: String(decoding: PackageResources._0001_sql, as: UTF8.self))
+        Migration(number: 1, script: String(decoding: PackageResources.migration_0001_sql, as: UTF8.self))
     ]
 }
 
