@@ -69,7 +69,7 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 "WebPages", .product(name: "Logging", package: "swift-log"),
-            ]),
+            ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],

@@ -47,7 +47,12 @@ final class LoopThread: Sendable {
             let sockets = SocketSessions(
                 serving: serving, sessions: sessions, handshake: settings.handshake, introduction: settings.introduction)
             serving.application = sockets
-            serving.table.listen(on: listener)
+            do throws(SystemError) {
+                try serving.table.listen(on: listener)
+            } catch {
+                log.critical("loop cannot listen", metadata: ["error": "\(error)"])
+                return
+            }
             sessions.onControl = { control in
                 switch control {
                 case .drain(let spread): sockets.drain(spread: spread)
