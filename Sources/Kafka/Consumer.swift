@@ -169,7 +169,7 @@ internal import CRdkafka
             }
             return .assigned(partitions)
         }
-        guard unsafe rd_kafka_assignment_lost(client) != 0 else { return .revoking(partitions) }
+        guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else { return .revoking(partitions) }
         if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_unassign(client, list)) {
             return .failure(failure, nil)
         }
