@@ -96,6 +96,8 @@ public enum ServerMessage {
         case typing(Channel, by: UserID)
         /// Somebody opened a conversation with this user.
         case conversation(Channel, with: UserID)
+        /// The session follows this channel no longer: the user's rights have changed.
+        case unsubscribed(Channel)
     }
 
     public static func signal(_ signal: Signal, into output: inout [UInt8]) {
@@ -113,6 +115,9 @@ public enum ServerMessage {
             output.appendText(#"conversation","channel":"#)
             output.append(channel: channel)
             output.append(member: "user", string: user.name)
+        case .unsubscribed(let channel):
+            output.appendText(#"unsubscribed","channel":"#)
+            output.append(channel: channel)
         }
         output.append(UInt8(ascii: "}"))
     }

@@ -20,6 +20,18 @@ public struct Welcome: Equatable, Sendable {
         }
     }
 
+    /// A channel asked for in `connect` that is not followed; the rest of `connect` holds.
+    public struct RefusedChannel: Equatable, Sendable {
+        /// As the client wrote it.
+        public var channel: String
+        public var code: ErrorCode
+
+        public init(channel: String, code: ErrorCode) {
+            self.channel = channel
+            self.code = code
+        }
+    }
+
     public var session: String
     public var user: UserID
     public var time: Timestamp
@@ -28,10 +40,12 @@ public struct Welcome: Equatable, Sendable {
     public var limits: Limits
     public var features: [String]
     public var channels: [ChannelPlace]
+    /// The member is left out when empty.
+    public var refused: [RefusedChannel]
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, pingIntervalMs: UInt64, limits: Limits,
-        features: [String], channels: [ChannelPlace]
+        features: [String], channels: [ChannelPlace], refused: [RefusedChannel] = []
     ) {
         self.session = session
         self.user = user
@@ -41,6 +55,7 @@ public struct Welcome: Equatable, Sendable {
         self.limits = limits
         self.features = features
         self.channels = channels
+        self.refused = refused
     }
 }
 
@@ -81,7 +96,18 @@ extension ServerMessage {
         output.append(list: welcome.features) { feature, output in output.appendJSONString(feature) }
         output.appendText(#"],"channels":["#)
         output.append(list: welcome.channels) { place, output in output.append(place: place) }
-        output.appendText("]}}")
+        output.append(UInt8(ascii: "]"))
+        if !welcome.refused.isEmpty {
+            output.appendText(#","refused":["#)
+            output.append(list: welcome.refused) { refused, output in
+                output.appendText(#"{"channel":"#)
+                output.appendJSONString(refused.channel)
+                output.append(member: "code", string: refused.code.rawValue)
+                output.append(UInt8(ascii: "}"))
+            }
+            output.append(UInt8(ascii: "]"))
+        }
+        output.appendText("}}")
     }
 
     /// Answers `refresh`.
