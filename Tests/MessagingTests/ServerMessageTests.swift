@@ -62,7 +62,7 @@ struct ServerMessageTests {
             { ServerMessage.signal(.unsubscribed(.broadcast("system")), into: &$0) }
         ),
         (
-            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"channels":[],"refused":[{"channel":"no"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
+            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"channels":[],"refused":[{"channel":"no\"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
             {
                 let limits = Welcome.Limits(messageBytes: 1, bodyBytes: 2, subscriptions: 3, inFlight: 4, setSize: 5, historyPage: 6)
                 let zero = Timestamp(milliseconds: 0)
