@@ -96,7 +96,7 @@ public enum ServerMessage {
         case typing(Channel, by: UserID)
         /// Somebody opened a conversation with this user.
         case conversation(Channel, with: UserID)
-        /// The session follows this channel no longer: the user's rights have changed.
+        /// The right to follow the channel is gone.
         case unsubscribed(Channel)
     }
 
@@ -111,13 +111,13 @@ public enum ServerMessage {
             output.appendText(#"typing","channel":"#)
             output.append(channel: channel)
             output.append(member: "user", string: user.name)
+        case .unsubscribed(let channel):
+            output.appendText(#"unsubscribed","channel":"#)
+            output.append(channel: channel)
         case .conversation(let channel, let user):
             output.appendText(#"conversation","channel":"#)
             output.append(channel: channel)
             output.append(member: "user", string: user.name)
-        case .unsubscribed(let channel):
-            output.appendText(#"unsubscribed","channel":"#)
-            output.append(channel: channel)
         }
         output.append(UInt8(ascii: "}"))
     }

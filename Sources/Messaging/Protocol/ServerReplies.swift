@@ -20,18 +20,6 @@ public struct Welcome: Equatable, Sendable {
         }
     }
 
-    /// A channel asked for in `connect` that is not followed; the rest of `connect` holds.
-    public struct RefusedChannel: Equatable, Sendable {
-        /// As the client wrote it.
-        public var channel: String
-        public var code: ErrorCode
-
-        public init(channel: String, code: ErrorCode) {
-            self.channel = channel
-            self.code = code
-        }
-    }
-
     public var session: String
     public var user: UserID
     public var time: Timestamp
@@ -40,8 +28,17 @@ public struct Welcome: Equatable, Sendable {
     public var limits: Limits
     public var features: [String]
     public var channels: [ChannelPlace]
-    /// The member is left out when empty.
+    /// Channels that `connect` named and that cannot be followed, each with the reason.
     public var refused: [RefusedChannel]
+
+    public struct RefusedChannel: Equatable, Sendable {
+        public var channel: String
+        public var code: ErrorCode
+        public init(channel: String, code: ErrorCode) {
+            self.channel = channel
+            self.code = code
+        }
+    }
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, pingIntervalMs: UInt64, limits: Limits,
@@ -96,7 +93,7 @@ extension ServerMessage {
         output.append(list: welcome.features) { feature, output in output.appendJSONString(feature) }
         output.appendText(#"],"channels":["#)
         output.append(list: welcome.channels) { place, output in output.append(place: place) }
-        output.append(UInt8(ascii: "]"))
+        output.appendText("]")
         if !welcome.refused.isEmpty {
             output.appendText(#","refused":["#)
             output.append(list: welcome.refused) { refused, output in
