@@ -38,6 +38,10 @@ internal import CRdkafka
 
     deinit { destroy() }
 
+    /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
+    /// The descriptor stays quiet until that poll.
+    public func postponePoll() { queue?.clearWakeUp() }
+
     /// Takes what has arrived, up to the limits or the first event that is not a record. Never waits.
     public func poll(_ limits: PollLimits) -> ConsumerPoll {
         var poll = ConsumerPoll()

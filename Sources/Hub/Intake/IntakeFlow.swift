@@ -37,6 +37,8 @@ struct IntakeFlow {
         /// Regularly; commits are asked for at this pace.
         case tick
         case committed([CommitResult])
+        /// Nothing new is begun; what is under way is still answered.
+        case stop
     }
 
     enum Action: Equatable {
@@ -73,6 +75,7 @@ struct IntakeFlow {
     private var lastToken: UInt64 = 0
     private var failures = 0
     private var ticksWaited = 0
+    private var isStopping = false
     private(set) var isPaused = false
 
     init(limits: Limits) { self.limits = limits }
@@ -133,6 +136,8 @@ struct IntakeFlow {
         case .committed(let results):
             ledger.answered(results)
             for result in results where result.failure != nil { actions.append(.note(.commitFailed(result))) }
+        case .stop:
+            isStopping = true
         }
         advance(&actions)
         return actions
@@ -144,7 +149,7 @@ struct IntakeFlow {
     // MARK: The batch
 
     private mutating func advance(_ actions: inout [Action]) {
-        while step == .idle {
+        while step == .idle, !isStopping {
             guard let records = segments.first else {
                 guard !gathered.isEmpty else { return resume(&actions) }
                 segments = cut(gathered)
