@@ -58,6 +58,21 @@ struct ServerMessageTests {
             { ServerMessage.signal(.conversation(conversation, with: alice), into: &$0) }
         ),
         (
+            #"{"type":"signal","signal":"unsubscribed","channel":"broadcast:system"}"#,
+            { ServerMessage.signal(.unsubscribed(.broadcast("system")), into: &$0) }
+        ),
+        (
+            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"channels":[],"refused":[{"channel":"no\"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
+            {
+                let limits = Welcome.Limits(messageBytes: 1, bodyBytes: 2, subscriptions: 3, inFlight: 4, setSize: 5, historyPage: 6)
+                let zero = Timestamp(milliseconds: 0)
+                let welcome = Welcome(
+                    session: "s", user: alice, time: zero, tokenExpiresAt: zero, pingIntervalMs: 1, limits: limits, features: [], channels: [],
+                    refused: [.init(channel: "no\"thing", code: .unknownChannel), .init(channel: "inbox", code: .positionUnknown)])
+                ServerMessage.connected(re: 1, welcome, into: &$0)
+            }
+        ),
+        (
             #"{"type":"bye","code":4200,"reason":"draining","reconnect":true,"afterMs":100,"spreadMs":5000}"#,
             { ServerMessage.bye(.draining, afterMs: 100, spreadMs: 5000, into: &$0) }
         ),
