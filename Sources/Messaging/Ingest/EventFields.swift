@@ -99,7 +99,8 @@ struct EventFields {
     private func link() throws(EventRejection) -> String? {
         guard let value = self["link"] else { return nil }
         guard let link = value.string, Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
-            !link.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "\\" }), Self.isAddress(link)
+            !link.unicodeScalars.contains(where: { $0 == " " || $0 == "\\" || ($0.value > 0x7F && $0.properties.isWhitespace) }),
+            Self.isAddress(link)
         else {
             throw EventRejection(
                 .badLink,
