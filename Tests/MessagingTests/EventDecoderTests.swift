@@ -35,12 +35,16 @@ struct EventDecoderTests {
              "form":"hint","unknown":{"ignored":true}}
             """#
         let drafts = drafts(event, [("traceparent", Self.trace)])
-        #expect(drafts.map(\.channel.storedName) == ["inbox:alice", "broadcast:activity:7", "conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa"])
+        #expect(
+            drafts.map(\.channel.storedName) == [
+                "inbox:alice", "broadcast:activity:7", "conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa",
+            ])
         for draft in drafts {
             let expected = EntryDraft(
                 channel: draft.channel, source: "hub", id: "e-1", kind: .notification, eventType: "peer-review.requested", priority: .high,
                 form: .hint,
-                content: #""title":{"fr":"Une relecture","en-GB":"A review"},"body":"Hé é \"x\"","context":{"activity":7},"link":"/reviews/7","data":{"n":1.50,"x":[null]}"#,
+                content:
+                    #""title":{"fr":"Une relecture","en-GB":"A review"},"body":"Hé é \"x\"","context":{"activity":7},"link":"/reviews/7","data":{"n":1.50,"x":[null]}"#,
                 group: "reviews", collapse: "review:7", expiresAt: Timestamp(milliseconds: 1_795_470_300_000), receiptRequired: true,
                 trace: Self.trace)
             #expect(draft == expected)
@@ -51,37 +55,46 @@ struct EventDecoderTests {
     func least() {
         let least = drafts(#"{"id":"1","type":"t","to":"user:alice"}"#)
         #expect(
-            least == [EntryDraft(channel: .inbox(UserID("alice")!), source: "hub", id: "1", kind: .notification, eventType: "t", content: "")])
+            least == [
+                EntryDraft(channel: .inbox(UserID("alice")!), source: "hub", id: "1", kind: .notification, eventType: "t", content: "")
+            ])
         let nulls = ["title", "body", "priority", "context", "link", "data", "group", "collapse", "expiresAt", "receipt", "form"]
         let event = #"{"id":"1","type":"t","to":["user:alice"],\#(nulls.map { "\"\($0)\":null" }.joined(separator: ","))}"#
         #expect(drafts(event) == least)
     }
 
-    @Test("A channel named twice gets one entry; names that only look alike are two", arguments: [
-        (#""user:a","user:a""#, 1), (#""broadcast:system","user:a","broadcast:system""#, 2),
-        (#""conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","conversation:0B9E4F9C-3F67-4F4F-9D39-2D2F0C7CF0AA""#, 1),
-        ("\"user:\u{E9}\",\"user:e\u{301}\"", 2),
-    ])
+    @Test(
+        "A channel named twice gets one entry; names that only look alike are two",
+        arguments: [
+            (#""user:a","user:a""#, 1), (#""broadcast:system","user:a","broadcast:system""#, 2),
+            (#""conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","conversation:0B9E4F9C-3F67-4F4F-9D39-2D2F0C7CF0AA""#, 1),
+            ("\"user:\u{E9}\",\"user:e\u{301}\"", 2),
+        ])
     func repeatedTargets(targets: String, count: Int) {
         #expect(drafts(#"{"id":"1","type":"t","to":[\#(targets)]}"#).count == count)
     }
 
-    @Test("The type tells notifications from system notices", arguments: [
-        ("system.news", EntryDraft.Kind.system), ("system.", .system), ("system", .notification), ("systemic.x", .notification),
-        ("System.news", .notification),
-    ])
+    @Test(
+        "The type tells notifications from system notices",
+        arguments: [
+            ("system.news", EntryDraft.Kind.system), ("system.", .system), ("system", .notification), ("systemic.x", .notification),
+            ("System.news", .notification),
+        ])
     func kinds(type: String, kind: EntryDraft.Kind) {
         #expect(drafts(#"{"id":"1","type":"\#(type)","to":["user:a"]}"#).map(\.kind) == [kind])
     }
 
-    @Test("A receipt is asked for by name or by true", arguments: [(#""required""#, true), ("true", true), ("false", false), ("null", false)])
+    @Test(
+        "A receipt is asked for by name or by true", arguments: [(#""required""#, true), ("true", true), ("false", false), ("null", false)])
     func receipts(value: String, required: Bool) {
         #expect(drafts(#"{"id":"1","type":"t","to":["user:a"],"receipt":\#(value)}"#).map(\.receiptRequired) == [required])
     }
 
-    @Test("An expiry is a time or milliseconds", arguments: [
-        ("0", 0), ("1795473900123", 1_795_473_900_123), (#""1970-01-01T00:00:01Z""#, 1_000), ("253402300799999", 253_402_300_799_999),
-    ] as [(String, Int64)])
+    @Test(
+        "An expiry is a time or milliseconds",
+        arguments: [
+            ("0", 0), ("1795473900123", 1_795_473_900_123), (#""1970-01-01T00:00:01Z""#, 1_000), ("253402300799999", 253_402_300_799_999),
+        ] as [(String, Int64)])
     func expiries(value: String, milliseconds: Int64) {
         #expect(drafts(#"{"id":"1","type":"t","to":["user:a"],"expiresAt":\#(value)}"#).map(\.expiresAt?.milliseconds) == [milliseconds])
     }
@@ -93,7 +106,8 @@ struct EventDecoderTests {
 
     static let rejections: [(String, EventRejectionReason)] = [
         ("", .notJSON), ("{", .notJSON), ("nonsense", .notJSON), (#"{"type":"t","type":"t"}"#, .notJSON),
-        (#"{"type":"t","to":["user:a"],"title":"\u0000"}"#, .nulCharacter), (#"{"type":"t","to":["user:a"],"data":{"\u0000":1}}"#, .nulCharacter),
+        (#"{"type":"t","to":["user:a"],"title":"\u0000"}"#, .nulCharacter),
+        (#"{"type":"t","to":["user:a"],"data":{"\u0000":1}}"#, .nulCharacter),
         (#"{"type":"t","to":["user:a"],"title":"\ud800"}"#, .notJSON),
         ("[]", .notAnObject), ("null", .notAnObject), ("1", .notAnObject), (#""x""#, .notAnObject),
         ("{}", .missingType), (#"{"type":null}"#, .missingType), (#"{"type":1}"#, .badType), (#"{"type":""}"#, .badType),
@@ -108,20 +122,24 @@ struct EventDecoderTests {
         (#"{"type":"t","to":["User:a"]}"#, .badTarget),
         (#"{"type":"t","to":["user:a"],"title":1}"#, .badTitle), (#"{"type":"t","to":["user:a"],"title":["x"]}"#, .badTitle),
         (#"{"type":"t","to":["user:a"],"title":{}}"#, .badTitle), (#"{"type":"t","to":["user:a"],"title":{"fr":1}}"#, .badTitle),
-        (#"{"type":"t","to":["user:a"],"title":{"f":"x"}}"#, .badTitle), (#"{"type":"t","to":["user:a"],"title":{"fr_FR":"x"}}"#, .badTitle),
+        (#"{"type":"t","to":["user:a"],"title":{"f":"x"}}"#, .badTitle),
+        (#"{"type":"t","to":["user:a"],"title":{"fr_FR":"x"}}"#, .badTitle),
         (#"{"type":"t","to":["user:a"],"title":{"fr-":"x"}}"#, .badTitle), (#"{"type":"t","to":["user:a"],"body":{"fr":null}}"#, .badBody),
         (#"{"type":"t","to":["user:a"],"body":false}"#, .badBody), (#"{"type":"t","to":["user:a"],"priority":"urgent"}"#, .badPriority),
         (#"{"type":"t","to":["user:a"],"priority":1}"#, .badPriority), (#"{"type":"t","to":["user:a"],"form":"Full"}"#, .badForm),
         (#"{"type":"t","to":["user:a"],"context":7}"#, .badContext), (#"{"type":"t","to":["user:a"],"context":[]}"#, .badContext),
         (#"{"type":"t","to":["user:a"],"link":7}"#, .badLink), (#"{"type":"t","to":["user:a"],"link":""}"#, .badLink),
-        (#"{"type":"t","to":["user:a"],"link":"javascript:alert(1)"}"#, .badLink), (#"{"type":"t","to":["user:a"],"link":"//evil.org"}"#, .badLink),
+        (#"{"type":"t","to":["user:a"],"link":"javascript:alert(1)"}"#, .badLink),
+        (#"{"type":"t","to":["user:a"],"link":"//evil.org"}"#, .badLink),
         ("{\"type\":\"t\",\"to\":[\"user:a\"],\"link\":\"//\u{301}evil.org\"}", .badLink),
         (#"{"type":"t","to":["user:a"],"link":"/\\evil.org"}"#, .badLink), (#"{"type":"t","to":["user:a"],"link":" https://a"}"#, .badLink),
         (#"{"type":"t","to":["user:a"],"link":"https://"}"#, .badLink), (#"{"type":"t","to":["user:a"],"link":"page"}"#, .badLink),
         (#"{"type":"t","to":["user:a"],"group":""}"#, .badGroup), (#"{"type":"t","to":["user:a"],"group":1}"#, .badGroup),
-        (#"{"type":"t","to":["user:a"],"collapse":"\u007f"}"#, .badCollapse), (#"{"type":"t","to":["user:a"],"expiresAt":"soon"}"#, .badExpiresAt),
+        (#"{"type":"t","to":["user:a"],"collapse":"\u007f"}"#, .badCollapse),
+        (#"{"type":"t","to":["user:a"],"expiresAt":"soon"}"#, .badExpiresAt),
         (#"{"type":"t","to":["user:a"],"expiresAt":-1}"#, .badExpiresAt), (#"{"type":"t","to":["user:a"],"expiresAt":1.5}"#, .badExpiresAt),
-        (#"{"type":"t","to":["user:a"],"expiresAt":253402300800000}"#, .badExpiresAt), (#"{"type":"t","to":["user:a"],"receipt":"yes"}"#, .badReceipt),
+        (#"{"type":"t","to":["user:a"],"expiresAt":253402300800000}"#, .badExpiresAt),
+        (#"{"type":"t","to":["user:a"],"receipt":"yes"}"#, .badReceipt),
         (#"{"type":"t","to":["user:a"],"receipt":1}"#, .badReceipt),
         (#"{"op":"c","before":null,"after":{"id":1},"source":{"table":"x"}}"#, .unsupportedShape),
         (#"{"schema":{},"payload":{"op":"u","before":null,"after":{},"source":{}}}"#, .unsupportedShape),
@@ -170,7 +188,8 @@ struct EventDecoderTests {
         #expect(try identity() == original)
         #expect(try identity { $0.headers = [.init("x", nil)] } == original)
         let changes: [(inout EventRecord) -> Void] = [
-            { $0.topic = "other" }, { $0.partition = 4 }, { $0.offset = 43 }, { $0.timestamp = 1 }, { $0.timestamp = nil }, { $0.key = nil },
+            { $0.topic = "other" }, { $0.partition = 4 }, { $0.offset = 43 }, { $0.timestamp = 1 }, { $0.timestamp = nil },
+            { $0.key = nil },
             { $0.key = [] }, { $0.value?.append(0x20) }, { $0.key?.append(0x20) },
         ]
         var seen = Set([original])
@@ -182,22 +201,28 @@ struct EventDecoderTests {
     static let envelope = #""specversion":"1.0","id":"c-1","source":"/reviews","type":"system.review""#
     static let data = #"{"to":["user:alice"],"title":"T","id":"not this one","type":"nor this"}"#
     static let expected = EntryDraft(
-        channel: .inbox(UserID("alice")!), source: "/reviews", id: "c-1", kind: .system, eventType: "system.review", content: #""title":"T""#)
+        channel: .inbox(UserID("alice")!), source: "/reviews", id: "c-1", kind: .system, eventType: "system.review",
+        content: #""title":"T""#)
 
-    @Test("A structured CloudEvent is known by its content type or its specversion", arguments: [
-        [], [("content-type", "application/cloudevents+json")], [("Content-Type", "application/cloudevents+json; charset=UTF-8")],
-        [("content-type", "application/json")], [("content-type", "application/cloudevents")],
-        [("content-type", "application/cloudevents+json"), ("ce_id", "a stranger")],
-    ])
+    @Test(
+        "A structured CloudEvent is known by its content type or its specversion",
+        arguments: [
+            [], [("content-type", "application/cloudevents+json")], [("Content-Type", "application/cloudevents+json; charset=UTF-8")],
+            [("content-type", "application/json")], [("content-type", "application/cloudevents")],
+            [("content-type", "application/cloudevents+json"), ("ce_id", "a stranger")],
+        ])
     func structured(headers: [(String, String)]) {
         #expect(drafts("{\(Self.envelope),\"data\":\(Self.data),\"data_base64\":null}", headers) == [Self.expected])
     }
 
     static let attributes = [("ce_specversion", "1.0"), ("ce_id", "c-1"), ("ce_source", "/reviews"), ("ce_type", "system.review")]
 
-    @Test("A binary CloudEvent has its attributes in headers and its data in the value", arguments: [
-        [], [("content-type", "application/json")], [("content-type", "application/vnd.review+json;v=1")], [("CONTENT-TYPE", " Text/JSON ")],
-    ])
+    @Test(
+        "A binary CloudEvent has its attributes in headers and its data in the value",
+        arguments: [
+            [], [("content-type", "application/json")], [("content-type", "application/vnd.review+json;v=1")],
+            [("CONTENT-TYPE", " Text/JSON ")],
+        ])
     func binary(more: [(String, String)]) {
         #expect(drafts(Self.data, Self.attributes + more) == [Self.expected])
         #expect(drafts(Self.data, more + Self.attributes.map { ($0.0.uppercased(), $0.1) }) == [Self.expected])
@@ -234,13 +259,15 @@ struct EventDecoderTests {
         }
     }
 
-    @Test("What a CloudEvent may not be", arguments: [
-        (#"{"specversion":"0.3","id":"1","source":"s","type":"t","data":{}}"#, EventRejectionReason.badCloudEvent),
-        (#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#, .missingData),
-        (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":"x"}"#, .missingData),
-        (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"e30="}"#, .base64Data),
-        (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":{}}"#, .noTargets),
-    ])
+    @Test(
+        "What a CloudEvent may not be",
+        arguments: [
+            (#"{"specversion":"0.3","id":"1","source":"s","type":"t","data":{}}"#, EventRejectionReason.badCloudEvent),
+            (#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#, .missingData),
+            (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":"x"}"#, .missingData),
+            (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"e30="}"#, .base64Data),
+            (#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":{}}"#, .noTargets),
+        ])
     func notCloudEvents(value: String, reason: EventRejectionReason) {
         #expect(rejection(value)?.reason == reason)
     }
@@ -279,10 +306,13 @@ struct EventDecoderTests {
 
     // MARK: Damage
 
-    @Test("Cut anywhere, a record is refused and nothing traps; what is accepted can be spliced into a frame", arguments: [
-        ("{\(envelope),\"data\":\(data)}", []), (data, attributes), (#"{"type":"t","to":["user:a"],"title":{"fr":"\u00e9"},"data":[1,{"a":2}]}"#, []),
-        ("[{\(envelope),\"data\":\(data)}]", [("content-type", "application/cloudevents-batch+json")]),
-    ])
+    @Test(
+        "Cut anywhere, a record is refused and nothing traps; what is accepted can be spliced into a frame",
+        arguments: [
+            ("{\(envelope),\"data\":\(data)}", []), (data, attributes),
+            (#"{"type":"t","to":["user:a"],"title":{"fr":"\u00e9"},"data":[1,{"a":2}]}"#, []),
+            ("[{\(envelope),\"data\":\(data)}]", [("content-type", "application/cloudevents-batch+json")]),
+        ])
     func damage(value: String, headers: [(String, String)]) throws {
         let whole = record(value, headers)
         let bytes = Array(value.utf8)
@@ -299,7 +329,9 @@ struct EventDecoderTests {
                 var damaged = whole
                 damaged.value?[i] = byte
                 guard case .entries(let drafts) = EventDecoder().decode(damaged) else { continue }
-                for draft in drafts { #expect(throws: Never.self) { try JSONValue.parse("{\(draft.content)}", limits: JSONLimits(refusesNUL: true)) } }
+                for draft in drafts {
+                    #expect(throws: Never.self) { try JSONValue.parse("{\(draft.content)}", limits: JSONLimits(refusesNUL: true)) }
+                }
             }
         }
     }

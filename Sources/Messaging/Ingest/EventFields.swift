@@ -63,7 +63,9 @@ struct EventFields {
         if let title = try localized("title", else: .badTitle) { content.add("title", value: title) }
         if let body = try localized("body", else: .badBody) { content.add("body", value: body) }
         if let context = self["context"] {
-            guard context.string != nil || context.object != nil else { throw EventRejection(.badContext, "context: expected a string or an object") }
+            guard context.string != nil || context.object != nil else {
+                throw EventRejection(.badContext, "context: expected a string or an object")
+            }
             content.add("context", value: context)
         }
         if let link = try link() { content.add("link", string: link) }
@@ -97,10 +99,12 @@ struct EventFields {
     private func link() throws(EventRejection) -> String? {
         guard let value = self["link"] else { return nil }
         guard let link = value.string, Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
-            !link.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "\\" }), Self.isAddress(link)
+            !link.unicodeScalars.contains(where: { $0 == " " || $0 == "\\" || ($0.value > 0x7F && $0.properties.isWhitespace) }),
+            Self.isAddress(link)
         else {
             throw EventRejection(
-                .badLink, "link: expected a path that begins with one /, or an http or https address, of at most \(EventLimits.linkBytes) bytes")
+                .badLink,
+                "link: expected a path that begins with one /, or an http or https address, of at most \(EventLimits.linkBytes) bytes")
         }
         return link
     }
