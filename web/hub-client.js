@@ -28,7 +28,7 @@ export class HubError extends Error {
  */
 export function adviceFor(code, bye = null) {
   const advice = { reconnect: true, freshToken: false, onActivity: false, afterMs: 0, spreadMs: 0, backOff: true };
-  if ((code >= 4000 && code < 4100) || [1002, 1003, 1007, 1009, 1010].includes(code)) advice.reconnect = false;
+  if ((code >= 4000 && code < 4100) || [1000, 1010].includes(code)) advice.reconnect = false;
   else if (code === 4104) advice.onActivity = true;
   else if (code >= 4100 && code < 4200) advice.afterMs = 1_000;
   else if (code >= 4200 && code < 4300) advice.backOff = bye === null;
