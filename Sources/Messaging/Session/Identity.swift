@@ -22,7 +22,11 @@ public struct Identity: Equatable, Sendable {
         names += roles.map { "category:" + $0 }
         names += channels
         var seen = Set<String>()
-        return Array(names.filter { Channel(storedName: "broadcast:" + $0) != nil && seen.insert($0).inserted }.prefix(limit))
+        return Array(
+            names.filter {
+                guard let channel = Channel(storedName: "broadcast:" + $0) else { return false }
+                return isEntitled(to: channel) && seen.insert($0).inserted
+            }.prefix(limit))
     }
 
     /// Whether the token alone entitles to hear `channel`. Conversations and other broadcasts are the member table's to say.

@@ -35,6 +35,8 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var phase: Phase
     /// Counters have changed since the session was last told.
     public var isCountersStale = false
+    /// A page was ordered from the store and has not come yet.
+    public var isReading = false
     public private(set) var position: Seq
     /// The newest entry that passed by while not live.
     public private(set) var wanted: Seq
@@ -62,6 +64,7 @@ public struct Subscriber: Equatable, Sendable {
     public mutating func open(_ state: ChannelState, since: Seq?) -> Bool {
         position = since ?? state.head
         adopt(state)
+        isCountersStale = false
         let behind = max(state.head, wanted) > position
         phase = behind ? .replaying : .live
         return behind
@@ -72,6 +75,11 @@ public struct Subscriber: Equatable, Sendable {
         wanted = max(wanted, position)
         position = since
         phase = .replaying
+    }
+
+    /// Events were missed: whatever is newer than `position` must be read.
+    public mutating func suspect() {
+        if phase == .live { phase = .replaying }
     }
 
     /// A committed entry passes by.
@@ -169,6 +177,20 @@ public struct Roster: Sendable {
 
 
     public func subscriber(at place: Int) -> Subscriber? { places[place] }
+
+    /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.
+    public mutating func visit(_ places: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
+        var place = places.lowerBound
+        let end = min(places.upperBound, self.places.count)
+        while place < end {
+            if self.places[place] != nil {
+                let goesOn = body(place, &self.places[place]!)
+                if !goesOn { return place + 1 }
+            }
+            place += 1
+        }
+        return place
+    }
 
     /// Changes a subscriber in its place.
     public mutating func update<Result>(_ place: Int, _ change: (inout Subscriber) -> Result) -> Result? {

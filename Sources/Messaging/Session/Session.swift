@@ -111,8 +111,8 @@ public struct Session: Sendable {
 
     /// - Parameters:
     ///   - now: for the pace of typing signals.
-    ///   - position: what this session was sent in the subscription of the given index.
-    public mutating func receive(_ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Int) -> Seq) -> Action {
+    ///   - position: what this session was sent in a subscription.
+    public mutating func receive(_ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq) -> Action {
         do {
             return try judge(body, now: now, limits: limits, position: position)
         } catch {
@@ -130,7 +130,7 @@ public struct Session: Sendable {
     }
 
     private mutating func judge(
-        _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Int) -> Seq
+        _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq
     ) throws(Refusal) -> Action {
         if case .connect(let token, let requests) = body {
             guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
@@ -208,9 +208,9 @@ public struct Session: Sendable {
     }
 
     /// A cursor may go only as far as this session was sent: an ack for what was never sent is a client's error.
-    private func sent(_ name: String, _ user: UserID, _ seq: Seq, _ position: (Int) -> Seq) throws(Refusal) -> Channel {
+    private func sent(_ name: String, _ user: UserID, _ seq: Seq, _ position: (Subscription) -> Seq) throws(Refusal) -> Channel {
         let (index, channel) = try followed(name, user)
-        let newest = position(index)
+        let newest = position(subscriptions[index])
         guard seq <= newest else {
             throw Refusal(.notSent, "seq \(seq.rawValue) was not sent on this session; the newest is \(newest.rawValue)")
         }
