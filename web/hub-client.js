@@ -170,6 +170,7 @@ export class HubClient extends EventTarget {
       const welcome = await this.#ask("connect", { token, channels });
       this.#clear("connect");
       this.#freshToken = false;
+      for (const { channel } of welcome.refused ?? []) this.#channels.delete(channel);
       this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
       this.#keepAlive(welcome.pingIntervalMs);
       this.#planRefresh(welcome.tokenTtlMs);
@@ -241,6 +242,7 @@ export class HubClient extends EventTarget {
       case "entry":
         return this.#received(frame);
       case "signal":
+        if (frame.signal === "unsubscribed") this.#channels.delete(frame.channel);
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
       case "bye":
         this.#bye = frame;
