@@ -31,30 +31,30 @@ struct RosterTests {
         #expect(admit(&one, 6) == .skip)
         // The snapshot was taken before entry 6 was committed.
         #expect(one.open(state(head: 5), since: nil) == true)
-        #expect(one.admitReplayed(Seq(6), author: 0, isUrgent: false))
-        #expect(one.finishPage(head: Seq(6), more: false))
+        #expect(one.admitReplayed(Seq(6), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(6), more: false) == true)
         #expect(one.phase == .live)
     }
 
     @Test("an entry that passes by during a page is asked for by another page")
     func passesDuringPage() {
         var one = subscriber()
-        #expect(one.open(state(head: 3), since: Seq(1)))
+        #expect(one.open(state(head: 3), since: Seq(1)) == true)
         #expect(admit(&one, 4) == .skip)
-        #expect(one.admitReplayed(Seq(2), author: 0, isUrgent: false))
-        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false))
+        #expect(one.admitReplayed(Seq(2), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
         #expect(one.finishPage(head: Seq(3), more: false) == false)
-        #expect(one.admitReplayed(Seq(4), author: 0, isUrgent: false))
-        #expect(one.finishPage(head: Seq(4), more: false))
+        #expect(one.admitReplayed(Seq(4), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(4), more: false) == true)
     }
 
     @Test("what a page brought is not delivered again by the bus")
     func deduplicates() {
         var one = subscriber()
         _ = one.open(state(head: 2), since: Seq(0))
-        for seq in 1...3 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false)) }
+        for seq in 1...3 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
         #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == false)
-        #expect(one.finishPage(head: Seq(3), more: false))
+        #expect(one.finishPage(head: Seq(3), more: false) == true)
         #expect(admit(&one, 2) == .skip)
         #expect(admit(&one, 3) == .skip)
         #expect(admit(&one, 4) == .deliver)
@@ -67,10 +67,10 @@ struct RosterTests {
         #expect(admit(&one, 4) == .replay)
         #expect(one.phase == .replaying)
         #expect(admit(&one, 5) == .skip)
-        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false))
+        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
         #expect(one.finishPage(head: Seq(5), more: true) == false)
-        for seq in 4...5 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false)) }
-        #expect(one.finishPage(head: Seq(5), more: false))
+        for seq in 4...5 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        #expect(one.finishPage(head: Seq(5), more: false) == true)
         #expect(admit(&one, 6, congested: true) == .replay)
         #expect(one.position == Seq(5))
     }
@@ -101,10 +101,10 @@ struct RosterTests {
         _ = admit(&one, 5)
         #expect(one.adopt(state(head: 4, unread: 0, cursorVersion: 1)) == false)
         #expect(one.counters.unread == 5)
-        #expect(one.adopt(state(head: 5, unread: 1, cursorVersion: 1)))
+        #expect(one.adopt(state(head: 5, unread: 1, cursorVersion: 1)) == true)
         #expect(one.counters.unread == 1)
         // An older answer that comes late changes nothing.
-        #expect(one.adopt(state(head: 5, unread: 5, cursorVersion: 0)))
+        #expect(one.adopt(state(head: 5, unread: 5, cursorVersion: 0)) == true)
         #expect(one.counters.unread == 1)
     }
 
@@ -113,8 +113,8 @@ struct RosterTests {
         var one = subscriber()
         _ = one.open(state(head: 4), since: nil)
         one.rewind(to: Seq(2))
-        for seq in 3...4 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false)) }
-        #expect(one.finishPage(head: Seq(4), more: false))
+        for seq in 3...4 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        #expect(one.finishPage(head: Seq(4), more: false) == true)
         #expect(admit(&one, 5) == .deliver)
     }
 

@@ -40,7 +40,7 @@ struct SessionTests {
     func connectOnce() {
         var session = Session(id: "s1")
         #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
-        #expect(session.identify(Self.identity()))
+        #expect(session.identify(Self.identity()) == true)
         #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
     }
 

@@ -96,6 +96,8 @@ public enum ServerMessage {
         case typing(Channel, by: UserID)
         /// Somebody opened a conversation with this user.
         case conversation(Channel, with: UserID)
+        /// The right to follow the channel is gone.
+        case unsubscribed(Channel)
     }
 
     public static func signal(_ signal: Signal, into output: inout [UInt8]) {
@@ -109,6 +111,9 @@ public enum ServerMessage {
             output.appendText(#"typing","channel":"#)
             output.append(channel: channel)
             output.append(member: "user", string: user.name)
+        case .unsubscribed(let channel):
+            output.appendText(#"unsubscribed","channel":"#)
+            output.append(channel: channel)
         case .conversation(let channel, let user):
             output.appendText(#"conversation","channel":"#)
             output.append(channel: channel)

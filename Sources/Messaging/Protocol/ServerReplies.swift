@@ -28,10 +28,21 @@ public struct Welcome: Equatable, Sendable {
     public var limits: Limits
     public var features: [String]
     public var channels: [ChannelPlace]
+    /// Channels that `connect` named and that cannot be followed, each with the reason.
+    public var refused: [RefusedChannel]
+
+    public struct RefusedChannel: Equatable, Sendable {
+        public var channel: String
+        public var code: ErrorCode
+        public init(channel: String, code: ErrorCode) {
+            self.channel = channel
+            self.code = code
+        }
+    }
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, pingIntervalMs: UInt64, limits: Limits,
-        features: [String], channels: [ChannelPlace]
+        features: [String], channels: [ChannelPlace], refused: [RefusedChannel] = []
     ) {
         self.session = session
         self.user = user
@@ -41,6 +52,7 @@ public struct Welcome: Equatable, Sendable {
         self.limits = limits
         self.features = features
         self.channels = channels
+        self.refused = refused
     }
 }
 
@@ -81,7 +93,18 @@ extension ServerMessage {
         output.append(list: welcome.features) { feature, output in output.appendJSONString(feature) }
         output.appendText(#"],"channels":["#)
         output.append(list: welcome.channels) { place, output in output.append(place: place) }
-        output.appendText("]}}")
+        output.appendText("]")
+        if !welcome.refused.isEmpty {
+            output.appendText(#","refused":["#)
+            output.append(list: welcome.refused) { refused, output in
+                output.appendText(#"{"channel":"#)
+                output.appendJSONString(refused.channel)
+                output.append(member: "code", string: refused.code.rawValue)
+                output.append(UInt8(ascii: "}"))
+            }
+            output.append(UInt8(ascii: "]"))
+        }
+        output.appendText("}}")
     }
 
     /// Answers `refresh`.
