@@ -11,8 +11,10 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, resources: resources, swiftSettings: house)
 }
 
 func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -54,6 +56,11 @@ let package = Package(
         module("Auth", ["OpenSSL", "JSON"]),
         module("Messaging", ["JSON"]),
 
+        // The demo's files, inside the executable.
+        module(
+            "WebPages", path: "web",
+            resources: ["index.html", "demo.css", "hub-client.js", "hub-demo.js", "texts.js", "icon.svg"].map { .embedInCode($0) }),
+
         // Threads, sockets, timers.
         module("Reactor", ["Linux"]),
 
@@ -62,8 +69,8 @@ let package = Package(
             "Hub",
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
-                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ]),
+                "WebPages", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ], exclude: ["Serving", "Web"]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],

@@ -1,0 +1,46 @@
+import HTTP
+import Reactor
+import WSProtocol
+
+/// What a loop keeps for one connection above its socket: an HTTP exchange first, a WebSocket after the upgrade.
+final class Endpoint {
+    enum Stage {
+        case http
+        case socket
+        /// A close frame or a last response is on its way; input is dropped until the peer is gone or `until` passes.
+        case closing
+    }
+
+    let id: ConnectionID
+    let peer: PeerAddress
+    var stage = Stage.http
+    var exchange: HTTPExchange?
+    var socket: WebSocketConnection?
+    /// 0: frames go out uncompressed; 9…15: compressed with that many window bits, without context takeover.
+    var format: UInt8 = 0
+    /// Inside `receive` the socket is being changed: a close asked for there waits until it is over.
+    var isReceiving = false
+    var closeAfterReceiving: (code: UInt16, reason: String)?
+    /// Any inbound byte counts as a sign of life.
+    var heardAt: MonotonicInstant
+    var isPongDue = false
+    /// The request head, the body, or `connect` must be there by then.
+    var dwellUntil: MonotonicInstant?
+    var expiresAt: MonotonicInstant?
+    var closeUntil: MonotonicInstant?
+
+    init(id: ConnectionID, peer: PeerAddress, exchange: HTTPExchange, now: MonotonicInstant) {
+        self.id = id
+        self.peer = peer
+        self.exchange = exchange
+        heardAt = now
+    }
+}
+
+/// A request being received: bytes until the head is whole, then until the body is.
+struct HTTPExchange {
+    var parser: HTTPRequestParser
+    var buffer: [UInt8] = []
+    var request: HTTPRequest?
+    var headBytes = 0
+}

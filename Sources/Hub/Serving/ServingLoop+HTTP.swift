@@ -1,0 +1,89 @@
+import HTTP
+import Reactor
+import WSProtocol
+
+/// Answers plain requests. Called on a loop; must not block.
+protocol HTTPRoutes: AnyObject, Sendable {
+    func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse
+}
+
+extension ServingLoop {
+    func serveHTTP(_ endpoint: Endpoint) {
+        while endpoint.stage == .http, let isWhole = advance(endpoint), isWhole {}
+    }
+
+    /// Parses what is there. True: a request was answered and more may follow; false or nil: wait, or it is over.
+    private func advance(_ endpoint: Endpoint) -> Bool? {
+        guard var exchange = endpoint.exchange, !exchange.buffer.isEmpty || exchange.request != nil else { return nil }
+        endpoint.exchange = nil
+        defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
+
+        if exchange.request == nil {
+            switch exchange.parser.parse(exchange.buffer.span) {
+            case .incomplete: return false
+            case .rejected(let rejection):
+                metrics.requestsRefused.add("\(rejection.status)")
+                respond(endpoint, rejection.response, keepAlive: false)
+                return nil
+            case .request(let request, let headBytes):
+                exchange.request = request
+                exchange.headBytes = headBytes
+            }
+        }
+        guard let request = exchange.request else { return false }
+        let whole = exchange.headBytes + request.contentLength
+        if isUpgrade(request) {
+            let rest = Array(exchange.buffer.dropFirst(exchange.headBytes))
+            upgrade(endpoint, request, rest)
+            return nil
+        }
+        guard exchange.buffer.count >= whole else { return false }
+        let body = Array(exchange.buffer[exchange.headBytes..<whole])
+        metrics.requests.add()
+        let response = routes.answer(request, body)
+        exchange = HTTPExchange(
+            parser: HTTPRequestParser(limits: limits.http), buffer: Array(exchange.buffer.dropFirst(whole)))
+        respond(endpoint, response, keepAlive: request.keepAlive, head: request.method == "HEAD")
+        endpoint.dwellUntil = loop.now + limits.keepAliveTimeout
+        arm(endpoint)
+        return request.keepAlive
+    }
+
+    private func isUpgrade(_ request: HTTPRequest) -> Bool {
+        if let path = application.path { return request.path == path }
+        return request.isUpgrade
+    }
+
+    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, head: Bool = false) {
+        var bytes: [UInt8] = []
+        response.serialize(into: &bytes, keepAlive: keepAlive, head: head)
+        table.send(endpoint.id, bytes: bytes)
+        guard !keepAlive else { return }
+        endpoint.stage = .closing
+        endpoint.closeUntil = loop.now + limits.closeTimeout
+        arm(endpoint)
+        table.close(endpoint.id, .afterFlush)
+    }
+
+    private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
+        switch ServerHandshake.answer(request, policy: application.handshake) {
+        case .reject(let response):
+            metrics.upgradesRefused.add("\(response.status)")
+            respond(endpoint, response, keepAlive: false)
+        case .accept(let agreement):
+            metrics.socketsOpened.add()
+            table.send(endpoint.id, bytes: agreement.responseHead)
+            endpoint.exchange = nil
+            endpoint.stage = .socket
+            endpoint.format = agreement.deflate.map { UInt8($0.serverMaxWindowBits) } ?? 0
+            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate)
+            endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
+            application.opened(endpoint, agreement)
+            arm(endpoint)
+            guard !rest.isEmpty else { return }
+            var rest = rest
+            var span = rest.mutableSpan
+            receiveFrames(endpoint, &span)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Reactor
+import WSProtocol
+
+/// What happens with the messages of WebSocket connections: sessions of the hub, or a plain echo. Both stand on the
+/// same connection code, so what a conformance suite proves for one holds for the other.
+protocol SocketApplication: AnyObject {
+    /// Paths that may be upgraded; nil: every path.
+    var path: String? { get }
+    var handshake: HandshakePolicy { get }
+    /// Time until the client must have introduced itself; nil: it need not.
+    var introduction: Duration? { get }
+
+    func opened(_ endpoint: Endpoint, _ agreement: Agreement)
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>)
+    func drained(_ id: ConnectionID)
+    func closed(_ id: ConnectionID)
+    func isIntroduced(_ id: ConnectionID) -> Bool
+    /// The token ran out.
+    func expired(_ id: ConnectionID)
+}
+
+/// Sends every message back, in the kind it came.
+final class EchoApplication: SocketApplication {
+    let path: String? = nil
+    let handshake: HandshakePolicy
+    let introduction: Duration? = nil
+    unowned let serving: ServingLoop
+
+    init(serving: ServingLoop, handshake: HandshakePolicy) {
+        self.serving = serving
+        self.handshake = handshake
+    }
+
+    func opened(_ endpoint: Endpoint, _ agreement: Agreement) {}
+
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>) {
+        serving.sendMessage(kind, payload, to: id)
+        if serving.isCongested(id) { serving.pauseReading(id) }
+    }
+
+    func drained(_ id: ConnectionID) { serving.resumeReading(id) }
+    func closed(_ id: ConnectionID) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { true }
+    func expired(_ id: ConnectionID) {}
+}

@@ -1,0 +1,78 @@
+import Linux
+import Messaging
+import Reactor
+import WSProtocol
+
+/// Sessions over WebSockets: gives a loop's sessions their sockets, and the sockets their sessions.
+final class SocketSessions: SocketApplication, SessionOutlet {
+    let path: String? = "/v1/socket"
+    let handshake: HandshakePolicy
+    let introduction: Duration?
+    private unowned let serving: ServingLoop
+    private let sessions: SessionLoop
+
+    init(serving: ServingLoop, sessions: SessionLoop, handshake: HandshakePolicy, introduction: Duration) {
+        self.serving = serving
+        self.sessions = sessions
+        self.handshake = handshake
+        self.introduction = introduction
+        sessions.attach(self)
+    }
+
+    // MARK: SocketApplication
+
+    func opened(_ endpoint: Endpoint, _ agreement: Agreement) {
+        sessions.open(endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer)
+    }
+
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>) {
+        guard kind == .text else { return close(id.key, .badFrame) }
+        sessions.message(id.key, payload)
+    }
+
+    func drained(_ id: ConnectionID) { sessions.drained(id.key) }
+    func closed(_ id: ConnectionID) { sessions.close(id.key) }
+    func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
+    func expired(_ id: ConnectionID) { close(id.key, .tokenExpired) }
+
+    // MARK: SessionOutlet
+
+    func send(_ json: Span<UInt8>, to key: SessionKey) { serving.sendMessage(.text, json, to: key.connection) }
+
+    func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
+        serving.table.stage(frame.payload(format) { json in serving.frame(.text, json.span, format) })
+    }
+
+    func send(_ frame: StagedFrame, to key: SessionKey) { serving.table.send(key.connection, frame) }
+    func isCongested(_ key: SessionKey) -> Bool { serving.table.isCongested(key.connection) }
+    func pauseReading(_ key: SessionKey) { serving.pauseReading(key.connection) }
+    func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
+
+    /// Says goodbye first: intermediaries often turn a close frame into a bare TCP end.
+    func close(_ key: SessionKey, _ code: CloseCode) { close(key, code, afterMilliseconds: 0, spreadMilliseconds: 0) }
+
+    func close(_ key: SessionKey, _ code: CloseCode, afterMilliseconds: UInt64, spreadMilliseconds: UInt64) {
+        var bye: [UInt8] = []
+        ServerMessage.bye(code, afterMs: afterMilliseconds, spreadMs: spreadMilliseconds, into: &bye)
+        send(bye.span, to: key)
+        serving.close(key.connection, code)
+    }
+
+    func identityChanged(_ key: SessionKey) {
+        guard let endpoint = serving.endpoint(key.connection), let expiry = sessions.expiry(key) else { return }
+        let left = expiry.milliseconds &- sessions.now.milliseconds
+        endpoint.expiresAt = serving.loop.now + .milliseconds(max(0, left))
+        endpoint.dwellUntil = nil
+        serving.arm(endpoint)
+    }
+}
+
+extension ConnectionID {
+    var key: SessionKey { SessionKey(rawValue: UInt64(generation) << 32 | UInt64(slot)) }
+}
+
+extension SessionKey {
+    var connection: ConnectionID {
+        ConnectionID(slot: UInt32(truncatingIfNeeded: rawValue), generation: UInt32(truncatingIfNeeded: rawValue >> 32))
+    }
+}
