@@ -76,10 +76,14 @@ let package = Package(
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
+        // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
+        .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+
         suite("JSONTests", ["JSON"]),
         suite("HTTPTests", ["HTTP"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
+        suite("CurlTests", ["Curl"]),
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres"]),
