@@ -26,7 +26,7 @@ struct KeySetTests {
         #expect(set.keys.map(\.id) == ["ec", "ed", "rsa", "ps"])
         #expect(
             set.keys.map(\.algorithms)
-                == [[.es256], [.edDSA], [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512], [.ps256]])
+                == [[.es256], [.edDSA, .ed25519], [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512], [.ps256]])
         #expect(try Self.parse(Self.secret).keys.map(\.algorithms) == [[.hs256, .hs384, .hs512]])
     }
 
@@ -125,6 +125,31 @@ struct KeySetTests {
         #expect(try KeySet.parse(jwks: Array("{\(Self.ec)}".utf8), acceptsSecrets: false) == Self.parse(Self.ec))
     }
 
+    /// A power of 65537 has the mark of CVE-2017-15361 by construction: it is one modulo every prime.
+    @Test("take no RSA key whose private half can be computed")
+    func factorable() throws {
+        func times65537(_ number: [UInt8]) -> [UInt8] {
+            var product: [UInt8] = []
+            var carry: UInt32 = 0
+            for digit in number.reversed() {
+                carry += UInt32(digit) * 65_537
+                product.append(UInt8(truncatingIfNeeded: carry))
+                carry >>= 8
+            }
+            while carry > 0 {
+                product.append(UInt8(truncatingIfNeeded: carry))
+                carry >>= 8
+            }
+            return product.reversed()
+        }
+        let modulus = (0..<130).reduce([UInt8]([1])) { number, _ in times65537(number) }
+        func key(_ modulus: [UInt8]) -> String { #""kty":"RSA","e":"AQAB","n":"\#(Base64URL.encode(modulus))""# }
+        #expect(throws: KeySetFailure.noUsableKey([KeyNote(index: 0, id: nil, remark: .ignored(.factorable))])) {
+            try Self.parse(key(modulus))
+        }
+        #expect(try Self.parse(Self.rsa).keys.count == 1)
+    }
+
     // MARK: choosing
 
     static func verdict(_ set: KeySet, header: String) throws -> Verdict {
@@ -166,7 +191,9 @@ struct KeySetTests {
 
     @Test("trust no key whose kid a broken one claims too; one for another purpose does not matter")
     func disputedID() throws {
-        #expect(throws: KeySetFailure.self) { try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#) }
+        #expect(throws: KeySetFailure.self) {
+            try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#)
+        }
         let set = try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#, Self.ec + #","kid":"b""#)
         #expect(set.keys.map(\.id) == ["b"])
         #expect(set.notes.map(\.remark) == [.ignored(.invalidNumbers), .disputedID])

@@ -39,7 +39,9 @@ struct Tally {
     }
 
     mutating func finish() {
-        for name in Set(Self.disagreements.keys).subtracting(excused).sorted() { fail("\(name) is listed as a disagreement, but did not run") }
+        for name in Set(Self.disagreements.keys).subtracting(excused).sorted() {
+            fail("\(name) is listed as a disagreement, but did not run")
+        }
         print("\(passed) passed, \(failed) failed")
     }
 }

@@ -65,7 +65,8 @@ struct VectorFile: Sendable {
             // An encrypted token is none of ours, valid or not.
             let expected = test["result"]?.string == "valid" && !isEncrypted
             tally.check(
-                name, id(of: test), comment: test["comment"]?.string ?? "", expected: expected, actual: reason == nil, because: reason ?? "")
+                name, id(of: test), comment: test["comment"]?.string ?? "", expected: expected, actual: reason == nil, because: reason ?? ""
+            )
         }
     }
 
