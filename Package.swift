@@ -30,6 +30,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries: one module each, imported by exactly one Swift target.
@@ -68,8 +69,8 @@ let package = Package(
             "Hub",
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
-                "WebPages", .product(name: "Logging", package: "swift-log"),
-            ], exclude: ["Serving", "Web"]),
+                "WebPages", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
