@@ -70,7 +70,7 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 "WebPages", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ], exclude: ["Serving", "Web"]),
+            ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],

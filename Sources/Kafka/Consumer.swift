@@ -38,6 +38,10 @@ internal import CRdkafka
 
     deinit { destroy() }
 
+    /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
+    /// The descriptor stays quiet until that poll.
+    public func postponePoll() { queue?.clearWakeUp() }
+
     /// Takes what has arrived, up to the limits or the first event that is not a record. Never waits.
     public func poll(_ limits: PollLimits) -> ConsumerPoll {
         var poll = ConsumerPoll()
@@ -169,7 +173,7 @@ internal import CRdkafka
             }
             return .assigned(partitions)
         }
-        guard unsafe rd_kafka_assignment_lost(client) != 0 else { return .revoking(partitions) }
+        guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else { return .revoking(partitions) }
         if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_unassign(client, list)) {
             return .failure(failure, nil)
         }

@@ -31,6 +31,10 @@ public struct CommitResult: Equatable, Sendable {
     public var next: NextOffset
     /// Nil when committed.
     public var failure: KafkaError?
+    public init(next: NextOffset, failure: KafkaError?) {
+        self.next = next
+        self.failure = failure
+    }
 }
 
 public struct PollLimits: Equatable, Sendable {

@@ -96,6 +96,9 @@ internal import CRdkafka
         }
     }
 
+    /// Takes back what `fail` asked for and did not happen yet.
+    public func forgetFaults(of request: Request) { unsafe rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
+
     /// Every answer about the topic carries the error until it is set to nil.
     public func setTopicFault(_ fault: Fault?, on topic: String) {
         unsafe rd_kafka_mock_topic_set_error(

@@ -11,8 +11,13 @@ final class LoopInbox: BusListener, StoreClient {
     enum Message: Sendable {
         case bus([BusEvent])
         case keys(KeySet)
-        /// Start-up, drain and metrics.
-        case run(@Sendable () -> Void)
+        case control(Control)
+    }
+
+    enum Control: Sendable {
+        /// Says goodbye to every session, spread over this time, and takes no more connections.
+        case drain(spread: Duration)
+        case stop
     }
 
     let mailbox: Mailbox<Message>

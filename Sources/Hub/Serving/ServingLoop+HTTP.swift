@@ -43,7 +43,7 @@ extension ServingLoop {
         let response = routes.answer(request, body)
         exchange = HTTPExchange(
             parser: HTTPRequestParser(limits: limits.http), buffer: Array(exchange.buffer.dropFirst(whole)))
-        respond(endpoint, response, keepAlive: request.keepAlive, head: request.method == "HEAD")
+        respond(endpoint, response, keepAlive: request.keepAlive, headOnly: request.method == .head)
         endpoint.dwellUntil = loop.now + limits.keepAliveTimeout
         arm(endpoint)
         return request.keepAlive
@@ -54,9 +54,9 @@ extension ServingLoop {
         return request.isUpgrade
     }
 
-    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, head: Bool = false) {
+    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, headOnly: Bool = false) {
         var bytes: [UInt8] = []
-        response.serialize(into: &bytes, keepAlive: keepAlive, head: head)
+        response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly)
         table.send(endpoint.id, bytes: bytes)
         guard !keepAlive else { return }
         endpoint.stage = .closing
@@ -75,8 +75,8 @@ extension ServingLoop {
             table.send(endpoint.id, bytes: agreement.responseHead)
             endpoint.exchange = nil
             endpoint.stage = .socket
-            endpoint.format = agreement.deflate.map { UInt8($0.serverMaxWindowBits) } ?? 0
-            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate)
+            endpoint.format = FrameFormat.of(agreement.deflate)
+            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
             endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
             application.opened(endpoint, agreement)
             arm(endpoint)

@@ -11,8 +11,8 @@ extension SessionLoop {
         case .keys(let keys):
             verifier.replace(keys: keys)
             retryWaiting { _ in true }
-        case .run(let work):
-            work()
+        case .control(let control):
+            onControl(control)
         }
     }
 

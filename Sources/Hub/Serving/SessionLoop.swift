@@ -51,6 +51,8 @@ final class SessionLoop {
     /// Connects waiting for a signing key to be fetched.
     var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
     var counterTeller = CounterTeller()
+    /// Set by whoever assembled the loop.
+    var onControl: (LoopInbox.Control) -> Void = { _ in }
 
     init(
         loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: SessionServices,
@@ -89,6 +91,8 @@ final class SessionLoop {
         sessions[key] = LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken)
         metrics.sessionsOpened.add()
     }
+
+    var keys: [SessionKey] { Array(sessions.keys) }
 
     /// True once the client sent a `connect` that was accepted.
     func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }

@@ -47,7 +47,7 @@ public enum HandshakeOutcome: Equatable, Sendable {
 }
 
 /// Why an opening handshake was refused.
-public enum HandshakeRejection: Error, Equatable, Sendable {
+public enum HandshakeRejection: Error, Equatable, Sendable, CaseIterable {
     case methodNotGet, bodyNotAllowed
     case notAnUpgrade, connectionDoesNotUpgrade
     case missingKey, duplicateKey, malformedKey

@@ -6,7 +6,7 @@ enum SHA1 {
         padded.append(0x80)
         while padded.count % 64 != 56 { padded.append(0) }
         for shift in stride(from: 56, through: 0, by: -8) {
-            padded.append(UInt8(truncatingIfNeeded: UInt64(message.count) &* 8 &>> UInt64(shift)))
+            padded.append(UInt8(truncatingIfNeeded: (UInt64(message.count) &* 8) &>> UInt64(shift)))
         }
 
         var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
