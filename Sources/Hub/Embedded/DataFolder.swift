@@ -8,7 +8,8 @@ struct DataFolder: ~Copyable {
     let path: String
     private let lock: Int32
 
-    init(_ folder: String) throws(EmbeddedFailure) {
+    /// - Throws: `.inUse` when another process holds it.
+    static func claim(_ folder: String) throws(EmbeddedFailure) -> DataFolder {
         // PostgreSQL's account must be able to pass through when the hub runs as root.
         let mode: Int32 = Process.userID == 0 ? 0o711 : 0o700
         let path = try EmbeddedFailure.during("making the data folder") { () throws(SystemError) -> String in
@@ -16,15 +17,18 @@ struct DataFolder: ~Copyable {
             return try Files.absolute(folder)
         }
         let holder = "\(path)/hub.pid"
-        guard let lock = try EmbeddedFailure.during("locking the data folder", { () throws(SystemError) -> Int32? in try Files.lock("\(path)/lock") })
-        else {
-            throw .inUse(folder: path, process: (try? Files.text(holder).trimmingLineEnd) ?? "unknown")
-        }
-        self.path = path
-        self.lock = lock
+        let lock = try EmbeddedFailure.during("locking \(path)") { () throws(SystemError) in try Files.lock("\(path)/lock") }
+        guard let lock else { throw .inUse(folder: path, process: (try? Files.text(holder).trimmingLineEnd) ?? "unknown") }
+        let claimed = DataFolder(path: path, lock: lock)
         try EmbeddedFailure.during("writing \(holder)") { () throws(SystemError) in
             try Files.write(Array("\(Process.id)\n".utf8), to: holder)
         }
+        return claimed
+    }
+
+    private init(path: String, lock: Int32) {
+        self.path = path
+        self.lock = lock
     }
 
     deinit { Socket.close(lock) }

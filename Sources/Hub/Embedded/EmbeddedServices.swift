@@ -2,7 +2,6 @@ internal import Auth
 internal import Kafka
 internal import Linux
 public import Logging
-internal import OpenSSL
 
 /// A private PostgreSQL, an in-process Kafka broker and a development signing key: all that a hub needs, on loopback,
 /// in one folder. For trying out and for tests.
@@ -30,7 +29,7 @@ public final class EmbeddedServices {
     ///   - path: made when missing; one hub at a time may use it.
     ///   - topics: made on the broker, which starts empty every time.
     public init(folder path: String, topics: [String], log: Logger) throws(EmbeddedFailure) {
-        folder = try DataFolder(path)
+        folder = try DataFolder.claim(path)
         try Self.makeKeys(in: folder.path)
         postgres = try PostgresServer(in: folder.path, log: log)
         do throws(KafkaError) {
@@ -76,25 +75,32 @@ public final class EmbeddedServices {
         let file = "\(folder)/\(keyFileName)"
         let signer: TokenSigner
         if Files.kind(file) == .absent {
-            signer = try usingKey(file) { () throws(KeyFailure) in try TokenSigner.generate() }
-            let pem = try usingKey(file) { () throws(KeyFailure) in try signer.pem() }
+            let pem: String
+            do {
+                signer = try TokenSigner.generate()
+                pem = try signer.pem()
+            } catch {
+                throw .failed(step: "making the development key", reason: "\(error)")
+            }
             try EmbeddedFailure.during("writing \(file)") { () throws(SystemError) in
                 try Files.write(Array(pem.utf8), to: file, mode: 0o600)
             }
         } else {
-            let pem = try EmbeddedFailure.during("reading \(file)") { () throws(SystemError) in try Files.text(file) }
-            signer = try usingKey(file) { () throws(KeyFailure) in try TokenSigner(pem: pem) }
+            signer = try developmentKey(in: folder)
         }
         try EmbeddedFailure.during("writing \(keySetFileName)") { () throws(SystemError) in
             try Files.write(Array(signer.jwks.utf8), to: "\(folder)/\(keySetFileName)", mode: 0o600)
         }
     }
 
-    private static func usingKey<Value>(_ file: String, _ body: () throws(KeyFailure) -> Value) throws(EmbeddedFailure) -> Value {
-        do throws(KeyFailure) {
-            return try body()
+    /// The key that an embedded hub left in `folder`.
+    static func developmentKey(in folder: String) throws(EmbeddedFailure) -> TokenSigner {
+        let file = "\(folder)/\(keyFileName)"
+        let pem = try EmbeddedFailure.during("reading \(file)") { () throws(SystemError) in try Files.text(file) }
+        do {
+            return try TokenSigner(pem: pem)
         } catch {
-            throw .failed(step: "the development key \(file)", reason: "\(error)")
+            throw .failed(step: "reading \(file)", reason: "\(error)")
         }
     }
 }

@@ -1,5 +1,4 @@
 internal import Linux
-internal import OpenSSL
 
 /// The private cluster on disk: its data folder, its password, its port. Makes them at first use and keeps them.
 struct PostgresFolder {
@@ -22,7 +21,9 @@ struct PostgresFolder {
         let outside = "\(Self.accountHome)/hub-\(StableName.of(folder))"
         let existing = [inside, outside].first { Files.kind("\($0)/PG_VERSION") == .file }
         let version = try existing.map { path throws(EmbeddedFailure) in
-            try EmbeddedFailure.during("reading \(path)/PG_VERSION") { () throws(SystemError) in try Files.text("\(path)/PG_VERSION").trimmingLineEnd }
+            try EmbeddedFailure.during("reading \(path)/PG_VERSION") { () throws(SystemError) in
+                try Files.text("\(path)/PG_VERSION").trimmingLineEnd
+            }
         }
         programs = try PostgresPrograms(forDataOf: version)
         let passwordFile = "\(folder)/postgres.password"
@@ -33,7 +34,8 @@ struct PostgresFolder {
             }
             return
         }
-        let password = SecureRandom.bytes(count: 16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let random = try EmbeddedFailure.during("making a password") { () throws(SystemError) in try Random.bytes(16) }
+        let password = random.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         self.password = password
         let programs = programs
         data = try EmbeddedFailure.during("making the database's folder") { () throws(SystemError) -> String in
@@ -99,7 +101,9 @@ struct PostgresFolder {
     /// The port of the last run while it is free, else a new one, kept for the next.
     func choosePort() throws(SystemError) -> UInt16 {
         let file = "\(keep)/postgres.port"
-        if Files.kind(file) == .file, let port = UInt16(try Files.text(file).trimmingLineEnd), let free = try? Self.freePort(port) { return free }
+        if Files.kind(file) == .file, let port = UInt16(try Files.text(file).trimmingLineEnd), let free = try? Self.freePort(port) {
+            return free
+        }
         let port = try Self.freePort(0)
         try Files.write(Array("\(port)\n".utf8), to: file)
         return port

@@ -1,5 +1,5 @@
 internal import Linux
-public import Logging
+internal import Logging
 internal import Postgres
 internal import Synchronization
 
@@ -101,7 +101,8 @@ final class PostgresServer: Sendable {
 
     private func makeDatabase() throws(EmbeddedFailure) {
         do throws(PostgresError) {
-            let connection = try BlockingConnection(databaseURL.replacing("/\(PostgresFolder.database)?", with: "/postgres?"), applicationName: "hub")
+            let connection = try BlockingConnection(
+                databaseURL.replacing("/\(PostgresFolder.database)?", with: "/postgres?"), applicationName: "hub")
             let known = try connection.execute("SELECT 1 FROM pg_database WHERE datname = '\(PostgresFolder.database)'")
             if known.isEmpty { try connection.execute("CREATE DATABASE \(PostgresFolder.database)") }
         } catch {
