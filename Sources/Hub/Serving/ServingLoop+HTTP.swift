@@ -1,3 +1,4 @@
+import Linux
 import HTTP
 import Reactor
 import WSProtocol
@@ -19,7 +20,8 @@ extension ServingLoop {
         defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
 
         if exchange.request == nil {
-            switch exchange.parser.parse(exchange.buffer.span) {
+            let received = exchange.buffer
+            switch exchange.parser.parse(received.span) {
             case .incomplete: return false
             case .rejected(let rejection):
                 metrics.requestsRefused.add("\(rejection.status)")
@@ -67,9 +69,9 @@ extension ServingLoop {
 
     private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
         switch ServerHandshake.answer(request, policy: application.handshake) {
-        case .reject(let response):
-            metrics.upgradesRefused.add("\(response.status)")
-            respond(endpoint, response, keepAlive: false)
+        case .reject(let rejection):
+            metrics.upgradesRefused.add("\(rejection)")
+            respond(endpoint, rejection.response, keepAlive: false)
         case .accept(let agreement):
             metrics.socketsOpened.add()
             table.send(endpoint.id, bytes: agreement.responseHead)

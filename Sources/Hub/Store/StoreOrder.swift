@@ -1,3 +1,4 @@
+import Linux
 public import Messaging
 
 /// Whoever asks the store.
