@@ -28,7 +28,7 @@ export class HubError extends Error {
  */
 export function adviceFor(code, bye = null) {
   const advice = { reconnect: true, freshToken: false, onActivity: false, afterMs: 0, spreadMs: 0, backOff: true };
-  if ((code >= 4000 && code < 4100) || [1002, 1003, 1007, 1009, 1010].includes(code)) advice.reconnect = false;
+  if ((code >= 4000 && code < 4100) || [1000, 1010].includes(code)) advice.reconnect = false;
   else if (code === 4104) advice.onActivity = true;
   else if (code >= 4100 && code < 4200) advice.afterMs = 1_000;
   else if (code >= 4200 && code < 4300) advice.backOff = bye === null;
@@ -170,6 +170,7 @@ export class HubClient extends EventTarget {
       const welcome = await this.#ask("connect", { token, channels });
       this.#clear("connect");
       this.#freshToken = false;
+      for (const { channel } of welcome.refused ?? []) this.#channels.delete(channel);
       this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
       this.#keepAlive(welcome.pingIntervalMs);
       this.#planRefresh(welcome.tokenTtlMs);
@@ -241,6 +242,7 @@ export class HubClient extends EventTarget {
       case "entry":
         return this.#received(frame);
       case "signal":
+        if (frame.signal === "unsubscribed") this.#channels.delete(frame.channel);
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
       case "bye":
         this.#bye = frame;

@@ -1,6 +1,6 @@
 internal import OpenSSL
 
-/// The signature algorithms a token may name (RFC 7518 §3.1, RFC 8037 §3.1). There is no case for `none`.
+/// The signature algorithms a token may name (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). There is no case for `none`.
 public enum Algorithm: String, CaseIterable, Hashable, Sendable {
     case hs256 = "HS256"
     case hs384 = "HS384"
@@ -14,7 +14,10 @@ public enum Algorithm: String, CaseIterable, Hashable, Sendable {
     case es256 = "ES256"
     case es384 = "ES384"
     case es512 = "ES512"
+    /// Either Edwards curve; the two after it name theirs and replace it in new systems.
     case edDSA = "EdDSA"
+    case ed25519 = "Ed25519"
+    case ed448 = "Ed448"
 
     /// What it takes to check or make such a signature.
     enum Means: Equatable {
@@ -36,18 +39,19 @@ public enum Algorithm: String, CaseIterable, Hashable, Sendable {
         case .es256: .signature(.ecdsa(.sha256))
         case .es384: .signature(.ecdsa(.sha384))
         case .es512: .signature(.ecdsa(.sha512))
-        case .edDSA: .signature(.edwards)
+        case .edDSA, .ed25519, .ed448: .signature(.edwards)
         }
     }
 
-    /// The algorithms a public key of this family can have: a curve has exactly one (RFC 7518 §3.4), RSA six.
+    /// The algorithms a public key of this family can have: a prime curve has exactly one (RFC 7518 §3.4), RSA six.
     static func possible(for family: PublicKey.Family) -> Set<Algorithm> {
         switch family {
         case .rsa: [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512]
         case .elliptic(.p256): [.es256]
         case .elliptic(.p384): [.es384]
         case .elliptic(.p521): [.es512]
-        case .edwards: [.edDSA]
+        case .edwards(.ed25519): [.edDSA, .ed25519]
+        case .edwards(.ed448): [.edDSA, .ed448]
         }
     }
 

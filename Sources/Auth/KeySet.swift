@@ -45,11 +45,13 @@ public struct KeyNote: Equatable, Sendable {
         case ignored(UnusableKey)
         /// Two keys of one `kid`: a token that fits both is refused.
         case duplicateID
+        /// Left out because another key of that `kid` is broken: which of the two the provider means is anyone's guess.
+        case disputedID
         /// The document publishes the private half; the key was taken, but should be replaced.
         case holdsPrivateHalf
     }
 
-    /// Position in the document's `keys`, from 0.
+    /// Position in the document's `keys`, from 0; for `disputedID` the first of that `kid`.
     public let index: Int
     public let id: String?
     public let remark: Remark
@@ -115,6 +117,7 @@ extension KeySet {
     private init(_ listed: [JSONValue], acceptsSecrets: Bool) throws(KeySetFailure) {
         var keys: [VerificationKey] = []
         var notes: [KeyNote] = []
+        var broken: [String] = []
         for (index, value) in listed.enumerated() {
             let id = value["kid"]?.string
             do {
@@ -128,7 +131,13 @@ extension KeySet {
                 keys.append(key)
             } catch {
                 notes.append(KeyNote(index: index, id: id, remark: .ignored(error)))
+                if let id, error.isDefect { broken.append(id) }
             }
+        }
+        keys.removeAll { key in
+            guard let id = key.id, broken.contains(where: { $0.isSameText(as: id) }) else { return false }
+            notes.append(KeyNote(index: listed.firstIndex { $0["kid"]?.string == id } ?? 0, id: id, remark: .disputedID))
+            return true
         }
         guard !keys.isEmpty else { throw .noUsableKey(notes) }
         guard Set(keys.map(\.isSecret)).count == 1 else { throw .mixesSecretsAndPublicKeys }

@@ -96,6 +96,14 @@ public enum UnusableKey: String, Error, Equatable, Sendable {
     case invalidNumbers = "invalid_numbers"
     /// A shared secret where only public keys belong.
     case secretNotAllowed = "secret_not_allowed"
+
+    /// Whether the key was meant for us and is no good, rather than being for another purpose or another reader.
+    var isDefect: Bool {
+        switch self {
+        case .malformed, .algorithmMismatch, .tooShort, .tooLong, .weakExponent, .factorable, .invalidNumbers: true
+        case .notAnObject, .unknownType, .unknownCurve, .notForVerifying, .unknownAlgorithm, .secretNotAllowed: false
+        }
+    }
 }
 
 extension KeyNumbers {

@@ -1,5 +1,5 @@
 /// Why a request head was refused. After any of these the connection is closed: where the next request would start is not known.
-public enum HTTPRejection: Error, Equatable, Sendable {
+public enum HTTPRejection: Error, Equatable, Sendable, CaseIterable {
     case controlCharacter, bareLineFeed, bareCarriageReturn
     case malformedRequestLine, malformedTarget
     case malformedHeader, foldedHeader

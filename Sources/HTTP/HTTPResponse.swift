@@ -39,12 +39,6 @@ public struct HTTPResponse: Equatable, Sendable {
         output.append(contentsOf: body)
     }
 
-    /// Appends the head that ends HTTP on this connection (101), whose Connection field is the caller's.
-    public func serializeUpgrade(into output: inout [UInt8]) {
-        writeHead(into: &output, date: nil)
-        output.append(contentsOf: "\r\n".utf8)
-    }
-
     private func writeHead(into output: inout [UInt8], date: HTTPDate?) {
         output.append(contentsOf: "HTTP/1.1 \(status) \(Self.reason(status))\r\n".utf8)
         if let date { Self.write("date", date.text, into: &output) }

@@ -34,3 +34,5 @@ extension HTTPResponse {
         return response
     }
 }
+
+extension HTTPRouter.Match: Equatable where Route: Equatable {}

@@ -66,17 +66,22 @@ extension [UInt8] {
         }
     }
 
-    /// Appends an integer in decimal.
+    /// Appends an integer of at most 64 bits in decimal.
+    @inlinable
     public mutating func appendInteger(_ value: some FixedWidthInteger) {
+        assert(value.bitWidth <= UInt64.bitWidth)
         if value < 0 { append(UInt8(ascii: "-")) }
-        let start = count
-        var rest = value.magnitude
-        repeat {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
-            rest = quotient
-        } while rest != 0
-        self[start...].reverse()
+        appendDecimal(UInt64(truncatingIfNeeded: value.magnitude))
+    }
+
+    @usableFromInline
+    mutating func appendDecimal(_ value: UInt64) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
+        }
     }
 
     private mutating func append(escaping byte: UInt8) {

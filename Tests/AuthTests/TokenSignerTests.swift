@@ -48,9 +48,11 @@ struct TokenSignerTests {
         #expect(key?.members.map(\.name).sorted() == ["alg", "crv", "kid", "kty", "use", "x", "y"])
     }
 
-    @Test("refuses a PEM text that is no private key, without asking anyone for a passphrase", arguments: [
-        "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "garbage",
-    ])
+    @Test(
+        "refuses a PEM text that is no private key, without asking anyone for a passphrase",
+        arguments: [
+            "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "garbage",
+        ])
     func refusesOtherText(text: String) {
         #expect(throws: KeyFailure.self) { try TokenSigner(pem: text) }
     }

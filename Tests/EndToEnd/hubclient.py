@@ -28,7 +28,10 @@ class Lost(Exception):
 class Client:
     """One connection. Pushes are kept in `heard`; `next` waits for one that was not yet taken."""
 
+    living = []  # every client that was opened, for whoever has to clean up
+
     def __init__(self, socket, validate=True):
+        Client.living.append(self)
         self.socket = socket
         self.heard = []
         self.frames = 0

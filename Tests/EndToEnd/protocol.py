@@ -71,6 +71,6 @@ def documented(kind):
     """`(code, name, temporary)` rows of a table of docs/PROTOCOL.md: `close` or `error`."""
     document = (ROOT / "docs" / "PROTOCOL.md").read_text()
     table = re.search(r"<!-- codes:begin -->(.*?)<!-- codes:end -->", document, re.S)[1]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| code", "|---"))]
     numbered = [row for row in rows if row[0].strip("`").isdigit()]
     return numbered if kind == "close" else [row for row in rows if row not in numbered]

@@ -31,10 +31,12 @@ struct House {
         "Auth": Target(ours: ["OpenSSL", "JSON"], pure: true),
         "Messaging": Target(ours: ["JSON"], pure: true),
 
+        "WebPages": Target(pure: true),
+
         "Reactor": Target(ours: ["Linux"], others: ["Synchronization"]),
 
         "Hub": Target(
-            ours: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl"],
+            ours: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl", "WebPages"],
             others: ["Logging", "Synchronization", "Yams"]),
         "HubMain": Target(ours: ["Hub"], others: ["ArgumentParser", "Logging"]),
     ])

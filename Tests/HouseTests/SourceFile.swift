@@ -17,10 +17,10 @@ struct SourceFile {
     }
 
     var isSwift: Bool { isSwiftPath(path) }
-    var isSource: Bool { path.hasPrefix("Sources/") }
+    var isSource: Bool { !isTest }
     var isTest: Bool { path.hasPrefix("Tests/") }
-    /// `Auth` of `Sources/Auth/KeySet.swift`.
-    var target: String { String(path.split(separator: "/").dropFirst().first ?? "") }
+    /// `Auth` of `Sources/Auth/KeySet.swift`. The pages have their folder at the top.
+    var target: String { path.hasPrefix("web/") ? "WebPages" : String(path.split(separator: "/").dropFirst().first ?? "") }
     var name: String { String(path.split(separator: "/").last ?? "") }
     /// Lines as an editor counts them.
     var lineCount: Int { lines.last == "" ? lines.count - 1 : lines.count }
@@ -44,10 +44,10 @@ struct SourceFile {
         }
     }
 
-    /// All files the rules look at: what git would hold of Sources and Tests, without build folders.
+    /// All files the rules look at.
     static func all(under root: URL) throws -> [SourceFile] {
         let endings = [".swift", ".c", ".h"]
-        return try ["Sources", "Tests"].flatMap { folder in
+        return try ["Sources", "web", "Tests"].flatMap { folder in
             try FileManager.default.subpathsOfDirectory(atPath: root.appending(path: folder).path)
                 .filter { path in endings.contains { path.hasSuffix($0) } && !path.contains(".build/") }
                 .sorted()

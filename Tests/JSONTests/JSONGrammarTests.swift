@@ -51,10 +51,13 @@ struct JSONGrammarTests {
         .init([0x22, 0xC1, 0xBF, 0x22], .badUTF8, 1), .init([0x22, 0xE0, 0x9F, 0xBF, 0x22], .badUTF8, 1),
         .init([0x22, 0xED, 0xA0, 0x80, 0x22], .badUTF8, 1), .init([0x22, 0xF0, 0x8F, 0xBF, 0xBF, 0x22], .badUTF8, 1),
         .init([0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], .badUTF8, 1), .init([0x22, 0xF5, 0x80, 0x80, 0x80, 0x22], .badUTF8, 1),
-        .init([0x22, 0xE2, 0x82, 0x22], .badUTF8, 1), .init([0x22, 0xE2], .badUTF8, 1), .init([0xEF, 0xBB, 0xBF, 0x31], .unexpectedByte, 0),
+        .init([0x22, 0xE2, 0x82, 0x22], .badUTF8, 1), .init([0x22, 0xE2], .badUTF8, 1),
+        .init([0xEF, 0xBB, 0xBF, 0x31], .unexpectedByte, 0),
         .init("[", .endOfInput, 1), .init("[1", .endOfInput, 2), .init("[1,", .endOfInput, 3), .init("[1,]", .unexpectedByte, 3),
-        .init("[,1]", .unexpectedByte, 1), .init("[1 2]", .unexpectedByte, 3), .init("[1}", .unexpectedByte, 2), .init("]", .unexpectedByte, 0),
-        .init("{", .endOfInput, 1), .init("{a:1}", .unexpectedByte, 1), .init(#"{"a"}"#, .unexpectedByte, 4), .init(#"{"a":}"#, .unexpectedByte, 5),
+        .init("[,1]", .unexpectedByte, 1), .init("[1 2]", .unexpectedByte, 3), .init("[1}", .unexpectedByte, 2),
+        .init("]", .unexpectedByte, 0),
+        .init("{", .endOfInput, 1), .init("{a:1}", .unexpectedByte, 1), .init(#"{"a"}"#, .unexpectedByte, 4),
+        .init(#"{"a":}"#, .unexpectedByte, 5),
         .init(#"{"a":1,}"#, .unexpectedByte, 7), .init(#"{"a":1]"#, .unexpectedByte, 6), .init(#"{"a" 1}"#, .unexpectedByte, 5),
         .init(#"{1:1}"#, .unexpectedByte, 1), .init(#"{"a":1 "b":2}"#, .unexpectedByte, 7), .init("[1]// no", .trailingBytes, 3),
         .init(#"{"a":1,"a":1}"#, .duplicateMember, 7), .init(#"{"a":1,"\u0061":1}"#, .duplicateMember, 7),
@@ -86,7 +89,9 @@ struct JSONGrammarTests {
         #expect(found == (vector.reason == .duplicateMember ? nil : JSONError(vector.reason, at: vector.offset)))
     }
 
-    @Test("Cut anywhere, no text traps, and only a number or nothing is still complete", arguments: accepted.map(\.0) + refused.map(\.testDescription))
+    @Test(
+        "Cut anywhere, no text traps, and only a number or nothing is still complete",
+        arguments: accepted.map(\.0) + refused.map(\.testDescription))
     func everyCut(text: String) throws {
         let bytes = Array(text.utf8)
         for cut in 0..<bytes.count {

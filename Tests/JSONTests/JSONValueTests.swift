@@ -38,7 +38,9 @@ struct JSONValueTests {
     @Test("Every scalar value survives being escaped")
     func everyEscape() throws {
         for scalar in (UInt32(0)..<0x110000).lazy.filter({ $0 % 61 == 0 }).compactMap(Unicode.Scalar.init) {
-            let escaped = String(scalar).utf16.map { "\\u" + String(repeating: "0", count: 4 - String($0, radix: 16).count) + String($0, radix: 16) }
+            let escaped = String(scalar).utf16.map {
+                "\\u" + String(repeating: "0", count: 4 - String($0, radix: 16).count) + String($0, radix: 16)
+            }
             let back = try JSONValue.parse("\"\(escaped.joined())\"").string
             #expect(back.map { Array($0.unicodeScalars) } == [scalar])
         }
@@ -111,7 +113,10 @@ struct JSONValueTests {
 
     @Test(
         "A word stands for a plain name of up to sixteen bytes",
-        arguments: [("", true), ("a", true), ("channels", true), ("unsubscribe", true), ("sixteen-bytes-ok", true), ("seventeen-bytes--", false), (#"\u0061"#, false), ("é", true)])
+        arguments: [
+            ("", true), ("a", true), ("channels", true), ("unsubscribe", true), ("sixteen-bytes-ok", true), ("seventeen-bytes--", false),
+            (#"\u0061"#, false), ("é", true),
+        ])
     func words(name: String, hasOne: Bool) throws {
         let bytes = Array("\"\(name)\"".utf8)
         var scanner = JSONScanner(bytes.span)

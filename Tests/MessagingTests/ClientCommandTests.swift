@@ -27,7 +27,10 @@ struct ClientCommandTests {
         (#"{"type":"ack","channel":"inbox","seq":9007199254740991}"#, nil, .ack(channel: "inbox", seq: Seq(top))),
         (#"{"id":6,"type":"mark-seen","channel":"inbox","seq":4}"#, 6, .markSeen(channel: "inbox", upTo: Seq(4))),
         (#"{"id":7,"type":"mark-read","channel":"inbox","seq":4}"#, 7, .markRead(channel: "inbox", .set([Seq(4)]))),
-        (#"{"id":7,"type":"mark-read","channel":"inbox","seqs":[9,4,9,1]}"#, 7, .markRead(channel: "inbox", .set([Seq(1), Seq(4), Seq(9)]))),
+        (
+            #"{"id":7,"type":"mark-read","channel":"inbox","seqs":[9,4,9,1]}"#, 7,
+            .markRead(channel: "inbox", .set([Seq(1), Seq(4), Seq(9)]))
+        ),
         (#"{"id":7,"type":"mark-read","channel":"inbox","upTo":0}"#, 7, .markRead(channel: "inbox", .upTo(.zero))),
         (#"{"id":7,"type":"mark-read","channel":"inbox","all":true,"seq":null}"#, 7, .markRead(channel: "inbox", .all)),
         (#"{"id":8,"type":"mark-unread","channel":"inbox","seq":4}"#, 8, .markUnread(channel: "inbox", [Seq(4)])),
@@ -40,7 +43,10 @@ struct ClientCommandTests {
             .send(.init(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
         ),
         (#"{"id":11,"type":"history","channel":"inbox"}"#, 11, .history(channel: "inbox", after: nil, before: nil, limit: 100)),
-        (#"{"id":11,"type":"history","channel":"inbox","after":3,"limit":1}"#, 11, .history(channel: "inbox", after: Seq(3), before: nil, limit: 1)),
+        (
+            #"{"id":11,"type":"history","channel":"inbox","after":3,"limit":1}"#, 11,
+            .history(channel: "inbox", after: Seq(3), before: nil, limit: 1)
+        ),
         (
             #"{"id":11,"type":"history","channel":"inbox","before":3,"limit":9007199254740991}"#, 11,
             .history(channel: "inbox", after: nil, before: Seq(3), limit: 100)
@@ -79,7 +85,8 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"ack","channel":"inbox"}"#, 1, .badRequest, "seq: expected an integer 0…2^53-1"),
         (#"{"id":1,"type":"ack","channel":"inbox","seq":1e3}"#, 1, .badRequest, "seq: "),
         (#"{"id":1,"type":"ack","channel":"inbox","seq":9007199254740992}"#, 1, .badRequest, "seq: "),
-        (#"{"id":1,"type":"ack","seq":1}"#, 1, .badRequest, "channel: "), (#"{"id":1,"type":"mark-seen","channel":"c"}"#, 1, .badRequest, "seq: "),
+        (#"{"id":1,"type":"ack","seq":1}"#, 1, .badRequest, "channel: "),
+        (#"{"id":1,"type":"mark-seen","channel":"c"}"#, 1, .badRequest, "seq: "),
         (#"{"id":1,"type":"mark-read","channel":"c"}"#, 1, .badRequest, "seq, seqs, upTo, all: expected exactly one"),
         (#"{"id":1,"type":"mark-read","channel":"c","seq":1,"upTo":1}"#, 1, .badRequest, "seq, seqs, upTo, all: expected exactly one"),
         (#"{"id":1,"type":"mark-read","channel":"c","all":false}"#, 1, .badRequest, "all: expected true"),
@@ -91,7 +98,8 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"mark-read","channel":"c","seq":0}"#, 1, .badRequest, "seq: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"mark-unread","channel":"c","upTo":3}"#, 1, .badRequest, "seq, seqs: expected exactly one"),
         (#"{"id":1,"type":"mark-unread","channel":"c","seq":3,"seqs":[3]}"#, 1, .badRequest, "seq, seqs: expected exactly one"),
-        (#"{"id":1,"type":"open"}"#, 1, .badRequest, "with: expected a string"), (#"{"id":1,"type":"open","with":""}"#, 1, .badRequest, "with: "),
+        (#"{"id":1,"type":"open"}"#, 1, .badRequest, "with: expected a string"),
+        (#"{"id":1,"type":"open","with":""}"#, 1, .badRequest, "with: "),
         (#"{"id":1,"type":"open","with":"a\n"}"#, 1, .badRequest, "with: expected a user's name of 1…255 bytes"),
         (#"{"id":1,"type":"open","with":"a","context":""}"#, 1, .badRequest, "context: expected a name of 1…255 bytes"),
         (#"{"id":1,"type":"open","with":"a","context":{}}"#, 1, .badRequest, "context: expected a string"),
@@ -101,7 +109,10 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"send","to":"a","key":"","body":"b"}"#, 1, .badRequest, "key: expected 1…64 bytes"),
         (#"{"id":1,"type":"send","to":"a","key":"k"}"#, 1, .badRequest, "body: expected a string"),
         (#"{"id":1,"type":"send","to":"a","key":"k","body":""}"#, 1, .badRequest, "body: expected a text that is not blank"),
-        (#"{"id":1,"type":"send","to":"a","key":"k","body":" \t\r\n\u00a0\u2003\u3000\u200b\ufeff"}"#, 1, .badRequest, "body: expected a text"),
+        (
+            #"{"id":1,"type":"send","to":"a","key":"k","body":" \t\r\n\u00a0\u2003\u3000\u200b\ufeff"}"#, 1, .badRequest,
+            "body: expected a text"
+        ),
         (#"{"id":1,"type":"send","to":"a","key":"k","body":"b","replyTo":0}"#, 1, .badRequest, "replyTo: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"history","channel":"c","after":1,"before":2}"#, 1, .badRequest, "after, before: expected at most one"),
         (#"{"id":1,"type":"history","channel":"c","limit":0}"#, 1, .badRequest, "limit: expected an integer 1…2^53-1"),
@@ -136,7 +147,8 @@ struct ClientCommandTests {
 
     @Test("Each line of a message is judged alone, in order")
     func manyLines() {
-        let message = "\n{\"id\":1,\"type\":\"ping\"}\r\n  \nnonsense\n{\"id\":2,\"type\":\"dance\"}\n\n{\"id\":3,\"type\":\"typing\",\"channel\":\"c\"}\n"
+        let message =
+            "\n{\"id\":1,\"type\":\"ping\"}\r\n  \nnonsense\n{\"id\":2,\"type\":\"dance\"}\n\n{\"id\":3,\"type\":\"typing\",\"channel\":\"c\"}\n"
         let results = parse(message)
         #expect(results.count == 4)
         #expect(results.first == .success(ClientCommand(id: 1, body: .ping)))
@@ -168,7 +180,10 @@ struct ClientCommandTests {
         limits.setSize = 2
         limits.subscriptions = 1
         func send(key: String = "k", body: String = "b", data: String = "1", context: String = "c") -> ErrorCode? {
-            code(parse(#"{"id":1,"type":"send","to":"a","key":"\#(key)","body":"\#(body)","data":\#(data),"context":"\#(context)"}"#, limits)[0])
+            code(
+                parse(
+                    #"{"id":1,"type":"send","to":"a","key":"\#(key)","body":"\#(body)","data":\#(data),"context":"\#(context)"}"#, limits)[
+                        0])
         }
         #expect(send(body: "éé") == nil)
         #expect(send(body: "ééx") == .tooLarge)

@@ -58,6 +58,22 @@ struct ServerMessageTests {
             { ServerMessage.signal(.conversation(conversation, with: alice), into: &$0) }
         ),
         (
+            #"{"type":"signal","signal":"unsubscribed","channel":"broadcast:system"}"#,
+            { ServerMessage.signal(.unsubscribed(.broadcast("system")), into: &$0) }
+        ),
+        (
+            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"channels":[],"refused":[{"channel":"no\"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
+            {
+                let limits = Welcome.Limits(messageBytes: 1, bodyBytes: 2, subscriptions: 3, inFlight: 4, setSize: 5, historyPage: 6)
+                let zero = Timestamp(milliseconds: 0)
+                let welcome = Welcome(
+                    session: "s", user: alice, time: zero, tokenExpiresAt: zero, pingIntervalMs: 1, limits: limits, features: [],
+                    channels: [],
+                    refused: [.init(channel: "no\"thing", code: .unknownChannel), .init(channel: "inbox", code: .positionUnknown)])
+                ServerMessage.connected(re: 1, welcome, into: &$0)
+            }
+        ),
+        (
             #"{"type":"bye","code":4200,"reason":"draining","reconnect":true,"afterMs":100,"spreadMs":5000}"#,
             { ServerMessage.bye(.draining, afterMs: 100, spreadMs: 5000, into: &$0) }
         ),
@@ -91,7 +107,10 @@ struct ServerMessageTests {
             }
         ),
         (#"{"re":4,"ok":{"channel":"inbox"}}"#, { ServerMessage.unsubscribed(re: 4, .inbox(alice), into: &$0) }),
-        (#"{"re":5,"ok":{"channel":"inbox","delivered":6}}"#, { ServerMessage.acknowledged(re: 5, .inbox(alice), delivered: Seq(6), into: &$0) }),
+        (
+            #"{"re":5,"ok":{"channel":"inbox","delivered":6}}"#,
+            { ServerMessage.acknowledged(re: 5, .inbox(alice), delivered: Seq(6), into: &$0) }
+        ),
         (
             #"{"re":6,"ok":{"channel":"conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","delivered":8,"seen":7,"read":2,"readAlso":[[4,4],[6,7]],"unread":3,"unseen":2,"urgent":1,"version":14}}"#,
             { ServerMessage.marked(re: 6, state, into: &$0) }
@@ -108,7 +127,10 @@ struct ServerMessageTests {
             }
         ),
         (#"{"re":9,"ok":{}}"#, { ServerMessage.done(re: 9, into: &$0) }),
-        (#"{"re":9007199254740991,"ok":{"time":"2026-11-23T22:45:00.123Z"}}"#, { ServerMessage.time(re: ClientCommand.maximumNumber, moment, into: &$0) }),
+        (
+            #"{"re":9007199254740991,"ok":{"time":"2026-11-23T22:45:00.123Z"}}"#,
+            { ServerMessage.time(re: ClientCommand.maximumNumber, moment, into: &$0) }
+        ),
         (
             #"{"re":null,"error":{"code":"bad_json","message":"a \"b\"","temporary":false}}"#,
             { ServerMessage.error(CommandRejection(id: nil, .badJSON, "a \"b\""), into: &$0) }

@@ -23,4 +23,5 @@ final class ServingMetrics: Sendable {
     let slowConsumers = Counter()
     let compressions = Counter()
     let closes = LabelledCounter()
+    let violations = LabelledCounter()
 }

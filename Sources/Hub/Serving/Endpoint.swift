@@ -1,3 +1,4 @@
+import Linux
 import HTTP
 import Reactor
 import WSProtocol
@@ -16,11 +17,12 @@ final class Endpoint {
     var stage = Stage.http
     var exchange: HTTPExchange?
     var socket: WebSocketConnection?
-    /// 0: frames go out uncompressed; 9…15: compressed with that many window bits, without context takeover.
-    var format: UInt8 = 0
+    var format = FrameFormat.plain
+    /// Texts sent from inside `receive` to a connection with a compression context of its own.
+    var deferred: [[UInt8]] = []
     /// Inside `receive` the socket is being changed: a close asked for there waits until it is over.
     var isReceiving = false
-    var closeAfterReceiving: (code: UInt16, reason: String)?
+    var closeAfterReceiving: (code: WebSocketCloseCode, reason: String)?
     /// Any inbound byte counts as a sign of life.
     var heardAt: MonotonicInstant
     var isPongDue = false
@@ -34,6 +36,12 @@ final class Endpoint {
         self.peer = peer
         self.exchange = exchange
         heardAt = now
+    }
+
+    func takeDeferred() -> [[UInt8]] {
+        guard !deferred.isEmpty else { return [] }
+        defer { deferred = [] }
+        return deferred
     }
 }
 

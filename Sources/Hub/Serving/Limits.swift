@@ -18,8 +18,8 @@ struct ServingLimits: Sendable {
     var pingInterval: Duration = .seconds(25)
     /// Silence after the ping before the connection counts as lost (4201).
     var pongTimeout: Duration = .seconds(10)
-    /// Messages below are sent uncompressed: deflate gains nothing on them.
-    var deflateMinimumBytes = 512
+    /// zlib's level for outgoing frames.
+    var deflateLevel = 6
 }
 
 /// Bounds of one loop's sessions.

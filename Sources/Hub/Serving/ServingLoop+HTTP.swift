@@ -1,3 +1,4 @@
+import Linux
 import HTTP
 import Reactor
 import WSProtocol
@@ -19,7 +20,8 @@ extension ServingLoop {
         defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
 
         if exchange.request == nil {
-            switch exchange.parser.parse(exchange.buffer.span) {
+            let received = exchange.buffer
+            switch exchange.parser.parse(received.span) {
             case .incomplete: return false
             case .rejected(let rejection):
                 metrics.requestsRefused.add("\(rejection.status)")
@@ -43,7 +45,7 @@ extension ServingLoop {
         let response = routes.answer(request, body)
         exchange = HTTPExchange(
             parser: HTTPRequestParser(limits: limits.http), buffer: Array(exchange.buffer.dropFirst(whole)))
-        respond(endpoint, response, keepAlive: request.keepAlive, head: request.method == "HEAD")
+        respond(endpoint, response, keepAlive: request.keepAlive, headOnly: request.method == .head)
         endpoint.dwellUntil = loop.now + limits.keepAliveTimeout
         arm(endpoint)
         return request.keepAlive
@@ -54,9 +56,9 @@ extension ServingLoop {
         return request.isUpgrade
     }
 
-    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, head: Bool = false) {
+    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, headOnly: Bool = false) {
         var bytes: [UInt8] = []
-        response.serialize(into: &bytes, keepAlive: keepAlive, head: head)
+        response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly)
         table.send(endpoint.id, bytes: bytes)
         guard !keepAlive else { return }
         endpoint.stage = .closing
@@ -67,16 +69,16 @@ extension ServingLoop {
 
     private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
         switch ServerHandshake.answer(request, policy: application.handshake) {
-        case .reject(let response):
-            metrics.upgradesRefused.add("\(response.status)")
-            respond(endpoint, response, keepAlive: false)
+        case .reject(let rejection):
+            metrics.upgradesRefused.add("\(rejection)")
+            respond(endpoint, rejection.response, keepAlive: false)
         case .accept(let agreement):
             metrics.socketsOpened.add()
             table.send(endpoint.id, bytes: agreement.responseHead)
             endpoint.exchange = nil
             endpoint.stage = .socket
-            endpoint.format = agreement.deflate.map { UInt8($0.serverMaxWindowBits) } ?? 0
-            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate)
+            endpoint.format = FrameFormat.of(agreement.deflate)
+            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
             endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
             application.opened(endpoint, agreement)
             arm(endpoint)

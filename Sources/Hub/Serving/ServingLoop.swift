@@ -14,8 +14,8 @@ final class ServingLoop: ConnectionDriver {
     let limits: ServingLimits
     let metrics: ServingMetrics
     let log: Logger
-    private(set) var table: ConnectionTable!
-    var application: (any SocketApplication)!
+    private(set) lazy var table = ConnectionTable(loop: loop, limits: limits.connections, driver: self)
+    var application: any SocketApplication = NoApplication()
     let routes: any HTTPRoutes
     /// Indexed by slot; the generation inside the id tells a reused slot apart.
     private var endpoints: ContiguousArray<Endpoint?> = []
@@ -27,8 +27,7 @@ final class ServingLoop: ConnectionDriver {
         self.routes = routes
         self.metrics = metrics
         self.log = log
-        deflaters = DeflatePool()
-        table = ConnectionTable(loop: loop, limits: limits.connections, driver: self)
+        deflaters = DeflatePool(level: limits.deflateLevel)
     }
 
     func endpoint(_ id: ConnectionID) -> Endpoint? {
@@ -55,17 +54,20 @@ final class ServingLoop: ConnectionDriver {
         endpoint.isPongDue = false
         switch endpoint.stage {
         case .http:
-            let span = bytes.span
-            for i in span.indices { endpoint.exchange?.buffer.append(span[i]) }
+            endpoint.exchange?.buffer.append(copying: bytes.span)
             serveHTTP(endpoint)
-        case .socket: receiveFrames(endpoint, &bytes)
-        case .closing: receiveWhileClosing(endpoint, &bytes)
+        case .socket:
+            receiveFrames(endpoint, &bytes)
+            for text in endpoint.takeDeferred() where endpoint.stage == .socket { sendInContext(endpoint, text.span) }
+        case .closing:
+            // Until the peer's close frame comes, its messages are skipped.
+            if endpoint.socket != nil { receiveFrames(endpoint, &bytes) }
         }
     }
 
     func peerClosed(_ id: ConnectionID) {
         guard endpoint(id) != nil else { return }
-        // Without a close frame the TCP end is the end (RFC 6455 §7.1.5: code 1006 for the application).
+        // Without a close frame the TCP end is the end (RFC 6455 §7.1.5).
         table.close(id, .afterFlush)
     }
 
@@ -92,7 +94,7 @@ final class ServingLoop: ConnectionDriver {
             if let until = endpoint.dwellUntil, now >= until {
                 metrics.headTimeouts.add()
                 if endpoint.exchange?.buffer.isEmpty == false {
-                    respond(endpoint, .status(408), keepAlive: false)
+                    respond(endpoint, HTTPResponse(status: 408, text: "the request head took too long\n"), keepAlive: false)
                 } else {
                     table.close(id, .now)
                 }
@@ -135,7 +137,7 @@ final class ServingLoop: ConnectionDriver {
         }
         if silence >= limits.pingInterval, !endpoint.isPongDue {
             endpoint.isPongDue = true
-            table.send(endpoint.id, bytes: FrameEncoder.ping([]))
+            table.send(endpoint.id, bytes: FrameEncoder.ping())
         }
         return true
     }
@@ -157,61 +159,66 @@ final class ServingLoop: ConnectionDriver {
 
     func receiveFrames(_ endpoint: Endpoint, _ bytes: inout MutableSpan<UInt8>) {
         let id = endpoint.id
+        var output: [UInt8] = []
         endpoint.isReceiving = true
-        endpoint.socket?.receive(&bytes, deflaters) { kind, payload in
-            metrics.messagesIn.add()
-            application.message(id, kind, payload)
-            return endpoint.closeAfterReceiving == nil
-        }
+        let step =
+            endpoint.socket?.receive(&bytes, into: &output) { outgoing, event, payload in
+                guard case .message(let kind) = event else { return .proceed }
+                metrics.messagesIn.add()
+                application.message(id, kind, payload, &outgoing)
+                if let close = endpoint.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
+                return .proceed
+            } ?? .closeTransport
         endpoint.isReceiving = false
-        if let close = endpoint.closeAfterReceiving {
-            endpoint.closeAfterReceiving = nil
-            startClosing(endpoint, close.code, close.reason)
-            return
-        }
-        flushSocket(endpoint)
+        follow(endpoint, step, output)
     }
 
-    private func receiveWhileClosing(_ endpoint: Endpoint, _ bytes: inout MutableSpan<UInt8>) {
-        guard endpoint.socket != nil else { return }
-        endpoint.socket?.receive(&bytes, deflaters) { _, _ in true }
-        flushSocket(endpoint)
-    }
-
-    /// Sends what the protocol machine has to say, and does what its state asks for.
-    private func flushSocket(_ endpoint: Endpoint) {
-        guard let output = endpoint.socket?.takeOutput() else { return }
+    /// Sends what the protocol machine has to say, and does what it owes the connection.
+    private func follow(_ endpoint: Endpoint, _ step: WebSocketStep, _ output: [UInt8]) {
         if !output.isEmpty { table.send(endpoint.id, bytes: output) }
-        switch endpoint.socket?.state {
-        case .open?, nil: return
-        case .closing?:
-            if endpoint.stage != .closing {
-                endpoint.stage = .closing
-                endpoint.closeUntil = loop.now + limits.closeTimeout
-                arm(endpoint)
-            }
-        case .closed?:
+        switch step {
+        case .read: return
+        case .awaitPeer: waitForPeer(endpoint)
+        case .closeTransport:
+            if case .violation(let violation)? = endpoint.socket?.closure { metrics.violations.add("\(violation)") }
             // RFC 6455 §7.1.1: the server closes the TCP connection first.
-            endpoint.stage = .closing
-            endpoint.closeUntil = loop.now + limits.closeTimeout
-            arm(endpoint)
+            waitForPeer(endpoint)
             table.close(endpoint.id, .afterFlush)
         }
     }
 
-    // MARK: Frames out
-
-    func sendMessage(_ kind: MessageKind, _ payload: Span<UInt8>, to id: ConnectionID) {
-        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
-        table.send(id, bytes: frame(kind, payload, endpoint.format))
+    private func waitForPeer(_ endpoint: Endpoint) {
+        guard endpoint.stage != .closing else { return }
+        endpoint.stage = .closing
+        endpoint.closeUntil = loop.now + limits.closeTimeout
+        arm(endpoint)
     }
 
-    func frame(_ kind: MessageKind, _ payload: Span<UInt8>, _ format: UInt8) -> [UInt8] {
-        if format != 0, payload.count >= limits.deflateMinimumBytes {
-            metrics.compressions.add()
-            return deflaters.compressed(kind, payload, windowBits: Int(format))
+    // MARK: Frames out
+
+    func send(text: Span<UInt8>, to id: ConnectionID) {
+        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
+        if endpoint.format == FrameFormat.ownContext {
+            endpoint.isReceiving ? endpoint.deferred.append(Array(copying: text)) : sendInContext(endpoint, text)
+        } else {
+            table.send(id, bytes: frame(text, endpoint.format))
         }
-        return FrameEncoder.message(kind, payload)
+    }
+
+    /// With context takeover a frame is one connection's own, and its compressor's state must follow the order of frames.
+    private func sendInContext(_ endpoint: Endpoint, _ text: Span<UInt8>) {
+        var output: [UInt8] = []
+        endpoint.socket?.send(.text, text, into: &output)
+        table.send(endpoint.id, bytes: output)
+    }
+
+    /// A text frame in a format that connections share.
+    func frame(_ text: Span<UInt8>, _ format: UInt8) -> [UInt8] {
+        guard FrameFormat.windowBits.contains(format), text.count >= limits.socket.compressionThresholdBytes,
+            let deflater = deflaters.deflater(windowBits: format)
+        else { return FrameEncoder.text(text) }
+        metrics.compressions.add()
+        return FrameEncoder.compressedText(text, using: deflater)
     }
 
     func isCongested(_ id: ConnectionID) -> Bool { table.isCongested(id) }
@@ -222,16 +229,42 @@ final class ServingLoop: ConnectionDriver {
 
     func close(_ id: ConnectionID, _ code: CloseCode) {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
-        metrics.closes.add(code.name)
+        metrics.closes.add(code.reason)
+        let socketCode = WebSocketCloseCode(code.rawValue)
         if endpoint.isReceiving {
-            endpoint.closeAfterReceiving = (code.rawValue, code.name)
+            endpoint.closeAfterReceiving = (socketCode, code.reason)
         } else {
-            startClosing(endpoint, code.rawValue, code.name)
+            var output: [UInt8] = []
+            let step = endpoint.socket?.close(socketCode, reason: code.reason, into: &output) ?? .closeTransport
+            follow(endpoint, step, output)
         }
     }
+}
 
-    private func startClosing(_ endpoint: Endpoint, _ code: UInt16, _ reason: String) {
-        endpoint.socket?.close(code: code, reason: reason)
-        flushSocket(endpoint)
+/// How a connection's frames are encoded; equal formats share one payload.
+enum FrameFormat {
+    static let plain: UInt8 = 0
+    /// Compressed in the connection's own context; what many connections share goes to it uncompressed, which the context ignores.
+    static let ownContext: UInt8 = 1
+    /// Compressed from nothing, with a window of so many bits.
+    static let windowBits: ClosedRange<UInt8> = 9...15
+
+    static func of(_ deflate: DeflateAgreement?) -> UInt8 {
+        guard let deflate else { return plain }
+        if !deflate.serverNoContextTakeover { return ownContext }
+        return windowBits.contains(deflate.serverWindowBits) ? deflate.serverWindowBits : plain
+    }
+}
+
+extension [UInt8] {
+    init(copying bytes: Span<UInt8>) {
+        self.init()
+        append(copying: bytes)
+    }
+
+    mutating func append(copying bytes: Span<UInt8>) {
+        append(addingCapacity: bytes.count) { out in
+            for index in bytes.indices { out.append(bytes[index]) }
+        }
     }
 }

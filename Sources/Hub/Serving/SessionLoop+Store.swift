@@ -1,3 +1,4 @@
+import Logging
 import Messaging
 
 // What happens when the store answers an order.

@@ -32,7 +32,7 @@ final class SessionLoop {
     let metrics: ServingMetrics
     let log: Logger
     let verifier: TokenVerifier
-    let services: SessionServices
+    let services: any SessionServices
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
     var sessions: [SessionKey: LiveSession] = [:]
@@ -51,9 +51,11 @@ final class SessionLoop {
     /// Connects waiting for a signing key to be fetched.
     var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
     var counterTeller = CounterTeller()
+    /// Set by whoever assembled the loop.
+    var onControl: (LoopInbox.Control) -> Void = { _ in }
 
     init(
-        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: SessionServices,
+        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: any SessionServices,
         metrics: ServingMetrics, log: Logger
     ) {
         self.loop = loop
@@ -68,13 +70,14 @@ final class SessionLoop {
     /// Connects the loop with what carries its frames, and starts listening to other threads.
     func attach(_ outlet: any SessionOutlet) {
         self.outlet = outlet
-        loop.receive(from: inbox.mailbox) { [unowned self] batch in
-            for message in batch { hear(message) }
+        loop.receive(from: inbox.events) { [unowned self] batch in
+            for events in batch { hear(events) }
         }
         loop.receive(from: inbox.outcomes) { [unowned self] batch in
             for outcome in batch { complete(outcome) }
         }
         loop.atTurnEnd { [unowned self] in
+            hearControls()
             if inbox.takeMissed() { resynchronise() }
             submitOrders()
         }
@@ -89,6 +92,8 @@ final class SessionLoop {
         sessions[key] = LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken)
         metrics.sessionsOpened.add()
     }
+
+    var keys: [SessionKey] { Array(sessions.keys) }
 
     /// True once the client sent a `connect` that was accepted.
     func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }
@@ -177,9 +182,12 @@ final class SessionLoop {
     }
 
     func push(to key: SessionKey, _ write: (inout [UInt8]) -> Void) {
-        scratch.removeAll(keepingCapacity: true)
-        write(&scratch)
-        outlet.send(scratch.span, to: key)
+        var json: [UInt8] = []
+        swap(&json, &scratch)
+        json.removeAll(keepingCapacity: true)
+        write(&json)
+        outlet.send(json.span, to: key)
+        swap(&json, &scratch)
     }
 
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.

@@ -35,3 +35,15 @@ final class SharedFrame {
         return payload
     }
 }
+
+/// Stands in until `SessionLoop.attach`.
+final class NoOutlet: SessionOutlet {
+    func send(_ json: Span<UInt8>, to key: SessionKey) {}
+    func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame { StagedFrame.none }
+    func send(_ frame: StagedFrame, to key: SessionKey) {}
+    func isCongested(_ key: SessionKey) -> Bool { true }
+    func pauseReading(_ key: SessionKey) {}
+    func resumeReading(_ key: SessionKey) {}
+    func close(_ key: SessionKey, _ code: CloseCode) {}
+    func identityChanged(_ key: SessionKey) {}
+}

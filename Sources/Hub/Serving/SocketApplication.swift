@@ -10,8 +10,8 @@ protocol SocketApplication: AnyObject {
     /// Time until the client must have introduced itself; nil: it need not.
     var introduction: Duration? { get }
 
-    func opened(_ endpoint: Endpoint, _ agreement: Agreement)
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>)
+    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement)
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing)
     func drained(_ id: ConnectionID)
     func closed(_ id: ConnectionID)
     func isIntroduced(_ id: ConnectionID) -> Bool
@@ -31,15 +31,28 @@ final class EchoApplication: SocketApplication {
         self.handshake = handshake
     }
 
-    func opened(_ endpoint: Endpoint, _ agreement: Agreement) {}
+    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {}
 
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>) {
-        serving.sendMessage(kind, payload, to: id)
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+        outgoing.send(kind, payload)
         if serving.isCongested(id) { serving.pauseReading(id) }
     }
 
     func drained(_ id: ConnectionID) { serving.resumeReading(id) }
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { true }
+    func expired(_ id: ConnectionID) {}
+}
+
+/// Stands in until the real application is set, right after the loop is made.
+final class NoApplication: SocketApplication {
+    let path: String? = nil
+    let handshake = HandshakePolicy()
+    let introduction: Duration? = nil
+    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {}
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {}
+    func drained(_ id: ConnectionID) {}
+    func closed(_ id: ConnectionID) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { false }
     func expired(_ id: ConnectionID) {}
 }

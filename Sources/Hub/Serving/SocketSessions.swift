@@ -21,11 +21,11 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     // MARK: SocketApplication
 
-    func opened(_ endpoint: Endpoint, _ agreement: Agreement) {
+    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {
         sessions.open(endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer)
     }
 
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>) {
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
         guard kind == .text else { return close(id.key, .badFrame) }
         sessions.message(id.key, payload)
     }
@@ -37,10 +37,10 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     // MARK: SessionOutlet
 
-    func send(_ json: Span<UInt8>, to key: SessionKey) { serving.sendMessage(.text, json, to: key.connection) }
+    func send(_ json: Span<UInt8>, to key: SessionKey) { serving.send(text: json, to: key.connection) }
 
     func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
-        serving.table.stage(frame.payload(format) { json in serving.frame(.text, json.span, format) })
+        serving.table.stage(frame.payload(format) { json in serving.frame(json.span, format) })
     }
 
     func send(_ frame: StagedFrame, to key: SessionKey) { serving.table.send(key.connection, frame) }
@@ -56,6 +56,27 @@ final class SocketSessions: SocketApplication, SessionOutlet {
         ServerMessage.bye(code, afterMs: afterMilliseconds, spreadMs: spreadMilliseconds, into: &bye)
         send(bye.span, to: key)
         serving.close(key.connection, code)
+    }
+
+    /// Sessions closed per step of the drain.
+    private static let drainStep = 64
+
+    /// Closes every session with 4200 in small steps over half of `spread`; the clients come back over all of it.
+    func drain(spread: Duration) {
+        serving.table.stopListening()
+        let keys = sessions.keys
+        let steps = max(1, (keys.count + Self.drainStep - 1) / Self.drainStep)
+        let pause = spread / (2 * steps)
+        drainNext(keys[...], pause: pause, spreadMilliseconds: UInt64(spread.wholeMilliseconds))
+    }
+
+    private func drainNext(_ keys: ArraySlice<SessionKey>, pause: Duration, spreadMilliseconds: UInt64) {
+        for key in keys.prefix(Self.drainStep) {
+            close(key, .draining, afterMilliseconds: 0, spreadMilliseconds: spreadMilliseconds)
+        }
+        let rest = keys.dropFirst(Self.drainStep)
+        guard !rest.isEmpty else { return }
+        serving.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause, spreadMilliseconds: spreadMilliseconds) }
     }
 
     func identityChanged(_ key: SessionKey) {

@@ -13,19 +13,19 @@ extension Timestamp {
         var (days, rest) = moment.quotientAndRemainder(dividingBy: Self.dayMilliseconds)
         if rest < 0 { (days, rest) = (days - 1, rest + Self.dayMilliseconds) }
         let date = CivilDate(daysSince1970: days)
-        output.append(digits: date.year, 4)
+        output.append(digits: date.year, from: 1_000)
         output.append(UInt8(ascii: "-"))
-        output.append(digits: date.month, 2)
+        output.append(digits: date.month, from: 10)
         output.append(UInt8(ascii: "-"))
-        output.append(digits: date.day, 2)
+        output.append(digits: date.day, from: 10)
         output.append(UInt8(ascii: "T"))
-        output.append(digits: rest / 3_600_000, 2)
+        output.append(digits: rest / 3_600_000, from: 10)
         output.append(UInt8(ascii: ":"))
-        output.append(digits: rest / 60_000 % 60, 2)
+        output.append(digits: rest / 60_000 % 60, from: 10)
         output.append(UInt8(ascii: ":"))
-        output.append(digits: rest / 1_000 % 60, 2)
+        output.append(digits: rest / 1_000 % 60, from: 10)
         output.append(UInt8(ascii: "."))
-        output.append(digits: rest % 1_000, 3)
+        output.append(digits: rest % 1_000, from: 100)
         output.append(UInt8(ascii: "Z"))
     }
 
@@ -143,14 +143,12 @@ private struct DigitReader {
 }
 
 extension [UInt8] {
-    /// The last `count` decimal digits of a number that is not negative.
-    fileprivate mutating func append(digits value: Int64, _ count: Int) {
-        let start = self.count
-        var rest = value
-        for _ in 0..<count {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
+    /// Decimal digits with zeros before them; `divisor` is the power of ten of the first digit.
+    fileprivate mutating func append(digits value: Int64, from divisor: Int64) {
+        var divisor = divisor
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
         }
-        self[start...].reverse()
     }
 }

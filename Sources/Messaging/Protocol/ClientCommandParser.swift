@@ -18,7 +18,9 @@ extension ClientCommand {
             }
             if !isBlank {
                 guard count < limits.commandsPerMessage else {
-                    deliver(.failure(CommandRejection(id: nil, .limitExceeded, "a message holds at most \(limits.commandsPerMessage) commands")))
+                    deliver(
+                        .failure(CommandRejection(id: nil, .limitExceeded, "a message holds at most \(limits.commandsPerMessage) commands"))
+                    )
                     return
                 }
                 count += 1

@@ -94,7 +94,9 @@ extension CommandMembers {
         guard let list = self[.seqs], list.kind == .array else { throw .badRequest(.seqs, "an array of integers") }
         var seqs: [Seq] = []
         try elements(of: list, in: bytes) { element throws(CommandFault) in
-            guard seqs.count < limits.setSize else { throw CommandFault(.limitExceeded, "seqs: expected at most \(limits.setSize) numbers") }
+            guard seqs.count < limits.setSize else {
+                throw CommandFault(.limitExceeded, "seqs: expected at most \(limits.setSize) numbers")
+            }
             guard let seq = number(element, in: bytes), seq > .zero else { throw .badRequest(.seqs, "integers 1…2^53-1") }
             seqs.append(seq)
         }

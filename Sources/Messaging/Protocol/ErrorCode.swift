@@ -27,7 +27,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     private var row: (isTemporary: Bool, meaning: String, advice: String) {
         switch self {
         case .badJSON: (false, "The line is not strict JSON (RFC 8259).", "Correct the client.")
-        case .badRequest: (false, "A member is missing, of the wrong kind or out of its range; the message names it.", "Correct the client.")
+        case .badRequest:
+            (false, "A member is missing, of the wrong kind or out of its range; the message names it.", "Correct the client.")
         case .unknownType: (false, "The hub knows no command of this type.", "Do without it: the hub may be older than the client.")
         case .notConnected: (false, "A command came before the reply to connect.", "Send connect and wait for its reply.")
         case .alreadyConnected: (false, "A second connect on one connection.", "Use refresh for a new token.")
@@ -39,13 +40,16 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .unknownChannel: (false, "This is not the name of a channel.", "Use inbox, broadcast:<name> or conversation:<uuid>.")
         case .notSubscribed: (false, "The session does not follow this channel.", "Subscribe first.")
         case .notSent: (false, "The entry was never sent to this session.", "Acknowledge only what was received.")
-        case .positionUnknown: (false, "since lies beyond the newest entry of the channel.", "Subscribe again without since, and drop what was kept.")
+        case .positionUnknown:
+            (false, "since lies beyond the newest entry of the channel.", "Subscribe again without since, and drop what was kept.")
         case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")
         case .limitExceeded: (false, "A number is beyond the announced limit.", "Ask for less.")
         case .rateLimited: (true, "Too many commands in too short a time.", "Repeat after retryAfterMs.")
         case .overloaded: (true, "The hub has too much to do.", "Repeat after retryAfterMs, or after a growing pause.")
-        case .unavailable: (true, "Something the command needs is away; nothing was done.", "Repeat after retryAfterMs, or after a growing pause.")
-        case .internal: (true, "The hub failed; the command may or may not have taken effect.", "Repeat it with the same key after a growing pause.")
+        case .unavailable:
+            (true, "Something the command needs is away; nothing was done.", "Repeat after retryAfterMs, or after a growing pause.")
+        case .internal:
+            (true, "The hub failed; the command may or may not have taken effect.", "Repeat it with the same key after a growing pause.")
         }
     }
 
@@ -66,7 +70,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     public static var jsonTable: String {
         JSONValue.array(
             allCases.map {
-                ["code": .string($0.rawValue), "temporary": .bool($0.isTemporary), "meaning": .string($0.meaning), "advice": .string($0.advice)]
+                [
+                    "code": .string($0.rawValue), "temporary": .bool($0.isTemporary), "meaning": .string($0.meaning),
+                    "advice": .string($0.advice),
+                ]
             }
         ).text
     }

@@ -1,0 +1,56 @@
+/// The rules a frame header is judged by, before any of its payload is looked at, kept or waited for.
+struct FrameRules {
+    /// Clients mask, servers do not (RFC 6455 §5.1).
+    var expectsMask: Bool
+    /// permessage-deflate has been agreed on.
+    var allowsCompression: Bool
+    /// Between the first frame of a fragmented message and its last.
+    var isInsideMessage: Bool
+    /// Payload bytes the message may still grow by; for a compressed one, its compressed bytes.
+    var messageRoom: Int
+    var compressedMessageRoom: Int
+    var continuesCompressed: Bool
+
+    @inline(__always)
+    func judge(_ header: FrameHeader) throws(WebSocketViolation) -> Opcode {
+        guard let opcode = Opcode(rawValue: header.opcodeBits) else { throw .reservedOpcode }
+
+        // RFC 6455 §5.2: a reserved bit means something only by an extension. RFC 7692 §6: RSV1 on the first frame of a message.
+        if header.reservedBits != 0 {
+            let marksCompression = header.reservedBits == 0x4 && allowsCompression && (opcode == .text || opcode == .binary)
+            guard marksCompression else { throw .reservedBits }
+        }
+
+        // RFC 6455 §5.1
+        guard header.isMasked == expectsMask else { throw expectsMask ? .unmaskedFrame : .maskedFrame }
+
+        // RFC 6455 §5.2: the shortest form, and never the sign bit.
+        switch header.lengthForm {
+        case .sevenBits: break
+        case .sixteenBits: guard header.payloadBytes >= 126 else { throw .lengthNotMinimal }
+        case .sixtyFourBits:
+            guard header.payloadBytes >> 63 == 0 else { throw .lengthOver63Bits }
+            guard header.payloadBytes > 0xFFFF else { throw .lengthNotMinimal }
+        }
+
+        // RFC 6455 §5.5
+        if opcode.isControl {
+            guard header.isFinal else { throw .fragmentedControl }
+            guard header.payloadBytes <= 125 else { throw .controlTooLong }
+            guard opcode != .close || header.payloadBytes != 1 else { throw .closePayloadOfOneByte }
+            return opcode
+        }
+
+        // RFC 6455 §5.4: fragments of one message do not mix with those of another.
+        if opcode == .continuation {
+            guard isInsideMessage else { throw .continuationWithoutMessage }
+        } else {
+            guard !isInsideMessage else { throw .messageInsideMessage }
+        }
+
+        // RFC 6455 §10.4: refused by what the header claims.
+        let isCompressed = opcode == .continuation ? continuesCompressed : header.reservedBits != 0
+        guard header.payloadBytes <= UInt64(isCompressed ? compressedMessageRoom : messageRoom) else { throw .messageTooBig }
+        return opcode
+    }
+}

@@ -1,0 +1,67 @@
+/// Incremental validation of UTF-8 (RFC 3629): says no at the first byte that no text could have, wherever the bytes were cut.
+///
+/// Invariant: between two calls it stands inside at most one character, of which `missing` bytes are to come, the next of them within
+/// `lower…upper`.
+struct UTF8Validator: Equatable, Sendable {
+    private var missing: UInt8 = 0
+    private var lower: UInt8 = 0x80
+    private var upper: UInt8 = 0xBF
+
+    private static let blockBytes = 32
+
+    /// Whether the text may end here.
+    var isComplete: Bool { missing == 0 }
+
+    /// False at the first impossible byte; the validator is useless from then on.
+    mutating func consume(_ bytes: Span<UInt8>) -> Bool {
+        var position = 0
+        let count = bytes.count
+        while position < count {
+            if missing == 0 {
+                position = Self.skipASCII(bytes, from: position)
+                guard position < count else { return true }
+                guard begin(bytes[position]) else { return false }
+            } else {
+                let byte = bytes[position]
+                guard lower <= byte && byte <= upper else { return false }
+                missing &-= 1
+                lower = 0x80
+                upper = 0xBF
+            }
+            position &+= 1
+        }
+        return true
+    }
+
+    /// RFC 3629 §4: what each first byte allows after it. Overlong forms, surrogates and what lies beyond U+10FFFF have no row.
+    @inline(__always)
+    private mutating func begin(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x00...0x7F: return true
+        case 0xC2...0xDF: missing = 1
+        case 0xE0: (missing, lower) = (2, 0xA0)
+        case 0xED: (missing, upper) = (2, 0x9F)
+        case 0xE1...0xEF: missing = 2
+        case 0xF0: (missing, lower) = (3, 0x90)
+        case 0xF4: (missing, upper) = (3, 0x8F)
+        case 0xF1...0xF3: missing = 3
+        default: return false
+        }
+        return true
+    }
+
+    /// The first position from `start` whose block is not pure ASCII, in blocks of constant size that the compiler turns into vectors.
+    @inline(__always)
+    private static func skipASCII(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var position = start
+        while position &+ blockBytes <= bytes.count {
+            let block = bytes.extracting(position..<(position &+ blockBytes))
+            var all: UInt8 = 0
+            for index in 0..<blockBytes { all |= block[index] }
+            guard all < 0x80 else { break }
+            position &+= blockBytes
+        }
+        while position < bytes.count && bytes[position] < 0x80 { position &+= 1 }
+        return position
+    }
+}

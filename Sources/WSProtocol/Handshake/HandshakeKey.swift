@@ -1,0 +1,23 @@
+/// The nonce of an opening handshake: base64 of 16 bytes (RFC 6455 §4.1, item 7).
+struct HandshakeKey: Equatable, Sendable {
+    let text: String
+
+    /// nil unless `text` is base64 of exactly 16 bytes.
+    init?(_ text: String) {
+        guard text.utf8.count == 24, Base64.decode(text)?.count == 16 else { return nil }
+        self.text = text
+    }
+
+    init(nonce: (UInt64, UInt64)) {
+        var bytes: [UInt8] = []
+        for word in [nonce.0, nonce.1] {
+            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word &>> UInt64(shift))) }
+        }
+        text = Base64.encode(bytes)
+    }
+
+    /// RFC 6455 §4.2.2, item 5.4.
+    var accept: String {
+        Base64.encode(SHA1.digest(Array("\(text)258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
+    }
+}

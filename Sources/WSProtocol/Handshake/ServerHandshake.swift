@@ -1,0 +1,124 @@
+public import HTTP
+
+/// The server's part of the opening handshake (RFC 6455 §4.2), on a request head that HTTP has already judged.
+public enum ServerHandshake {
+    public static func answer(_ request: HTTPRequest, policy: HandshakePolicy) -> HandshakeOutcome {
+        do throws(HandshakeRejection) {
+            let key = try judgeUpgrade(request)
+            try judgeOrigin(request, policy)
+            let (subprotocol, bearer) = try chooseSubprotocol(request, policy)
+            let deflate = try chooseDeflate(request, policy)
+            return .accept(
+                HandshakeAgreement(
+                    subprotocol: subprotocol, bearer: bearer, deflate: deflate?.agreement,
+                    responseHead: head(key, subprotocol, deflate?.response)))
+        } catch {
+            return .reject(error)
+        }
+    }
+
+    /// RFC 6455 §4.2.1, in its order of items.
+    private static func judgeUpgrade(_ request: HTTPRequest) throws(HandshakeRejection) -> HandshakeKey {
+        guard request.method == .get else { throw .methodNotGet }
+        guard request.headers.list("upgrade", contains: "websocket") else { throw .notAnUpgrade }
+        guard request.headers.list("connection", contains: "upgrade") else { throw .connectionDoesNotUpgrade }
+        guard request.contentLength == 0 else { throw .bodyNotAllowed }
+
+        let versions = request.headers.all("sec-websocket-version")
+        guard versions.count <= 1 else { throw .duplicateVersion }
+        guard versions.first == "13" else { throw .unsupportedVersion }
+
+        let keys = request.headers.all("sec-websocket-key")
+        guard let text = keys.first else { throw .missingKey }
+        guard keys.count == 1 else { throw .duplicateKey }
+        guard let key = HandshakeKey(text) else { throw .malformedKey }
+        return key
+    }
+
+    /// RFC 6455 §4.2.2, item 4.
+    private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
+        let origins = request.headers.all("origin")
+        guard let origin = origins.first?.lowercased() else {
+            guard policy.allowsAbsentOrigin else { throw .originMissing }
+            return
+        }
+        guard origins.count == 1 else { throw .originDuplicate }
+        let allowed =
+            switch policy.origins {
+            case .any: true
+            case .sameHost: isSameHost(origin, request.host)
+            case .listed(let list, let sameHost):
+                list.contains { $0 == "*" || $0.lowercased() == origin } || sameHost && isSameHost(origin, request.host)
+            }
+        guard allowed else { throw .originForbidden }
+    }
+
+    /// A serialized origin is scheme "://" host [":" port], without default port (RFC 6454 §6.1); a Host may state the default.
+    private static func isSameHost(_ origin: String, _ host: String) -> Bool {
+        for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme) {
+            let authority = origin.dropFirst(scheme.count)
+            return authority == host || "\(authority)\(port)" == host
+        }
+        return false
+    }
+
+    /// RFC 6455 §4.2.2, item 5 `/subprotocol/`: the server's choice among the client's, in the server's order.
+    private static func chooseSubprotocol(
+        _ request: HTTPRequest, _ policy: HandshakePolicy
+    ) throws(HandshakeRejection) -> (String?, bearer: String?) {
+        var offered: Set<Substring> = []
+        var bearer: String?
+        for item in request.headers.list("sec-websocket-protocol") {
+            // RFC 6455 §4.1, item 10: tokens, all different.
+            guard HTTPHeaders.isToken(item), offered.insert(item).inserted else { throw .malformedSubprotocols }
+            guard offered.count <= policy.maximumSubprotocols else { throw .tooManySubprotocols }
+            guard item.hasPrefix(HandshakePolicy.bearerPrefix) else { continue }
+            guard bearer == nil else { throw .duplicateBearer }
+            let token = item.dropFirst(HandshakePolicy.bearerPrefix.count)
+            guard !token.isEmpty else { throw .emptyBearer }
+            guard token.utf8.count <= policy.maximumBearerBytes else { throw .bearerTooLarge }
+            bearer = String(token)
+        }
+        if offered.isEmpty && request.headers.first("sec-websocket-protocol") != nil { throw .malformedSubprotocols }
+        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) }
+        if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
+        return (chosen, bearer)
+    }
+
+    private static func chooseDeflate(
+        _ request: HTTPRequest, _ policy: HandshakePolicy
+    ) throws(HandshakeRejection) -> (agreement: DeflateAgreement, response: String)? {
+        let lines = request.headers.all("sec-websocket-extensions")
+        guard !lines.isEmpty else { return nil }
+        guard let offers = ExtensionOffer.parse(lines) else { throw .malformedExtensions }
+        guard offers.count <= policy.maximumExtensionOffers else { throw .tooManyExtensions }
+        guard let deflate = policy.deflate else { return nil }
+        return DeflateNegotiation.answer(offers, deflate)
+    }
+
+    private static func head(_ key: HandshakeKey, _ subprotocol: String?, _ extensions: String?) -> [UInt8] {
+        var head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(key.accept)\r\n"
+        if let subprotocol { head += "Sec-WebSocket-Protocol: \(subprotocol)\r\n" }
+        if let extensions { head += "Sec-WebSocket-Extensions: \(extensions)\r\n" }
+        return Array((head + "\r\n").utf8)
+    }
+}
+
+extension HandshakeRejection {
+    /// The response to send. The connection may go on in HTTP.
+    public var response: HTTPResponse {
+        var response = HTTPResponse(status: answer.status, text: answer.message)
+        switch answer.status {
+        case 405:
+            response.headers.append("allow", "GET")
+        case 426:
+            // RFC 6455 §4.4 and RFC 9110 §15.5.22: say what would be accepted.
+            response.headers.append("upgrade", "websocket")
+            response.headers.append("connection", "Upgrade")
+            response.headers.append("sec-websocket-version", "13")
+        default:
+            break
+        }
+        return response
+    }
+}
