@@ -11,6 +11,8 @@ protocol LaneOwner: AnyObject {
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
     func availabilityChanged()
+    /// 64 random bits.
+    func random() -> UInt64
 }
 
 /// One connection and the orders that go over it: at most one transaction is under way, and what arrives meanwhile
@@ -42,7 +44,7 @@ final class Lane {
     private let loop: EventLoop
     private let configuration: StoreConfiguration
     private let statistics: StoreStatistics
-    private let logger: Logger
+    private let log: Logger
     private unowned let owner: any LaneOwner
 
     private var link = Link.down
@@ -68,7 +70,7 @@ final class Lane {
     private var unannounced: [EntryDraft] = []
 
     init(
-        _ name: String, _ works: [Work], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, logger: Logger,
+        _ name: String, _ works: [Work], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger,
         owner: any LaneOwner
     ) {
         self.name = name
@@ -76,7 +78,7 @@ final class Lane {
         self.loop = loop
         self.configuration = configuration
         self.statistics = statistics
-        self.logger = logger
+        self.log = log
         self.owner = owner
         backoff = Backoff(longest: configuration.longestBackoff)
         queues = works.map { _ in OrderQueue() }
@@ -157,7 +159,7 @@ final class Lane {
             backoff.succeeded()
             settle(flight.orders, outcome)
         } else {
-            logger.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
+            log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
             giveUp(flight.orders)
         }
         go()
@@ -206,7 +208,7 @@ final class Lane {
             giveUp(tired)
             if !fresh.isEmpty { again.append((work, fresh)) }
         case .passing:
-            logger.warning("the database cannot do it now", metadata: ["lane": "\(name)", "error": "\(error)"])
+            log.warning("the database cannot do it now", metadata: ["lane": "\(name)", "error": "\(error)"])
             if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
             rest(error)
         case .schema, .readOnly:
@@ -220,7 +222,7 @@ final class Lane {
 
     /// Leaves the server in peace for a while.
     private func rest(_ error: PostgresError) {
-        pause = loop.after(backoff.next(random: Random.uint64())) { [unowned self] in
+        pause = loop.after(backoff.next(random: owner.random())) { [unowned self] in
             pause = nil
             go()
         }
@@ -263,7 +265,7 @@ final class Lane {
             connectDeadline = loop.after(configuration.connectDeadline) { [unowned self] in
                 lost(PostgresError(message: "not connected after \(configuration.connectDeadline)", lost: true))
             }
-            link = .connecting(connection, try watch(connection, .write))
+            link = .connecting(connection, try watch(connection, .writable))
         } catch let error as PostgresError {
             lost(error)
         } catch {
@@ -271,11 +273,11 @@ final class Lane {
         }
     }
 
-    private func watch(_ connection: Connection, _ interest: Interest) throws(SystemError) -> WatchID {
-        try loop.watch(connection.descriptor, interest) { [unowned self] readiness in ready(readiness) }
+    private func watch(_ connection: Connection, _ interest: EventLoop.Readiness) throws(SystemError) -> WatchID {
+        try loop.watch(connection.descriptor, interest) { [unowned self] _ in ready() }
     }
 
-    private func ready(_ readiness: Readiness) {
+    private func ready() {
         do {
             switch link {
             case .down: break
@@ -283,10 +285,10 @@ final class Lane {
                 // The descriptor may be another one afterwards.
                 loop.unwatch(watched)
                 switch try connection.proceed() {
-                case .reading: link = .connecting(connection, try watch(connection, .read))
-                case .writing: link = .connecting(connection, try watch(connection, .write))
+                case .reading: link = .connecting(connection, try watch(connection, .readable))
+                case .writing: link = .connecting(connection, try watch(connection, .writable))
                 case .ready:
-                    link = .preparing(connection, try watch(connection, .read))
+                    link = .preparing(connection, try watch(connection, .readable))
                     try prepare(connection)
                 }
             case .preparing(let connection, let watched):
@@ -344,7 +346,7 @@ final class Lane {
         connectDeadline = nil
         link = .ready(connection, watched)
         statistics.connectionsMade.add()
-        logger.info("connected to the database", metadata: ["lane": "\(name)"])
+        log.info("connected to the database", metadata: ["lane": "\(name)"])
         owner.availabilityChanged()
         go()
     }
@@ -356,7 +358,7 @@ final class Lane {
         switch link {
         case .down: break
         case .connecting(_, let watched), .preparing(_, let watched), .ready(_, let watched):
-            loop.change(watched, more ? [.read, .write] : .read)
+            loop.change(watched, more ? [.readable, .writable] : .readable)
         }
     }
 
@@ -381,8 +383,8 @@ final class Lane {
         drop()
         flight = nil
         if wasReady { statistics.connectionsLost.add() }
-        let delay = backoff.next(random: Random.uint64())
-        logger.warning(
+        let delay = backoff.next(random: owner.random())
+        log.warning(
             "no connection to the database", metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay)"])
         retry = loop.after(delay) { [unowned self] in connect() }
 

@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// Three lanes, each a connection with one transaction under way: entries, cursors, and reading. So a large batch of
 /// events does not stand in the way of an acknowledgement, nor either of a connect.
-public final class Store: Sendable {
+public final class Store: StoreDesk {
     private enum Stage {
         case made(EventLoop)
         case running(Thread)
@@ -19,14 +19,14 @@ public final class Store: Sendable {
     private let front: StoreFront
     private let configuration: StoreConfiguration
     private let bus: any Bus
-    private let logger: Logger
+    private let log: Logger
     private let stage: Mutex<Stage>
 
     /// - Throws: when the system has no descriptors for an event loop.
-    public init(configuration: StoreConfiguration, bus: any Bus, logger: Logger) throws(SystemError) {
+    public init(configuration: StoreConfiguration, bus: any Bus, log: Logger) throws(SystemError) {
         self.configuration = configuration
         self.bus = bus
-        self.logger = logger
+        self.log = log
         let loop = try EventLoop(name: "store")
         front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
         stage = Mutex(.made(loop))
@@ -36,13 +36,13 @@ public final class Store: Sendable {
     /// `.unavailable` (or kept, see `Work`) until it is there.
     /// - Throws: when the system has no thread to give.
     public func start() throws(SystemError) {
-        let (front, configuration, bus, logger) = (front, configuration, bus, logger)
+        let (front, configuration, bus, log) = (front, configuration, bus, log)
         try stage.withLock { stage throws(SystemError) in
             guard case .made(let loop) = stage else { return }
             stage = .stopped
             stage = .running(
                 try Thread.spawn(name: "hub-store") {
-                    StoreThread(loop: loop, front: front, configuration: configuration, bus: bus, logger: logger).run()
+                    StoreThread(loop: loop, front: front, configuration: configuration, bus: bus, log: log).run()
                 })
         }
     }

@@ -10,26 +10,27 @@ final class StoreThread: LaneOwner {
     private let front: StoreFront
     private let configuration: StoreConfiguration
     private let bus: any Bus
-    private let logger: Logger
+    private let log: Logger
     private var lanes: [Lane] = []
     private var migrationBackoff: Backoff
-    private var isMigrating = false
+    private var migration: Thread?
+    private var dice = SystemRandomNumberGenerator()
     private var isMigrated = false
     private var isStopping = false
 
-    init(loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, logger: Logger) {
+    init(loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, log: Logger) {
         self.loop = loop
         self.front = front
         self.configuration = configuration
         self.bus = bus
-        self.logger = logger
+        self.log = log
         migrationBackoff = Backoff(longest: configuration.longestBackoff)
         let parts: [(String, [Work])] = [
             ("entries", [.entries, .conversations]), ("cursors", [.cursors]), ("reads", [.states, .pages]),
         ]
         lanes = parts.map { name, works in
             Lane(
-                name, works, loop: loop, configuration: configuration, statistics: front.statistics, logger: logger, owner: self)
+                name, works, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
         }
     }
 
@@ -58,31 +59,30 @@ final class StoreThread: LaneOwner {
         switch signal {
         case .stop: stop()
         case .migrated(let numbers):
-            isMigrating = false
+            endMigration()
             migrationBackoff.succeeded()
             if !numbers.isEmpty {
-                logger.notice("migrated the database", metadata: ["migrations": "\(numbers.map(String.init).joined(separator: ","))"])
+                log.notice("migrated the database", metadata: ["migrations": "\(numbers.map(String.init).joined(separator: ","))"])
             }
             if !isMigrated {
                 isMigrated = true
                 if !isStopping { for lane in lanes { lane.connect() } }
             }
         case .notMigrated(let error):
-            isMigrating = false
-            logger.log(
+            endMigration()
+            log.log(
                 level: error.isFinal ? .error : .warning, "the database's schema cannot be used", metadata: ["reason": "\(error)"])
-            let delay = error.isFinal ? configuration.longestBackoff : migrationBackoff.next(random: Random.uint64())
+            let delay = error.isFinal ? configuration.longestBackoff : migrationBackoff.next(random: random())
             if !isMigrated { _ = loop.after(delay) { [unowned self] in migrate() } }
         }
     }
 
     /// On a thread of its own, for it blocks.
     private func migrate() {
-        guard !isMigrating, !isStopping else { return }
-        isMigrating = true
+        guard migration == nil, !isStopping else { return }
         let (address, front) = (configuration.address, front)
         do {
-            _ = try Thread.spawn(name: "hub-migrate") {
+            migration = try Thread.spawn(name: "hub-migrate") {
                 do throws(MigrationError) {
                     // Full only when the store's thread no longer reads: then nobody needs to know.
                     _ = front.signals.post(.migrated(try Migrator.migrate(address)))
@@ -93,6 +93,12 @@ final class StoreThread: LaneOwner {
         } catch {
             hear(.notMigrated(.unreachable(PostgresError(message: "\(error)"))))
         }
+    }
+
+    /// It has said its word and is about to end.
+    private func endMigration() {
+        migration?.join()
+        migration = nil
     }
 
     private func stop() {
@@ -120,6 +126,8 @@ final class StoreThread: LaneOwner {
     }
 
     func schemaIsMissing() { migrate() }
+
+    func random() -> UInt64 { dice.next() }
 
     func availabilityChanged() {
         guard !isStopping else { return }
