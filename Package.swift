@@ -86,9 +86,11 @@ let package = Package(
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        suite("PostgresTests", ["Postgres"]),
+        // What tests of several targets start.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        suite("PostgresTests", ["Postgres", "Support"]),
         suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("HubTests", ["Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
         suite("HouseTests", []),
     ]
 )
