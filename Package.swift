@@ -87,8 +87,13 @@ let package = Package(
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )
