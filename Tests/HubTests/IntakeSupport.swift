@@ -161,23 +161,6 @@ struct IntakeBench {
         }
     }
 
-    /// Another member takes part until the condition holds.
-    func disturb(with configuration: ConsumerConfiguration, until condition: @escaping @Sendable () -> Bool) async throws {
-        try await offPool {
-            let consumer = try Consumer(configuration)
-            let poller = try Poller()
-            try poller.add(consumer.descriptor, .readable, token: 0)
-            let deadline = ContinuousClock.now + .seconds(30)
-            while !condition(), ContinuousClock.now < deadline {
-                try poller.wait(milliseconds: 20) { _, _ in }
-                if case .revoking(let partitions) = consumer.poll(PollLimits(records: 100, bytes: 1 << 20)).event {
-                    try consumer.release(partitions)
-                }
-            }
-            consumer.close(within: .seconds(5))
-        }
-    }
-
     func deadLetters(_ count: Int) async throws -> [KafkaRecord] { try await read("hub.events.dlq", count: count) }
 }
 

@@ -241,13 +241,11 @@ import Testing
 
     @Test func `A consumer that fails for good is made anew, and reading goes on`() async throws {
         let bench = try IntakeBench()
-        // A member of the same name fences the first: a fatal error of the client.
-        let intake = try bench.intake { $0.consumer.properties.set("group.instance.id", "twin") }
+        let intake = try bench.intake()
         try await bench.write(["before"])
         try await eventually("the first") { bench.store.entries.count == 1 }
-        var twin = bench.consumer(group: "hub", topics: ["hub.events"])
-        twin.properties.set("group.instance.id", "twin")
-        try await bench.disturb(with: twin) { intake.metrics.clientRestarts.value > 0 }
+        bench.cluster.fail(.heartbeat, with: [.fencedInstance])
+        try await eventually("the failure") { intake.metrics.clientRestarts.value == 1 }
         try await bench.write(["after"])
         try await eventually("the second", within: .seconds(60)) { bench.store.entries.count == 2 }
         try await intake.stopped()
