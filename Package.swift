@@ -89,8 +89,13 @@ let package = Package(
         // What tests of several targets start.
         .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
         suite("PostgresTests", ["Postgres", "Support"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )
