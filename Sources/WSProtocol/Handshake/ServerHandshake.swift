@@ -80,7 +80,7 @@ public enum ServerHandshake {
             bearer = String(token)
         }
         if offered.isEmpty && request.headers.first("sec-websocket-protocol") != nil { throw .malformedSubprotocols }
-        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) }
+        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
         if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
         return (chosen, bearer)
     }
