@@ -23,6 +23,7 @@ let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
     ],
     dependencies: [
@@ -68,9 +69,13 @@ let package = Package(
             dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
+        // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
+        .target(
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib"], path: "Tests/FuzzBodies", swiftSettings: house),
+
         suite("JSONTests", ["JSON"]),
-        suite("HTTPTests", ["HTTP"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
+        suite("HTTPTests", ["HTTP", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),

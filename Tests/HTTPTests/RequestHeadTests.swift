@@ -92,6 +92,14 @@ struct RequestHeadTests {
         #expect(!got.headers.list("connection", contains: "up"))
     }
 
+    @Test func bytesAreReadNotCharacters() throws {
+        let got = try request("GET / HTTP/1.1\r\nHost: h\r\nX: \u{308}a,\u{308}b \r\nUpgrade: websoc\u{212A}et\r\n\r\n")
+        #expect(got.headers.first("x").map { Array($0.unicodeScalars) } == ["\u{308}", "a", ",", "\u{308}", "b"])
+        #expect(got.headers.list("x").count == 2)
+        #expect(!got.headers.list("upgrade", contains: "websocket"))
+        #expect(parse("GET / HTTP/1.1\r\nHost: \u{212A}\r\n\r\n") == .rejected(.malformedHost))
+    }
+
     @Test(arguments: [("close", false), ("Close", false), ("keep-alive, close", false), ("keep-alive", true), ("closed", true)])
     func connectionsPersistUnlessClosed(value: String, keepAlive: Bool) throws {
         #expect(try request("GET / HTTP/1.1\r\nHost: h\r\nConnection: \(value)\r\n\r\n").keepAlive == keepAlive)

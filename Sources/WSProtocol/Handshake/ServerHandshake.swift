@@ -38,7 +38,7 @@ public enum ServerHandshake {
     /// RFC 6455 §4.2.2, item 4.
     private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
         let origins = request.headers.all("origin")
-        guard let origin = origins.first?.lowercased() else {
+        guard let origin = origins.first?.lowercasedASCII else {
             guard policy.allowsAbsentOrigin else { throw .originMissing }
             return
         }
@@ -48,7 +48,7 @@ public enum ServerHandshake {
             case .any: true
             case .sameHost: isSameHost(origin, request.host)
             case .listed(let list, let sameHost):
-                list.contains { $0 == "*" || $0.lowercased() == origin } || sameHost && isSameHost(origin, request.host)
+                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request.host)
             }
         guard allowed else { throw .originForbidden }
     }
