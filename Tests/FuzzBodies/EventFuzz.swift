@@ -25,7 +25,7 @@ enum EventFuzz {
         precondition(!frame.contains(UInt8(ascii: "\n")), "an entry is more than one line")
         precondition(entry["id"]?.string == draft.id && entry["event"]?.string == draft.eventType)
         precondition(draft.id.utf8.count <= EventLimits.nameBytes && draft.source.utf8.count <= EventLimits.sourceBytes)
-        if let link = entry["link"]?.string { precondition(link.hasPrefix("/") || link.lowercased().hasPrefix("http")) }
+        if let link = entry["link"]?.string { precondition(link.utf8.first == UInt8(ascii: "/") || link.lowercased().hasPrefix("http")) }
     }
 
     private static func record(_ input: [UInt8]) -> EventRecord {
