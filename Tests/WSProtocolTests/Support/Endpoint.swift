@@ -31,6 +31,7 @@ final class Endpoint {
     var closure: WebSocketClosure? { connection.closure }
     var isBetweenMessages: Bool { connection.isBetweenMessages }
     var isOpen: Bool { connection.isOpen }
+    var keptBytes: Int { connection.keptBytes }
 
     @discardableResult
     func feed(_ bytes: [UInt8]) -> WebSocketStep {
