@@ -73,7 +73,7 @@ let package = Package(
             ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Hub", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
@@ -86,9 +86,11 @@ let package = Package(
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        suite("PostgresTests", ["Postgres"]),
+        // What tests of several targets start.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        suite("PostgresTests", ["Postgres", "Support"]),
         suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("HubTests", ["Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
         suite("HouseTests", []),
     ]
 )

@@ -70,7 +70,7 @@ public final class ConnectionTable {
     private var doomed: [(slot: UInt32, cause: CloseCause)] = []
     private var deadlines: DeadlineWheel
     private var receiveBuffer: [UInt8]
-    private var listeners: [(fd: Int32, watch: EventLoop.WatchID)] = []
+    private var listeners: [(fd: Int32, watch: WatchID)] = []
     private var isAcceptPaused = false
     private let faults: SocketFaults?
     private var run: ContiguousArray<UInt32> = []

@@ -4,14 +4,9 @@ public import Linux
 ///
 /// Made anywhere, run on one thread; everything but `handle` belongs to that thread.
 /// A turn: wait, dispatch what is ready, drain mailboxes, fire timers, one slice of each background work, then the turn-end hooks.
-public final class EventLoop {
+// @unchecked Sendable: made by one thread and handed to the thread that runs it, which alone uses all but `handle`.
+public final class EventLoop: @unchecked Sendable {
     public typealias Readiness = Poller.Readiness
-
-    /// A watched descriptor. A stale id (its watch ended, perhaps its slot reused) is ignored everywhere.
-    public struct WatchID: Hashable, Sendable {
-        let slot: UInt32
-        let generation: UInt32
-    }
 
     /// Lets other threads wake or stop the loop.
     public let handle: LoopHandle
@@ -173,4 +168,10 @@ public final class EventLoop {
         let body = watches[slot].body
         body?(readiness)
     }
+}
+
+/// A watched descriptor. A stale id (its watch ended, perhaps its slot reused) is ignored everywhere.
+public struct WatchID: Hashable, Sendable {
+    let slot: UInt32
+    let generation: UInt32
 }

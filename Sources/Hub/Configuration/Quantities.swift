@@ -26,7 +26,8 @@ extension Duration {
         return "\(milliseconds / unit.milliseconds)\(unit.suffix)"
     }
 
-    private var wholeMilliseconds: Int64 {
+    /// Finer than a millisecond is cut off.
+    var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds.multipliedReportingOverflow(by: 1000).partialValue &+ attoseconds / 1_000_000_000_000_000
     }

@@ -38,7 +38,7 @@ final class DeadLetterWriter {
         if let producer { return producer }
         let producer = try Producer(configuration.deadLetterProducer)
         do throws(SystemError) {
-            watch = try loop.watch(producer.descriptor, .read) { [weak self] _ in self?.poll() }
+            watch = try loop.watch(producer.descriptor, .readable) { [weak self] _ in self?.poll() }
         } catch {
             throw KafkaError(kind: .other, name: "_RESOURCE", message: "\(error)")
         }

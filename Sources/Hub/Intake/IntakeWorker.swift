@@ -59,7 +59,7 @@ final class IntakeWorker {
         guard !isStopping, consumer == nil else { return }
         do {
             let consumer = try Consumer(configuration.consumer)
-            watch = try loop.watch(consumer.descriptor, .read) { [weak self] _ in self?.read() }
+            watch = try loop.watch(consumer.descriptor, .readable) { [weak self] _ in self?.read() }
             self.consumer = consumer
             report.opened(configuration.consumer)
         } catch {

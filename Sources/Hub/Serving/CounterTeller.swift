@@ -1,3 +1,4 @@
+import Reactor
 import Messaging
 
 /// Tells sessions their counters, coalesced: soon after something of their own, and at most about once a second

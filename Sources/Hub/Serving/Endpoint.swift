@@ -1,3 +1,4 @@
+import Linux
 import HTTP
 import Reactor
 import WSProtocol

@@ -1,3 +1,4 @@
+import Linux
 import HTTP
 import Reactor
 import WSProtocol
@@ -19,7 +20,8 @@ extension ServingLoop {
         defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
 
         if exchange.request == nil {
-            switch exchange.parser.parse(exchange.buffer.span) {
+            let received = exchange.buffer
+            switch exchange.parser.parse(received.span) {
             case .incomplete: return false
             case .rejected(let rejection):
                 metrics.requestsRefused.add("\(rejection.status)")
@@ -66,10 +68,14 @@ extension ServingLoop {
     }
 
     private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
+        if let refusal = application.refusal(of: request) {
+            metrics.upgradesRefused.add("request")
+            return respond(endpoint, refusal, keepAlive: false)
+        }
         switch ServerHandshake.answer(request, policy: application.handshake) {
-        case .reject(let response):
-            metrics.upgradesRefused.add("\(response.status)")
-            respond(endpoint, response, keepAlive: false)
+        case .reject(let rejection):
+            metrics.upgradesRefused.add("\(rejection)")
+            respond(endpoint, rejection.response, keepAlive: false)
         case .accept(let agreement):
             metrics.socketsOpened.add()
             table.send(endpoint.id, bytes: agreement.responseHead)
@@ -78,7 +84,7 @@ extension ServingLoop {
             endpoint.format = FrameFormat.of(agreement.deflate)
             endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
             endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
-            application.opened(endpoint, agreement)
+            application.opened(endpoint, request, agreement)
             arm(endpoint)
             guard !rest.isEmpty else { return }
             var rest = rest

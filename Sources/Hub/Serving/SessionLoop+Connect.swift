@@ -1,5 +1,6 @@
 import Auth
 import Messaging
+import Reactor
 
 // `connect`, `refresh` and `subscribe`: who is it, what may they hear, and from where on.
 extension SessionLoop {
@@ -48,7 +49,7 @@ extension SessionLoop {
         waitingForKeys.removeAll { isDue($0.key) }
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
-            if !waiting.isRefresh { live.session.abandonConnect() }
+            if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
     }
@@ -123,7 +124,7 @@ extension SessionLoop {
         }
         let welcome = Welcome(
             session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
-            pingIntervalMs: UInt64(limits.pingInterval.wholeMilliseconds), limits: limits.told, features: services.features,
+            pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
             channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
         for (subscription, state, since) in openings { begin(live, subscription, state, since) }
@@ -198,14 +199,12 @@ extension Identity {
         guard let user = UserID(principal.subject) else { return nil }
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: Timestamp(milliseconds: principal.expiresAt.multipliedReportingOverflow(by: 1_000).partialValue))
+            expiresAt: principal.expiresAt.map { Timestamp(milliseconds: $0.multipliedReportingOverflow(by: 1_000).partialValue) }
+                ?? .endOfTime)
     }
 }
 
-extension Duration {
-    /// Rounded down; 0 for negative durations.
-    var wholeMilliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return max(0, seconds.multipliedReportingOverflow(by: 1_000).partialValue &+ attoseconds / 1_000_000_000_000_000)
-    }
+extension Timestamp {
+    /// The last moment RFC 3339 can write; the expiry of a token without one, where the policy accepts that.
+    static let endOfTime = Timestamp(milliseconds: 253_402_300_799_999)
 }

@@ -32,7 +32,7 @@ final class SessionLoop {
     let metrics: ServingMetrics
     let log: Logger
     let verifier: TokenVerifier
-    let services: SessionServices
+    let services: any SessionServices
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
     var sessions: [SessionKey: LiveSession] = [:]
@@ -55,7 +55,7 @@ final class SessionLoop {
     var onControl: (LoopInbox.Control) -> Void = { _ in }
 
     init(
-        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: SessionServices,
+        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: any SessionServices,
         metrics: ServingMetrics, log: Logger
     ) {
         self.loop = loop
@@ -70,13 +70,14 @@ final class SessionLoop {
     /// Connects the loop with what carries its frames, and starts listening to other threads.
     func attach(_ outlet: any SessionOutlet) {
         self.outlet = outlet
-        loop.receive(from: inbox.mailbox) { [unowned self] batch in
-            for message in batch { hear(message) }
+        loop.receive(from: inbox.events) { [unowned self] batch in
+            for events in batch { hear(events) }
         }
         loop.receive(from: inbox.outcomes) { [unowned self] batch in
             for outcome in batch { complete(outcome) }
         }
         loop.atTurnEnd { [unowned self] in
+            hearControls()
             if inbox.takeMissed() { resynchronise() }
             submitOrders()
         }
@@ -181,9 +182,12 @@ final class SessionLoop {
     }
 
     func push(to key: SessionKey, _ write: (inout [UInt8]) -> Void) {
-        scratch.removeAll(keepingCapacity: true)
-        write(&scratch)
-        outlet.send(scratch.span, to: key)
+        var json: [UInt8] = []
+        swap(&json, &scratch)
+        json.removeAll(keepingCapacity: true)
+        write(&json)
+        outlet.send(json.span, to: key)
+        swap(&json, &scratch)
     }
 
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.

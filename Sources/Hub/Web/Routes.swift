@@ -32,7 +32,7 @@ final class HubRoutes: HTTPRoutes {
     func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse {
         switch router.match(request) {
         case .found(let route): answer(route, request, body)
-        case .methodNotAllowed(let allowed): HTTPRouter<Route>.methodNotAllowed(allowed)
+        case .methodNotAllowed(let allowed): HTTPResponse.methodNotAllowed(allowed)
         case .notFound: HTTPResponse(status: 404, text: "nothing here; the socket is at /v1/socket\n")
         }
     }
