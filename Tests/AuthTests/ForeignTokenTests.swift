@@ -46,7 +46,7 @@ struct ForeignTokenTests {
     func noOtherKey() throws {
         let rows = try Self.rows()
         for row in rows {
-            for other in rows where other.key["kid"]?.string != row.key["kid"]?.string {
+            for other in rows where other.maker.hasPrefix("joserfc") && other.key["kid"] != row.key["kid"] {
                 var key = try #require(other.key.object)
                 key["kid"] = row.key["kid"]
                 let keys = try KeySet.parse(jwks: Array(JSONValue.object(key).text.utf8), acceptsSecrets: true)
