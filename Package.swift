@@ -17,14 +17,15 @@ func module(
     .target(name: name, dependencies: dependencies, path: path, exclude: exclude, resources: resources, swiftSettings: house)
 }
 
-func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+func suite(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
 }
 
 let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
     ],
     dependencies: [
@@ -73,25 +74,31 @@ let package = Package(
             ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Hub", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+        // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
+        .target(
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "JSON", "Messaging"], path: "Tests/FuzzBodies",
+            swiftSettings: house),
 
-        suite("JSONTests", ["JSON"]),
-        suite("HTTPTests", ["HTTP"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
+        suite("JSONTests", ["JSON", "FuzzBodies"]),
+        suite("HTTPTests", ["HTTP", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
-        suite("CurlTests", ["Curl"]),
-        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("CurlTests", ["Curl"], exclude: ["server.py"]),
+        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        suite("PostgresTests", ["Postgres"]),
+        // What tests of several targets start.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        suite("PostgresTests", ["Postgres", "Support"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite(
             "HubTests",
             [
-                "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         suite("HouseTests", []),

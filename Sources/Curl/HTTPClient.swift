@@ -67,7 +67,7 @@ public enum FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
     /// GETs `url`. Any status is an answer; only what happened instead of one is a failure.
     public func fetch(_ url: String, accept: String = "application/json") throws(FetchFailure) -> FetchedDocument {
         // libcurl would guess a scheme for a bare name.
-        guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw .schemeNotAllowed }
+        guard url.hasPrefix("https://") || limits.allowsPlainHTTP && url.hasPrefix("http://") else { throw .schemeNotAllowed }
         guard !url.utf8.contains(0) else { throw .badURL }
         let answer = Answer(maximumBodyBytes: limits.maximumBodyBytes)
         let code = perform(url, accept: accept, into: answer)
@@ -120,7 +120,8 @@ public enum FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
     private func failure(_ code: CURLcode, _ answer: Answer) -> FetchFailure {
         let reason = unsafe String(cString: curl_easy_strerror(code))
         return switch code {
-        case CURLE_UNSUPPORTED_PROTOCOL: .schemeNotAllowed
+        // The first URL's scheme is one we fetch, so this is a redirect's, or an answer that begins like HTTP/0.9.
+        case CURLE_UNSUPPORTED_PROTOCOL: answer.hasHeaders ? .schemeNotAllowed : .failed("the answer is not HTTP")
         case CURLE_URL_MALFORMAT: .badURL
         case CURLE_OPERATION_TIMEDOUT: .timedOut
         case CURLE_FILESIZE_EXCEEDED: .tooLarge
@@ -141,7 +142,8 @@ private final class Answer {
     private let maximumBodyBytes: Int
     private(set) var body: [UInt8] = []
     private(set) var isTooLarge = false
-    var cacheControl = CacheControl()
+    private(set) var hasHeaders = false
+    private(set) var cacheControl = CacheControl()
 
     init(maximumBodyBytes: Int) {
         self.maximumBodyBytes = maximumBodyBytes
@@ -158,6 +160,7 @@ private final class Answer {
     }
 
     func header(_ line: UnsafeRawBufferPointer) {
+        hasHeaders = true
         let text = unsafe String(decoding: line, as: UTF8.self)
         // Each answer of a chain of redirects begins with a status line; only the last one's headers count.
         if text.hasPrefix("HTTP/") { cacheControl = CacheControl() }

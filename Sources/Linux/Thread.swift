@@ -24,6 +24,9 @@ public struct Thread: Sendable {
     /// Waits until the thread has ended. Exactly once per thread.
     public func join() { _ = clinux_thread_join(id) }
 
+    /// Rests the calling thread. For starting and stopping; a loop waits in its poller.
+    public static func pause(_ time: Duration) { _ = clinux_poll(-1, 0, time.pollMilliseconds) }
+
     /// Processor time the calling thread has used.
     public static var processorTime: Duration { .nanoseconds(clinux_thread_cpu_ns()) }
 

@@ -46,7 +46,7 @@ struct ForeignTokenTests {
     func noOtherKey() throws {
         let rows = try Self.rows()
         for row in rows {
-            for other in rows where other.key["kid"]?.string != row.key["kid"]?.string {
+            for other in rows where other.maker.hasPrefix("joserfc") && other.key["kid"] != row.key["kid"] {
                 var key = try #require(other.key.object)
                 key["kid"] = row.key["kid"]
                 let keys = try KeySet.parse(jwks: Array(JSONValue.object(key).text.utf8), acceptsSecrets: true)
@@ -100,7 +100,7 @@ struct OpenSSLProgramTests {
         let folder = try ScratchFolder()
         try Self.openssl(["genpkey"] + way.generate + ["-out", folder.path("key.pem")])
         try Self.openssl(["pkey", "-in", folder.path("key.pem"), "-pubout", "-out", folder.path("public.pem")])
-        let keys = try KeySet.parse(pem: try folder.text("public.pem"), id: "cli", algorithm: way.algorithm)
+        let keys = try KeySet.parse(pem: "kid: cli\nalg: \(way.algorithm.rawValue)\n" + (try folder.text("public.pem")))
         let verifier = TokenVerifier(policy: TokenMint.policy(), keys: keys)
         // An ECDSA half has a leading zero byte once in 128 signatures: several rounds, so that lengths vary.
         for _ in 0..<(way.width == nil ? 1 : 8) {

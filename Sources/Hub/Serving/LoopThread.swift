@@ -24,23 +24,23 @@ final class LoopThread: Sendable {
 
     let index: Int
     let inbox: LoopInbox
-    private let loop: Handover<EventLoop>
+    private let loop: EventLoop
 
     init(index: Int, settings: Settings) throws(SystemError) {
         self.index = index
         let loop = try EventLoop(name: "loop-\(index)")
         inbox = LoopInbox(loop: loop.handle, events: settings.waitingEvents, orders: settings.openOrders)
-        self.loop = Handover(loop)
+        self.loop = loop
     }
 
     /// Starts the thread. `listener` is a listening socket of this loop's own (`SO_REUSEPORT`).
     func start(
-        _ settings: Settings, listener: Int32, services: any SessionServices, keys: KeySet, routes: any HTTPRoutes,
+        _ settings: Settings, listener: Int32, services: any SessionServices, routes: any HTTPRoutes,
         metrics: ServingMetrics, log: Logger
     ) throws(SystemError) -> Thread {
         try Thread.spawn(name: "loop-\(index)") { [self] in
-            let loop = loop.take()
-            let verifier = TokenVerifier(policy: settings.policy, keys: keys, cacheCapacity: settings.rememberedTokens)
+            let loop = loop
+            let verifier = TokenVerifier(policy: settings.policy, keys: .empty, cacheCapacity: settings.rememberedTokens)
             let sessions = SessionLoop(
                 loop: loop, inbox: inbox, limits: settings.sessions, verifier: verifier, services: services, metrics: metrics, log: log)
             let serving = ServingLoop(loop: loop, limits: settings.serving, routes: routes, metrics: metrics, log: log)
@@ -60,18 +60,7 @@ final class LoopThread: Sendable {
                 }
             }
             loop.run()
+            withExtendedLifetime(sockets) {}
         }
-    }
-}
-
-/// Carries something that is not Sendable to the one thread that will use it.
-// @unchecked Sendable: written once by the maker, taken once by the thread that the thread start orders after it.
-final class Handover<Value>: @unchecked Sendable {
-    private var value: Value?
-    init(_ value: Value) { self.value = value }
-    func take() -> Value {
-        defer { value = nil }
-        guard let value else { preconditionFailure("taken twice") }
-        return value
     }
 }

@@ -3,17 +3,19 @@ import Messaging
 
 // What other threads tell the loop.
 extension SessionLoop {
-    func hear(_ message: LoopInbox.Message) {
-        switch message {
-        case .bus(let events):
-            for event in events { hear(event) }
-            deliverSoon()
-        case .keys(let keys):
+    func hear(_ events: [BusEvent]) {
+        for event in events { hear(event) }
+        deliverSoon()
+    }
+
+    /// What is rare and must not be lost: new keys, and orders of the server.
+    func hearControls() {
+        if let keys = inbox.takeKeys() {
             verifier.replace(keys: keys)
             retryWaiting { _ in true }
-        case .control(let control):
-            onControl(control)
         }
+        for control in inbox.takeControls() { onControl(control) }
+        inbox.report(sessions: sessions.count)
     }
 
     private func hear(_ event: BusEvent) {

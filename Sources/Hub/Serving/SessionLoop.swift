@@ -70,13 +70,14 @@ final class SessionLoop {
     /// Connects the loop with what carries its frames, and starts listening to other threads.
     func attach(_ outlet: any SessionOutlet) {
         self.outlet = outlet
-        loop.receive(from: inbox.mailbox) { [unowned self] batch in
-            for message in batch { hear(message) }
+        loop.receive(from: inbox.events) { [unowned self] batch in
+            for events in batch { hear(events) }
         }
         loop.receive(from: inbox.outcomes) { [unowned self] batch in
             for outcome in batch { complete(outcome) }
         }
         loop.atTurnEnd { [unowned self] in
+            hearControls()
             if inbox.takeMissed() { resynchronise() }
             submitOrders()
         }
