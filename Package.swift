@@ -11,12 +11,14 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, resources: resources, swiftSettings: house)
 }
 
-func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+func suite(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
 }
 
 let package = Package(
@@ -29,6 +31,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries: one module each, imported by exactly one Swift target.
@@ -54,6 +57,11 @@ let package = Package(
         module("Auth", ["OpenSSL", "JSON"]),
         module("Messaging", ["JSON"]),
 
+        // The demo's files, inside the executable.
+        module(
+            "WebPages", path: "web",
+            resources: ["index.html", "demo.css", "hub-client.js", "hub-demo.js", "texts.js", "icon.svg"].map { .embedInCode($0) }),
+
         // Threads, sockets, timers.
         module("Reactor", ["Linux"]),
 
@@ -62,26 +70,37 @@ let package = Package(
             "Hub",
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
-                .product(name: "Logging", package: "swift-log"),
-            ]),
+                "WebPages", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Hub", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
+        // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
+        .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib"], path: "Tests/FuzzBodies", swiftSettings: house),
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "JSON", "Messaging"], path: "Tests/FuzzBodies",
+            swiftSettings: house),
 
-        suite("JSONTests", ["JSON"]),
+        suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
-        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("CurlTests", ["Curl"], exclude: ["server.py"]),
+        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        suite("PostgresTests", ["Postgres"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        // What tests of several targets start.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        suite("PostgresTests", ["Postgres", "Support"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )

@@ -8,6 +8,12 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case handshake
     /// DEFLATE streams.
     case inflate
+    /// JSON texts.
+    case json
+    /// Text messages of a client.
+    case clientMessages = "client-messages"
+    /// Kafka records with their headers.
+    case events
 
     /// Stops the process if `input` makes the code break one of its promises.
     public func run(_ input: [UInt8]) {
@@ -16,6 +22,9 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .head: HeadFuzz.run(input)
         case .handshake: HandshakeFuzz.run(input)
         case .inflate: InflateFuzz.run(input)
+        case .json: JSONFuzz.run(input)
+        case .clientMessages: ClientMessageFuzz.run(input)
+        case .events: EventFuzz.run(input)
         }
     }
 }

@@ -1,3 +1,97 @@
+// What Swift cannot import from glibc: epoll, eventfd, signalfd, accept4 and calls with awkward macros.
+// Every function answers a non-negative result, or -errno.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
-int clinux_placeholder(void);
+
+#define CLINUX_READABLE 1u
+#define CLINUX_WRITABLE 2u
+#define CLINUX_HANGUP 4u
+
+struct clinux_event {
+    uint64_t token;
+    uint32_t readiness;
+};
+
+int clinux_epoll_create(void);
+int clinux_epoll_add(int epoll, int fd, uint32_t readiness, uint64_t token);
+int clinux_epoll_change(int epoll, int fd, uint32_t readiness, uint64_t token);
+int clinux_epoll_remove(int epoll, int fd);
+/// `maximum` at most CLINUX_EVENTS; -EINTR counts as no event.
+#define CLINUX_EVENTS 512
+int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int timeout_ms);
+
+int clinux_eventfd(void);
+int clinux_eventfd_signal(int fd);
+int clinux_eventfd_clear(int fd);
+
+/// `family` of the peer: 4, 6 or 0 (unix). `address` takes 16 bytes, `port` host order.
+int clinux_accept(int listener, uint8_t *address, int *family, uint16_t *port);
+/// `host` numeric, IPv4 or IPv6. A non-blocking listener with SO_REUSEADDR.
+int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
+/// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
+int clinux_connect(const char *host, uint16_t port, int timeout_ms);
+int clinux_local_port(int fd);
+int clinux_set_nodelay(int fd);
+int clinux_set_send_buffer(int fd, int bytes);
+int clinux_socketpair(int fds[2]);
+int64_t clinux_receive(int fd, uint8_t *buffer, size_t count);
+int64_t clinux_send(int fd, const uint8_t *buffer, size_t count);
+int clinux_shutdown_write(int fd);
+/// Makes close() send a reset instead of the usual end.
+int clinux_set_reset_on_close(int fd);
+int clinux_close(int fd);
+/// poll(2) of one descriptor; answers the readiness.
+int clinux_poll(int fd, uint32_t readiness, int timeout_ms);
+
+int64_t clinux_monotonic_ns(void);
+int64_t clinux_realtime_ms(void);
+int64_t clinux_thread_cpu_ns(void);
+int clinux_random(uint8_t *buffer, size_t count);
+
+/// Blocks the signals the hub handles (INT, TERM, HUP, CHLD) and ignores PIPE, in this thread and those it starts.
+int clinux_block_signals(void);
+/// A descriptor that becomes readable with those signals.
+int clinux_signalfd(void);
+/// The next signal's number, or -EAGAIN.
+int clinux_signal_read(int fd);
+
+int clinux_thread_start(const char *name, void (*body)(void *), void *context, uint64_t *thread);
+int clinux_thread_join(uint64_t thread);
+
+/// `argv` and `environment` end with NULL; `environment` NULL: inherited. `output`: descriptor for stdout and stderr, or -1.
+/// The child gets default signal handling. With `dies_with_parent` the kernel ends it (SIGTERM) when the starting thread ends.
+int clinux_spawn(char *const argv[], char *const environment[], const char *directory, int output, int dies_with_parent, int new_group);
+/// 0: still running; else 1 and `status` is the exit code, or 128 + signal.
+int clinux_wait(int pid, int block, int *status);
+int clinux_kill(int pid, int signal);
+int clinux_pid(void);
+int clinux_user_id(void);
+
+int clinux_open_read(const char *path);
+int clinux_open_write(const char *path, int mode, int exclusive, int append);
+int64_t clinux_read(int fd, uint8_t *buffer, size_t count);
+int64_t clinux_write(int fd, const uint8_t *buffer, size_t count);
+int clinux_sync(int fd);
+int clinux_lock_exclusive(int fd);
+int clinux_make_directory(const char *path, int mode);
+int clinux_remove(const char *path);
+int clinux_rename(const char *from, const char *to);
+int clinux_change_mode(const char *path, int mode);
+int clinux_change_owner(const char *path, uint32_t user, uint32_t group);
+/// 0: nothing there; 1: a file; 2: a directory; 3: something else.
+int clinux_kind(const char *path);
+/// Nanoseconds since 1970 of the last change of content.
+int64_t clinux_modified_ns(const char *path);
+int clinux_user(const char *name, uint32_t *user, uint32_t *group);
+
+int clinux_cpu_count(void);
+int64_t clinux_descriptor_limit(void);
+int64_t clinux_resident_bytes(void);
+/// Processor time of the process: user and system, microseconds.
+int clinux_cpu_times(int64_t *user_us, int64_t *system_us);
+const char *clinux_environment(const char *name);
+/// The whole environment, "NAME=value" each, ending with NULL.
+char **clinux_environment_all(void);
+const char *clinux_error_text(int error);
+void clinux_exit(int code);

@@ -1,0 +1,40 @@
+# Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench sanitize setup
+
+help:            ## what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run:             ## install what is missing, build, start the hub with everything it needs, on loopback
+	@scripts/setup run && swift build -c release --product hub && exec .build/release/hub serve --embedded
+
+test:            ## install what is missing and run every test
+	scripts/setup && swift build --build-tests && swift test && Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
+
+lint:            ## formatting; the rules of the house are tests (Tests/HouseTests)
+	swift format lint --strict --parallel --recursive Package.swift $(wildcard Sources Tests bench)
+
+format:          ## reformat in place
+	swift format --in-place --parallel --recursive Package.swift $(wildcard Sources Tests bench)
+
+conformance:     ## Autobahn's fuzzing suite against `hub echo`; QUICK=1 leaves out the slow groups
+	scripts/setup && swift build -c release --product hub && Tests/Conformance/run $(if $(QUICK),--quick)
+
+wycheproof:      ## Project Wycheproof's token and key vectors: make wycheproof VECTORS=DIR
+	@test -d "$(VECTORS)" || { echo "make wycheproof VECTORS=DIR: no folder '$(VECTORS)'" >&2; exit 1; }
+	scripts/setup run && swift run wycheproof "$(VECTORS)"
+
+fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="Frames Tokens" for less
+	Tests/Fuzz/run
+
+chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
+	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
+
+bench:           ## what a delivery costs beside a bare C loop
+	scripts/setup && bench/run
+
+sanitize:        ## the test-suite under the address and the thread sanitizer
+	scripts/setup && swift test --sanitize=address --scratch-path .build/address
+	swift test --sanitize=thread --scratch-path .build/thread
+
+setup:           ## only install what is missing
+	scripts/setup

@@ -1,0 +1,132 @@
+internal import JSON
+
+/// The claims of one payload, read by the rules of RFC 7519 §4.1.
+struct Claims {
+    let members: JSONObject
+
+    /// Deep enough for any issuer's nesting; a bound on values, because a short text can hold thousands.
+    private static let limits = JSONLimits(maximumDepth: 16, maximumValues: 2_000, refusesNUL: true)
+
+    init(_ payload: [UInt8]) throws(TokenRejection) {
+        members = try JSONObject(strictly: payload, .payload, limits: Self.limits)
+    }
+
+    /// The moments and parties that must fit, then what is left: the principal. Times are in seconds since 1970.
+    func principal(under policy: TokenPolicy, now: Int64) throws(TokenRejection) -> Principal {
+        let leeway = policy.leewaySeconds
+        let expiry = try time("exp", rounding: .down)
+        let notBefore = try time("nbf", rounding: .up)
+        let issued = try time("iat", rounding: .up)
+        if let expiry {
+            // RFC 7519 §4.1.4: "on or after" is too late.
+            guard now < expiry + leeway else { throw .expired }
+        } else if policy.requiresExpiry {
+            throw .missingClaim("exp")
+        }
+        if let notBefore, now < notBefore - leeway { throw .notYetValid }
+        if let issued, now < issued - leeway { throw .issuedInFuture }
+        try judgeIssuer(policy.issuer)
+        try judgeAudience(policy.audiences)
+
+        var roles: [String] = []
+        for path in policy.claims.roles { roles += try names(path) }
+        guard let subject = try text(policy.claims.subject) else { throw .missingClaim(policy.claims.subject.name) }
+        return Principal(
+            subject: subject, institution: try text(policy.claims.institution), roles: roles,
+            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry,
+            tokenID: try text("jti"))
+    }
+
+    /// The first moment at which the token counts, leeway included; cached with the verdict because clocks are set back.
+    func validFrom(under policy: TokenPolicy) throws(TokenRejection) -> Int64 {
+        let starts = [try time("nbf", rounding: .up), try time("iat", rounding: .up)].compactMap(\.self)
+        return starts.max().map { $0 - policy.leewaySeconds } ?? .min
+    }
+
+    private func judgeIssuer(_ expected: String?) throws(TokenRejection) {
+        guard let expected else { return }
+        guard let issuer = members["iss"] else { throw .missingClaim("iss") }
+        guard let issuer = issuer.string else { throw .malformedClaim("iss") }
+        guard issuer.isSameText(as: expected) else { throw .wrongIssuer }
+    }
+
+    private func judgeAudience(_ expected: [String]) throws(TokenRejection) {
+        guard !expected.isEmpty else { return }
+        guard let audience = members["aud"] else { throw .missingClaim("aud") }
+        let named: [String]
+        if let one = audience.string {
+            named = [one]
+        } else if let many = audience.array?.map(\.string), !many.contains(nil) {
+            named = many.compactMap(\.self)
+        } else {
+            throw .malformedClaim("aud")
+        }
+        guard named.contains(where: { name in expected.contains { $0.isSameText(as: name) } }) else {
+            throw .wrongAudience
+        }
+    }
+
+    /// A NumericDate (RFC 7519 §2), in whole seconds on the side that gives the token less time.
+    private func time(_ name: String, rounding rule: FloatingPointRoundingRule) throws(TokenRejection) -> Int64? {
+        guard let value = members[name] else { return nil }
+        guard let number = value.number else { throw .malformedClaim(name) }
+        let seconds: Int64
+        if let whole = number.int64 {
+            seconds = whole
+        } else if let fraction = number.double, let whole = Int64(exactly: fraction.rounded(rule)) {
+            seconds = whole
+        } else {
+            throw .malformedClaim(name)
+        }
+        // Before 1970 nobody issued tokens, and RFC 3339 can write no year after 9999.
+        guard (0...Principal.latestExpiry).contains(seconds) else { throw .malformedClaim(name) }
+        return seconds
+    }
+
+    /// A string that can name something: 1…255 bytes without control characters.
+    private func text(_ path: ClaimPath) throws(TokenRejection) -> String? {
+        guard let value = path.value(in: members), value != .null else { return nil }
+        guard let text = value.string, Self.isName(text) else { throw .malformedClaim(path.name) }
+        return text
+    }
+
+    private func names(_ path: ClaimPath) throws(TokenRejection) -> [String] {
+        guard let value = path.value(in: members), value != .null else { return [] }
+        let listed: [String]
+        if let joined = value.string {
+            // RFC 6749 §3.3, as `scope` is written.
+            listed = joined.split(separator: " ").map(String.init)
+        } else if let list = value.array?.map(\.string), !list.contains(nil) {
+            listed = list.compactMap(\.self)
+        } else {
+            throw .malformedClaim(path.name)
+        }
+        guard listed.allSatisfy(Self.isName) else { throw .malformedClaim(path.name) }
+        return listed
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        // C0, DEL and C1 controls break logs; the bound keeps a name inside one column and one frame.
+        (1...255).contains(text.utf8.count)
+            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    }
+}
+
+extension JSONObject {
+    /// The reason why it is no object stays here: a peer is told "malformed", and a log must not quote a token.
+    init(strictly bytes: [UInt8], _ part: TokenRejection.Part, limits: JSONLimits) throws(TokenRejection) {
+        do {
+            guard case .object(let members) = try JSONValue.parse(bytes, limits: limits) else { throw TokenRejection.malformed(part) }
+            self = members
+        } catch {
+            throw .malformed(part)
+        }
+    }
+}
+
+extension String {
+    /// Byte for byte (RFC 7519 §4.1.1); `==` would call two encodings of `é` the same.
+    func isSameText(as other: String) -> Bool {
+        utf8.elementsEqual(other.utf8)
+    }
+}

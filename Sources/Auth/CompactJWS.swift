@@ -1,0 +1,76 @@
+internal import JSON
+
+/// A JWS in compact serialization (RFC 7515 §7.1), taken apart and not yet judged.
+struct CompactJWS {
+    let header: JOSEHeader
+    let payload: [UInt8]
+    let signature: [UInt8]
+    /// Bytes of the token that the signature covers: everything before the second dot (RFC 7515 §5.2 step 8).
+    let signedByteCount: Int
+
+    /// Headers are flat but for `jwk`, which is ignored; nobody needs more.
+    private static let headerLimits = JSONLimits(maximumDepth: 4, maximumValues: 64, refusesNUL: true)
+
+    init(_ token: Span<UInt8>) throws(TokenRejection) {
+        let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
+        guard dots.count == 2 else { throw .malformed(.structure) }
+        guard let header = Base64URL.decode(token.extracting(0..<dots[0])) else { throw .malformed(.header) }
+        guard let payload = Base64URL.decode(token.extracting((dots[0] + 1)..<dots[1])) else { throw .malformed(.payload) }
+        guard let signature = Base64URL.decode(token.extracting((dots[1] + 1)..<token.count)) else {
+            throw .malformed(.signature)
+        }
+        self.header = try JOSEHeader(try JSONObject(strictly: header, .header, limits: Self.headerLimits))
+        self.payload = payload
+        self.signature = signature
+        signedByteCount = dots[1]
+    }
+}
+
+/// The header parameters that this verifier reads (RFC 7515 §4.1). `jku`, `jwk`, `x5u`, `x5c` and the thumbprints are never
+/// looked at: a key comes from configuration, not from whoever wants to be believed (RFC 8725 §3.10).
+struct JOSEHeader {
+    let algorithm: String
+    let keyID: String?
+    let type: String?
+    let isCritical: Bool
+    let namesPayloadEncoding: Bool
+
+    init(_ members: JSONObject) throws(TokenRejection) {
+        guard let algorithm = members["alg"]?.string else { throw .malformed(.header) }
+        self.algorithm = algorithm
+        keyID = try Self.text("kid", in: members)
+        type = try Self.text("typ", in: members)
+        isCritical = members["crit"] != nil
+        namesPayloadEncoding = members["b64"] != nil
+    }
+
+    private static func text(_ name: String, in members: JSONObject) throws(TokenRejection) -> String? {
+        guard let value = members[name] else { return nil }
+        guard let text = value.string else { throw .malformed(.header) }
+        return text
+    }
+}
+
+extension JOSEHeader {
+    /// The rules for headers, in one place; returns the algorithm the signature must be checked with.
+    func judged(by policy: TokenPolicy) throws(TokenRejection) -> Algorithm {
+        guard !isCritical else { throw .criticalHeader }
+        guard !namesPayloadEncoding else { throw .unencodedPayload }
+        guard let algorithm = Algorithm(rawValue: algorithm), policy.algorithms.contains(algorithm) else {
+            throw .algorithmNotAllowed
+        }
+        guard accepts(type, by: policy) else { throw .wrongType }
+        return algorithm
+    }
+
+    private func accepts(_ type: String?, by policy: TokenPolicy) -> Bool {
+        guard let type else { return policy.acceptsAbsentType }
+        return policy.types.contains { Self.mediaType($0) == Self.mediaType(type) }
+    }
+
+    /// RFC 7515 §4.1.9: `application/` is implied where no other slash is; media types ignore case.
+    private static func mediaType(_ text: String) -> [UInt8] {
+        let lower = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        return lower.contains(UInt8(ascii: "/")) ? lower : Array("application/".utf8) + lower
+    }
+}

@@ -1,0 +1,32 @@
+public import Messaging
+
+/// Carries what was committed to every event loop (and, with more than one node, to every node).
+public protocol Bus: AnyObject, Sendable {
+    /// In commit order, called on the store's thread right after the commit and before the replies.
+    func publish(_ events: [BusEvent])
+}
+
+public enum BusEvent: Sendable {
+    /// New entries, ascending per channel.
+    case entries([Entry])
+    /// A user's cursor moved; `session` made the move.
+    case moved(UserID, ChannelState, change: CursorChange, session: String)
+    /// A conversation was made; its members may want to follow it.
+    case opened(ChannelState, by: UserID)
+    /// Somebody is typing. May be lost.
+    case typing(Channel, UserID)
+}
+
+/// The bus of a single node: every event goes to the mailbox of every loop.
+public final class LocalBus: Bus {
+    private let loops: [any BusListener]
+    public init(loops: [any BusListener]) { self.loops = loops }
+    public func publish(_ events: [BusEvent]) {
+        for loop in loops { loop.hear(events) }
+    }
+}
+
+/// One event loop's ear. Called on any thread.
+public protocol BusListener: AnyObject, Sendable {
+    func hear(_ events: [BusEvent])
+}

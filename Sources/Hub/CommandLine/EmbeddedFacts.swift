@@ -1,0 +1,45 @@
+/// What `embedded.env` tells other programs of a running embedded hub, in shell syntax: `. .hub/embedded.env`.
+public struct EmbeddedFacts: Equatable, Sendable {
+    public static let fileName = "embedded.env"
+
+    public var url: String
+    public var databaseURL: String
+    public var kafkaBrokers: String
+
+    public init(url: String, databaseURL: String, kafkaBrokers: String) {
+        self.url = url
+        self.databaseURL = databaseURL
+        self.kafkaBrokers = kafkaBrokers
+    }
+
+    private static let names = ["HUB_URL", "HUB_DATABASE_URL", "HUB_KAFKA_BROKERS"]
+
+    public var text: String {
+        let values = [url, databaseURL, kafkaBrokers]
+        return "# Written by the running embedded hub; gone when it stops. In a shell: . .hub/\(Self.fileName)\n"
+            + zip(Self.names, values).map { "\($0)=\(Self.quoted($1))\n" }.joined() + "export \(Self.names.joined(separator: " "))\n"
+    }
+
+    /// Reads what `text` wrote; nil when something is missing.
+    public init?(_ text: String) {
+        var found: [String: String] = [:]
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            guard let equals = line.firstIndex(of: "=") else { continue }
+            found[String(line[..<equals])] = Self.unquoted(line[line.index(after: equals)...])
+        }
+        guard let url = found["HUB_URL"], let databaseURL = found["HUB_DATABASE_URL"], let kafkaBrokers = found["HUB_KAFKA_BROKERS"]
+        else { return nil }
+        self.init(url: url, databaseURL: databaseURL, kafkaBrokers: kafkaBrokers)
+    }
+
+    private static func quoted(_ value: String) -> String {
+        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/@.,_+-%")
+        if !value.isEmpty, value.allSatisfy(plain.contains) { return value }
+        return "'" + value.replacing("'", with: "'\\''") + "'"
+    }
+
+    private static func unquoted(_ value: Substring) -> String {
+        guard value.hasPrefix("'"), value.hasSuffix("'"), value.count >= 2 else { return String(value) }
+        return String(value.dropFirst().dropLast()).replacing("'\\''", with: "'")
+    }
+}

@@ -1,0 +1,112 @@
+internal import Auth
+internal import Kafka
+internal import Linux
+public import Logging
+
+/// A private PostgreSQL, an in-process Kafka broker and a development signing key: all that a hub needs, on loopback,
+/// in one folder. For trying out and for tests.
+///
+/// | in the folder | what |
+/// |---|---|
+/// | `postgres/` | the cluster, kept from run to run |
+/// | `postgres.log`, `postgres.port`, `postgres.password` | its log, port and password |
+/// | `signing-key.pem`, `jwks.json` | signs and checks development tokens |
+/// | `embedded.env` | for other programs, while the hub runs |
+public final class EmbeddedServices {
+    /// Nil once stopped: then another hub may have it.
+    private var folder: DataFolder?
+    private let path: String
+    private let postgres: PostgresServer
+    private let broker: MockCluster
+
+    /// Issuer and audience of development tokens.
+    public static let issuer = "hub-development"
+    public static let audience = "hub"
+    public static let keyFileName = "signing-key.pem"
+    private static let keySetFileName = "jwks.json"
+    private static let partitions = 4
+
+    /// Starts everything, taking over what a killed hub left there. Takes a second or two the first time.
+    /// - Parameters:
+    ///   - path: made when missing; one hub at a time may use it.
+    ///   - topics: made on the broker, which starts empty every time.
+    public init(folder path: String, topics: [String], log: Logger) throws(EmbeddedFailure) {
+        let folder = try DataFolder.claim(path)
+        self.path = folder.path
+        try Self.makeKeys(in: folder.path)
+        postgres = try PostgresServer(in: folder.path, log: log)
+        do throws(KafkaError) {
+            broker = try MockCluster()
+            for topic in topics { try broker.createTopic(topic, partitions: Self.partitions) }
+        } catch {
+            postgres.stop()
+            throw .failed(step: "starting the in-process Kafka broker", reason: "\(error)")
+        }
+        self.folder = consume folder
+    }
+
+    /// What the hub is to be configured with.
+    public var settings: [(key: String, value: String)] {
+        [
+            ("database.url", postgres.databaseURL),
+            ("kafka.brokers", broker.brokers),
+            // This broker answers a waiting fetch only when the wait is over, so the wait is the latency.
+            ("kafka.fetch-wait", MockCluster.fetchWait.quantity),
+            ("auth.jwks", "\(path)/\(Self.keySetFileName)"),
+            ("auth.issuer", Self.issuer),
+            ("auth.audience", Self.audience),
+        ]
+    }
+
+    /// Writes `embedded.env`; call when the hub listens at `url`.
+    public func announce(url: String) throws(EmbeddedFailure) {
+        let facts = EmbeddedFacts(url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers)
+        let file = "\(path)/\(EmbeddedFacts.fileName)"
+        try EmbeddedFailure.during("writing \(file)") { () throws(SystemError) in
+            try Files.write(Array(facts.text.utf8), to: file, mode: 0o600)
+        }
+    }
+
+    /// Stops everything and waits for it; the data stays.
+    public func stop() {
+        guard folder != nil else { return }
+        // Gone already when nothing was announced.
+        _ = try? Files.remove("\(path)/\(EmbeddedFacts.fileName)")
+        postgres.stop()
+        folder = nil
+    }
+
+    /// The key of the first run is kept, so that tokens outlive a restart.
+    private static func makeKeys(in folder: String) throws(EmbeddedFailure) {
+        let file = "\(folder)/\(keyFileName)"
+        let signer: TokenSigner
+        if Files.kind(file) == .absent {
+            let pem: String
+            do {
+                signer = try TokenSigner.generate()
+                pem = try signer.pem()
+            } catch {
+                throw .failed(step: "making the development key", reason: "\(error)")
+            }
+            try EmbeddedFailure.during("writing \(file)") { () throws(SystemError) in
+                try Files.write(Array(pem.utf8), to: file, mode: 0o600)
+            }
+        } else {
+            signer = try developmentKey(in: folder)
+        }
+        try EmbeddedFailure.during("writing \(keySetFileName)") { () throws(SystemError) in
+            try Files.write(Array(signer.jwks.utf8), to: "\(folder)/\(keySetFileName)", mode: 0o600)
+        }
+    }
+
+    /// The key that an embedded hub left in `folder`.
+    static func developmentKey(in folder: String) throws(EmbeddedFailure) -> TokenSigner {
+        let file = "\(folder)/\(keyFileName)"
+        let pem = try EmbeddedFailure.during("reading \(file)") { () throws(SystemError) in try Files.text(file) }
+        do {
+            return try TokenSigner(pem: pem)
+        } catch {
+            throw .failed(step: "reading \(file)", reason: "\(error)")
+        }
+    }
+}

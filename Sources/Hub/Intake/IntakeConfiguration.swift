@@ -1,0 +1,66 @@
+internal import Kafka
+internal import Messaging
+
+/// What is read, and how hard is tried.
+struct IntakeConfiguration: Equatable, Sendable {
+    var consumer: ConsumerConfiguration
+    /// Where records go that cannot become entries. Never read, even when a pattern among the topics matches it.
+    var deadLetterTopic: String
+    /// Writes the dead letters; made when the first is due.
+    var deadLetterProducer: ProducerConfiguration
+    var flow = IntakeFlow.Limits()
+    /// What one record may hold. A larger value is dead-lettered unparsed.
+    var events: EventLimits
+    /// Records and bytes taken out of the client at once.
+    var poll = PollLimits(records: 500, bytes: 4 << 20)
+    /// How often offsets are committed and gauges set; also the longest time a lost wake-up could go unnoticed.
+    var tick: Duration = .milliseconds(500)
+    /// Until a client that can go on no more is made anew.
+    var restartDelay: Duration = .seconds(5)
+
+    init(brokers: String, group: String = "hub", topics: [String] = ["hub.events"], deadLetterTopic: String = "hub.events.dlq") {
+        consumer = ConsumerConfiguration(brokers: brokers, group: group, topics: topics)
+        self.deadLetterTopic = deadLetterTopic
+        deadLetterProducer = ProducerConfiguration(brokers: brokers)
+        deadLetterProducer.queueRecords = 10_000
+        deadLetterProducer.queueKibibytes = 64 << 10
+        deadLetterProducer.deliveryTimeout = .seconds(10)
+        // The topic's own limit decides what is too large, not the client's.
+        deadLetterProducer.properties.set("message.max.bytes", String(16 << 20))
+        events = EventLimits()
+        events.recordBytes = 256 << 10
+    }
+
+    /// As the settings have it.
+    init(_ settings: Configuration.Kafka) {
+        self.init(
+            brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
+            deadLetterTopic: settings.deadLetterTopic)
+        consumer.fetchWait = settings.fetchWait
+        poll.records = settings.batchRecords
+        flow.gatheredRecords = settings.batchRecords
+        flow.refusals = settings.attempts
+        apply(settings.properties.map { ($0.name, $0.value) })
+    }
+
+    /// Properties of librdkafka for both clients, after the defaults.
+    mutating func apply(_ properties: [(name: String, value: String)]) {
+        for (name, value) in properties {
+            consumer.properties.set(name, value)
+            deadLetterProducer.properties.set(name, value)
+        }
+    }
+
+    func validate() throws(KafkaError) {
+        try consumer.properties.validate()
+        try deadLetterProducer.properties.validate()
+        guard !consumer.topics.isEmpty, !consumer.topics.contains(where: \.isEmpty) else {
+            throw KafkaError(kind: .configuration, name: "_INVALID_ARG", message: "no topic to read events from")
+        }
+        guard !consumer.topics.contains(deadLetterTopic) else {
+            throw KafkaError(
+                kind: .configuration, name: "_INVALID_ARG",
+                message: "\(deadLetterTopic) is the dead-letter topic and cannot be read for events: its records would come back for ever")
+        }
+    }
+}

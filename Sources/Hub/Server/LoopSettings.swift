@@ -1,0 +1,102 @@
+import Auth
+import HTTP
+import Kafka
+import Messaging
+import Reactor
+import WSProtocol
+
+// From what an operator sets to what a loop works with.
+
+extension LoopThread.Settings {
+    init(_ configuration: Configuration, loops: Int) {
+        serving = ServingLimits(configuration, loops: loops)
+        sessions = SessionLimits(configuration)
+        handshake = HandshakePolicy(configuration.websocket)
+        handshake.subprotocols = ["hub.v1.json"]
+        handshake.maximumBearerBytes = configuration.auth.tokenBytes
+        introduction = configuration.limits.connectWithin
+        policy = TokenPolicy(configuration.auth)
+        rememberedTokens = configuration.auth.rememberedTokens
+    }
+}
+
+extension ServingLimits {
+    init(_ configuration: Configuration, loops: Int) {
+        self.init()
+        connections.maximum = max(1, configuration.limits.connections / loops)
+        connections.highWatermarkBytes = configuration.outbound.highWatermarkBytes
+        connections.lowWatermarkBytes = configuration.outbound.lowWatermarkBytes
+        connections.backlogBytes = configuration.outbound.backlogBytes
+        http.headBytes = configuration.limits.headBytes
+        http.bodyBytes = configuration.limits.requestBodyBytes
+        socket = WebSocketLimits(
+            messageBytes: configuration.limits.messageBytes, compressionThresholdBytes: configuration.websocket.deflate.minimumBytes)
+        headTimeout = configuration.limits.headWithin
+        keepAliveTimeout = configuration.limits.keepAlive
+        pingInterval = configuration.websocket.pingEvery
+        pongTimeout = configuration.websocket.pongWithin
+        deflateLevel = configuration.websocket.deflate.level
+    }
+}
+
+extension SessionLimits {
+    init(_ configuration: Configuration) {
+        self.init()
+        session.subscriptions = configuration.limits.subscriptions
+        session.historyPage = configuration.limits.historyPage
+        commands.bodyBytes = configuration.limits.bodyBytes
+        commands.setSize = configuration.limits.setSize
+        commands.subscriptions = configuration.limits.subscriptions
+        commands.historyPage = configuration.limits.historyPage
+        messageBytes = configuration.limits.messageBytes
+        inFlight = configuration.limits.inFlight
+        pingInterval = configuration.websocket.pingEvery
+    }
+}
+
+extension HandshakePolicy {
+    init(_ websocket: Configuration.WebSocket) {
+        self.init()
+        origins = Origins(websocket.origins)
+        if websocket.deflate.enabled {
+            var policy = DeflatePolicy()
+            policy.serverContextTakeover = websocket.deflate.takeover
+            policy.clientContextTakeover = websocket.deflate.takeover
+            deflate = policy
+        } else {
+            deflate = nil
+        }
+    }
+}
+
+extension HandshakePolicy.Origins {
+    /// Empty: pages of the hub's own address; `*`: every page.
+    init(_ names: [String]) {
+        if names.contains("*") {
+            self = .any
+        } else {
+            self = names.isEmpty ? .sameHost : .listed(names, sameHost: true)
+        }
+    }
+}
+
+extension TokenPolicy {
+    init(_ auth: Configuration.Auth) {
+        self.init(
+            algorithms: Set(auth.algorithms.compactMap(Algorithm.init(rawValue:))), issuer: auth.issuer, audiences: auth.audience,
+            types: auth.types, leeway: auth.leeway, maximumBytes: auth.tokenBytes,
+            claims: ClaimNames(
+                subject: ClaimPath(auth.subjectClaim), institution: ClaimPath(auth.institutionClaim),
+                roles: auth.rolesClaims.map { ClaimPath($0) }, channels: ClaimPath(auth.channelsClaim)))
+    }
+}
+
+extension IntakeConfiguration {
+    init(_ kafka: Configuration.Kafka) {
+        self.init(
+            brokers: kafka.brokers.joined(separator: ","), group: kafka.group, topics: kafka.topics, deadLetterTopic: kafka.deadLetterTopic)
+        consumer.fetchWait = kafka.fetchWait
+        poll.records = kafka.batchRecords
+        apply(kafka.properties.map { ($0.name, $0.value) })
+    }
+}

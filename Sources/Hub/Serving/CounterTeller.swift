@@ -1,0 +1,94 @@
+import Reactor
+import Messaging
+
+/// Tells sessions their counters, coalesced: soon after something of their own, and at most about once a second
+/// after a broadcast, whose ten thousand listeners would otherwise get two frames for each entry.
+struct CounterTeller {
+    static let soon: Duration = .milliseconds(20)
+    static let later: Duration = .seconds(1)
+    /// Rosters places looked at per slice.
+    static let slicePlaces = 1_024
+
+    private var soonChannels: Set<Channel> = []
+    private var laterChannels: Set<Channel> = []
+    private var isSoonScheduled = false
+    private var isLaterScheduled = false
+
+    mutating func changed(_ channel: Channel, _ sessions: SessionLoop) {
+        switch channel.kind {
+        case .inbox, .conversation:
+            soonChannels.insert(channel)
+            guard !isSoonScheduled else { return }
+            isSoonScheduled = true
+            sessions.loop.after(Self.soon) { [unowned sessions] in
+                let channels = sessions.counterTeller.takeSoon()
+                for channel in channels { sessions.tellCounters(channel, from: 0, upTo: .max) }
+            }
+        case .broadcast:
+            laterChannels.insert(channel)
+            guard !isLaterScheduled else { return }
+            isLaterScheduled = true
+            sessions.loop.after(Self.later) { [unowned sessions] in
+                for channel in sessions.counterTeller.takeLater() { sessions.tellCountersInSlices(channel) }
+            }
+        }
+    }
+
+    private mutating func takeSoon() -> Set<Channel> {
+        isSoonScheduled = false
+        defer { soonChannels.removeAll(keepingCapacity: true) }
+        return soonChannels
+    }
+
+    private mutating func takeLater() -> Set<Channel> {
+        isLaterScheduled = false
+        defer { laterChannels.removeAll(keepingCapacity: true) }
+        return laterChannels
+    }
+}
+
+extension SessionLoop {
+    fileprivate func tellCountersInSlices(_ channel: Channel) {
+        var next = 0
+        loop.slice { [unowned self] in
+            guard let roster = fanOut.roster(of: channel), let end = fanOut.rosters[roster]?.end, next < end else { return false }
+            tellCounters(channel, from: next, upTo: next + CounterTeller.slicePlaces)
+            next += CounterTeller.slicePlaces
+            return true
+        }
+    }
+
+    /// Tells those in a range of a roster whose counters changed.
+    fileprivate func tellCounters(_ channel: Channel, from start: Int, upTo end: Int) {
+        var keys: [SessionKey] = []
+        fanOut.visit(channel, start..<end) { if $0.isCountersStale { keys.append($0.key) } }
+        for key in keys {
+            guard let live = sessions[key] else { continue }
+            if outlet.isCongested(key) {
+                // It stays stale, and is told after the entries it has to catch up with.
+                continue
+            }
+            tellCounters(live)
+        }
+    }
+
+    private func tellCounters(_ live: LiveSession) {
+        var changed: [ServerMessage.ChannelCounters] = []
+        var totals = Counters()
+        for subscription in live.session.subscriptions {
+            _ = fanOut.update(subscription) { subscriber in
+                guard subscriber.phase != .opening else { return }
+                totals.unread &+= subscriber.counters.unread
+                totals.unseen &+= subscriber.counters.unseen
+                totals.urgent &+= subscriber.counters.urgent
+                if subscriber.isCountersStale {
+                    subscriber.isCountersStale = false
+                    changed.append(.init(channel: subscription.channel, counters: subscriber.counters, version: subscriber.version))
+                }
+            }
+        }
+        guard !changed.isEmpty else { return }
+        live.countersVersion &+= 1
+        push(to: live.key) { ServerMessage.counters(version: live.countersVersion, changed, totals: totals, into: &$0) }
+    }
+}

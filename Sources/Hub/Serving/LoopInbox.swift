@@ -1,0 +1,80 @@
+import Auth
+import Messaging
+import Reactor
+import Synchronization
+
+/// How other threads reach a loop's sessions: two bounded mailboxes.
+///
+/// Bus events may be more than the loop can take: then they are dropped, noted, and the loop reads the entries from the
+/// store. Store outcomes are never more than the orders the loop has open, which is what their mailbox holds.
+final class LoopInbox: BusListener, StoreClient {
+
+    enum Control: Sendable {
+        /// Says goodbye to every session, spread over this time, and takes no more connections.
+        case drain(spread: Duration)
+        case stop
+    }
+
+    let events: Mailbox<[BusEvent]>
+    let outcomes: Mailbox<StoreOutcome>
+    private let hasMissed = Atomic<Bool>(false)
+    private let latestKeys = Mutex<KeySet?>(nil)
+    private let controls = Mutex<[Control]>([])
+    private let sessionCount = Atomic<Int>(0)
+    private let wake: LoopHandle
+
+    init(loop: LoopHandle, events: Int, orders: Int) {
+        self.events = Mailbox(capacity: events, wakes: loop)
+        outcomes = Mailbox(capacity: orders, wakes: loop)
+        wake = loop
+    }
+
+    func hear(_ events: [BusEvent]) {
+        if !self.events.post(events) {
+            hasMissed.store(true, ordering: .releasing)
+            wake.wake()
+        }
+    }
+
+    func deliver(_ batch: [StoreOutcome]) {
+        if !outcomes.post(contentsOf: batch) {
+            assertionFailure("more outcomes than orders")
+            hasMissed.store(true, ordering: .releasing)
+        }
+    }
+
+    /// New keys to verify tokens with. Kept beside the mailbox, so that a full one cannot lose them.
+    func replace(keys: KeySet) {
+        latestKeys.withLock { $0 = keys }
+        wake.wake()
+    }
+
+    func takeKeys() -> KeySet? {
+        latestKeys.withLock { keys in
+            defer { keys = nil }
+            return keys
+        }
+    }
+
+    func control(_ control: Control) {
+        controls.withLock { $0.append(control) }
+        wake.wake()
+    }
+
+    func takeControls() -> [Control] {
+        controls.withLock { controls in
+            guard !controls.isEmpty else { return [] }
+            defer { controls = [] }
+            return controls
+        }
+    }
+
+    /// Sessions of the loop, as of its last turn. Any thread.
+    var openSessions: Int { sessionCount.load(ordering: .relaxed) }
+    func report(sessions: Int) { sessionCount.store(sessions, ordering: .relaxed) }
+
+    /// Whether events were dropped since last asked.
+    func takeMissed() -> Bool {
+        hasMissed.load(ordering: .relaxed) && hasMissed.exchange(false, ordering: .acquiring)
+    }
+}

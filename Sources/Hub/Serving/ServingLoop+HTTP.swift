@@ -1,0 +1,95 @@
+import Linux
+import HTTP
+import Reactor
+import WSProtocol
+
+/// Answers plain requests. Called on a loop; must not block.
+protocol HTTPRoutes: AnyObject, Sendable {
+    func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse
+}
+
+extension ServingLoop {
+    func serveHTTP(_ endpoint: Endpoint) {
+        while endpoint.stage == .http, let isWhole = advance(endpoint), isWhole {}
+    }
+
+    /// Parses what is there. True: a request was answered and more may follow; false or nil: wait, or it is over.
+    private func advance(_ endpoint: Endpoint) -> Bool? {
+        guard var exchange = endpoint.exchange, !exchange.buffer.isEmpty || exchange.request != nil else { return nil }
+        endpoint.exchange = nil
+        defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
+
+        if exchange.request == nil {
+            let received = exchange.buffer
+            switch exchange.parser.parse(received.span) {
+            case .incomplete: return false
+            case .rejected(let rejection):
+                metrics.requestsRefused.add("\(rejection.status)")
+                respond(endpoint, rejection.response, keepAlive: false)
+                return nil
+            case .request(let request, let headBytes):
+                exchange.request = request
+                exchange.headBytes = headBytes
+            }
+        }
+        guard let request = exchange.request else { return false }
+        let whole = exchange.headBytes + request.contentLength
+        if isUpgrade(request) {
+            let rest = Array(exchange.buffer.dropFirst(exchange.headBytes))
+            upgrade(endpoint, request, rest)
+            return nil
+        }
+        guard exchange.buffer.count >= whole else { return false }
+        let body = Array(exchange.buffer[exchange.headBytes..<whole])
+        metrics.requests.add()
+        let response = routes.answer(request, body)
+        exchange = HTTPExchange(
+            parser: HTTPRequestParser(limits: limits.http), buffer: Array(exchange.buffer.dropFirst(whole)))
+        respond(endpoint, response, keepAlive: request.keepAlive, headOnly: request.method == .head)
+        endpoint.dwellUntil = loop.now + limits.keepAliveTimeout
+        arm(endpoint)
+        return request.keepAlive
+    }
+
+    private func isUpgrade(_ request: HTTPRequest) -> Bool {
+        if let path = application.path { return request.path == path }
+        return request.isUpgrade
+    }
+
+    func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, headOnly: Bool = false) {
+        var bytes: [UInt8] = []
+        response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly)
+        table.send(endpoint.id, bytes: bytes)
+        guard !keepAlive else { return }
+        endpoint.stage = .closing
+        endpoint.closeUntil = loop.now + limits.closeTimeout
+        arm(endpoint)
+        table.close(endpoint.id, .afterFlush)
+    }
+
+    private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
+        if let refusal = application.refusal(of: request) {
+            metrics.upgradesRefused.add("request")
+            return respond(endpoint, refusal, keepAlive: false)
+        }
+        switch ServerHandshake.answer(request, policy: application.handshake) {
+        case .reject(let rejection):
+            metrics.upgradesRefused.add("\(rejection)")
+            respond(endpoint, rejection.response, keepAlive: false)
+        case .accept(let agreement):
+            metrics.socketsOpened.add()
+            table.send(endpoint.id, bytes: agreement.responseHead)
+            endpoint.exchange = nil
+            endpoint.stage = .socket
+            endpoint.format = FrameFormat.of(agreement.deflate)
+            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
+            endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
+            application.opened(endpoint, request, agreement)
+            arm(endpoint)
+            guard !rest.isEmpty else { return }
+            var rest = rest
+            var span = rest.mutableSpan
+            receiveFrames(endpoint, &span)
+        }
+    }
+}

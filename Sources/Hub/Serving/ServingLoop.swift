@@ -1,0 +1,270 @@
+import HTTP
+import Linux
+import Logging
+import Messaging
+import Reactor
+import WSProtocol
+import Zlib
+
+/// The connections of one event loop, from accept to close: HTTP heads, the upgrade, frames, liveness, closing.
+///
+/// Owns the endpoints of its `ConnectionTable`; an endpoint lives exactly as long as its connection.
+final class ServingLoop: ConnectionDriver {
+    let loop: EventLoop
+    let limits: ServingLimits
+    let metrics: ServingMetrics
+    let log: Logger
+    private(set) lazy var table = ConnectionTable(loop: loop, limits: limits.connections, driver: self)
+    var application: any SocketApplication = NoApplication()
+    let routes: any HTTPRoutes
+    /// Indexed by slot; the generation inside the id tells a reused slot apart.
+    private var endpoints: ContiguousArray<Endpoint?> = []
+    let deflaters: DeflatePool
+
+    init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
+        self.loop = loop
+        self.limits = limits
+        self.routes = routes
+        self.metrics = metrics
+        self.log = log
+        deflaters = DeflatePool(level: limits.deflateLevel)
+    }
+
+    func endpoint(_ id: ConnectionID) -> Endpoint? {
+        let slot = Int(id.slot)
+        guard slot < endpoints.count, let endpoint = endpoints[slot], endpoint.id == id else { return nil }
+        return endpoint
+    }
+
+    // MARK: ConnectionDriver
+
+    func opened(_ id: ConnectionID, peer: PeerAddress) {
+        let slot = Int(id.slot)
+        while endpoints.count <= slot { endpoints.append(nil) }
+        let exchange = HTTPExchange(parser: HTTPRequestParser(limits: limits.http))
+        let endpoint = Endpoint(id: id, peer: peer, exchange: exchange, now: loop.now)
+        endpoint.dwellUntil = loop.now + limits.headTimeout
+        endpoints[slot] = endpoint
+        arm(endpoint)
+    }
+
+    func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
+        guard let endpoint = endpoint(id) else { return }
+        endpoint.heardAt = loop.now
+        endpoint.isPongDue = false
+        switch endpoint.stage {
+        case .http:
+            endpoint.exchange?.buffer.append(copying: bytes.span)
+            serveHTTP(endpoint)
+        case .socket:
+            receiveFrames(endpoint, &bytes)
+        case .closing:
+            // Until the peer's close frame comes, its messages are skipped.
+            if endpoint.socket != nil { receiveFrames(endpoint, &bytes) }
+        }
+    }
+
+    func peerClosed(_ id: ConnectionID) {
+        guard endpoint(id) != nil else { return }
+        // Without a close frame the TCP end is the end (RFC 6455 §7.1.5).
+        table.close(id, .afterFlush)
+    }
+
+    func drained(_ id: ConnectionID) {
+        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
+        application.drained(id)
+    }
+
+    func closed(_ id: ConnectionID, _ cause: CloseCause) {
+        guard let endpoint = endpoint(id) else { return }
+        endpoints[Int(id.slot)] = nil
+        if endpoint.socket != nil {
+            metrics.socketsClosed.add()
+            application.closed(id)
+        }
+        if case .overflow = cause { metrics.slowConsumers.add() }
+    }
+
+    func deadline(_ id: ConnectionID) {
+        guard let endpoint = endpoint(id) else { return }
+        let now = loop.now
+        switch endpoint.stage {
+        case .http:
+            if let until = endpoint.dwellUntil, now >= until {
+                metrics.headTimeouts.add()
+                if endpoint.exchange?.buffer.isEmpty == false {
+                    respond(endpoint, HTTPResponse(status: 408, text: "the request head took too long\n"), keepAlive: false)
+                } else {
+                    table.close(id, .now)
+                }
+                return
+            }
+        case .closing:
+            if let until = endpoint.closeUntil, now >= until {
+                table.close(id, .now)
+                return
+            }
+        case .socket:
+            if !socketDeadline(endpoint, now) { return }
+        }
+        arm(endpoint)
+    }
+
+    // MARK: Time
+
+    /// False when the connection is being closed.
+    private func socketDeadline(_ endpoint: Endpoint, _ now: MonotonicInstant) -> Bool {
+        if let until = endpoint.dwellUntil {
+            if application.isIntroduced(endpoint.id) {
+                endpoint.dwellUntil = nil
+            } else if now >= until {
+                metrics.dwellTimeouts.add()
+                close(endpoint.id, .connectTimeout)
+                return false
+            }
+        }
+        if let expiresAt = endpoint.expiresAt, now >= expiresAt {
+            endpoint.expiresAt = nil
+            application.expired(endpoint.id)
+            return endpoint.stage == .socket
+        }
+        let silence = now - endpoint.heardAt
+        if silence >= limits.pingInterval + limits.pongTimeout, endpoint.isPongDue {
+            metrics.pongTimeouts.add()
+            close(endpoint.id, .noPong)
+            return false
+        }
+        if silence >= limits.pingInterval, !endpoint.isPongDue {
+            endpoint.isPongDue = true
+            table.send(endpoint.id, bytes: FrameEncoder.ping())
+        }
+        return true
+    }
+
+    /// Sets the connection's one deadline to the next thing that may be due.
+    func arm(_ endpoint: Endpoint) {
+        let next: MonotonicInstant?
+        switch endpoint.stage {
+        case .http: next = endpoint.dwellUntil
+        case .closing: next = endpoint.closeUntil
+        case .socket:
+            let pong = endpoint.isPongDue ? limits.pingInterval + limits.pongTimeout : limits.pingInterval
+            next = [endpoint.heardAt + pong, endpoint.dwellUntil, endpoint.expiresAt].compactMap { $0 }.min()
+        }
+        table.setDeadline(endpoint.id, after: next.map { max(.milliseconds(1), $0 - loop.now) })
+    }
+
+    // MARK: Frames in
+
+    func receiveFrames(_ endpoint: Endpoint, _ bytes: inout MutableSpan<UInt8>) {
+        let id = endpoint.id
+        var output: [UInt8] = []
+        endpoint.isReceiving = true
+        let step =
+            endpoint.socket?.receive(&bytes, into: &output) { outgoing, event, payload in
+                guard case .message(let kind) = event else { return .proceed }
+                metrics.messagesIn.add()
+                application.message(id, kind, payload, &outgoing)
+                if let close = endpoint.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
+                return .proceed
+            } ?? .closeTransport
+        endpoint.isReceiving = false
+        for text in endpoint.takeDeferred() { endpoint.socket?.send(.text, text.span, into: &output) }
+        follow(endpoint, step, output)
+    }
+
+    /// Sends what the protocol machine has to say, and does what it owes the connection.
+    private func follow(_ endpoint: Endpoint, _ step: WebSocketStep, _ output: [UInt8]) {
+        if !output.isEmpty { table.send(endpoint.id, bytes: output) }
+        switch step {
+        case .read: return
+        case .awaitPeer: waitForPeer(endpoint)
+        case .closeTransport:
+            if case .violation(let violation)? = endpoint.socket?.closure { metrics.violations.add("\(violation)") }
+            // RFC 6455 §7.1.1: the server closes the TCP connection first.
+            waitForPeer(endpoint)
+            table.close(endpoint.id, .afterFlush)
+        }
+    }
+
+    private func waitForPeer(_ endpoint: Endpoint) {
+        guard endpoint.stage != .closing else { return }
+        endpoint.stage = .closing
+        endpoint.closeUntil = loop.now + limits.closeTimeout
+        arm(endpoint)
+    }
+
+    // MARK: Frames out
+
+    func send(text: Span<UInt8>, to id: ConnectionID) {
+        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
+        if endpoint.format == FrameFormat.ownContext {
+            endpoint.isReceiving ? endpoint.deferred.append(Array(copying: text)) : sendInContext(endpoint, text)
+        } else {
+            table.send(id, bytes: frame(text, endpoint.format))
+        }
+    }
+
+    /// With context takeover a frame is one connection's own, and its compressor's state must follow the order of frames.
+    private func sendInContext(_ endpoint: Endpoint, _ text: Span<UInt8>) {
+        var output: [UInt8] = []
+        endpoint.socket?.send(.text, text, into: &output)
+        table.send(endpoint.id, bytes: output)
+    }
+
+    /// A text frame in a format that connections share.
+    func frame(_ text: Span<UInt8>, _ format: UInt8) -> [UInt8] {
+        guard FrameFormat.windowBits.contains(format), text.count >= limits.socket.compressionThresholdBytes,
+            let deflater = deflaters.deflater(windowBits: format)
+        else { return FrameEncoder.text(text) }
+        metrics.compressions.add()
+        return FrameEncoder.compressedText(text, using: deflater)
+    }
+
+    func isCongested(_ id: ConnectionID) -> Bool { table.isCongested(id) }
+    func pauseReading(_ id: ConnectionID) { table.pauseReading(id) }
+    func resumeReading(_ id: ConnectionID) { table.resumeReading(id) }
+
+    // MARK: Closing
+
+    func close(_ id: ConnectionID, _ code: CloseCode) {
+        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
+        metrics.closes.add(code.reason)
+        let socketCode = WebSocketCloseCode(code.rawValue)
+        if endpoint.isReceiving {
+            endpoint.closeAfterReceiving = (socketCode, code.reason)
+        } else {
+            var output: [UInt8] = []
+            let step = endpoint.socket?.close(socketCode, reason: code.reason, into: &output) ?? .closeTransport
+            follow(endpoint, step, output)
+        }
+    }
+}
+
+/// How a connection's frames are encoded; equal formats share one payload.
+enum FrameFormat {
+    static let plain: UInt8 = 0
+    /// Compressed in the connection's own context; what many connections share goes to it uncompressed, which the context ignores.
+    static let ownContext: UInt8 = 1
+    /// Compressed from nothing, with a window of so many bits.
+    static let windowBits: ClosedRange<UInt8> = 9...15
+
+    static func of(_ deflate: DeflateAgreement?) -> UInt8 {
+        guard let deflate else { return plain }
+        if !deflate.serverNoContextTakeover { return ownContext }
+        return windowBits.contains(deflate.serverWindowBits) ? deflate.serverWindowBits : plain
+    }
+}
+
+extension [UInt8] {
+    init(copying bytes: Span<UInt8>) {
+        self.init()
+        append(copying: bytes)
+    }
+
+    mutating func append(copying bytes: Span<UInt8>) {
+        append(addingCapacity: bytes.count) { out in
+            for index in bytes.indices { out.append(bytes[index]) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Auth
+import Messaging
+
+// What other threads tell the loop.
+extension SessionLoop {
+    func hear(_ events: [BusEvent]) {
+        for event in events { hear(event) }
+        deliverSoon()
+    }
+
+    /// What is rare and must not be lost: new keys, and orders of the server.
+    func hearControls() {
+        if let keys = inbox.takeKeys() {
+            verifier.replace(keys: keys)
+            retryWaiting { _ in true }
+        }
+        for control in inbox.takeControls() { onControl(control) }
+        inbox.report(sessions: sessions.count)
+    }
+
+    private func hear(_ event: BusEvent) {
+        switch event {
+        case .entries(let entries): hear(entries)
+        case .moved(let user, let state, let change, let session): moved(user, state, change, session)
+        case .opened(let state, let user): opened(state, by: user)
+        case .typing(let channel, let user): typing(channel, user)
+        }
+    }
+
+    /// Runs of one channel stay together, so that each socket gets one write for them.
+    private func hear(_ entries: [Entry]) {
+        var start = entries.startIndex
+        while start < entries.endIndex {
+            let channel = entries[start].channel
+            var end = start + 1
+            while end < entries.endIndex, entries[end].channel == channel { end += 1 }
+            if fanOut.roster(of: channel) != nil {
+                fanOut.enqueue(
+                    channel,
+                    entries[start..<end].map { entry in
+                        FanOut.Item(
+                            seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                            frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
+                    })
+            }
+            start = end
+        }
+    }
+
+    /// A user's cursor moved: their sessions agree on it, and the other members of a conversation see how far they are.
+    private func moved(_ user: UserID, _ state: ChannelState, _ change: CursorChange, _ origin: String) {
+        let keys = users.sessions(of: user)
+        if !keys.isEmpty {
+            for key in keys {
+                guard let live = sessions[key], live.session.subscription(to: state.channel) != nil else { continue }
+                if live.session.id != origin { push(to: key) { ServerMessage.cursor(state, into: &$0) } }
+                adopt(live, state.channel, state)
+            }
+        }
+        guard state.channel.kind == .conversation, change.isToldToOthers, fanOut.roster(of: state.channel) != nil else { return }
+        tellOthers(than: user, in: state.channel) {
+            ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
+        }
+    }
+
+    private func opened(_ state: ChannelState, by user: UserID) {
+        for member in state.members where member != user {
+            for key in users.sessions(of: member) {
+                push(to: key) { ServerMessage.signal(.conversation(state.channel, with: user), into: &$0) }
+            }
+        }
+    }
+
+    private func typing(_ channel: Channel, _ user: UserID) {
+        tellOthers(than: user, in: channel) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
+    }
+
+    /// Receipts and signals: encoded once, and the first to go when a client does not keep up.
+    private func tellOthers(than user: UserID, in channel: Channel, _ write: (inout [UInt8]) -> Void) {
+        guard fanOut.roster(of: channel) != nil else { return }
+        let number = users.number(of: user)
+        let frame = SharedFrame(write)
+        fanOut.visit(channel) { [outlet] subscriber in
+            guard subscriber.user != number, !outlet.isCongested(subscriber.key) else { return }
+            outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
+        }
+    }
+}
+
+extension CursorChange {
+    /// Seen is the user's own business.
+    var isToldToOthers: Bool {
+        switch self {
+        case .delivered, .read: true
+        case .seen, .unread: false
+        }
+    }
+}

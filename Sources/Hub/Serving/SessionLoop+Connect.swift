@@ -1,0 +1,210 @@
+import Auth
+import Messaging
+import Reactor
+
+// `connect`, `refresh` and `subscribe`: who is it, what may they hear, and from where on.
+extension SessionLoop {
+    func connect(_ live: LiveSession, _ id: UInt64?, _ token: String?, _ requests: [SubscriptionRequest]) {
+        guard let token else {
+            refuse(live, id, .invalidToken, "token: none in connect, and none came with the handshake")
+            return
+        }
+        live.handshakeToken = nil
+        check(live, id, token, isRefresh: false, requests: requests)
+    }
+
+    /// Verifies a token and goes on with what it was for.
+    func check(
+        _ live: LiveSession, _ id: UInt64?, _ token: String, isRefresh: Bool, requests: [SubscriptionRequest], isRetry: Bool = false
+    ) {
+        let now = now
+        switch verifier.verify(token, now: now.milliseconds / 1_000) {
+        case .accepted(let principal):
+            metrics.tokensAccepted.add()
+            guard let identity = Identity(principal) else {
+                reject(live, id, .invalidToken, "token: the subject is empty, too long or has control characters")
+                return
+            }
+            isRefresh ? refreshed(live, id, identity) : identified(live, id, identity, requests)
+        case .rejected(let rejection):
+            metrics.tokensRejected.add(rejection.name)
+            reject(live, id, rejection == .expired ? .tokenExpired : .invalidToken, "token: \(rejection.name)")
+        case .unknownKey(let kid):
+            if isRetry {
+                metrics.tokensRejected.add("unknown_key")
+                reject(live, id, .invalidToken, "token: unknown_key")
+                return
+            }
+            if !isRefresh { live.session.awaitKeys() }
+            waitingForKeys.append((live.key, id, token, isRefresh, requests))
+            services.requestKey(kid)
+            let key = live.key
+            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0 == key } }
+        }
+    }
+
+    /// New keys came, or the wait for them is over.
+    func retryWaiting(_ isDue: (SessionKey) -> Bool) {
+        let due = waitingForKeys.filter { isDue($0.key) }
+        waitingForKeys.removeAll { isDue($0.key) }
+        for waiting in due {
+            guard let live = sessions[waiting.key] else { continue }
+            if !waiting.isRefresh { _ = live.session.abandonConnect() }
+            check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
+        }
+    }
+
+    /// A connection with a token that cannot be accepted is told why, and closed: the client must get a new token first.
+    private func reject(_ live: LiveSession, _ id: UInt64?, _ code: ErrorCode, _ reason: String) {
+        refuse(live, id, code, reason, replyAnyway: true)
+        guard live.session.phase != .open else { return }
+        outlet.close(live.key, code == .tokenExpired ? .tokenExpired : .tokenInvalid)
+    }
+
+    // MARK: connect
+
+    private func identified(_ live: LiveSession, _ id: UInt64?, _ identity: Identity, _ requests: [SubscriptionRequest]) {
+        guard live.session.identify(identity) else {
+            refuse(live, id, .subjectChanged, "token: belongs to another user than this connection", replyAnyway: true)
+            return
+        }
+        if live.user == Users.nobody { live.user = users.add(live.key, for: identity.user) }
+        outlet.identityChanged(live.key)
+
+        // Register first, then read: an entry committed after the snapshot then passes by the roster.
+        var broadcasts = identity.broadcasts(limit: limits.session.subscriptions)
+        for request in requests.prefix(limits.session.subscriptions) {
+            guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
+            guard live.session.subscription(to: channel) == nil else { continue }
+            register(live, channel)
+            if case .broadcast(let name) = channel, identity.isEntitled(to: channel), !broadcasts.contains(name) { broadcasts.append(name) }
+        }
+        order(.snapshot(identity.user, broadcasts: broadcasts), live, id, .connect(requests))
+    }
+
+    func register(_ live: LiveSession, _ channel: Channel) {
+        let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
+        live.session.joined(
+            Session.Subscription(
+                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+    }
+
+    /// Gives up a subscription that the store refused.
+    func unregister(_ live: LiveSession, _ channel: Channel) {
+        guard let index = live.session.subscription(to: channel) else { return }
+        fanOut.leave(live.session.left(at: index))
+    }
+
+    func connected(_ live: LiveSession, _ id: UInt64?, _ states: [ChannelState], _ requests: [SubscriptionRequest]) {
+        guard let identity = live.session.identity else { return }
+        var refused: [Welcome.RefusedChannel] = []
+        var openings: [(Session.Subscription, ChannelState, Seq?)] = []
+        for request in requests {
+            guard let channel = Channel(wireName: request.channel, for: identity.user) else {
+                refused.append(.init(channel: request.channel, code: .unknownChannel))
+                continue
+            }
+            guard let index = live.session.subscription(to: channel) else {
+                refused.append(.init(channel: request.channel, code: .limitExceeded))
+                continue
+            }
+            guard let state = states.first(where: { $0.channel == channel }) else {
+                refused.append(.init(channel: request.channel, code: .forbidden))
+                unregister(live, channel)
+                continue
+            }
+            if let since = request.since, since > state.head {
+                refused.append(.init(channel: request.channel, code: .positionUnknown))
+                unregister(live, channel)
+                continue
+            }
+            let subscription = live.session.subscriptions[index]
+            guard !openings.contains(where: { $0.0.channel == channel }) else { continue }
+            openings.append((subscription, state, request.since))
+        }
+        let welcome = Welcome(
+            session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
+            pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
+            channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
+        reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
+        for (subscription, state, since) in openings { begin(live, subscription, state, since) }
+    }
+
+    // MARK: refresh
+
+    private func refreshed(_ live: LiveSession, _ id: UInt64?, _ identity: Identity) {
+        guard let old = live.session.identity, live.session.identify(identity) else {
+            refuse(live, id, .subjectChanged, "token: belongs to another user than this connection", replyAnyway: true)
+            return
+        }
+        outlet.identityChanged(live.key)
+        for index in live.session.lostSubscriptions(from: old).reversed() {
+            let subscription = live.session.left(at: index)
+            fanOut.leave(subscription)
+            push(to: live.key) { ServerMessage.signal(.unsubscribed(subscription.channel), into: &$0) }
+        }
+        let now = now
+        reply(live, id) { ServerMessage.refreshed(re: $0, tokenExpiresAt: identity.expiresAt, now: now, into: &$1) }
+    }
+
+    // MARK: subscribe
+
+    func subscribe(_ live: LiveSession, _ channel: Channel, _ since: Seq?, id: UInt64?) {
+        guard let identity = live.session.identity else { return }
+        register(live, channel)
+        order(
+            .state(identity.user, channel, entitled: identity.isEntitled(to: channel)), live, id, .subscribe(channel, since: since))
+    }
+
+    /// Subscribing again is a question for the state; with an earlier position the entries come again.
+    func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, id: UInt64?) {
+        guard let identity = live.session.identity else { return }
+        let subscription = live.session.subscriptions[index]
+        if let rewind, let subscriber = fanOut.subscriber(subscription), subscriber.phase != .opening, rewind < subscriber.position {
+            _ = fanOut.update(subscription) { $0.rewind(to: rewind) }
+            orderPage(live, subscription)
+        }
+        order(.state(identity.user, subscription.channel, entitled: true), live, id, .restate(subscription.channel))
+    }
+
+    func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
+        guard let index = live.session.subscription(to: state.channel) else { return }
+        if let since, since > state.head {
+            unregister(live, state.channel)
+            refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
+            return
+        }
+        reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1) }
+        begin(live, live.session.subscriptions[index], state, since)
+    }
+
+    /// The start of a subscription is known: read what is missing, or be live.
+    private func begin(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?) {
+        guard let isBehind = fanOut.update(subscription, { $0.open(state, since: since) }) else { return }
+        if isBehind {
+            orderPage(live, subscription)
+        } else {
+            tellLive(live, subscription)
+        }
+    }
+
+    func tellLive(_ live: LiveSession, _ subscription: Session.Subscription) {
+        let position = fanOut.subscriber(subscription)?.position ?? .zero
+        push(to: live.key) { ServerMessage.signal(.live(subscription.channel, position), into: &$0) }
+    }
+}
+
+extension Identity {
+    init?(_ principal: Principal) {
+        guard let user = UserID(principal.subject) else { return nil }
+        self.init(
+            user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
+            expiresAt: principal.expiresAt.map { Timestamp(milliseconds: $0.multipliedReportingOverflow(by: 1_000).partialValue) }
+                ?? .endOfTime)
+    }
+}
+
+extension Timestamp {
+    /// The last moment RFC 3339 can write; the expiry of a token without one, where the policy accepts that.
+    static let endOfTime = Timestamp(milliseconds: 253_402_300_799_999)
+}

@@ -1,0 +1,131 @@
+import Logging
+import Messaging
+
+// What happens when the store answers an order.
+extension SessionLoop {
+    func complete(_ outcome: StoreOutcome) {
+        guard let pending = pending.removeValue(forKey: outcome.token) else { return }
+        guard let live = sessions[pending.key] else { return }
+        live.inFlight -= 1
+        if live.isReadingPaused, live.inFlight <= limits.inFlight / 2 {
+            live.isReadingPaused = false
+            outlet.resumeReading(live.key)
+        }
+        let id = pending.id
+        switch pending.step {
+        case .connect(let requests): completeConnect(live, id, outcome.reply, requests)
+        case .subscribe(let channel, let since):
+            guard case .state(let state) = outcome.reply else {
+                unregister(live, channel)
+                return fail(live, id, outcome.reply, channel)
+            }
+            subscribed(live, id, state, since)
+        case .restate(let channel):
+            guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply, channel) }
+            let position = live.session.subscription(to: channel).flatMap { fanOut.subscriber(live.session.subscriptions[$0])?.position }
+            let place = ChannelPlace(state, isSubscribed: position != nil, since: position)
+            reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+        case .replay(let channel): completePage(live, channel, outcome.reply)
+        case .recount(let channel):
+            guard case .state(let state) = outcome.reply else { return }
+            adopt(live, channel, state)
+        case .openThenSend(let draft):
+            guard case .opened(let state, _) = outcome.reply, let user = live.session.identity?.user else {
+                return fail(live, id, outcome.reply, nil)
+            }
+            order(.append(draft.entry(from: user, in: state.channel)), live, id, .command(.send, state.channel))
+        case .command(let purpose, let channel): completeCommand(live, id, purpose, channel, outcome.reply)
+        }
+    }
+
+    private func completeConnect(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply, _ requests: [SubscriptionRequest]) {
+        guard case .snapshot(let states) = reply else {
+            for subscription in live.session.abandonConnect() { fanOut.leave(subscription) }
+            return fail(live, id, reply, nil)
+        }
+        connected(live, id, states, requests)
+    }
+
+    private func completePage(_ live: LiveSession, _ channel: Channel, _ reply: StoreReply) {
+        guard let index = live.session.subscription(to: channel) else { return }
+        let subscription = live.session.subscriptions[index]
+        _ = fanOut.update(subscription) { $0.isReading = false }
+        guard case .page(let entries, let head, let more) = reply else { return stall(live.key, channel) }
+        for entry in entries {
+            let author = users.number(of: entry.draft.sender)
+            let isNew = fanOut.update(subscription) {
+                $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)
+            }
+            if isNew == true { push(to: live.key) { ServerMessage.entry(entry, replay: true, into: &$0) } }
+        }
+        metrics.replayed.add(UInt64(entries.count))
+        guard let isLive = fanOut.update(subscription, { $0.finishPage(head: head, more: more) }) else { return }
+        if isLive {
+            tellLive(live, subscription)
+            counterTeller.changed(channel, self)
+        } else {
+            orderPage(live, subscription)
+        }
+    }
+
+    private func completeCommand(_ live: LiveSession, _ id: UInt64?, _ purpose: Session.Purpose, _ channel: Channel?, _ reply: StoreReply) {
+        switch (purpose, reply) {
+        case (.ack, .moved(let state, _)):
+            self.reply(live, id) { ServerMessage.acknowledged(re: $0, state.channel, delivered: state.cursor.delivered, into: &$1) }
+        case (.mark, .moved(let state, _)):
+            self.reply(live, id) { ServerMessage.marked(re: $0, state, into: &$1) }
+        case (.open, .opened(let state, _)):
+            let isFollowed = live.session.subscription(to: state.channel) != nil
+            self.reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: isFollowed), into: &$1) }
+        case (.send, .stored(let stored)):
+            guard let first = stored.first, let channel else { return fail(live, id, reply, channel) }
+            self.reply(live, id) { ServerMessage.sent(re: $0, in: channel, first, into: &$1) }
+        case (.history, .page(let entries, let head, let more)):
+            guard let channel else { return fail(live, id, reply, channel) }
+            self.reply(live, id) { ServerMessage.history(re: $0, channel, entries, head: head, more: more, into: &$1) }
+        case (.entitlement(let after, let before, let limit), .state(let state)):
+            order(.page(state.channel, after: after, before: before, limit: limit), live, id, .command(.history, state.channel))
+        case (.ack, _), (.mark, _), (.open, _), (.send, _), (.history, _), (.entitlement, _):
+            fail(live, id, reply, channel)
+        }
+    }
+
+    private func fail(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply, _ channel: Channel?) {
+        guard case .failed(let failure) = reply else {
+            log.error("the store gave an answer of another kind")
+            return refuse(live, id, .internal, "the hub made a mistake; it is in its log")
+        }
+        switch failure {
+        case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
+        case .unavailable: refuse(live, id, .unavailable, "the store is away; nothing was stored; try again")
+        case .refused(let why):
+            log.error("the store refused data", metadata: ["reason": "\(why)"])
+            refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
+        }
+    }
+
+    /// Takes over counters computed by the store; asks again when newer entries were counted since.
+    func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
+        guard let index = live.session.subscription(to: channel) else { return }
+        let subscription = live.session.subscriptions[index]
+        switch fanOut.update(subscription, { $0.adopt(state) }) {
+        case false?: recount(live, subscription)
+        case true?, nil: counterTeller.changed(channel, self)
+        }
+    }
+}
+
+extension StoreRequest {
+    /// The channel a request is about, where there is one.
+    var channel: Channel? {
+        switch self {
+        case .append(let draft): draft.channel
+        case .state(_, let channel, _), .page(let channel, _, _, _), .move(_, let channel, _, _): channel
+        case .ingest, .open, .snapshot: nil
+        }
+    }
+}
+
+extension EntryDraft.Priority {
+    var isUrgent: Bool { self == .high || self == .critical }
+}

@@ -1,0 +1,289 @@
+import Auth
+import Linux
+import Logging
+import Messaging
+import Reactor
+
+/// The sessions of one event loop: joins the pure machines (session, roster) with the store, the bus and the clients.
+///
+/// Everything here runs on its loop's thread; other threads reach it only through `LoopInbox`.
+/// Owns: sessions, users, rosters, and the orders waiting for the store.
+final class SessionLoop {
+    /// What is to be done when the store answers an order.
+    struct Pending {
+        enum Step {
+            case connect([SubscriptionRequest])
+            case subscribe(Channel, since: Seq?)
+            case restate(Channel)
+            case replay(Channel)
+            /// Counters only: an event overtook newer entries.
+            case recount(Channel)
+            case openThenSend(SendDraft)
+            case command(Session.Purpose, Channel?)
+        }
+        let key: SessionKey
+        let id: UInt64?
+        let step: Step
+    }
+
+    let loop: EventLoop
+    let inbox: LoopInbox
+    let limits: SessionLimits
+    let metrics: ServingMetrics
+    let log: Logger
+    let verifier: TokenVerifier
+    let services: any SessionServices
+    private(set) var outlet: any SessionOutlet = NoOutlet()
+
+    var sessions: [SessionKey: LiveSession] = [:]
+    var users = Users()
+    var fanOut = FanOut()
+    var pending: [UInt64: Pending] = [:]
+    private var nextToken: UInt64 = 0
+    private var orders: [StoreOrder] = []
+    private var isSlicing = false
+    /// Every frame for one session is written here first.
+    private var scratch: [UInt8] = []
+
+    /// Sessions whose next page could not be ordered or read; tried again by a timer.
+    private var stalled: [(SessionKey, Channel)] = []
+    private var isRetryScheduled = false
+    /// Connects waiting for a signing key to be fetched.
+    var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
+    var counterTeller = CounterTeller()
+    /// Set by whoever assembled the loop.
+    var onControl: (LoopInbox.Control) -> Void = { _ in }
+
+    init(
+        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: any SessionServices,
+        metrics: ServingMetrics, log: Logger
+    ) {
+        self.loop = loop
+        self.inbox = inbox
+        self.limits = limits
+        self.verifier = verifier
+        self.services = services
+        self.metrics = metrics
+        self.log = log
+    }
+
+    /// Connects the loop with what carries its frames, and starts listening to other threads.
+    func attach(_ outlet: any SessionOutlet) {
+        self.outlet = outlet
+        loop.receive(from: inbox.events) { [unowned self] batch in
+            for events in batch { hear(events) }
+        }
+        loop.receive(from: inbox.outcomes) { [unowned self] batch in
+            for outcome in batch { complete(outcome) }
+        }
+        loop.atTurnEnd { [unowned self] in
+            hearControls()
+            if inbox.takeMissed() { resynchronise() }
+            submitOrders()
+        }
+    }
+
+    var now: Timestamp { Timestamp(milliseconds: WallClock.now()) }
+
+    // MARK: Sessions
+
+    func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
+        let session = Session(id: services.makeSessionID())
+        sessions[key] = LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken)
+        metrics.sessionsOpened.add()
+    }
+
+    var keys: [SessionKey] { Array(sessions.keys) }
+
+    /// True once the client sent a `connect` that was accepted.
+    func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }
+
+    /// When the session's token runs out.
+    func expiry(_ key: SessionKey) -> Timestamp? { sessions[key]?.session.identity?.expiresAt }
+
+    func close(_ key: SessionKey) {
+        guard let live = sessions.removeValue(forKey: key) else { return }
+        for subscription in live.session.subscriptions { fanOut.leave(subscription) }
+        if let identity = live.session.identity { users.remove(key, of: identity.user) }
+        metrics.sessionsClosed.add()
+    }
+
+    /// The connection has room again: sessions that fell behind read on.
+    func drained(_ key: SessionKey) {
+        guard let live = sessions[key] else { return }
+        for subscription in live.session.subscriptions where fanOut.subscriber(subscription)?.phase == .replaying {
+            orderPage(live, subscription)
+        }
+    }
+
+    // MARK: Commands
+
+    /// One message of a client: one or more commands, a line each.
+    func message(_ key: SessionKey, _ text: Span<UInt8>) {
+        guard let live = sessions[key] else { return }
+        ClientCommand.parse(text, limits: limits.commands) { parsed in
+            switch parsed {
+            case .success(let command):
+                metrics.commands.add()
+                perform(command, live)
+            case .failure(let rejection):
+                refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
+            }
+        }
+        // Back-pressure by the socket: a client that asks faster than the store answers is not read meanwhile.
+        if live.inFlight >= limits.inFlight, !live.isReadingPaused {
+            live.isReadingPaused = true
+            outlet.pauseReading(key)
+        }
+    }
+
+    private func perform(_ command: ClientCommand, _ live: LiveSession) {
+        let now = now
+        let action = live.session.receive(command.body, now: now, limits: limits.session) { subscription in
+            fanOut.subscriber(subscription)?.position ?? .zero
+        }
+        switch action {
+        case .refuse(let code, let reason):
+            refuse(live, command.id, code, reason)
+        case .connect(let token, let requests):
+            connect(live, command.id, token ?? live.handshakeToken, requests)
+        case .refresh(let token):
+            check(live, command.id, token, isRefresh: true, requests: [])
+        case .subscribe(let channel, let since):
+            subscribe(live, channel, since, id: command.id)
+        case .restate(let index, let rewind):
+            restate(live, index, rewind, id: command.id)
+        case .unsubscribe(let index):
+            let subscription = live.session.left(at: index)
+            fanOut.leave(subscription)
+            reply(live, command.id) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
+        case .store(let request, let purpose):
+            order(request, live, command.id, .command(purpose, request.channel))
+        case .openAndSend(let other, let draft):
+            guard let user = live.session.identity?.user else { return }
+            order(.open(user, with: other, context: draft.context), live, command.id, .openThenSend(draft))
+        case .typing(let channel):
+            guard let user = live.session.identity?.user else { return }
+            services.bus.publish([.typing(channel, user)])
+            reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
+        case .acknowledgeTyping:
+            reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
+        case .tellTime:
+            reply(live, command.id) { ServerMessage.time(re: $0, now, into: &$1) }
+        }
+    }
+
+    // MARK: Replies
+
+    /// Nothing for a command without an id.
+    func reply(_ live: LiveSession, _ id: UInt64?, _ write: (UInt64, inout [UInt8]) -> Void) {
+        guard let id else { return }
+        push(to: live.key) { write(id, &$0) }
+    }
+
+    func push(to key: SessionKey, _ write: (inout [UInt8]) -> Void) {
+        var json: [UInt8] = []
+        swap(&json, &scratch)
+        json.removeAll(keepingCapacity: true)
+        write(&json)
+        outlet.send(json.span, to: key)
+        swap(&json, &scratch)
+    }
+
+    /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.
+    func refuse(_ live: LiveSession, _ id: UInt64?, _ code: ErrorCode, _ reason: String, replyAnyway: Bool = false) {
+        metrics.refusals.add(code.rawValue)
+        guard id != nil || replyAnyway else { return }
+        let retry = code.isTemporary ? UInt64(limits.retryAfter.wholeMilliseconds) : nil
+        push(to: live.key) { ServerMessage.error(re: id, code, reason, retryAfterMs: retry, into: &$0) }
+    }
+
+    // MARK: Orders
+
+    func order(_ request: StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
+        nextToken &+= 1
+        pending[nextToken] = Pending(key: live.key, id: id, step: step)
+        live.inFlight += 1
+        orders.append(StoreOrder(request: request, client: inbox, token: nextToken))
+    }
+
+    /// Hands this turn's orders over at once: one lock per turn, none per frame.
+    private func submitOrders() {
+        guard !orders.isEmpty else { return }
+        let batch = orders
+        orders.removeAll(keepingCapacity: true)
+        guard !services.store.submit(batch) else { return }
+        metrics.storeFull.add()
+        for order in batch { complete(StoreOutcome(token: order.token, reply: .failed(.unavailable))) }
+    }
+
+    /// Asks for what the subscription is missing, one page at a time.
+    func orderPage(_ live: LiveSession, _ subscription: Session.Subscription) {
+        guard !outlet.isCongested(live.key) else { return }
+        let after = fanOut.update(subscription) { subscriber -> Seq? in
+            guard subscriber.phase == .replaying, !subscriber.isReading else { return nil }
+            subscriber.isReading = true
+            return subscriber.position
+        }
+        guard let after, let after else { return }
+        order(
+            .page(subscription.channel, after: after, before: nil, limit: limits.session.historyPage), live, nil,
+            .replay(subscription.channel))
+    }
+
+    /// A page could not be had now; `retryStalled` asks again.
+    func stall(_ key: SessionKey, _ channel: Channel) {
+        stalled.append((key, channel))
+        guard !isRetryScheduled else { return }
+        isRetryScheduled = true
+        loop.after(limits.storeRetry) { [unowned self] in retryStalled() }
+    }
+
+    private func retryStalled() {
+        isRetryScheduled = false
+        let batch = stalled
+        stalled.removeAll()
+        for (key, channel) in batch {
+            guard let live = sessions[key], let index = live.session.subscription(to: channel) else { continue }
+            orderPage(live, live.session.subscriptions[index])
+        }
+    }
+
+    /// Events were dropped because this loop's mailbox was full: every subscription may have a gap.
+    private func resynchronise() {
+        metrics.resynchronisations.add()
+        log.warning("loop missed events and reads them from the store", metadata: ["sessions": "\(sessions.count)"])
+        for live in sessions.values {
+            for subscription in live.session.subscriptions {
+                _ = fanOut.update(subscription) { $0.suspect() }
+                if fanOut.subscriber(subscription)?.phase == .replaying { stall(live.key, subscription.channel) }
+                recount(live, subscription)
+            }
+        }
+    }
+
+    func recount(_ live: LiveSession, _ subscription: Session.Subscription) {
+        guard let identity = live.session.identity else { return }
+        order(
+            .state(identity.user, subscription.channel, entitled: true), live, nil, .recount(subscription.channel))
+    }
+
+    // MARK: Fan-out
+
+    func deliverSoon() {
+        guard !isSlicing, !fanOut.isIdle else { return }
+        isSlicing = true
+        loop.slice { [unowned self] in
+            let outcome = fanOut.runSlice(outlet)
+            metrics.deliveries.add(UInt64(outcome.deliveries))
+            for (key, channel) in outcome.behind {
+                metrics.gaps.add()
+                guard let live = sessions[key], let index = live.session.subscription(to: channel) else { continue }
+                orderPage(live, live.session.subscriptions[index])
+            }
+            for channel in outcome.counted { counterTeller.changed(channel, self) }
+            isSlicing = !fanOut.isIdle
+            return isSlicing
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import HTTP
+import Reactor
+import WSProtocol
+
+/// What happens with the messages of WebSocket connections: sessions of the hub, or a plain echo. Both stand on the
+/// same connection code, so what a conformance suite proves for one holds for the other.
+protocol SocketApplication: AnyObject {
+    /// Paths that may be upgraded; nil: every path.
+    var path: String? { get }
+    var handshake: HandshakePolicy { get }
+    /// Time until the client must have introduced itself; nil: it need not.
+    var introduction: Duration? { get }
+
+    /// A reason of the application's own not to upgrade, before the handshake is looked at.
+    func refusal(of request: HTTPRequest) -> HTTPResponse?
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement)
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing)
+    func drained(_ id: ConnectionID)
+    func closed(_ id: ConnectionID)
+    func isIntroduced(_ id: ConnectionID) -> Bool
+    /// The token ran out.
+    func expired(_ id: ConnectionID)
+}
+
+/// Sends every message back, in the kind it came.
+final class EchoApplication: SocketApplication {
+    let path: String? = nil
+    let handshake: HandshakePolicy
+    let introduction: Duration? = nil
+    unowned let serving: ServingLoop
+
+    init(serving: ServingLoop, handshake: HandshakePolicy) {
+        self.serving = serving
+        self.handshake = handshake
+    }
+
+    func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
+
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+        outgoing.send(kind, payload)
+        if serving.isCongested(id) { serving.pauseReading(id) }
+    }
+
+    func drained(_ id: ConnectionID) { serving.resumeReading(id) }
+    func closed(_ id: ConnectionID) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { true }
+    func expired(_ id: ConnectionID) {}
+}
+
+/// Stands in until the real application is set, right after the loop is made.
+final class NoApplication: SocketApplication {
+    let path: String? = nil
+    let handshake = HandshakePolicy()
+    let introduction: Duration? = nil
+    func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {}
+    func drained(_ id: ConnectionID) {}
+    func closed(_ id: ConnectionID) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { false }
+    func expired(_ id: ConnectionID) {}
+}

@@ -1,0 +1,119 @@
+import HTTP
+import Linux
+import Messaging
+import Reactor
+import WSProtocol
+
+/// Sessions over WebSockets: gives a loop's sessions their sockets, and the sockets their sessions.
+final class SocketSessions: SocketApplication, SessionOutlet {
+    let path: String? = "/v1/socket"
+    let handshake: HandshakePolicy
+    let introduction: Duration?
+    private unowned let serving: ServingLoop
+    private let sessions: SessionLoop
+
+    init(serving: ServingLoop, sessions: SessionLoop, handshake: HandshakePolicy, introduction: Duration) {
+        self.serving = serving
+        self.sessions = sessions
+        self.handshake = handshake
+        self.introduction = introduction
+        sessions.attach(self)
+    }
+
+    // MARK: SocketApplication
+
+    /// A token in the address would stand in every proxy's log.
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        guard let query = try? HTTPQuery(request.query) else { return HTTPResponse(status: 400, text: "the query cannot be read\n") }
+        guard query["token"] == nil, query["access_token"] == nil else {
+            return HTTPResponse(
+                status: 400,
+                text: "query_token: a token in the address ends up in logs; send it in connect, as the subprotocol item "
+                    + "hub.bearer.<token>, or as an Authorization header\n")
+        }
+        return nil
+    }
+
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {
+        sessions.open(
+            endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
+    }
+
+    /// RFC 6750 §2.1
+    private static func bearer(_ authorization: String?) -> String? {
+        guard let authorization, authorization.count > 7, authorization.prefix(7).lowercased() == "bearer " else { return nil }
+        return String(authorization.dropFirst(7))
+    }
+
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+        guard kind == .text else { return close(id.key, .badFrame) }
+        sessions.message(id.key, payload)
+    }
+
+    func drained(_ id: ConnectionID) { sessions.drained(id.key) }
+    func closed(_ id: ConnectionID) { sessions.close(id.key) }
+    func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
+    func expired(_ id: ConnectionID) { close(id.key, .tokenExpired) }
+
+    // MARK: SessionOutlet
+
+    func send(_ json: Span<UInt8>, to key: SessionKey) { serving.send(text: json, to: key.connection) }
+
+    func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
+        serving.table.stage(frame.payload(format) { json in serving.frame(json.span, format) })
+    }
+
+    func send(_ frame: StagedFrame, to key: SessionKey) { serving.table.send(key.connection, frame) }
+    func isCongested(_ key: SessionKey) -> Bool { serving.table.isCongested(key.connection) }
+    func pauseReading(_ key: SessionKey) { serving.pauseReading(key.connection) }
+    func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
+
+    /// Says goodbye first: intermediaries often turn a close frame into a bare TCP end.
+    func close(_ key: SessionKey, _ code: CloseCode) { close(key, code, afterMilliseconds: 0, spreadMilliseconds: 0) }
+
+    func close(_ key: SessionKey, _ code: CloseCode, afterMilliseconds: UInt64, spreadMilliseconds: UInt64) {
+        var bye: [UInt8] = []
+        ServerMessage.bye(code, afterMs: afterMilliseconds, spreadMs: spreadMilliseconds, into: &bye)
+        send(bye.span, to: key)
+        serving.close(key.connection, code)
+    }
+
+    /// Sessions closed per step of the drain.
+    private static let drainStep = 64
+
+    /// Closes every session with 4200 in small steps over half of `spread`; the clients come back over all of it.
+    func drain(spread: Duration) {
+        serving.table.stopListening()
+        let keys = sessions.keys
+        let steps = max(1, (keys.count + Self.drainStep - 1) / Self.drainStep)
+        let pause = spread / (2 * steps)
+        drainNext(keys[...], pause: pause, spreadMilliseconds: UInt64(spread.wholeMilliseconds))
+    }
+
+    private func drainNext(_ keys: ArraySlice<SessionKey>, pause: Duration, spreadMilliseconds: UInt64) {
+        for key in keys.prefix(Self.drainStep) {
+            close(key, .draining, afterMilliseconds: 0, spreadMilliseconds: spreadMilliseconds)
+        }
+        let rest = keys.dropFirst(Self.drainStep)
+        guard !rest.isEmpty else { return }
+        serving.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause, spreadMilliseconds: spreadMilliseconds) }
+    }
+
+    func identityChanged(_ key: SessionKey) {
+        guard let endpoint = serving.endpoint(key.connection), let expiry = sessions.expiry(key) else { return }
+        let left = expiry.milliseconds &- sessions.now.milliseconds
+        endpoint.expiresAt = serving.loop.now + .milliseconds(max(0, left))
+        endpoint.dwellUntil = nil
+        serving.arm(endpoint)
+    }
+}
+
+extension ConnectionID {
+    var key: SessionKey { SessionKey(rawValue: UInt64(generation) << 32 | UInt64(slot)) }
+}
+
+extension SessionKey {
+    var connection: ConnectionID {
+        ConnectionID(slot: UInt32(truncatingIfNeeded: rawValue), generation: UInt32(truncatingIfNeeded: rawValue >> 32))
+    }
+}

@@ -1,0 +1,72 @@
+import Messaging
+import Postgres
+
+/// Orders that share one transaction: what is sent, and what the rows that come back mean. Pure; run by a `Lane`.
+protocol Batch {
+    /// The statements of the transaction, in order.
+    var statements: [(statement: Statement, parameters: Parameters)] { get }
+
+    /// - Parameter rows: one element per statement.
+    /// - Returns: nil when the rows are not what the statements promise.
+    func outcome(of rows: [Rows]) -> BatchOutcome?
+}
+
+struct BatchOutcome {
+    var events: [BusEvent] = []
+    /// One per order.
+    var replies: [StoreReply]
+}
+
+/// Text compared by its bytes, as the database does. Swift's `String` holds é and e + ´ to be equal, which would join
+/// the cursors of two users.
+struct ByteText: Hashable {
+    let text: String
+    init(_ text: String) { self.text = text }
+    static func == (a: ByteText, b: ByteText) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+    func hash(into hasher: inout Hasher) {
+        for byte in text.utf8 { hasher.combine(byte) }
+    }
+}
+
+extension Seq {
+    /// As PostgreSQL's bigint; one less than its maximum, so that the upper bound of a half-open range fits.
+    var stored: Int64 { Int64(clamping: min(rawValue, UInt64(Int64.max) - 1)) }
+
+    init?(stored: Int64?) {
+        guard let stored, stored >= 0 else { return nil }
+        self.init(UInt64(stored))
+    }
+}
+
+extension Timestamp {
+    init(_ time: PostgresTime) { self.init(milliseconds: time.unixMilliseconds) }
+
+    /// Moments beyond what can be stored become the nearest that can.
+    var stored: PostgresTime {
+        // timestamp.h: END_TIMESTAMP is the year 294277, DT's minimum 4714 BC.
+        let bounded = min(max(milliseconds, -210_866_803_200_000), 9_224_318_015_999_999)
+        return PostgresTime(unixMilliseconds: bounded) ?? PostgresTime(microseconds: 0)
+    }
+}
+
+extension ChannelState {
+    /// Reads the columns after the first two: head, delivered, seen, read, read_set, version, unread, unseen, urgent, members.
+    init?(_ rows: Rows, _ row: Int, channel: Channel) {
+        guard let head = Seq(stored: rows.int64(row, 2)), let delivered = Seq(stored: rows.int64(row, 3)),
+            let seen = Seq(stored: rows.int64(row, 4)), let read = Seq(stored: rows.int64(row, 5)),
+            let readSet = rows.multirange(row, 6), let version = rows.int64(row, 7), version >= 0,
+            let unread = rows.int32(row, 8), let unseen = rows.int32(row, 9), let urgent = rows.int32(row, 10)
+        else { return nil }
+        var readAlso: [ClosedRange<UInt64>] = []
+        for range in readSet.ranges {
+            guard range.lowerBound >= 0, !range.isEmpty else { return nil }
+            readAlso.append(UInt64(range.lowerBound)...UInt64(range.upperBound - 1))
+        }
+        self.init(
+            channel: channel, head: head,
+            cursor: Cursor(delivered: delivered, seen: seen, read: read, readAlso: readAlso),
+            counters: Counters(unread: UInt32(clamping: unread), unseen: UInt32(clamping: unseen), urgent: UInt32(clamping: urgent)),
+            cursorVersion: UInt64(version),
+            members: (rows.texts(row, 11) ?? []).compactMap { UserID($0) })
+    }
+}

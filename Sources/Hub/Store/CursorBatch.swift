@@ -1,0 +1,142 @@
+import Messaging
+import Postgres
+
+/// `move` orders: per (user, channel) one row is moved once, to where all its orders together say.
+struct CursorBatch: Batch {
+    private struct Place: Hashable {
+        let user: ByteText
+        let channel: ByteText
+    }
+
+    /// What the orders of one (user, channel) ask for, in the order unread, then read.
+    fileprivate struct Move {
+        let user: UserID
+        let channel: Channel
+        var orders: [Int] = []
+        var delivered: Int64 = 0
+        var seen: Int64 = 0
+        var unread: [Range<Int64>] = []
+        var read: [Range<Int64>] = []
+        var deliveredSession: String?
+        var readSession: String?
+    }
+
+    private let orders: [PendingOrder]
+    private var moves: [Move] = []
+
+    init(_ orders: [PendingOrder]) {
+        self.orders = orders
+        var places: [Place: Int] = [:]
+        for (index, pending) in orders.enumerated() {
+            guard case .move(let user, let channel, let change, let session) = pending.order.request else {
+                assertionFailure("not a move")
+                continue
+            }
+            let place = Place(user: ByteText(user.name), channel: ByteText(channel.storedName))
+            let at = places[place] ?? moves.count
+            if at == moves.count {
+                places[place] = at
+                moves.append(Move(user: user, channel: channel))
+            }
+            moves[at].orders.append(index)
+            moves[at].include(change, by: session)
+        }
+    }
+
+    /// Whether `next` may join orders that already hold these changes: a mark-unread after a read of the same row must be
+    /// seen by the row after it, so it waits for the next batch.
+    static func mayFollow(_ earlier: [PendingOrder], _ next: PendingOrder) -> Bool {
+        guard case .move(let user, let channel, .unread, _) = next.order.request else { return true }
+        return !earlier.contains {
+            guard case .move(let otherUser, let otherChannel, let change, _) = $0.order.request else { return false }
+            switch change {
+            case .read: return otherUser == user && otherChannel == channel
+            case .delivered, .seen, .unread: return false
+            }
+        }
+    }
+
+    var statements: [(statement: Statement, parameters: Parameters)] {
+        var places = Parameters()
+        places.append(moves.map(\.user.name))
+        places.append(moves.map(\.channel.storedName))
+        var changes = places
+        changes.append(moves.map { Optional($0.delivered) })
+        changes.append(moves.map { Optional($0.seen) })
+        changes.append(moves.map { Int8Multirange($0.unread) })
+        changes.append(moves.map { Int8Multirange($0.read) })
+        changes.append(moves.map(\.deliveredSession))
+        changes.append(moves.map(\.readSession))
+        return [(.ensureCursors, places), (.lockCursors, places), (.moveCursors, changes)]
+    }
+
+    func outcome(of rows: [Rows]) -> BatchOutcome? {
+        guard rows.count == 3 else { return nil }
+        let moved = rows[2]
+        var outcome = BatchOutcome(replies: [StoreReply](repeating: .failed(.forbidden), count: orders.count))
+        for move in moves where move.channel.kind != .conversation {
+            // Nothing was ever stored there: nowhere to move to.
+            for order in move.orders { outcome.replies[order] = .moved(ChannelState(channel: move.channel), changed: false) }
+        }
+        for row in 0..<moved.count {
+            guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 12) else { return nil }
+            let move = moves[Int(place) - 1]
+            guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
+            for order in move.orders { outcome.replies[order] = .moved(state, changed: changed) }
+            if changed { outcome.events.append(contentsOf: events(of: move, state)) }
+        }
+        return outcome
+    }
+
+    /// Of several moves of one kind by one session only the last is told: the state is the same.
+    private func events(of move: Move, _ state: ChannelState) -> [BusEvent] {
+        var told: [(session: String, kind: Int)] = []
+        var events: [BusEvent] = []
+        for order in move.orders.reversed() {
+            guard case .move(let user, _, let change, let session) = orders[order].order.request else { continue }
+            guard !told.contains(where: { $0.session == session && $0.kind == change.kind }) else { continue }
+            told.append((session, change.kind))
+            events.append(.moved(user, state, change: change, session: session))
+        }
+        return events.reversed()
+    }
+}
+
+extension CursorChange {
+    fileprivate var kind: Int {
+        switch self {
+        case .delivered: 0
+        case .seen: 1
+        case .read: 2
+        case .unread: 3
+        }
+    }
+}
+
+extension CursorBatch.Move {
+    fileprivate mutating func include(_ change: CursorChange, by session: String) {
+        switch change {
+        case .delivered(let seq):
+            delivered = max(delivered, seq.stored)
+            deliveredSession = session
+        case .seen(let seq):
+            seen = max(seen, seq.stored)
+            deliveredSession = session
+        case .read(let selection):
+            switch selection {
+            case .upTo(let seq): readUpTo(seq.stored)
+            case .all: readUpTo(Int64.max - 1)
+            case .set(let seqs): read.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
+            }
+            readSession = session
+        case .unread(let seqs):
+            unread.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
+        }
+    }
+
+    private mutating func readUpTo(_ seq: Int64) {
+        guard seq > 0 else { return }
+        read.append(1..<seq + 1)
+        seen = max(seen, seq)
+    }
+}

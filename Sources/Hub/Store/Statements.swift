@@ -1,0 +1,360 @@
+/// The SQL of the store. Every statement takes arrays, one element per order, so that a batch is one execution.
+///
+/// Locks, always taken in this order, so that two hubs on one database cannot wait for each other:
+/// channel names being made (by name), channel rows (by id), ingest positions (by topic, partition);
+/// cursor rows (by user, channel) in transactions of their own.
+/// Within a transaction each statement sees what was committed when it began (READ COMMITTED), so the statement after
+/// a lock sees the last holder's work.
+enum Statement: String, CaseIterable {
+    case ensureChannels, lockChannels, storeEntries, storePositions, recallEntries
+    case makeConversations, makeConversationChannels, makeMembers, conversationStates
+    case ensureCursors, lockCursors, moveCursors
+    case states
+    case pages
+
+    var sql: String {
+        switch self {
+        case .ensureChannels: Self.ensureChannelsSQL
+        case .lockChannels: Self.lockChannelsSQL
+        case .storeEntries: Self.storeEntriesSQL
+        case .storePositions: Self.storePositionsSQL
+        case .recallEntries: Self.recallEntriesSQL
+        case .makeConversations: Self.makeConversationsSQL
+        case .makeConversationChannels: Self.makeConversationChannelsSQL
+        case .makeMembers: Self.makeMembersSQL
+        case .conversationStates: Self.conversationStatesSQL
+        case .ensureCursors: Self.ensureCursorsSQL
+        case .lockCursors: Self.lockCursorsSQL
+        case .moveCursors: Self.moveCursorsSQL
+        case .states: Self.statesSQL
+        case .pages: Self.pagesSQL
+        }
+    }
+}
+
+// MARK: Entries
+
+extension Statement {
+    /// $1 names. Conversations are made by `open` only.
+    private static let ensureChannelsSQL = """
+        insert into hub.channel (name, kind)
+        select distinct n.name, split_part(n.name, ':', 1)
+        from unnest($1::text[]) n (name)
+        where n.name not like 'conversation:%' and not exists (select from hub.channel c where c.name = n.name collate "C")
+        order by 1
+        on conflict (name) do nothing
+        """
+
+    /// $1 names.
+    private static let lockChannelsSQL = """
+        select c.id from hub.channel c where c.name = any ($1::text[]) order by c.id for no key update
+        """
+
+    /// $1 index of the order, $2 by a member only, then the draft's fields. One row per draft, in their order:
+    /// admitted, seq, created_at, fresh.
+    ///
+    /// An order with a draft that is not admitted is left out as a whole. Of drafts with one key the first is stored.
+    private static let storeEntriesSQL = """
+        with draft as materialized (
+            select * from unnest(
+                $1::int4[], $2::bool[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::bool[], $16::text[]
+            ) with ordinality d (
+                "order", members_only, channel, source, source_id, kind, event_type, priority, form, sender,
+                content, group_key, collapse_key, expires_at, receipt_required, trace, place
+            )
+        ), target as (
+            select d.*, c.id as channel_id, c.last_seq,
+                bool_and(
+                    c.id is not null and (
+                        not d.members_only or exists (
+                            select from hub.member m where m.channel_id = c.id and m.user_id = d.sender collate "C"
+                        )
+                    )
+                ) over (partition by d."order") as admitted
+            from draft d left join hub.channel c on c.name = d.channel collate "C"
+        ), known as (
+            select t.*, e.seq as known_seq, e.created_at as known_at,
+                t.admitted and e.seq is null and row_number() over (
+                    partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.place
+                ) = 1 as fresh
+            from target t
+            left join hub.entry e
+                on e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
+        ), numbered as (
+            select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.place) as next_seq
+            from known k
+        ), placed as materialized (
+            select n.*, clock.stamp,
+                coalesce(n.known_seq, first_value(n.next_seq) over (
+                    partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.place
+                )) as seq
+            from numbered n, (select date_trunc('milliseconds', clock_timestamp()) as stamp) clock
+        ), stored as (
+            insert into hub.entry (
+                channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
+                created_at, expires_at, receipt_required, trace
+            )
+            select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
+                group_key, collapse_key, stamp, expires_at, receipt_required, trace
+            from placed where fresh order by channel_id, seq
+        ), counted as (
+            update hub.channel c set last_seq = m.seq
+            from (select channel_id, max(seq) as seq from placed where fresh group by channel_id) m
+            where c.id = m.channel_id
+        )
+        select admitted, seq, coalesce(known_at, stamp), fresh from placed order by place
+        """
+
+    /// $1 topic, $2 partition, $3 offset.
+    private static let storePositionsSQL = """
+        insert into hub.ingest_position (topic, partition, position, updated_at)
+        select p.topic, p.partition, p.position, now()
+        from unnest($1::text[], $2::int4[], $3::int8[]) p (topic, partition, position)
+        order by p.topic collate "C", p.partition
+        on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+        """
+
+    /// $1 channel, $2 source, $3 id. Place (from 1), seq and time of those that are stored.
+    private static let recallEntriesSQL = """
+        select k.place, e.seq, e.created_at
+        from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, place)
+        join hub.channel c on c.name = k.channel collate "C"
+        join hub.entry e on e.channel_id = c.id and e.source = k.source collate "C" and e.source_id = k.source_id collate "C"
+        order by e.channel_id, e.seq
+        """
+}
+
+// MARK: Conversations
+
+extension Statement {
+    /// $1 one of the two, $2 the other, $3 context ('' = none). Returns the pairs made.
+    private static let makeConversationsSQL = """
+        insert into hub.conversation (first, second, context)
+        select distinct least(p.a collate "C", p.b collate "C"), greatest(p.a collate "C", p.b collate "C"), p.context
+        from unnest($1::text[], $2::text[], $3::text[]) p (a, b, context)
+        order by 1, 2, 3
+        on conflict (first, second, context) do nothing
+        returning first, second, context
+        """
+
+    private static let pairs = """
+        unnest($1::text[], $2::text[], $3::text[]) with ordinality p (a, b, context, place)
+        join hub.conversation v
+            on v.first = least(p.a collate "C", p.b collate "C") and v.second = greatest(p.a collate "C", p.b collate "C")
+            and v.context = p.context collate "C"
+        """
+
+    private static let makeConversationChannelsSQL = """
+        insert into hub.channel (name, kind)
+        select distinct 'conversation:' || v.id, 'conversation' from \(pairs)
+        where not exists (select from hub.channel c where c.name = 'conversation:' || v.id)
+        order by 1
+        on conflict (name) do nothing
+        """
+
+    private static let makeMembersSQL = """
+        insert into hub.member (channel_id, user_id)
+        select distinct c.id, u.user_id collate "C"
+        from \(pairs)
+        join hub.channel c on c.name = 'conversation:' || v.id
+        cross join lateral (values (v.first), (v.second)) u (user_id)
+        where v.xmin::text = pg_current_xact_id_if_assigned()::xid::text
+        order by 1, 2
+        on conflict do nothing
+        """
+
+    /// As `states`, of the conversations of $1 with $2 about $3.
+    private static let conversationStatesSQL = """
+        with ask as (
+            select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind
+            from \(pairs)
+            join hub.channel c on c.name = 'conversation:' || v.id
+        )
+        \(standing)
+        """
+}
+
+// MARK: Cursors
+
+extension Statement {
+    /// One row per (user, channel) of `$1, $2`; in a conversation only for members.
+    private static let movers = """
+        unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
+        join hub.channel c on c.name = a.channel collate "C"
+            and (c.kind <> 'conversation' or exists (
+                select from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C"
+            ))
+        """
+
+    private static let ensureCursorsSQL = """
+        insert into hub.cursor (user_id, channel_id)
+        select a.user_id collate "C", c.id from \(movers)
+        where not exists (select from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = c.id)
+        order by 1, 2
+        on conflict (user_id, channel_id) do nothing
+        """
+
+    private static let lockCursorsSQL = """
+        select from \(movers)
+        join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = c.id
+        order by k.user_id, k.channel_id
+        for update of k
+        """
+
+    /// Of the entries of channel `p.id` above `p.counted_from`, those that count for `p.user_id`.
+    private static let tally = """
+        select count(*)::int4 as unread,
+            (count(*) filter (where e.seq > p.seen))::int4 as unseen,
+            (count(*) filter (where e.priority in ('high', 'critical')))::int4 as urgent,
+            min(e.expires_at) as next_expiry
+        from hub.entry e
+        where e.channel_id = p.id and e.seq > p.counted_from
+            and not p.has_read @> e.seq
+            and e.sender is distinct from p.user_id collate "C"
+            and e.retracted_at is null and (e.expires_at is null or e.expires_at > now())
+        """
+
+    /// Counters look no further back than this many entries behind the head: it bounds what one full count costs.
+    static let countedEntries = 10_000
+
+    /// $1 user, $2 channel (each pair once), $3 delivered, $4 seen, $5 entries to make unread, $6 entries to make read,
+    /// $7 the session that acknowledged, $8 the session that read.
+    ///
+    /// Unread first, then read. Everything is cut at the head. read ≤ seen ≤ delivered: who read it all has seen it, and
+    /// who has seen it got it. The counters kept in the row are carried on from `counted` when only `delivered` moved, and
+    /// counted anew otherwise, or when a counted entry has expired.
+    private static let moveCursorsSQL = """
+        with ask as materialized (
+            select a.*, c.id, c.last_seq as head, c.kind, coalesce(d.delivered, 0) as to_delivered, coalesce(d.seen, 0) as to_seen,
+                d.unread as make_unread, d.read as make_read, d.delivered_session, d.read_session
+            from \(movers)
+            join unnest($3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
+                with ordinality d (delivered, seen, unread, read, delivered_session, read_session, place) using (place)
+        ), held as (
+            select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
+                int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
+            from ask a join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
+        ), marked as (
+            select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as has_read
+            from held h
+        ), reached as (
+            select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
+            from marked m
+        ), placed as (
+            select r.*,
+                r.has_read - int8multirange(int8range(1, r.new_read + 1)) as new_read_set,
+                greatest(r.seen, least(r.to_seen, r.head), r.new_read) as new_seen,
+                greatest(r.delivered, least(r.to_delivered, r.head), r.seen, least(r.to_seen, r.head), r.new_read) as new_delivered
+            from reached r
+        ), weighed as (
+            select p.*,
+                p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
+                    or coalesce(p.recount_at <= now(), false) as anew,
+                p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
+                    or p.new_delivered <> p.delivered as changed
+            from placed p
+        ), counted as materialized (
+            select w.*, case when w.anew then 0 else w.unread end + t.unread as new_unread,
+                case when w.anew then 0 else w.unseen end + t.unseen as new_unseen,
+                case when w.anew then 0 else w.urgent end + t.urgent as new_urgent,
+                least(case when w.anew then null else w.recount_at end, t.next_expiry) as new_recount_at
+            from weighed w
+            cross join lateral (
+                select w.id, w.user_id, w.has_read, w.new_seen as seen,
+                    greatest(case when w.anew then w.new_read else w.counted end, w.head - \(countedEntries)) as counted_from
+            ) p
+            cross join lateral (\(tally)) t
+        ), kept as (
+            update hub.cursor k set delivered = n.new_delivered, seen = n.new_seen, read = n.new_read, read_set = n.new_read_set,
+                version = n.version + 1, updated_at = now(), counted = n.head, unread = n.new_unread, unseen = n.new_unseen,
+                urgent = n.new_urgent, recount_at = n.new_recount_at
+            from counted n
+            where n.changed and k.user_id = n.user_id collate "C" and k.channel_id = n.id
+        ), noticed as (
+            insert into hub.receipt (channel_id, seq, user_id, session, delivered_at, read_session, read_at)
+            select n.id, e.seq, n.user_id, coalesce(n.delivered_session, n.read_session), now(),
+                case when n.has_read @> e.seq then n.read_session end, case when n.has_read @> e.seq then now() end
+            from counted n
+            cross join lateral (
+                select int8multirange(int8range(n.delivered + 1, n.new_delivered + 1)) + (n.has_read - n.had_read) as entries
+            ) passed
+            join hub.entry e on e.channel_id = n.id and e.receipt_required
+                and e.seq >= lower(passed.entries) and e.seq < upper(passed.entries) and passed.entries @> e.seq
+                and e.sender is distinct from n.user_id collate "C"
+            where n.changed
+            order by 1, 2, 3
+            on conflict (channel_id, seq, user_id) do update set read_session = excluded.read_session, read_at = excluded.read_at
+            where hub.receipt.read_at is null and excluded.read_at is not null
+        )
+        select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
+            least(new_unread, \(countedEntries)), least(new_unseen, \(countedEntries)), least(new_urgent, \(countedEntries)),
+            case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
+            changed
+        from counted
+        """
+}
+
+// MARK: Reading
+
+extension Statement {
+    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind)` stands; the columns of `ChannelState(row:)`.
+    private static let standing = """
+        select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
+            coalesce(p.read_set, '{}'), coalesce(p.version, 0),
+            least(case when p.anew then 0 else p.unread end + t.unread, \(countedEntries)),
+            least(case when p.anew then 0 else p.unseen end + t.unseen, \(countedEntries)),
+            least(case when p.anew then 0 else p.urgent end + t.urgent, \(countedEntries)),
+            case when p.kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = p.id order by 1) end
+        from (
+            select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent,
+                f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
+                greatest(case when f.anew then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
+            from ask a
+            left join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
+            cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as anew) f
+        ) p
+        cross join lateral (\(tally)) t
+        order by p."order", p.place, p.id
+        """
+
+    /// $1 index of the order, $2 user, $3 channel, $4 entitled without being a member; $5 index, $6 user of those who want
+    /// all channels they are a member of as well.
+    private static let statesSQL = """
+        with ask as (
+            select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind
+            from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
+            left join hub.channel c on c.name = a.channel collate "C"
+            where a.entitled or exists (select from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C")
+            union all
+            select s."order", null, s.user_id, c.name, c.id, c.last_seq, c.kind
+            from unnest($5::int4[], $6::text[]) s ("order", user_id)
+            join hub.member m on m.user_id = s.user_id collate "C"
+            join hub.channel c on c.id = m.channel_id
+        )
+        \(standing)
+        """
+
+    /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:
+    /// place (from 1), head, then the entry's columns, null when there is none.
+    private static let pagesSQL = """
+        select a.place::int4, c.last_seq, e.*
+        from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
+        join hub.channel c on c.name = a.channel collate "C"
+        left join lateral (
+            (select \(entryColumns) from hub.entry e
+             where e.channel_id = c.id and a.after is not null and e.seq > a.after
+             order by e.seq limit a.most)
+            union all
+            (select \(entryColumns) from hub.entry e
+             where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
+             order by e.seq desc limit a.most)
+        ) e on true
+        order by a.place, e.seq
+        """
+
+    private static let entryColumns = """
+        e.seq, e.created_at, e.source, e.source_id, e.kind, e.event_type, e.priority, e.form, e.sender, e.content, e.group_key,
+        e.collapse_key, e.expires_at, e.receipt_required, e.trace
+        """
+}

@@ -1,0 +1,40 @@
+import Linux
+public import Messaging
+
+/// Whoever asks the store.
+public protocol StoreClient: AnyObject, Sendable {
+    /// Exactly one outcome per accepted order, in any order. Called on the store's thread: post it on and return.
+    func deliver(_ outcomes: [StoreOutcome])
+}
+
+public struct StoreOrder: Sendable {
+    public var request: StoreRequest
+    public var client: any StoreClient
+    /// The client's own mark, given back with the outcome.
+    public var token: UInt64
+    public init(request: StoreRequest, client: any StoreClient, token: UInt64) {
+        self.request = request
+        self.client = client
+        self.token = token
+    }
+}
+
+public struct StoreOutcome: Equatable, Sendable {
+    public var token: UInt64
+    public var reply: StoreReply
+    public init(token: UInt64, reply: StoreReply) {
+        self.token = token
+        self.reply = reply
+    }
+}
+
+/// An order the store has accepted and not yet answered.
+struct PendingOrder {
+    let order: StoreOrder
+    /// While the database is away: until when this order waits for it before it is answered `.unavailable`.
+    var patience: MonotonicInstant?
+    /// It was in flight when a connection was lost, so it may have been committed without anyone having been told.
+    var unsettled = false
+    /// Times it was run and rolled back through no fault of its own.
+    var conflicts = 0
+}

@@ -1,0 +1,76 @@
+/// Members of an object in their written order, no name twice. Names are compared byte for byte, as RFC 8259 §8.3 does;
+/// Swift's own `==` would take `é` in its two encodings for one name.
+public struct JSONObject: Equatable, Sendable {
+    public struct Member: Equatable, Sendable {
+        public let name: String
+        public var value: JSONValue
+    }
+
+    public fileprivate(set) var members: [Member]
+
+    public init() { members = [] }
+
+    public var count: Int { members.count }
+    public var isEmpty: Bool { members.isEmpty }
+
+    /// Reads, replaces, appends or (with nil) removes a member. Looks from the first member on.
+    public subscript(_ name: String) -> JSONValue? {
+        get { members.first { $0.name.isSameText(as: name) }?.value }
+        set {
+            let index = members.firstIndex { $0.name.isSameText(as: name) }
+            switch (index, newValue) {
+            case (let index?, let value?): members[index].value = value
+            case (let index?, nil): members.remove(at: index)
+            case (nil, let value?): members.append(Member(name: name, value: value))
+            case (nil, nil): break
+            }
+        }
+    }
+}
+
+/// Appends members while refusing a name that is already there, without ever getting slower than linear.
+struct JSONObjectBuilder {
+    private(set) var object = JSONObject()
+    /// Names seen, kept only once an object is too big to be searched from the start. The set's hash is seeded per process.
+    private var names: Set<ExactText> = []
+    private static let searchable = 16
+
+    /// False when `name` is already there.
+    mutating func append(_ name: String, _ value: JSONValue) -> Bool {
+        if object.count < Self.searchable {
+            if object[name] != nil { return false }
+        } else {
+            if names.isEmpty { names = Set(object.members.map { ExactText(text: $0.name) }) }
+            guard names.insert(ExactText(text: name)).inserted else { return false }
+        }
+        object.members.append(JSONObject.Member(name: name, value: value))
+        return true
+    }
+}
+
+private struct ExactText: Hashable {
+    let text: String
+
+    static func == (a: ExactText, b: ExactText) -> Bool { a.text.isSameText(as: b.text) }
+
+    func hash(into hasher: inout Hasher) {
+        var word: UInt64 = 0
+        var bits = 0
+        for byte in text.utf8 {
+            word = word << 8 | UInt64(byte)
+            bits += 8
+            if bits == 64 {
+                hasher.combine(word)
+                (word, bits) = (0, 0)
+            }
+        }
+        hasher.combine(word)
+        hasher.combine(text.utf8.count)
+    }
+}
+
+extension String {
+    fileprivate func isSameText(as other: String) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
+}

@@ -1,0 +1,108 @@
+extension JSONValue {
+    /// Appends the compact text: no white space, members in their order, numbers as they were written.
+    public func write(into output: inout [UInt8]) {
+        switch self {
+        case .null: output.appendText("null")
+        case .bool(let value): output.appendText(value ? "true" : "false")
+        case .number(let number): output.appendText(number.text)
+        case .string(let text): output.appendJSONString(text)
+        case .array(let elements):
+            output.append(UInt8(ascii: "["))
+            var first = true
+            for element in elements {
+                if !first { output.append(UInt8(ascii: ",")) }
+                first = false
+                element.write(into: &output)
+            }
+            output.append(UInt8(ascii: "]"))
+        case .object(let object):
+            object.write(into: &output)
+        }
+    }
+
+    /// The compact text.
+    public var text: String {
+        var output: [UInt8] = []
+        write(into: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+}
+
+extension JSONObject {
+    /// Appends the compact text with its braces.
+    public func write(into output: inout [UInt8]) {
+        output.append(UInt8(ascii: "{"))
+        var first = true
+        for member in members {
+            if !first { output.append(UInt8(ascii: ",")) }
+            first = false
+            output.appendJSONString(member.name)
+            output.append(UInt8(ascii: ":"))
+            member.value.write(into: &output)
+        }
+        output.append(UInt8(ascii: "}"))
+    }
+}
+
+extension [UInt8] {
+    /// Appends UTF-8 as it is.
+    public mutating func appendText(_ text: String) {
+        append(contentsOf: text.utf8)
+    }
+
+    /// Appends a string with its quotes; only what RFC 8259 §7 demands is escaped.
+    public mutating func appendJSONString(_ text: String) {
+        append(UInt8(ascii: "\""))
+        appendEscaped(text)
+        append(UInt8(ascii: "\""))
+    }
+
+    /// Appends what stands between the quotes, for a string made of several parts.
+    public mutating func appendEscaped(_ text: String) {
+        if text.utf8.contains(where: \.needsEscape) {
+            for byte in text.utf8 { append(escaping: byte) }
+        } else {
+            append(contentsOf: text.utf8)
+        }
+    }
+
+    /// Appends an integer of at most 64 bits in decimal.
+    @inlinable
+    public mutating func appendInteger(_ value: some FixedWidthInteger) {
+        assert(value.bitWidth <= UInt64.bitWidth)
+        if value < 0 { append(UInt8(ascii: "-")) }
+        appendDecimal(UInt64(truncatingIfNeeded: value.magnitude))
+    }
+
+    @usableFromInline
+    mutating func appendDecimal(_ value: UInt64) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
+        }
+    }
+
+    private mutating func append(escaping byte: UInt8) {
+        switch byte {
+        case _ where !byte.needsEscape: append(byte)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(contentsOf: [UInt8(ascii: "\\"), byte])
+        case 0x08: appendText("\\b")
+        case 0x09: appendText("\\t")
+        case 0x0A: appendText("\\n")
+        case 0x0C: appendText("\\f")
+        case 0x0D: appendText("\\r")
+        default:
+            appendText(byte < 0x10 ? "\\u000" : "\\u001")
+            let low = byte & 0xF
+            append(low < 10 ? UInt8(ascii: "0") + low : UInt8(ascii: "a") + low - 10)
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var needsEscape: Bool {
+        self < 0x20 || self == UInt8(ascii: "\"") || self == UInt8(ascii: "\\")
+    }
+}

@@ -1,0 +1,221 @@
+internal import CRdkafka
+
+/// A member of a consumer group. Used by one thread, which watches `descriptor` and polls when it turns readable,
+/// and at least once within `max.poll.interval.ms` (5 minutes) otherwise.
+///
+/// Nothing is committed but what `commit` is told; partitions come and go one by one (cooperative rebalancing).
+@safe public final class Consumer {
+    private let client: OpaquePointer
+    private var queue: EventQueue?
+    private var brokersAreUp: Bool?
+    private var statisticsWithoutBroker = 0
+    private static let patience = 3
+    private var isClosed = false
+
+    /// Readable when `poll` has something to give; cleared by `poll`.
+    public let descriptor: Int32
+
+    /// Starts joining the group at once; no broker has to be there yet.
+    public init(_ configuration: ConsumerConfiguration) throws(KafkaError) {
+        let handle = try configuration.handle()
+        handle.enable(
+            RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT
+                | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS
+                | RD_KAFKA_EVENT_LOG)
+        let client = unsafe try handle.client(RD_KAFKA_CONSUMER)
+        unsafe rd_kafka_poll_set_consumer(client)
+        guard let queue = unsafe EventQueue(rd_kafka_queue_get_consumer(client)) else {
+            unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+            throw .descriptor()
+        }
+        unsafe rd_kafka_set_log_queue(client, queue.pointer)
+        descriptor = queue.descriptor
+        unsafe self.client = client
+        self.queue = consume queue
+        let code = unsafe PartitionList.with(
+            configuration.topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) }
+        ) { unsafe rd_kafka_subscribe(client, $0) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
+    }
+
+    deinit { destroy() }
+
+    /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
+    /// The descriptor stays quiet until that poll.
+    public func postponePoll() { queue?.clearWakeUp() }
+
+    /// Takes what has arrived, up to the limits or the first event that is not a record. Never waits.
+    public func poll(_ limits: PollLimits) -> ConsumerPoll {
+        var poll = ConsumerPoll()
+        queue?.clearWakeUp()
+        var bytes = 0
+        while poll.event == nil {
+            guard poll.records.count < limits.records, bytes < limits.bytes else {
+                poll.more = true
+                return poll
+            }
+            guard let event = unsafe queue?.next() else { return poll }
+            defer { unsafe rd_kafka_event_destroy(event) }
+            if unsafe rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH {
+                while let message = unsafe rd_kafka_event_message_next(event) {
+                    let record = unsafe KafkaRecord(copying: message)
+                    bytes += record.sizeBytes
+                    poll.records.append(record)
+                }
+            } else {
+                poll.event = unsafe self.event(event)
+            }
+        }
+        poll.more = true
+        return poll
+    }
+
+    /// Asks the broker to keep the offsets; the answer comes as `.committed`.
+    public func commit(_ offsets: [NextOffset]) throws(KafkaError) {
+        guard !offsets.isEmpty, queue != nil else { return }
+        let queue = unsafe self.queue?.pointer
+        let code = unsafe PartitionList.with(offsets) {
+            unsafe rd_kafka_commit_queue(client, $0, queue, nil, nil)
+        }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
+    }
+
+    /// Answers `.revoking`: the partitions may go to another member, after the commits asked for before.
+    public func release(_ partitions: [TopicPartition]) throws(KafkaError) {
+        let failure = unsafe KafkaError(
+            consuming: PartitionList.with(partitions) { unsafe rd_kafka_incremental_unassign(client, $0) }
+        )
+        if let failure { throw failure }
+    }
+
+    /// Stops fetching from the partitions and forgets what was read ahead of them; `resume` goes on behind the last record polled.
+    public func pause(_ partitions: [TopicPartition]) {
+        guard !partitions.isEmpty else { return }
+        // A partition that is no longer assigned is marked in the list, which is all there is to say about it.
+        _ = unsafe PartitionList.with(partitions) { unsafe rd_kafka_pause_partitions(client, $0) }
+    }
+
+    public func resume(_ partitions: [TopicPartition]) {
+        guard !partitions.isEmpty else { return }
+        _ = unsafe PartitionList.with(partitions) { unsafe rd_kafka_resume_partitions(client, $0) }
+    }
+
+    /// The offset after the partition's newest record, as of the last fetch from it; nil before the first. Costs no request.
+    public func highWatermark(of partition: TopicPartition) -> Int64? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        let code = unsafe rd_kafka_get_watermark_offsets(
+            client, partition.topic, partition.partition, &low, &high)
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : nil
+    }
+
+    /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most as long as told.
+    /// Returns the commit's results; the consumer cannot be used afterwards.
+    @discardableResult
+    public func close(committing offsets: [NextOffset] = [], within limit: Duration) -> [CommitResult] {
+        guard !isClosed else { return [] }
+        isClosed = true
+        let deadline = ContinuousClock.now + limit
+        var results: [CommitResult] = []
+        func serve(_ event: OpaquePointer) {
+            defer { unsafe rd_kafka_event_destroy(event) }
+            switch unsafe self.event(event) {
+            case .revoking(let partitions): try? release(partitions)  // a refusal means that there is nothing left to release
+            case .committed(let some): results += some
+            case .assigned, .lost, .brokersDown, .brokersUp, .failure, .log, nil: break
+            }
+        }
+        // What is still queued may hold a rebalance the group waits for.
+        while let event = unsafe queue?.next(), ContinuousClock.now < deadline { unsafe serve(event) }
+        if (try? commit(offsets)) != nil, !offsets.isEmpty {
+            while results.isEmpty, ContinuousClock.now < deadline {
+                if let event = unsafe queue?.next(waitingMilliseconds: 20) { unsafe serve(event) }
+            }
+        }
+        let closing = unsafe rd_kafka_queue_new(client)!
+        let failure = unsafe KafkaError(consuming: rd_kafka_consumer_close_queue(client, closing))
+        while failure == nil, unsafe rd_kafka_consumer_closed(client) == 0,
+            ContinuousClock.now < deadline
+        {
+            if let event = unsafe rd_kafka_queue_poll(closing, 20) { unsafe serve(event) }
+        }
+        unsafe rd_kafka_queue_destroy(closing)
+        return results
+    }
+
+    private func destroy() {
+        queue = nil
+        unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+    }
+
+    // MARK: Events
+
+    private func event(_ event: OpaquePointer) -> ConsumerEvent? {
+        switch unsafe rd_kafka_event_type(event) {
+        case RD_KAFKA_EVENT_REBALANCE: return unsafe rebalance(event)
+        case RD_KAFKA_EVENT_OFFSET_COMMIT: return unsafe .committed(commitResults(event))
+        case RD_KAFKA_EVENT_ERROR: return unsafe failure(event)
+        case RD_KAFKA_EVENT_STATS:
+            return brokers(areUp: unsafe crdkafka_any_broker_up(rd_kafka_event_stats(event)) != 0)
+        case RD_KAFKA_EVENT_LOG: return unsafe logLine(event)
+        case let unknown:
+            return .log(level: 5, facility: "EVENT", message: "event of type \(unknown) dropped")
+        }
+    }
+
+    private func rebalance(_ event: OpaquePointer) -> ConsumerEvent {
+        let list = unsafe rd_kafka_event_topic_partition_list(event)
+        let partitions = unsafe PartitionList.partitions(of: list)
+        if unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_assign(client, list)) {
+                return .failure(failure, nil)
+            }
+            return .assigned(partitions)
+        }
+        guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else { return .revoking(partitions) }
+        if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_unassign(client, list)) {
+            return .failure(failure, nil)
+        }
+        return .lost(partitions)
+    }
+
+    private func commitResults(_ event: OpaquePointer) -> [CommitResult] {
+        let whole = unsafe rd_kafka_event_error(event)
+        return unsafe PartitionList.elements(of: rd_kafka_event_topic_partition_list(event)).map {
+            element in
+            let code = element.code == RD_KAFKA_RESP_ERR_NO_ERROR ? whole : element.code
+            return CommitResult(
+                next: element.next, failure: code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code))
+        }
+    }
+
+    private func failure(_ event: OpaquePointer) -> ConsumerEvent? {
+        let code = unsafe rd_kafka_event_error(event)
+        if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
+            statisticsWithoutBroker = Self.patience
+            return brokers(areUp: false)
+        }
+        let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
+        let isFatal = unsafe rd_kafka_event_error_is_fatal(event) != 0
+        let place = unsafe rd_kafka_event_topic_partition(event)
+        defer { if let place = unsafe place { unsafe rd_kafka_topic_partition_destroy(place) } }
+        let partition = unsafe place.map {
+            unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
+        }
+        return .failure(KafkaError(code, message: text, isFatal: isFatal), partition)
+    }
+
+    /// The client tells of the moment the last broker went; only its statistics tell that one is there again. A single one
+    /// without a broker is no outage: a connection may just be made anew.
+    private func brokers(areUp: Bool) -> ConsumerEvent? {
+        statisticsWithoutBroker = areUp ? 0 : min(statisticsWithoutBroker + 1, Self.patience)
+        guard brokersAreUp != areUp, areUp || statisticsWithoutBroker == Self.patience else { return nil }
+        brokersAreUp = areUp
+        return areUp ? .brokersUp : .brokersDown
+    }
+
+    private func logLine(_ event: OpaquePointer) -> ConsumerEvent? {
+        guard let line = unsafe LogLine(event) else { return nil }
+        return .log(level: line.level, facility: line.facility, message: line.message)
+    }
+}

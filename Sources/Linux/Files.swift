@@ -1,0 +1,130 @@
+import CLinux
+
+/// Small files, whole.
+public enum Files {
+    public enum Kind: Int32, Sendable { case absent, file, directory, other }
+
+    public static func kind(_ path: String) -> Kind { Kind(rawValue: unsafe clinux_kind(path)) ?? .other }
+
+    /// - Parameter limit: more bytes than this are an error, not a longer read.
+    public static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+        let fd = try SystemError.check("open \(path)", unsafe clinux_open_read(path))
+        defer { Socket.close(fd) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let got = try SystemError.check(
+                "read \(path)", unsafe chunk.withUnsafeMutableBufferPointer { unsafe clinux_read(fd, $0.baseAddress, $0.count) })
+            if got == 0 { return bytes }
+            bytes.append(contentsOf: chunk[0..<Int(got)])
+            if bytes.count > limit { throw SystemError(call: "read \(path)", errno: 27) }
+        }
+    }
+
+    public static func text(_ path: String) throws(SystemError) -> String { String(decoding: try read(path), as: UTF8.self) }
+
+    /// Writes beside it, syncs, and renames over it: readers see the old or the new content, never half of it.
+    public static func write(_ bytes: [UInt8], to path: String, mode: Int32 = 0o644) throws(SystemError) {
+        let draft = "\(path).\(Process.id).new"
+        _ = unsafe clinux_remove(draft)
+        let fd = try SystemError.check("create \(draft)", unsafe clinux_open_write(draft, mode, 1, 0))
+        do throws(SystemError) {
+            defer { Socket.close(fd) }
+            try write(bytes, fd, draft)
+            try SystemError.check("fsync \(draft)", clinux_sync(fd))
+        } catch {
+            _ = unsafe clinux_remove(draft)
+            throw error
+        }
+        try SystemError.check("rename \(draft)", unsafe clinux_rename(draft, path))
+    }
+
+    /// A descriptor to append to, for a child's output. The caller closes it with `Socket.close`.
+    public static func openAppending(_ path: String, mode: Int32 = 0o600) throws(SystemError) -> Int32 {
+        try SystemError.check("open \(path)", unsafe clinux_open_write(path, mode, 0, 1))
+    }
+
+    /// Creates the directory and those above it.
+    public static func makeDirectory(_ path: String, mode: Int32 = 0o755) throws(SystemError) {
+        guard kind(path) != .directory else { return }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeDirectory(String(path[..<slash]), mode: mode) }
+        let made = unsafe clinux_make_directory(path, mode)
+        if made < 0, -made != SystemError.exists { throw SystemError(call: "mkdir \(path)", errno: -made) }
+    }
+
+    public static func remove(_ path: String) throws(SystemError) { try SystemError.check("remove \(path)", unsafe clinux_remove(path)) }
+    public static func changeMode(_ path: String, _ mode: Int32) throws(SystemError) {
+        try SystemError.check("chmod \(path)", unsafe clinux_change_mode(path, mode))
+    }
+    public static func changeOwner(_ path: String, user: UInt32, group: UInt32) throws(SystemError) {
+        try SystemError.check("chown \(path)", unsafe clinux_change_owner(path, user, group))
+    }
+    /// Nanoseconds since 1970; changes when the content does.
+    public static func modified(_ path: String) throws(SystemError) -> Int64 {
+        try SystemError.check("stat \(path)", unsafe clinux_modified_ns(path))
+    }
+    /// User and group id of an account; nil when there is none of that name.
+    public static func account(_ name: String) -> (user: UInt32, group: UInt32)? {
+        var user: UInt32 = 0
+        var group: UInt32 = 0
+        return unsafe clinux_user(name, &user, &group) == 0 ? (user, group) : nil
+    }
+
+    /// An exclusive lock that the kernel gives back when the process ends, however it ends. nil: somebody else has it.
+    public static func lock(_ path: String) throws(SystemError) -> Int32? {
+        let fd = try SystemError.check("open \(path)", unsafe clinux_open_write(path, 0o600, 0, 1))
+        let locked = clinux_lock_exclusive(fd)
+        if locked < 0 {
+            Socket.close(fd)
+            if -locked == SystemError.wouldBlock { return nil }
+            throw SystemError(call: "flock \(path)", errno: -locked)
+        }
+        return fd
+    }
+
+    fileprivate static func write(_ bytes: [UInt8], _ fd: Int32, _ path: String) throws(SystemError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = try SystemError.check(
+                "write \(path)", unsafe rest.withUnsafeBufferPointer { unsafe clinux_write(fd, $0.baseAddress, $0.count) })
+            rest = rest.dropFirst(Int(written))
+        }
+    }
+}
+
+/// The standard streams.
+public enum Console {
+    /// Writes a line to stdout, at once.
+    public static func print(_ line: String) { write(line, 1) }
+    /// Writes a line to stderr, at once.
+    public static func error(_ line: String) { write(line, 2) }
+    private static func write(_ line: String, _ fd: Int32) { try? Files.write(Array((line + "\n").utf8), fd, "standard output") }
+}
+
+/// This process and its machine.
+public enum Machine {
+    public static var processors: Int { max(1, Int(clinux_cpu_count())) }
+    public static var descriptorLimit: Int { max(0, Int(clinux_descriptor_limit())) }
+    public static var residentBytes: Int { max(0, Int(clinux_resident_bytes())) }
+    /// Processor time of the process so far.
+    public static var processorTimes: (user: Duration, system: Duration) {
+        var user: Int64 = 0
+        var system: Int64 = 0
+        _ = unsafe clinux_cpu_times(&user, &system)
+        return (.microseconds(user), .microseconds(system))
+    }
+    public static func environment(_ name: String) -> String? {
+        guard let value = unsafe clinux_environment(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+    /// "NAME=value" each.
+    public static var environment: [String] {
+        guard var entry = unsafe clinux_environment_all() else { return [] }
+        var all: [String] = []
+        while let text = unsafe entry.pointee {
+            unsafe all.append(String(cString: text))
+            unsafe entry += 1
+        }
+        return all
+    }
+}

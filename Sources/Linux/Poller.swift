@@ -1,0 +1,51 @@
+import CLinux
+
+/// epoll, level-triggered. Owns its descriptor. Used by one thread.
+public final class Poller {
+    public struct Readiness: OptionSet, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+        public static let readable = Readiness(rawValue: 1)
+        public static let writable = Readiness(rawValue: 2)
+        /// The peer is gone or the descriptor failed; reading or writing tells which.
+        public static let hangup = Readiness(rawValue: 4)
+    }
+
+    private let epoll: Int32
+    private var events: [clinux_event]
+
+    public init() throws(SystemError) {
+        epoll = try SystemError.check("epoll_create1", clinux_epoll_create())
+        events = Array(repeating: clinux_event(token: 0, readiness: 0), count: Int(CLINUX_EVENTS))
+    }
+
+    deinit { Socket.close(epoll) }
+
+    public func add(_ fd: Int32, _ interest: Readiness, token: UInt64) throws(SystemError) {
+        try SystemError.check("epoll_ctl", clinux_epoll_add(epoll, fd, interest.rawValue, token))
+    }
+
+    public func change(_ fd: Int32, _ interest: Readiness, token: UInt64) {
+        _ = clinux_epoll_change(epoll, fd, interest.rawValue, token)
+    }
+
+    public func remove(_ fd: Int32) { _ = clinux_epoll_remove(epoll, fd) }
+
+    /// Waits up to `milliseconds` (-1: for ever) and visits what is ready.
+    public func wait(milliseconds: Int32, _ visit: (UInt64, Readiness) -> Void) throws(SystemError) {
+        let maximum = Int32(events.count)
+        let epoll = epoll
+        let count = try SystemError.check(
+            "epoll_wait", unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait(epoll, $0.baseAddress, maximum, milliseconds) })
+        for i in 0..<Int(count) { visit(events[i].token, Readiness(rawValue: events[i].readiness)) }
+    }
+}
+
+/// An eventfd: wakes whoever polls it. Any thread may signal.
+public final class WakeDescriptor: Sendable {
+    public let descriptor: Int32
+    public init() throws(SystemError) { descriptor = try SystemError.check("eventfd", clinux_eventfd()) }
+    deinit { Socket.close(descriptor) }
+    public func signal() { _ = clinux_eventfd_signal(descriptor) }
+    public func clear() { _ = clinux_eventfd_clear(descriptor) }
+}

@@ -1,0 +1,74 @@
+internal import JSON
+
+/// The attributes of a CloudEvent (CloudEvents 1.0 §3.1) that the hub uses, checked.
+struct CloudEvent {
+    private let id: String
+    private let source: String
+    private let type: String
+    private let trace: String?
+    private let data: JSONValue?
+
+    /// Structured mode (JSON event format §3). The record's `traceparent` header stands in for a missing extension.
+    init(structured value: JSONValue, _ headers: EventHeaders) throws(EventRejection) {
+        guard let object = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
+        if let encoded = object["data_base64"], encoded != .null {
+            throw EventRejection(.base64Data, "data_base64: send the data as JSON in data")
+        }
+        try self.init(trace: headers["traceparent"], data: object["data"]) { attribute throws(EventRejection) in
+            switch object[attribute] ?? .null {
+            case .null: return nil
+            case .string(let text): return text
+            case .bool, .number, .array, .object: throw EventRejection(.badCloudEvent, "\(attribute): expected a string")
+            }
+        }
+    }
+
+    /// Binary mode: attributes in `ce_` headers.
+    init(_ headers: EventHeaders, data: JSONValue?) throws(EventRejection) {
+        try self.init(trace: headers["traceparent"], data: data) { attribute in headers["ce_" + attribute] }
+    }
+
+    private init(
+        trace: String?, data: JSONValue?, _ attribute: (String) throws(EventRejection) -> String?
+    ) throws(EventRejection) {
+        func required(_ name: String, maximumBytes: Int) throws(EventRejection) -> String {
+            guard let text = try attribute(name), Identifier.isAcceptable(text, maximumBytes: maximumBytes) else {
+                throw EventRejection(.badCloudEvent, "\(name): expected a string of 1…\(maximumBytes) bytes without control characters")
+            }
+            return text
+        }
+        let version = try required("specversion", maximumBytes: 16)
+        guard version == "1.0" else { throw EventRejection(.badCloudEvent, "specversion: expected 1.0, got \(version)") }
+        id = try required("id", maximumBytes: EventLimits.nameBytes)
+        source = try required("source", maximumBytes: EventLimits.sourceBytes)
+        type = try required("type", maximumBytes: EventLimits.nameBytes)
+        self.trace = (TraceParent(try attribute("traceparent")) ?? TraceParent(trace))?.text
+        self.data = data
+    }
+
+    func event() throws(EventRejection) -> Event {
+        guard let members = data?.object else { throw EventRejection(.missingData, "data: expected an object with to, title and the rest") }
+        return Event(source: source, id: id, type: type, trace: trace, members: members)
+    }
+}
+
+/// A `traceparent` of W3C Trace Context §3.2; anything else is passed over, as that document asks.
+struct TraceParent {
+    let text: String
+
+    init?(_ text: String?) {
+        guard let text, text.utf8.count == 55 else { return nil }
+        let fields = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard fields.map(\.utf8.count) == [2, 32, 16, 2], fields[0] != "ff" else { return nil }
+        guard fields.allSatisfy({ $0.utf8.allSatisfy(Self.isLowercaseHexDigit) }) else { return nil }
+        guard fields[1...2].allSatisfy({ $0.contains { $0 != "0" } }) else { return nil }
+        self.text = text
+    }
+
+    private static func isLowercaseHexDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,135 @@
+internal import JSON
+
+/// Turns records into entries to be stored: the hub's own JSON, and CloudEvents 1.0 with the same members in their data.
+///
+/// Pure: the same record gives the same entries, so a record read twice is de-duplicated by (source, id).
+public struct EventDecoder: Sendable {
+    public let limits: EventLimits
+
+    public init(limits: EventLimits = EventLimits()) { self.limits = limits }
+
+    public func decode(_ record: EventRecord) -> Decoded {
+        guard let value = record.value else { return .discard(.tombstone) }
+        do throws(EventRejection) {
+            guard value.count <= limits.recordBytes else {
+                throw EventRejection(.tooLarge, "value: \(value.count) bytes; expected at most \(limits.recordBytes)")
+            }
+            var drafts: [EntryDraft] = []
+            for event in try events(in: record, value) {
+                drafts += try EventFields(members: event.members, limits: limits).drafts(of: event)
+            }
+            return .entries(drafts)
+        } catch {
+            return .rejected(error)
+        }
+    }
+
+    private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Event] {
+        let headers = EventHeaders(record.headers)
+        // Parsed at most once, and only for shapes that are JSON.
+        var parsed: JSONValue?
+        func value() throws(EventRejection) -> JSONValue {
+            if let parsed { return parsed }
+            let value = try Self.parse(bytes)
+            parsed = value
+            return value
+        }
+
+        switch try EventShape(headers, value) {
+        case .own:
+            return [try own(try value(), record, trace: TraceParent(headers["traceparent"])?.text)]
+        case .structuredCloudEvent:
+            return [try CloudEvent(structured: try value(), headers).event()]
+        case .binaryCloudEvent:
+            return [try CloudEvent(headers, data: bytes.isEmpty ? nil : try value()).event()]
+        case .cloudEventBatch:
+            guard let batch = try value().array, !batch.isEmpty, batch.count <= limits.batch else {
+                throw EventRejection(.emptyBatch, "expected an array of 1…\(limits.batch) events")
+            }
+            var events: [Event] = []
+            for (index, value) in batch.enumerated() {
+                do throws(EventRejection) {
+                    events.append(try CloudEvent(structured: value, headers).event())
+                } catch {
+                    throw EventRejection(error.reason, "event \(index): \(error.detail)")
+                }
+            }
+            return events
+        case .debezium:
+            throw EventRejection(.unsupportedShape, "this is a Debezium change event")
+        case .foreign(let type):
+            throw EventRejection(.unsupportedContentType, "content-type: \(type.shortened); expected JSON or a JSON CloudEvent")
+        }
+    }
+
+    private static let jsonLimits = JSONLimits(maximumDepth: 32, refusesNUL: true)
+
+    private static func parse(_ bytes: [UInt8]) throws(EventRejection) -> JSONValue {
+        do {
+            return try JSONValue.parse(bytes, limits: jsonLimits)
+        } catch {
+            throw EventRejection(error.reason == .nul ? .nulCharacter : .notJSON, "value: \(error)")
+        }
+    }
+
+    private func own(_ value: JSONValue, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
+        guard let members = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
+        let type = members["type"] ?? .null
+        guard type != .null else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = type.string, Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
+            throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+        }
+        switch members["id"] ?? .null {
+        case .null:
+            return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
+        case .string(let id) where Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes):
+            return Event(source: "hub", id: id, type: type, trace: trace, members: members)
+        case .bool, .number, .string, .array, .object:
+            throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+        }
+    }
+}
+
+/// One event, whatever it was wrapped in.
+struct Event {
+    /// With `id` the key of de-duplication.
+    let source: String
+    let id: String
+    let type: String
+    let trace: String?
+    /// Where `to`, `title` and the rest are.
+    let members: JSONObject
+}
+
+extension EventRecord {
+    /// Names a record that has no id: the same when it is read again, another one when a topic of the same name is made anew
+    /// and its offsets begin at zero again.
+    fileprivate var place: String {
+        var hash = FNV1a()
+        hash.combine(key)
+        hash.combine(value)
+        let digits = String(hash.value, radix: 16)
+        let padding = String(repeating: "0", count: 16 - digits.count)
+        return "\(partition):\(offset):\(timestamp ?? 0):\(padding)\(digits)"
+    }
+}
+
+/// FNV-1a, 64 bits: stable over processes and versions, unlike `Hasher`. It tells records apart; it guards nothing.
+private struct FNV1a {
+    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    /// A missing part differs from an empty one, and each part's length counts.
+    mutating func combine(_ bytes: [UInt8]?) {
+        guard let bytes else { return combine(0xFF) }
+        for byte in bytes { combine(byte) }
+        var length = UInt64(bytes.count)
+        for _ in 0..<8 {
+            combine(UInt8(truncatingIfNeeded: length))
+            length >>= 8
+        }
+    }
+
+    private mutating func combine(_ byte: UInt8) {
+        value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
+    }
+}

@@ -1,0 +1,163 @@
+internal import JSON
+
+/// One page of rules: what the members of an event may hold. A member that is null is a member that is missing; unknown ones are ignored.
+struct EventFields {
+    let members: JSONObject
+    let limits: EventLimits
+
+    func drafts(of event: Event) throws(EventRejection) -> [EntryDraft] {
+        let channels = try targets()
+        let priority = try choice("priority", of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
+        let form = try choice("form", of: EntryDraft.Form.self, else: .badForm) ?? .full
+        let content = try content()
+        let group = try name("group", else: .badGroup)
+        let collapse = try name("collapse", else: .badCollapse)
+        let expiresAt = try expiry()
+        let receiptRequired = try receipt()
+        return channels.map { channel in
+            EntryDraft(
+                channel: channel, source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
+                eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
+                expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
+        }
+    }
+
+    private subscript(_ name: String) -> JSONValue? {
+        guard let value = members[name], value != .null else { return nil }
+        return value
+    }
+
+    // MARK: Targets
+
+    /// Each channel once, in the order of their first mention.
+    private func targets() throws(EventRejection) -> [Channel] {
+        guard let to = self["to"] else { throw EventRejection(.noTargets, "to: missing") }
+        let names = to.array ?? [to]
+        guard !names.isEmpty else { throw EventRejection(.noTargets, "to: empty") }
+        guard names.count <= limits.targets else {
+            throw EventRejection(.tooManyTargets, "to: \(names.count) targets; expected at most \(limits.targets)")
+        }
+        var channels: [Channel] = []
+        // By bytes, as the store compares names; Swift's own equality takes `é` in its two encodings for one.
+        var seen: Set<[UInt8]> = []
+        for (index, name) in names.enumerated() {
+            guard let text = name.string, let channel = Self.channel(target: text) else {
+                throw EventRejection(.badTarget, "to: target \(index) is not user:<id>, broadcast:<name> or conversation:<uuid>")
+            }
+            if seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
+        }
+        return channels
+    }
+
+    private static func channel(target: String) -> Channel? {
+        let prefix = "user:"
+        if target.hasPrefix(prefix) { return UserID(String(target.dropFirst(prefix.count))).map(Channel.inbox) }
+        guard let channel = Channel(storedName: target), channel.kind != .inbox else { return nil }
+        return channel
+    }
+
+    // MARK: Content
+
+    private func content() throws(EventRejection) -> String {
+        var content = MemberText()
+        if let title = try localized("title", else: .badTitle) { content.add("title", value: title) }
+        if let body = try localized("body", else: .badBody) { content.add("body", value: body) }
+        if let context = self["context"] {
+            guard context.string != nil || context.object != nil else {
+                throw EventRejection(.badContext, "context: expected a string or an object")
+            }
+            content.add("context", value: context)
+        }
+        if let link = try link() { content.add("link", string: link) }
+        if let data = self["data"] { content.add("data", value: data) }
+        guard content.bytes.count <= limits.contentBytes else {
+            throw EventRejection(
+                .tooLarge, "title, body, context, link and data: \(content.bytes.count) bytes; expected at most \(limits.contentBytes)")
+        }
+        return content.text
+    }
+
+    /// A string, or an object of strings by language tag.
+    private func localized(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> JSONValue? {
+        guard let value = self[name] else { return nil }
+        if value.string != nil { return value }
+        guard let texts = value.object?.members, (1...EventLimits.languages).contains(texts.count),
+            texts.allSatisfy({ Self.isLanguageTag($0.name) && $0.value.string != nil })
+        else { throw EventRejection(reason, "\(name): expected a string, or an object of strings by language") }
+        return value
+    }
+
+    /// The shape of RFC 5646 tags: a language of two to eight letters, then subtags of one to eight letters and digits.
+    private static func isLanguageTag(_ text: String) -> Bool {
+        let subtags = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard subtags.count <= 8, let language = subtags.first, (2...8).contains(language.utf8.count) else { return false }
+        return language.utf8.allSatisfy(\.isLetter)
+            && subtags.allSatisfy { (1...8).contains($0.utf8.count) && $0.utf8.allSatisfy { $0.isLetter || $0.isDigit } }
+    }
+
+    /// A page puts this behind a click: only what leads to a page is let through, never `javascript:` and its like.
+    private func link() throws(EventRejection) -> String? {
+        guard let value = self["link"] else { return nil }
+        guard let link = value.string, Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
+            !link.unicodeScalars.contains(where: { $0 == " " || $0 == "\\" || ($0.value > 0x7F && $0.properties.isWhitespace) }),
+            Self.isAddress(link)
+        else {
+            throw EventRejection(
+                .badLink,
+                "link: expected a path that begins with one /, or an http or https address, of at most \(EventLimits.linkBytes) bytes")
+        }
+        return link
+    }
+
+    private static func isAddress(_ link: String) -> Bool {
+        if link.begins(with: "/") { return !link.begins(with: "//") }
+        let lowercased = link.lowercased()
+        return ["https://", "http://"].contains { lowercased.begins(with: $0) && lowercased.utf8.count > $0.utf8.count }
+    }
+
+    // MARK: Single members
+
+    private func choice<Choice: RawRepresentable & CaseIterable>(
+        _ name: String, of: Choice.Type, else reason: EventRejectionReason
+    ) throws(EventRejection) -> Choice? where Choice.RawValue == String {
+        guard let value = self[name] else { return nil }
+        guard let choice = value.string.flatMap(Choice.init(rawValue:)) else {
+            throw EventRejection(reason, "\(name): expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
+    private func name(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> String? {
+        guard let value = self[name] else { return nil }
+        guard let text = value.string, Identifier.isAcceptable(text, maximumBytes: EventLimits.nameBytes) else {
+            throw EventRejection(reason, "\(name): expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+        }
+        return text
+    }
+
+    private func expiry() throws(EventRejection) -> Timestamp? {
+        guard let value = self["expiresAt"] else { return nil }
+        if let text = value.string, let time = Timestamp(rfc3339: text) { return time }
+        if let milliseconds = value.int64, (0...Timestamp.latest.milliseconds).contains(milliseconds) {
+            return Timestamp(milliseconds: milliseconds)
+        }
+        throw EventRejection(.badExpiresAt, "expiresAt: expected an RFC 3339 time, or milliseconds since 1970")
+    }
+
+    private func receipt() throws(EventRejection) -> Bool {
+        guard let value = self["receipt"] else { return false }
+        if let required = value.bool { return required }
+        guard value == "required" else { throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false") }
+        return true
+    }
+}
+
+extension String {
+    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser does.
+    fileprivate func begins(with prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
+    fileprivate var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+}

@@ -1,0 +1,70 @@
+internal import JSON
+
+/// The kinds of record, told apart by content type, headers and a few members.
+enum EventShape: Equatable {
+    /// The hub's own JSON.
+    case own
+    /// CloudEvents 1.0, Kafka protocol binding §3.3: envelope and data in one JSON object.
+    case structuredCloudEvent
+    /// JSON batch format §4: an array of those.
+    case cloudEventBatch
+    /// Kafka protocol binding §3.2: attributes in `ce_` headers, the value is the data.
+    case binaryCloudEvent
+    /// A row change of Debezium, with or without its schema.
+    case debezium
+    /// Data in a format that is not JSON.
+    case foreign(contentType: String)
+
+    init(_ headers: EventHeaders, _ value: () throws(EventRejection) -> JSONValue) throws(EventRejection) {
+        let type = headers.mediaType
+        if type == "application/cloudevents-batch+json" {
+            self = .cloudEventBatch
+        } else if type == "application/cloudevents" || type == "application/cloudevents+json" {
+            self = .structuredCloudEvent
+        } else if let type, !Self.isJSON(type) {
+            self = .foreign(contentType: type)
+        } else if headers["ce_specversion"] != nil || headers["ce_id"] != nil {
+            self = .binaryCloudEvent
+        } else {
+            self.init(try value())
+        }
+    }
+
+    private init(_ value: JSONValue) {
+        if value["specversion"] != nil {
+            self = .structuredCloudEvent
+        } else if Self.isChange(value) || (value["schema"] != nil && value["payload"].map(Self.isChange) == true) {
+            self = .debezium
+        } else {
+            self = .own
+        }
+    }
+
+    private static func isChange(_ value: JSONValue) -> Bool {
+        value["op"]?.string != nil && value["source"]?.object != nil && (value["before"] != nil || value["after"] != nil)
+    }
+
+    private static func isJSON(_ type: String) -> Bool {
+        type == "application/json" || type == "text/json" || type.hasSuffix("+json")
+    }
+}
+
+/// A record's headers, looked up without regard to case.
+struct EventHeaders {
+    private let headers: [EventRecord.Header]
+
+    init(_ headers: [EventRecord.Header]) { self.headers = headers }
+
+    /// The first header of that name (given in lower case) if its value is UTF-8.
+    subscript(_ name: String) -> String? {
+        guard let value = headers.first(where: { $0.name.lowercased() == name })?.value else { return nil }
+        return String(validating: value, as: UTF8.self)
+    }
+
+    /// The content type without its parameters, in lower case; nil when there is none.
+    var mediaType: String? {
+        guard let text = self["content-type"]?.prefix(while: { $0 != ";" }).lowercased() else { return nil }
+        let type = text.filter { !$0.isWhitespace }
+        return type.isEmpty ? nil : type
+    }
+}

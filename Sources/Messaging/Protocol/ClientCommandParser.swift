@@ -1,0 +1,135 @@
+internal import JSON
+
+extension ClientCommand {
+    /// Parses a text message: one command per line. Each line is judged alone, in order; blank lines are passed over.
+    ///
+    /// A message without any command, and the first line beyond `limits.commandsPerMessage`, give one rejection without an id.
+    public static func parse(
+        _ message: Span<UInt8>, limits: CommandLimits, _ deliver: (Result<ClientCommand, CommandRejection>) -> Void
+    ) {
+        var count = 0
+        var start = 0
+        while start < message.count {
+            var end = start
+            var isBlank = true
+            while end < message.count, message[end] != newline {
+                if !message[end].isBlank { isBlank = false }
+                end += 1
+            }
+            if !isBlank {
+                guard count < limits.commandsPerMessage else {
+                    deliver(
+                        .failure(CommandRejection(id: nil, .limitExceeded, "a message holds at most \(limits.commandsPerMessage) commands"))
+                    )
+                    return
+                }
+                count += 1
+                deliver(parse(line: start..<end, of: message, limits))
+            }
+            start = end + 1
+        }
+        if count == 0 { deliver(.failure(CommandRejection(id: nil, .badJSON, "the message is empty"))) }
+    }
+
+    /// The results of `parse` in an array.
+    public static func parse(_ message: [UInt8], limits: CommandLimits) -> [Result<ClientCommand, CommandRejection>] {
+        var results: [Result<ClientCommand, CommandRejection>] = []
+        parse(message.span, limits: limits) { results.append($0) }
+        return results
+    }
+
+    private static func parse(
+        line: Range<Int>, of bytes: Span<UInt8>, _ limits: CommandLimits
+    ) -> Result<ClientCommand, CommandRejection> {
+        var members = CommandMembers()
+        do throws(CommandFault) {
+            try members.read(line, of: bytes)
+            return .success(try members.command(in: bytes, limits))
+        } catch {
+            return .failure(CommandRejection(id: members.id(in: bytes), error.code, error.message))
+        }
+    }
+}
+
+private let newline = UInt8(ascii: "\n")
+
+extension UInt8 {
+    fileprivate var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0D }
+}
+
+/// A rejection whose id is not known yet.
+struct CommandFault: Error {
+    let code: ErrorCode
+    let message: String
+
+    init(_ code: ErrorCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    static func badRequest(_ member: CommandMember, _ expected: String) -> CommandFault {
+        CommandFault(.badRequest, "\(member.name): expected \(expected)")
+    }
+}
+
+/// Every member of any command, named as on the wire; others are ignored. The raw value is its place in `CommandMembers`.
+enum CommandMember: Int, CaseIterable {
+    case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit
+
+    var name: String { String(describing: self) }
+
+    private static let words = allCases.map { JSONSlice.word($0.name) }
+
+    static func place(of name: JSONSlice, in bytes: Span<UInt8>) -> Int? {
+        var word = name.word(in: bytes)
+        // An escaped name is as good as a plain one (RFC 8259 §8.3).
+        if name.hasEscapes, let text = name.string(in: bytes) { word = JSONSlice.word(text) }
+        return words.firstIndex(of: word)
+    }
+}
+
+/// The members of one line, found but not yet judged: reading goes to the end of the line first, so that a rejection can name the id.
+struct CommandMembers {
+    private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
+
+    static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
+
+    /// Checks the whole line and keeps where the known members are.
+    mutating func read(_ line: Range<Int>, of bytes: Span<UInt8>) throws(CommandFault) {
+        do throws(JSONError) {
+            var scanner = JSONScanner(bytes, line, limits: Self.limits)
+            guard try scanner.kind(in: bytes) == .object else {
+                _ = try scanner.value(in: bytes)
+                try scanner.finish(in: bytes)
+                throw JSONError(.unexpectedByte, at: line.lowerBound)
+            }
+            var more = try scanner.enterObject(in: bytes)
+            while more {
+                let name = try scanner.name(in: bytes)
+                let place = CommandMember.place(of: name, in: bytes)
+                let value = try scanner.value(in: bytes)
+                if let place {
+                    guard slices[place] == nil else { throw JSONError(.duplicateMember, at: name.range.lowerBound) }
+                    slices[place] = value
+                }
+                more = try scanner.another(in: .object, bytes)
+            }
+            try scanner.finish(in: bytes)
+        } catch {
+            let place = JSONError(error.reason, at: error.offset - line.lowerBound)
+            throw CommandFault(.badJSON, "a command is one JSON object on one line: \(place)")
+        }
+    }
+
+    /// The id when there is a good one, whatever else is wrong.
+    func id(in bytes: Span<UInt8>) -> UInt64? {
+        guard let id = self[.id]?.unsignedInteger(in: bytes), id <= ClientCommand.maximumNumber else { return nil }
+        return id
+    }
+
+    /// A member's value; nil when it is missing or null.
+    subscript(_ member: CommandMember) -> JSONSlice? {
+        guard let slice = slices[member.rawValue], slice.kind != .null else { return nil }
+        return slice
+    }
+}

@@ -1,0 +1,80 @@
+internal import JSON
+
+/// Why a command was refused, in `{"re":…,"error":{"code":…}}`. The raw value is the code on the wire.
+public enum ErrorCode: String, CaseIterable, Sendable {
+    case badJSON = "bad_json"
+    case badRequest = "bad_request"
+    case unknownType = "unknown_type"
+    case notConnected = "not_connected"
+    case alreadyConnected = "already_connected"
+    case invalidToken = "invalid_token"
+    case tokenExpired = "token_expired"
+    case tokenRevoked = "token_revoked"
+    case subjectChanged = "subject_changed"
+    case forbidden
+    case unknownChannel = "unknown_channel"
+    case notSubscribed = "not_subscribed"
+    case notSent = "not_sent"
+    case positionUnknown = "position_unknown"
+    case tooLarge = "too_large"
+    case limitExceeded = "limit_exceeded"
+    case rateLimited = "rate_limited"
+    case overloaded
+    case unavailable
+    case `internal`
+
+    /// The one table: documentation and the clients' copies are made from it.
+    private var row: (isTemporary: Bool, meaning: String, advice: String) {
+        switch self {
+        case .badJSON: (false, "The line is not strict JSON (RFC 8259).", "Correct the client.")
+        case .badRequest:
+            (false, "A member is missing, of the wrong kind or out of its range; the message names it.", "Correct the client.")
+        case .unknownType: (false, "The hub knows no command of this type.", "Do without it: the hub may be older than the client.")
+        case .notConnected: (false, "A command came before the reply to connect.", "Send connect and wait for its reply.")
+        case .alreadyConnected: (false, "A second connect on one connection.", "Use refresh for a new token.")
+        case .invalidToken: (false, "The token cannot be trusted or is not for this hub.", "Get a new token.")
+        case .tokenExpired: (false, "The token has expired.", "Get a new token.")
+        case .tokenRevoked: (false, "The token has been revoked.", "Get a new token; the user may have to sign in again.")
+        case .subjectChanged: (false, "The new token belongs to somebody else.", "Open another connection for another user.")
+        case .forbidden: (false, "The user may not do this here, or the channel does not exist.", "Do not repeat it.")
+        case .unknownChannel: (false, "This is not the name of a channel.", "Use inbox, broadcast:<name> or conversation:<uuid>.")
+        case .notSubscribed: (false, "The session does not follow this channel.", "Subscribe first.")
+        case .notSent: (false, "The entry was never sent to this session.", "Acknowledge only what was received.")
+        case .positionUnknown:
+            (false, "since lies beyond the newest entry of the channel.", "Subscribe again without since, and drop what was kept.")
+        case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")
+        case .limitExceeded: (false, "A number is beyond the announced limit.", "Ask for less.")
+        case .rateLimited: (true, "Too many commands in too short a time.", "Repeat after retryAfterMs.")
+        case .overloaded: (true, "The hub has too much to do.", "Repeat after retryAfterMs, or after a growing pause.")
+        case .unavailable:
+            (true, "Something the command needs is away; nothing was done.", "Repeat after retryAfterMs, or after a growing pause.")
+        case .internal:
+            (true, "The hub failed; the command may or may not have taken effect.", "Repeat it with the same key after a growing pause.")
+        }
+    }
+
+    /// Whether the same command may succeed later.
+    public var isTemporary: Bool { row.isTemporary }
+    /// One English sentence: what happened.
+    public var meaning: String { row.meaning }
+    /// One English sentence: what the client does about it.
+    public var advice: String { row.advice }
+
+    /// The table for `docs/PROTOCOL.md`.
+    public static var markdownTable: String {
+        "| code | temporary | meaning | what the client does |\n|---|---|---|---|\n"
+            + allCases.map { "| `\($0.rawValue)` | \($0.isTemporary ? "yes" : "no") | \($0.meaning) | \($0.advice) |\n" }.joined()
+    }
+
+    /// The table for client libraries: `[{"code","temporary","meaning","advice"}…]`.
+    public static var jsonTable: String {
+        JSONValue.array(
+            allCases.map {
+                [
+                    "code": .string($0.rawValue), "temporary": .bool($0.isTemporary), "meaning": .string($0.meaning),
+                    "advice": .string($0.advice),
+                ]
+            }
+        ).text
+    }
+}

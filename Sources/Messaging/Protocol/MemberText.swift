@@ -1,0 +1,37 @@
+internal import JSON
+
+/// The inside of a JSON object under construction: members with commas between them, without the braces.
+struct MemberText {
+    private(set) var bytes: [UInt8] = []
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// `name` is one of ours and needs no escape.
+    mutating func add(_ name: String, string: String) {
+        begin(name)
+        bytes.appendJSONString(string)
+    }
+
+    mutating func add(_ name: String, integer: UInt64) {
+        begin(name)
+        bytes.appendInteger(integer)
+    }
+
+    /// `json` is the text of a value that was parsed.
+    mutating func add(_ name: String, json: String) {
+        begin(name)
+        bytes.appendText(json)
+    }
+
+    mutating func add(_ name: String, value: JSONValue) {
+        begin(name)
+        value.write(into: &bytes)
+    }
+
+    private mutating func begin(_ name: String) {
+        if !bytes.isEmpty { bytes.append(UInt8(ascii: ",")) }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.appendText(name)
+        bytes.appendText("\":")
+    }
+}

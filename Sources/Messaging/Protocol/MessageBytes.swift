@@ -1,0 +1,107 @@
+internal import JSON
+
+// The pieces that server messages share. Member names are ours and need no escape.
+extension [UInt8] {
+    /// The channel's name on the wire as a JSON string, without building it first.
+    mutating func append(channel: Channel) {
+        switch channel {
+        case .inbox:
+            appendText(#""inbox""#)
+        case .broadcast(let name):
+            appendText(#""broadcast:"#)
+            appendEscaped(name)
+            append(UInt8(ascii: "\""))
+        case .conversation(let id):
+            appendText(#""conversation:"#)
+            appendText(id.text)
+            append(UInt8(ascii: "\""))
+        }
+    }
+
+    mutating func begin(replyTo id: UInt64, about channel: Channel) {
+        appendText(#"{"re":"#)
+        appendInteger(id)
+        appendText(#","ok":{"channel":"#)
+        append(channel: channel)
+    }
+
+    private mutating func begin(member name: String) {
+        appendText(",\"")
+        appendText(name)
+        appendText("\":")
+    }
+
+    /// Nothing when nil.
+    mutating func append(member name: String, string: String?) {
+        guard let string else { return }
+        begin(member: name)
+        appendJSONString(string)
+    }
+
+    mutating func append(member name: String, integer: some FixedWidthInteger) {
+        begin(member: name)
+        appendInteger(integer)
+    }
+
+    mutating func append(member name: String, bool: Bool) {
+        begin(member: name)
+        appendText(bool ? "true" : "false")
+    }
+
+    mutating func append(member name: String, time: Timestamp) {
+        begin(member: name)
+        append(UInt8(ascii: "\""))
+        time.writeRFC3339(into: &self)
+        append(UInt8(ascii: "\""))
+    }
+
+    mutating func append<Item>(list: [Item], _ write: (Item, inout [UInt8]) -> Void) {
+        var isFirst = true
+        for element in list {
+            if !isFirst { append(UInt8(ascii: ",")) }
+            isFirst = false
+            write(element, &self)
+        }
+    }
+
+    mutating func append(cursor: Cursor) {
+        append(member: "delivered", integer: cursor.delivered.rawValue)
+        append(member: "seen", integer: cursor.seen.rawValue)
+        append(member: "read", integer: cursor.read.rawValue)
+        appendText(#","readAlso":["#)
+        append(list: cursor.readAlso) { range, output in
+            output.append(UInt8(ascii: "["))
+            output.appendInteger(range.lowerBound)
+            output.append(UInt8(ascii: ","))
+            output.appendInteger(range.upperBound)
+            output.append(UInt8(ascii: "]"))
+        }
+        append(UInt8(ascii: "]"))
+    }
+
+    mutating func append(counters: Counters) {
+        append(member: "unread", integer: counters.unread)
+        append(member: "unseen", integer: counters.unseen)
+        append(member: "urgent", integer: counters.urgent)
+    }
+
+    /// `ChannelState` of the protocol.
+    mutating func append(place: ChannelPlace) {
+        let state = place.state
+        appendText(#"{"channel":"#)
+        append(channel: state.channel)
+        append(member: "kind", string: state.channel.kind.rawValue)
+        append(member: "head", integer: state.head.rawValue)
+        append(cursor: state.cursor)
+        append(counters: state.counters)
+        append(member: "version", integer: state.version)
+        if state.channel.kind == .conversation {
+            appendText(#","members":["#)
+            append(list: state.members) { user, output in output.appendJSONString(user.name) }
+            append(UInt8(ascii: "]"))
+        }
+        append(member: "subscribed", bool: place.isSubscribed)
+        if let since = place.since { append(member: "since", integer: since.rawValue) }
+        append(UInt8(ascii: "}"))
+    }
+}

@@ -1,0 +1,135 @@
+internal import JSON
+
+/// Encoders of everything the hub says: each appends one JSON object (no line end) to bytes the caller owns.
+/// Messages joined into one frame are separated with `\n`.
+///
+/// A push has a `type` and no `re`; a reply (see `ServerReplies.swift`) has `re` and no `type`.
+public enum ServerMessage {
+    /// An entry of a channel. The same bytes serve every session that follows it; `replay` marks one read from the store.
+    public static func entry(_ entry: Entry, replay: Bool = false, into output: inout [UInt8]) {
+        let draft = entry.draft
+        output.appendText(#"{"type":"entry","channel":"#)
+        output.append(channel: draft.channel)
+        output.appendText(#","seq":"#)
+        output.appendInteger(entry.seq.rawValue)
+        output.appendText(#","id":"#)
+        output.appendJSONString(draft.id)
+        output.appendText(#","kind":""#)
+        output.appendText(draft.kind.rawValue)
+        output.appendText(#"","event":"#)
+        output.appendJSONString(draft.eventType)
+        output.appendText(#","priority":""#)
+        output.appendText(draft.priority.rawValue)
+        output.appendText(#"","form":""#)
+        output.appendText(draft.form.rawValue)
+        output.append(UInt8(ascii: "\""))
+        output.append(member: "sender", string: draft.sender?.name)
+        if !draft.content.isEmpty {
+            output.append(UInt8(ascii: ","))
+            output.appendText(draft.content)
+        }
+        output.append(member: "group", string: draft.group)
+        output.append(member: "collapse", string: draft.collapse)
+        output.append(member: "createdAt", time: entry.createdAt)
+        if let expiresAt = draft.expiresAt { output.append(member: "expiresAt", time: expiresAt) }
+        if draft.receiptRequired { output.appendText(#","receipt":"required""#) }
+        output.append(member: "trace", string: draft.trace)
+        if replay { output.appendText(#","replay":true"#) }
+        output.append(UInt8(ascii: "}"))
+    }
+
+    /// To the user's other sessions, after a cursor of theirs moved.
+    public static func cursor(_ state: ChannelState, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"cursor","channel":"#)
+        output.append(channel: state.channel)
+        output.append(cursor: state.cursor)
+        output.append(member: "version", integer: state.version)
+        output.append(UInt8(ascii: "}"))
+    }
+
+    /// To the other members of a conversation: how far `user` has come.
+    public static func receipt(_ channel: Channel, of user: UserID, delivered: Seq, read: Seq, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"receipt","channel":"#)
+        output.append(channel: channel)
+        output.append(member: "user", string: user.name)
+        output.append(member: "delivered", integer: delivered.rawValue)
+        output.append(member: "read", integer: read.rawValue)
+        output.append(UInt8(ascii: "}"))
+    }
+
+    /// One channel's numbers within `counters`.
+    public struct ChannelCounters: Equatable, Sendable {
+        public var channel: Channel
+        public var counters: Counters
+        public var version: UInt64
+
+        public init(channel: Channel, counters: Counters, version: UInt64) {
+            self.channel = channel
+            self.counters = counters
+            self.version = version
+        }
+    }
+
+    /// Absolute numbers: of the channels that changed, and the totals over all that the session follows.
+    public static func counters(version: UInt64, _ channels: [ChannelCounters], totals: Counters, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"counters","version":"#)
+        output.appendInteger(version)
+        output.appendText(#","channels":["#)
+        output.append(list: channels) { line, output in
+            output.appendText(#"{"channel":"#)
+            output.append(channel: line.channel)
+            output.append(counters: line.counters)
+            output.append(member: "version", integer: line.version)
+            output.append(UInt8(ascii: "}"))
+        }
+        output.appendText(#"],"totals":{"unread":"#)
+        output.appendInteger(totals.unread)
+        output.append(member: "unseen", integer: totals.unseen)
+        output.append(member: "urgent", integer: totals.urgent)
+        output.appendText("}}")
+    }
+
+    /// Ephemeral; may be lost.
+    public enum Signal: Equatable, Sendable {
+        /// Everything up to `seq` has been sent; what follows comes as it happens.
+        case live(Channel, Seq)
+        case typing(Channel, by: UserID)
+        /// Somebody opened a conversation with this user.
+        case conversation(Channel, with: UserID)
+        /// The right to follow the channel is gone.
+        case unsubscribed(Channel)
+    }
+
+    public static func signal(_ signal: Signal, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"signal","signal":""#)
+        switch signal {
+        case .live(let channel, let seq):
+            output.appendText(#"live","channel":"#)
+            output.append(channel: channel)
+            output.append(member: "seq", integer: seq.rawValue)
+        case .typing(let channel, let user):
+            output.appendText(#"typing","channel":"#)
+            output.append(channel: channel)
+            output.append(member: "user", string: user.name)
+        case .unsubscribed(let channel):
+            output.appendText(#"unsubscribed","channel":"#)
+            output.append(channel: channel)
+        case .conversation(let channel, let user):
+            output.appendText(#"conversation","channel":"#)
+            output.append(channel: channel)
+            output.append(member: "user", string: user.name)
+        }
+        output.append(UInt8(ascii: "}"))
+    }
+
+    /// Just before a close. The client waits `afterMs` and then a random part of `spreadMs` before it reconnects.
+    public static func bye(_ code: CloseCode, afterMs: UInt64 = 0, spreadMs: UInt64 = 0, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"bye","code":"#)
+        output.appendInteger(code.rawValue)
+        output.append(member: "reason", string: code.reason)
+        output.append(member: "reconnect", bool: code.advice.reconnects)
+        output.append(member: "afterMs", integer: afterMs)
+        output.append(member: "spreadMs", integer: spreadMs)
+        output.append(UInt8(ascii: "}"))
+    }
+}

@@ -1,0 +1,200 @@
+/// Names one session on one event loop; never reused while anything may still refer to it.
+public struct SessionKey: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// One session's place in one channel: what it was sent, and the server's counters for it.
+///
+/// Invariant: every entry up to `position` was pushed to the session, or lies before the position it started from.
+/// While `phase` is `live` nothing above `position` exists that the loop has seen.
+public struct Subscriber: Equatable, Sendable {
+    public enum Phase: UInt8, Equatable, Sendable {
+        /// Registered; where it starts is not known yet.
+        case opening
+        /// Reads pages from the store until it has caught up.
+        case replaying
+        /// Takes entries from the bus.
+        case live
+    }
+
+    public enum Admission: Equatable, Sendable {
+        /// Push it.
+        case deliver
+        /// Already pushed, or a page will bring it.
+        case skip
+        /// The entries between are missing: read them from the store.
+        case replay
+    }
+
+    public let key: SessionKey
+    /// The loop's number for the user: an author's own entries do not count as unread.
+    public let user: UInt32
+    /// How frames are encoded for this session; equal formats share one payload.
+    public let format: UInt8
+    public private(set) var phase: Phase
+    /// Counters have changed since the session was last told.
+    public var isCountersStale = false
+    /// A page was ordered from the store and has not come yet.
+    public var isReading = false
+    public private(set) var position: Seq
+    /// The newest entry that passed by while not live.
+    public private(set) var wanted: Seq
+    /// `counters` include every entry up to here.
+    public private(set) var countedTo: Seq
+    public private(set) var cursorVersion: UInt64
+    public private(set) var counters: Counters
+
+    public init(key: SessionKey, user: UInt32, format: UInt8) {
+        self.key = key
+        self.user = user
+        self.format = format
+        phase = .opening
+        position = .zero
+        wanted = .zero
+        countedTo = .zero
+        cursorVersion = 0
+        counters = Counters()
+    }
+
+    public var version: UInt64 { countedTo.rawValue &+ cursorVersion }
+
+    /// The store told where the channel stands. `since` is where the client wants to go on; nil starts at the head.
+    /// - Returns: true when pages must be read first; false when it is live at once.
+    public mutating func open(_ state: ChannelState, since: Seq?) -> Bool {
+        position = since ?? state.head
+        adopt(state)
+        isCountersStale = false
+        let behind = max(state.head, wanted) > position
+        phase = behind ? .replaying : .live
+        return behind
+    }
+
+    /// A client that asks again from an earlier position gets the entries again.
+    public mutating func rewind(to since: Seq) {
+        wanted = max(wanted, position)
+        position = since
+        phase = .replaying
+    }
+
+    /// Events were missed: whatever is newer than `position` must be read.
+    public mutating func suspect() {
+        if phase == .live { phase = .replaying }
+    }
+
+    /// A committed entry passes by.
+    public mutating func admit(_ seq: Seq, author: UInt32, isUrgent: Bool, isCongested: Bool) -> Admission {
+        switch phase {
+        case .opening, .replaying:
+            wanted = max(wanted, seq)
+            return .skip
+        case .live:
+            guard seq > position else { return .skip }
+            guard seq == position.next, !isCongested else {
+                wanted = max(wanted, seq)
+                phase = .replaying
+                return .replay
+            }
+            position = seq
+            count(seq, author: author, isUrgent: isUrgent)
+            return .deliver
+        }
+    }
+
+    /// An entry of a page; false when it was already pushed.
+    public mutating func admitReplayed(_ seq: Seq, author: UInt32, isUrgent: Bool) -> Bool {
+        guard seq > position else { return false }
+        position = seq
+        count(seq, author: author, isUrgent: isUrgent)
+        return true
+    }
+
+    /// A page ended. True: everything is there, the session is live now. False: read the next page.
+    public mutating func finishPage(head: Seq, more: Bool) -> Bool {
+        if more { return false }
+        // Entries removed by retention leave holes at the start; nothing below the head is missing after a last page.
+        position = max(position, head)
+        guard wanted <= position else { return false }
+        phase = .live
+        return true
+    }
+
+    /// Takes over what the store computed in one snapshot. False when newer entries were counted since: ask again.
+    @discardableResult
+    public mutating func adopt(_ state: ChannelState) -> Bool {
+        guard state.cursorVersion >= cursorVersion else { return true }
+        guard state.head >= countedTo else { return false }
+        countedTo = state.head
+        cursorVersion = state.cursorVersion
+        if counters != state.counters {
+            counters = state.counters
+            isCountersStale = true
+        }
+        return true
+    }
+
+    private mutating func count(_ seq: Seq, author: UInt32, isUrgent: Bool) {
+        guard seq > countedTo else { return }
+        countedTo = seq
+        guard author != user else { return }
+        counters.unread &+= 1
+        counters.unseen &+= 1
+        if isUrgent { counters.urgent &+= 1 }
+        isCountersStale = true
+    }
+}
+
+/// The sessions of one loop that follow one channel. Places never move, so a fan-out may be cut into slices
+/// while sessions come and go: one that registers meanwhile reads the entry from the store.
+public struct Roster: Sendable {
+    public let channel: Channel
+    public private(set) var count = 0
+    private var places: ContiguousArray<Subscriber?> = []
+    private var free: [UInt32] = []
+
+    public init(channel: Channel) { self.channel = channel }
+
+    /// One past the last place ever used.
+    public var end: Int { places.count }
+    public var isEmpty: Bool { count == 0 }
+
+    public mutating func add(_ subscriber: Subscriber) -> Int {
+        count += 1
+        if let place = free.popLast() {
+            places[Int(place)] = subscriber
+            return Int(place)
+        }
+        places.append(subscriber)
+        return places.count - 1
+    }
+
+    public mutating func remove(at place: Int) {
+        guard places.indices.contains(place), places[place] != nil else { return }
+        places[place] = nil
+        count -= 1
+        free.append(UInt32(truncatingIfNeeded: place))
+    }
+
+
+    public func subscriber(at place: Int) -> Subscriber? { places[place] }
+
+    /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.
+    public mutating func visit(_ places: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
+        var place = places.lowerBound
+        let end = min(places.upperBound, self.places.count)
+        while place < end {
+            if self.places[place] != nil {
+                let goesOn = body(place, &self.places[place]!)
+                if !goesOn { return place + 1 }
+            }
+            place += 1
+        }
+        return place
+    }
+
+    /// Changes a subscriber in its place.
+    public mutating func update<Result>(_ place: Int, _ change: (inout Subscriber) -> Result) -> Result? {
+        guard places.indices.contains(place), places[place] != nil else { return nil }
+        return change(&places[place]!)
+    }
+}

@@ -1,0 +1,101 @@
+internal import COpenSSL
+
+/// The public half of a signature key pair: RSA, an elliptic curve of RFC 7518, or an Edwards curve of RFC 8037.
+public final class PublicKey: Sendable {
+    public enum Family: Hashable, Sendable {
+        case rsa(bits: Int)
+        case elliptic(Curve)
+        case edwards(EdwardsCurve)
+    }
+
+    public let family: Family
+    private let handle: KeyHandle
+
+    /// Builds the key from its numbers and checks them: a point must lie on its curve, and not be the neutral element.
+    public convenience init(_ numbers: KeyNumbers) throws(KeyFailure) {
+        let encoded = try numbers.subjectPublicKeyInfo()
+        let made = unsafe encoded.withUnsafeBufferPointer { buffer in
+            var position = buffer.baseAddress
+            return unsafe d2i_PUBKEY(nil, &position, buffer.count)
+        }
+        guard let read = unsafe made else { throw .invalid(OpenSSLFailure.taken(from: "d2i_PUBKEY").reason) }
+        try self.init(checking: unsafe KeyHandle(adopting: read))
+    }
+
+    /// Reads a SubjectPublicKeyInfo (`-----BEGIN PUBLIC KEY-----`, RFC 7468 §13).
+    public convenience init(pem: String) throws(KeyFailure) {
+        let text = try MemoryText.holding(pem)
+        guard let read = unsafe hub_pem_read_public(text.bio) else {
+            throw .unreadablePEM(OpenSSLFailure.taken(from: "PEM_read_bio_PUBKEY").reason)
+        }
+        try self.init(checking: unsafe KeyHandle(adopting: read))
+    }
+
+    init(checking handle: KeyHandle) throws(KeyFailure) {
+        family = Family(try handle.family())
+        try Self.check(handle)
+        self.handle = handle
+    }
+
+    /// The numbers of the key, as a JWK writes them.
+    public func numbers() throws(KeyFailure) -> KeyNumbers {
+        try handle.numbers(of: try handle.family())
+    }
+
+    /// SubjectPublicKeyInfo in PEM.
+    public func pem() throws(KeyFailure) -> String {
+        let text = try MemoryText()
+        guard unsafe PEM_write_bio_PUBKEY(text.bio, handle.pointer) == 1 else {
+            throw .libcrypto(.taken(from: "PEM_write_bio_PUBKEY"))
+        }
+        return text.contents
+    }
+
+    /// Whether `signature` is one of `message` by this key. A scheme the key cannot have is simply not valid.
+    public func isValid(_ signature: Span<UInt8>, for message: Span<UInt8>, scheme: SignatureScheme) -> Bool {
+        switch (family, scheme) {
+        case (.rsa(let bits), .rsaPKCS1), (.rsa(let bits), .rsaPSS):
+            // RFC 8017 §8.1.2 and §8.2.2, step 1: exactly as long as the modulus.
+            guard signature.count == (bits + 7) / 8 else { return false }
+            return verify(signature, message, scheme)
+        case (.elliptic(let curve), .ecdsa):
+            guard let der = ECDSASignature(fixedWidth: signature, curve: curve)?.der else { return false }
+            return verify(der.span, message, scheme)
+        case (.edwards(let curve), .edwards):
+            guard signature.count == curve.signatureByteCount else { return false }
+            return verify(signature, message, scheme)
+        case (.rsa, .ecdsa), (.rsa, .edwards), (.elliptic, .rsaPKCS1), (.elliptic, .rsaPSS), (.elliptic, .edwards),
+            (.edwards, .rsaPKCS1), (.edwards, .rsaPSS), (.edwards, .ecdsa):
+            return false
+        }
+    }
+
+    private func verify(_ signature: Span<UInt8>, _ message: Span<UInt8>, _ scheme: SignatureScheme) -> Bool {
+        // A failed verification leaves its reason on this thread's queue.
+        defer { ERR_clear_error() }
+        guard let operation = SignatureOperation.started(.verify, key: handle, scheme: scheme) else { return false }
+        return operation.isValid(signature, for: message)
+    }
+}
+
+extension PublicKey.Family {
+    init(_ family: KeyHandle.Family) {
+        switch family {
+        case .rsa(let bits): self = .rsa(bits: bits)
+        case .elliptic(let curve): self = .elliptic(curve)
+        case .edwards(let curve): self = .edwards(curve)
+        }
+    }
+}
+
+extension PublicKey {
+    private static func check(_ handle: KeyHandle) throws(KeyFailure) {
+        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, handle.pointer, nil) else {
+            throw .libcrypto(.taken(from: "EVP_PKEY_CTX_new_from_pkey"))
+        }
+        defer { unsafe EVP_PKEY_CTX_free(context) }
+        guard unsafe EVP_PKEY_public_check(context) == 1 else {
+            throw .invalid(OpenSSLFailure.taken(from: "EVP_PKEY_public_check").reason)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import CPostgres
+
+/// What one statement returned. Owns libpq's result; values are read in place.
+///
+/// Every reader answers nil for null, for a column that is not there, and for a value of another width:
+/// a surprising database is a failure to handle, not a trap.
+@safe public final class Rows {
+    let result: OpaquePointer
+    public let count: Int
+    public let columns: Int
+
+    init(adopting result: OpaquePointer) {
+        unsafe self.result = result
+        count = unsafe Int(PQntuples(result))
+        columns = unsafe Int(PQnfields(result))
+    }
+
+    deinit { unsafe PQclear(result) }
+
+    /// Lends a value's bytes; nil for null.
+    public func withBytes<T>(_ row: Int, _ column: Int, _ body: (Span<UInt8>) -> T?) -> T? {
+        guard row >= 0, row < count, column >= 0, column < columns else { return nil }
+        let (r, c) = (Int32(row), Int32(column))
+        guard unsafe PQgetisnull(result, r, c) == 0, let start = unsafe PQgetvalue(result, r, c) else { return nil }
+        let raw = unsafe UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, r, c)))
+        return unsafe body(raw.bindMemory(to: UInt8.self).span)
+    }
+
+    public func int64(_ row: Int, _ column: Int) -> Int64? {
+        withBytes(row, column) { bytes in
+            guard bytes.count == 8 else { return nil }
+            var reader = BigEndianReader(at: 0)
+            return reader.int64(bytes)
+        }
+    }
+
+    public func int32(_ row: Int, _ column: Int) -> Int32? {
+        withBytes(row, column) { bytes in
+            guard bytes.count == 4 else { return nil }
+            var reader = BigEndianReader(at: 0)
+            return reader.int32(bytes)
+        }
+    }
+
+    public func bool(_ row: Int, _ column: Int) -> Bool? {
+        withBytes(row, column) { $0.count == 1 ? $0[0] != 0 : nil }
+    }
+
+    /// `text`, `json` and the like.
+    public func text(_ row: Int, _ column: Int) -> String? {
+        withBytes(row, column) { String(copying: $0) }
+    }
+
+    public func time(_ row: Int, _ column: Int) -> PostgresTime? {
+        int64(row, column).map { PostgresTime(microseconds: $0) }
+    }
+
+    public func multirange(_ row: Int, _ column: Int) -> Int8Multirange? {
+        withBytes(row, column) { Int8Multirange(binary: $0) }
+    }
+
+    /// A one-dimensional `text[]` without nulls.
+    public func texts(_ row: Int, _ column: Int) -> [String]? {
+        withBytes(row, column) { bytes in
+            var reader = BigEndianReader(at: 0)
+            guard let dimensions = reader.int32(bytes), reader.int32(bytes) != nil,
+                reader.int32(bytes) == Int32(bitPattern: ElementType.text.rawValue)
+            else { return nil }
+            if dimensions == 0 { return [] }
+            guard dimensions == 1, let length = reader.int32(bytes), length >= 0, reader.int32(bytes) != nil else { return nil }
+            var texts: [String] = []
+            for _ in 0..<length {
+                guard let width = reader.int32(bytes), let text = reader.text(Int(width), bytes) else { return nil }
+                texts.append(text)
+            }
+            return texts
+        }
+    }
+}

@@ -1,0 +1,95 @@
+public import Linux
+
+/// Names one connection of a loop. A slot is reused, its generation is not: a stale id reaches nobody.
+public struct ConnectionID: Hashable, Sendable {
+    public let slot: UInt32
+    public let generation: UInt32
+    public init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// Bytes on their way to many sockets: immutable, shared by connections and loops.
+public final class Payload: Sendable {
+    public let bytes: [UInt8]
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// A payload made ready for this turn; good until the turn's flush.
+public struct StagedFrame: Sendable {
+    let index: UInt32
+    /// Sends nothing.
+    public static let none = StagedFrame(index: .max)
+}
+
+public enum CloseMode: Sendable {
+    /// Sends what is queued, ends the sending side, and waits up to `ConnectionLimits.linger` for the peer's end, so that the
+    /// last frame is not lost to a reset.
+    case afterFlush
+    case now
+    /// Discards what is queued and resets the connection.
+    case reset
+}
+
+public enum CloseCause: Equatable, Sendable {
+    /// Closed by this side.
+    case closed
+    /// The peer ended it.
+    case ended
+    /// errno of the failed transfer.
+    case failed(Int32)
+    /// More was queued than `ConnectionLimits.backlogBytes`.
+    case overflow
+}
+
+/// Bounds of one loop's connections.
+public struct ConnectionLimits: Equatable, Sendable {
+    /// Connections of one loop; beyond it accepting pauses and the kernel's backlog holds the rest.
+    public var maximum = 100_000
+    /// Unsent bytes above which a connection counts as congested: its consumer should stop pushing.
+    public var highWatermarkBytes = 256 * 1_024
+    /// Unsent bytes below which a congested connection counts as drained.
+    public var lowWatermarkBytes = 64 * 1_024
+    /// Unsent bytes at which the connection is closed: nobody reads at the other end.
+    public var backlogBytes = 4 * 1_024 * 1_024
+    /// The loop's one receive buffer: at most so much is read from a connection per turn.
+    public var receiveBytes = 64 * 1_024
+    /// Connections accepted per turn and listener, so that a storm does not starve those already there.
+    public var acceptsPerTurn = 64
+    /// How long accepting pauses when descriptors run out and none is given back.
+    public var acceptPause: Duration = .milliseconds(100)
+    /// How long a closed connection waits for its peer's end.
+    public var linger: Duration = .seconds(2)
+    public init() {}
+}
+
+/// What a loop's sockets did so far.
+public struct ConnectionStatistics: Equatable, Sendable {
+    public var accepted: UInt64 = 0
+    public var closed: UInt64 = 0
+    public var bytesIn: UInt64 = 0
+    public var bytesOut: UInt64 = 0
+    public var receives: UInt64 = 0
+    public var sends: UInt64 = 0
+    public var partialSends: UInt64 = 0
+    public var acceptPauses: UInt64 = 0
+    public var acceptFailures: UInt64 = 0
+    public var overflows: UInt64 = 0
+    public init() {}
+}
+
+/// Whoever speaks over the connections. Called on the loop's thread.
+public protocol ConnectionDriver: AnyObject {
+    func opened(_ id: ConnectionID, peer: PeerAddress)
+    /// The bytes are lent for the call, and may be changed in place.
+    func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>)
+    /// The peer will send no more; writes may still go out.
+    func peerClosed(_ id: ConnectionID)
+    /// The backlog fell below the low watermark after having passed the high one.
+    func drained(_ id: ConnectionID)
+    /// The deadline of `setDeadline` passed.
+    func deadline(_ id: ConnectionID)
+    /// Exactly once for each `opened`, at the end of a turn, never from inside another call.
+    func closed(_ id: ConnectionID, _ cause: CloseCause)
+}

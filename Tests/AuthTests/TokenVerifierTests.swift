@@ -1,0 +1,112 @@
+import Auth
+import JSON
+import OpenSSL
+import Testing
+
+@Suite("The verifier and its memory")
+struct TokenVerifierTests {
+    static let now = TokenMint.now
+
+    static func mint(_ subject: String, exp: Int64 = now + 600, extra: String = "") -> TokenMint {
+        TokenMint.good().with(
+            payload: #"{"sub":"\#(subject)","exp":\#(exp),"iss":"https://id.example","aud":"hub"\#(extra)}"#)
+    }
+
+    @Test("remembers a token it has accepted, and only that")
+    func remembers() throws {
+        let verifier = try TokenMint.verifier()
+        #expect(verifier.cachedCount == 0)
+        let first = try verifier.verify(Self.mint("alice"))
+        #expect(verifier.cachedCount == 1)
+        #expect(try verifier.verify(Self.mint("alice")) == first)
+        #expect(verifier.cachedCount == 1)
+        _ = try verifier.verify(Self.mint("alice", exp: Self.now - 60))
+        _ = try verifier.verify(TokenMint.good().with(header: #"{"alg":"none"}"#))
+        #expect(verifier.cachedCount == 1)
+    }
+
+    @Test("never lets a remembered token outlive its exp")
+    func expiresInMemory() throws {
+        let verifier = try TokenMint.verifier()
+        let token = Self.mint("alice", exp: Self.now + 100)
+        guard case .accepted = try verifier.verify(token) else {
+            Issue.record("refused")
+            return
+        }
+        #expect(try verifier.verify(token, now: Self.now + 99).isAccepted)
+        // Inside the leeway it is checked anew, and still good.
+        #expect(try verifier.verify(token, now: Self.now + 129).isAccepted)
+        #expect(try verifier.verify(token, now: Self.now + 130) == .rejected(.expired))
+        // A clock set back finds it good again.
+        #expect(try verifier.verify(token, now: Self.now).isAccepted)
+    }
+
+    @Test("never lets a remembered token be used before its nbf")
+    func notBeforeInMemory() throws {
+        let verifier = try TokenMint.verifier()
+        let token = Self.mint("alice", extra: ",\"nbf\":\(Self.now)")
+        #expect(try verifier.verify(token).isAccepted)
+        #expect(try verifier.verify(token, now: Self.now - 30).isAccepted)
+        #expect(try verifier.verify(token, now: Self.now - 31) == .rejected(.notYetValid))
+    }
+
+    @Test("forgets everything when the keys change, and nothing when they do not")
+    func keysReplaced() throws {
+        let verifier = try TokenMint.verifier()
+        #expect(try verifier.verify(Self.mint("alice")).isAccepted)
+        verifier.replace(keys: try TokenMint.keys())
+        #expect(verifier.cachedCount == 1)
+
+        verifier.replace(keys: KeySet(keys: [try VerificationKey(secret: [UInt8](repeating: 8, count: 64), id: "k")]))
+        #expect(verifier.cachedCount == 0)
+        #expect(try verifier.verify(Self.mint("alice")) == .rejected(.badSignature))
+
+        verifier.replace(keys: .empty)
+        #expect(try verifier.verify(Self.mint("alice")) == .unknownKey(kid: "k"))
+        verifier.replace(keys: try TokenMint.keys())
+        #expect(try verifier.verify(Self.mint("alice")).isAccepted)
+    }
+
+    @Test("remembers at most as many as it may, and keeps those in use")
+    func bounded() throws {
+        let verifier = try TokenMint.verifier(cacheCapacity: 4)
+        for round in 0..<100 {
+            #expect(try verifier.verify(Self.mint("regular")).isAccepted)
+            #expect(
+                try verifier.verify(Self.mint("passer-by \(round)"))
+                    == .accepted(
+                        Principal(subject: "passer-by \(round)", expiresAt: Self.now + 600)))
+            #expect(verifier.cachedCount <= 4)
+        }
+        #expect(verifier.cachedCount == 4)
+    }
+
+    @Test("works without a memory")
+    func noCache() throws {
+        let verifier = try TokenMint.verifier(cacheCapacity: 0)
+        #expect(try verifier.verify(Self.mint("alice")).isAccepted)
+        #expect(try verifier.verify(Self.mint("alice")).isAccepted)
+        #expect(verifier.cachedCount == 0)
+    }
+
+    @Test("gives every refusal a short name of its own")
+    func names() {
+        let all: [TokenRejection] =
+            [
+                .tooLarge, .algorithmNotAllowed, .criticalHeader, .unencodedPayload, .wrongType, .unknownKey, .keyMismatch, .ambiguousKey,
+                .badSignature, .missingClaim("exp"), .malformedClaim("exp"), .expired, .notYetValid, .issuedInFuture, .wrongIssuer,
+                .wrongAudience,
+            ] + TokenRejection.Part.allCases.map { .malformed($0) }
+        #expect(Set(all.map(\.name)).count == all.count)
+        for name in all.map(\.name) { #expect(name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (97...122).contains($0) }) }
+    }
+}
+
+extension Verdict {
+    var isAccepted: Bool {
+        switch self {
+        case .accepted: true
+        case .rejected, .unknownKey: false
+        }
+    }
+}

@@ -1,0 +1,437 @@
+"""The long run: people come and go, services publish, and everything that can die dies.
+
+Verified at the end: every durable entry is with every entitled device exactly once and in order, nowhere else; every
+acknowledgement that got a reply is in hub.cursor; every message that got a reply exists exactly once.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+
+import websockets
+
+import protocol
+from hubclient import SUBPROTOCOL
+from rig import TOPIC, event, query
+
+
+@dataclass
+class Scale:
+    """How big a run is. `CHAOS_EVENTS=200000 CHAOS_MINUTES=30 …` change it."""
+
+    clients: int = 200
+    users: int = 160
+    events: int = 10_000
+    messages: int = 1_500
+    hub_kills: int = 3
+    database_stops: int = 1
+    broker_stops: int = 1
+    minutes: float = 1.2  # over which the events are spread
+    settle_seconds: float = 180
+    seed: int = 0
+
+    @classmethod
+    def from_environment(cls):
+        scale = cls()
+        minutes = float(os.environ.get("CHAOS_MINUTES", scale.minutes))
+        grown = minutes / scale.minutes
+        scale.minutes = minutes
+        scale.events, scale.messages = int(scale.events * grown), int(scale.messages * grown)
+        scale.hub_kills, scale.database_stops, scale.broker_stops = (
+            max(1, round(faults * grown)) for faults in (scale.hub_kills, scale.database_stops, scale.broker_stops))
+        for name, kind in cls.__annotations__.items():
+            if name != "minutes" and (given := os.environ.get("CHAOS_" + name.upper())):
+                setattr(scale, name, kind(given))
+        scale.seed = scale.seed or random.SystemRandom().randrange(1, 2**32)
+        return scale
+
+
+@dataclass
+class Statistics:
+    connections: int = 0
+    losses: int = 0
+    entries: int = 0
+    again: int = 0
+    gaps: int = 0
+    acks: int = 0
+    repeats: int = 0
+    refusals: dict = field(default_factory=dict)
+
+
+class Device:
+    """One client of one user. Keeps per channel the ids in order of seq; survives every connection."""
+
+    # One line of so many is held against the schema: all of them would cost more than the hub.
+    CHECKED = 50
+
+    def __init__(self, chaos, user, number):
+        self.chaos, self.user, self.number = chaos, user, number
+        self.random = random.Random(f"{chaos.scale.seed}/{number}")
+        self.channels = {"inbox": [], "broadcast:system": [], f"broadcast:institution:{user.institution}": []}
+        self.acked = {}  # channel → greatest seq with a reply
+        self.waiting = {}
+        self.socket = None
+        self.next_id = 0
+        self.lines = 0
+        self.stop = False
+        self.following = set()
+        self.connected = asyncio.Event()
+
+    async def run(self):
+        while not self.stop:
+            try:
+                await self._one_connection()
+            except (OSError, websockets.WebSocketException, asyncio.TimeoutError, EOFError):
+                pass
+            finally:
+                self.connected.clear()
+                self.following = set()
+                for future in self.waiting.values():
+                    if not future.done():
+                        future.set_result(None)
+                self.waiting = {}
+            self.chaos.statistics.losses += 1
+            await asyncio.sleep(self.random.uniform(0.05, 0.8))
+
+    async def _one_connection(self):
+        async with asyncio.timeout(30):
+            socket = await websockets.connect(
+                self.chaos.hub.socket_url, subprotocols=[SUBPROTOCOL], compression="deflate" if self.number % 4 == 0 else None,
+                proxy=None, max_size=None, ping_interval=None, open_timeout=20, close_timeout=1)
+        self.socket = socket
+        self.chaos.statistics.connections += 1
+        life = self.random.expovariate(1 / 25) if self.chaos.unrest else 3_600
+        helpers = [asyncio.create_task(self._introduce()), asyncio.create_task(self._leave_after(life)), asyncio.create_task(self._acknowledge())]
+        try:
+            async for text in socket:
+                for line in protocol.lines(text):
+                    self._hear(line)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            socket.transport.abort()
+
+    async def _introduce(self):
+        token = self.chaos.token(self.user)
+        channels = [{"channel": name, "since": len(ids)} for name, ids in self.channels.items()]
+        self.following = set(self.channels)
+        welcome = await self.ask("connect", token=token, channels=channels)
+        if welcome is None or "error" in welcome:
+            return self.socket.transport.abort()
+        self.chaos.expect("refused" not in welcome["ok"], f"{self.user.name}: {welcome['ok'].get('refused')}")
+        self.connected.set()
+        for state in welcome["ok"]["channels"]:
+            await self.follow(state["channel"])
+
+    async def follow(self, channel):
+        if channel in self.following:
+            return
+        self.following.add(channel)
+        self.channels.setdefault(channel, [])
+        reply = await self.ask("subscribe", channel=channel, since=len(self.channels[channel]))
+        if reply is None or "error" in reply:
+            self.following.discard(channel)
+            if reply is not None:
+                self.socket.transport.abort()  # come back and try again
+
+    async def _leave_after(self, seconds):
+        await asyncio.sleep(seconds)
+        if self.random.random() < 0.5:
+            self.socket.transport.abort()
+        else:
+            await self.socket.close()
+
+    async def _acknowledge(self):
+        await self.connected.wait()
+        while True:
+            await asyncio.sleep(self.random.uniform(0.5, 2.5))
+            for channel, ids in list(self.channels.items()):
+                seq = len(ids)
+                if channel not in self.following or seq <= self.acked.get(channel, 0):
+                    continue
+                reply = await self.ask("ack", channel=channel, seq=seq)
+                if reply is not None and "ok" in reply:
+                    self.chaos.expect(reply["ok"]["delivered"] >= seq, f"ack {seq} of {channel} answered {reply}")
+                    self.acked[channel] = max(seq, self.acked.get(channel, 0))
+                    self.chaos.statistics.acks += 1
+
+    async def ask(self, command, **members):
+        """The whole reply; None when the connection was lost first."""
+        self.next_id += 1
+        number = self.next_id
+        self.waiting[number] = future = asyncio.get_running_loop().create_future()
+        future.command = command
+        try:
+            await self.socket.send(json.dumps({"id": number, "type": command, **members}))
+        except websockets.ConnectionClosed:
+            return None
+        reply = await future
+        if reply is not None and "error" in reply:
+            code = reply["error"]["code"]
+            self.chaos.statistics.refusals[code] = self.chaos.statistics.refusals.get(code, 0) + 1
+        return reply
+
+    def _hear(self, line):
+        self.lines += 1
+        if "re" in line:
+            future = self.waiting.pop(line["re"], None)
+            if self.lines % self.CHECKED == 0:
+                protocol.check(line, future.command if future else None)
+            if future and not future.done():
+                future.set_result(line)
+            return
+        if self.lines % self.CHECKED == 0:
+            protocol.check(line)
+        if line["type"] == "entry":
+            self._entry(line)
+        elif line["type"] == "signal" and line["signal"] == "conversation":
+            task = asyncio.create_task(self.follow(line["channel"]))
+            self.chaos.keep(task)
+
+    def _entry(self, line):
+        channel, seq = line["channel"], line["seq"]
+        ids = self.channels.get(channel)
+        self.chaos.expect(ids is not None, f"{self.user.name} hears {channel}, which it never asked for")
+        if line["kind"] == "notification":
+            self.chaos.expect(self.user.name in line["data"]["for"] or channel in line["data"]["for"], f"{self.user.name} got what is for {line['data']['for']}")
+        else:
+            self.chaos.expect(line["sender"] == self.user.name or self.user.name in line["data"]["for"], f"{self.user.name} got a foreign message")
+        if seq <= len(ids):
+            self.chaos.statistics.again += 1
+            self.chaos.expect(ids[seq - 1] == (line.get("sender"), line["id"]), f"{channel} {seq} was another entry before")
+        elif seq == len(ids) + 1:
+            ids.append((line.get("sender"), line["id"]))
+            self.chaos.statistics.entries += 1
+        else:
+            self.chaos.statistics.gaps += 1
+            self.chaos.expect(False, f"{self.user.name}/{self.number}: {channel} jumps from {len(ids)} to {seq}")
+
+    async def send(self, other, key, body):
+        """Tries until it is answered; the (channel, seq) it got."""
+        while not self.stop:
+            await self.connected.wait()
+            reply = await self.ask("send", to=other, key=key, body=body, data={"for": [other]})
+            if reply is not None and "ok" in reply:
+                return reply["ok"]["channel"], reply["ok"]["seq"]
+            if reply is not None and not reply["error"]["temporary"]:
+                self.chaos.expect(False, f"send refused: {reply}")
+                return None
+            self.chaos.statistics.repeats += 1
+            await asyncio.sleep(self.random.uniform(0.1, 0.6))
+        return None
+
+
+@dataclass
+class User:
+    name: str
+    institution: str
+
+
+class Chaos:
+    def __init__(self, platform, hub, scale):
+        self.platform, self.hub, self.scale = platform, hub, scale
+        self.random = random.Random(scale.seed)
+        self.statistics = Statistics()
+        self.faults = []
+        self.wrong = []
+        self.unrest = True
+        self._tasks = set()
+        self._tokens = {}
+        self.users = [User(f"chaos-{i}", f"chaos-u{i % 2}") for i in range(scale.users)]
+        self.devices = [Device(self, self.users[i % scale.users], i) for i in range(scale.clients)]
+        self.published = {}  # event id → channels as stored
+        self.answered = {}  # (sender, key) → (channel, seq)
+
+    def expect(self, truth, otherwise):
+        if not truth and len(self.wrong) < 50:
+            self.wrong.append(otherwise)
+
+    def keep(self, task):
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def token(self, user):
+        if user.name not in self._tokens:
+            self._tokens[user.name] = self.platform.issuer.token(user.name, institution=user.institution, ttl=24 * 3_600)
+        return self._tokens[user.name]
+
+    def log(self, text):
+        print(f"[{time.monotonic() - self.began:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+    # What the services publish
+
+    def _record(self, number):
+        dice = self.random.random()
+        if dice < 0.95:
+            to = [f"user:{user.name}" for user in self.random.sample(self.users, 1 if dice < 0.9 else 3)]
+        elif dice < 0.985:
+            to = [f"broadcast:institution:chaos-u{self.random.randrange(2)}"]
+        else:
+            to = ["broadcast:system"]
+        identifier = f"chaos-{self.scale.seed}-{number}"
+        self.published[identifier] = ["inbox:" + one.removeprefix("user:") if one.startswith("user:") else one for one in to]
+        return event(
+            *to, id=identifier, title=f"Événement {number}", data={"for": [one.removeprefix("user:") for one in to]},
+            priority=self.random.choice(("low", "normal", "high")))
+
+    async def _publish(self):
+        batch = 100
+        pause = self.scale.minutes * 60 / (self.scale.events / batch)
+        for start in range(0, self.scale.events, batch):
+            due = time.monotonic() + pause
+            records = [self._record(start + i) for i in range(min(batch, self.scale.events - start))]
+            lines = "".join(f"{record['to'][0]}\t{json.dumps(record)}\n" for record in records)
+            while True:  # a repeat after a failure is de-duplicated by id
+                kcat = await asyncio.create_subprocess_exec(
+                    "kcat", "-P", "-b", self.platform.broker.brokers, "-t", TOPIC, "-K", "\t", "-X", "message.timeout.ms=20000",
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+                await kcat.communicate(lines.encode())
+                if kcat.returncode == 0:
+                    break
+            await asyncio.sleep(max(0, due - time.monotonic()))
+
+    async def _write(self):
+        """Messages both ways between random pairs."""
+        pause = self.scale.minutes * 60 / self.scale.messages
+        pairs = [self.random.sample(range(len(self.users)), 2) for _ in range(self.scale.users // 2)]
+
+        async def one(number):
+            pair = self.random.choice(pairs)
+            sender, receiver = self.random.sample(pair, 2)
+            key = f"m-{number}"
+            self.answered[self.users[sender].name, key] = None
+            answer = await self.devices[sender].send(self.users[receiver].name, key, f"Message {number}")
+            self.answered[self.users[sender].name, key] = answer
+
+        sending = []
+        for number in range(self.scale.messages):
+            sending.append(asyncio.create_task(one(number)))
+            await asyncio.sleep(pause)
+        await asyncio.gather(*sending)
+
+    # What goes wrong
+
+    async def _break(self):
+        kinds = ["hub"] * self.scale.hub_kills + ["database"] * self.scale.database_stops + ["broker"] * self.scale.broker_stops
+        self.random.shuffle(kinds)
+        span = self.scale.minutes * 60
+        moments = sorted(self.random.uniform(0.05 * span, 0.95 * span) for _ in kinds)
+        for moment, kind in zip(moments, kinds):
+            await asyncio.sleep(max(0, self.began + moment - time.monotonic()))
+            if kind == "hub":
+                self.log("kill -9 of the hub")
+                self.hub.kill()
+                await asyncio.sleep(self.random.uniform(0, 2))
+                await asyncio.to_thread(self.hub.start)
+            elif kind == "database":
+                self.log("pg_ctl stop -m immediate")
+                await asyncio.to_thread(self.platform.database.stop, "immediate")
+                await asyncio.sleep(self.random.uniform(0, 3))
+                await asyncio.to_thread(self.platform.database.start)
+            else:
+                self.log("broker down")
+                self.platform.broker.down()
+                await asyncio.sleep(self.random.uniform(1, 5))
+                self.platform.broker.up()
+            self.faults.append(kind)
+            self.log(f"{kind} is back")
+
+    # The run
+
+    async def run(self):
+        self.began = time.monotonic()
+        self.log(f"seed {self.scale.seed}: {self.scale}")
+        running = [asyncio.create_task(device.run()) for device in self.devices]
+        try:
+            await asyncio.gather(self._publish(), self._write(), self._break())
+            self.unrest = False
+            self.log(f"all published and written; {self.statistics}")
+            await self._settle()
+        finally:
+            for device in self.devices:
+                device.stop = True
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        self._verify()
+        self.log(f"verified; {self.statistics}")
+
+    def _stored(self):
+        """Channel → [(sender, id)] in order of seq, of what this run made."""
+        rows = query(
+            self.platform.database.url,
+            "SELECT name, seq, sender, source_id FROM hub.entry JOIN hub.channel ON channel.id = channel_id ORDER BY name, seq")
+        stored = {}
+        for name, seq, sender, identifier in rows:
+            stored.setdefault(name, [])
+            self.expect(seq == len(stored[name]) + 1, f"{name} has a gap before {seq}")
+            stored[name].append((sender, identifier))
+        return stored
+
+    def _members(self):
+        rows = query(self.platform.database.url, "SELECT name, user_id FROM hub.member JOIN hub.channel ON channel.id = channel_id")
+        members = {}
+        for name, user in rows:
+            members.setdefault(name, set()).add(user)
+        return members
+
+    def _entitled(self, user, members):
+        shared = {name for name, people in members.items() if user.name in people}
+        return {f"inbox:{user.name}", "broadcast:system", f"broadcast:institution:{user.institution}"} | shared
+
+    async def _settle(self):
+        """Waits until the store has everything and every device has caught up."""
+        due = sum(len(channels) for channels in self.published.values()) + len(self.answered)
+        end = time.monotonic() + self.scale.settle_seconds
+        while time.monotonic() < end:
+            await asyncio.sleep(1)
+            stored, members = await asyncio.to_thread(lambda: (self._stored(), self._members()))
+            have = sum(len(entries) for entries in stored.values())
+            behind = sum(
+                1 for device in self.devices for name in self._entitled(device.user, members)
+                if len(device.channels.get(self._wire(name), [])) < len(stored.get(name, [])))
+            if have >= due and behind == 0:
+                return
+        self.log(f"did not settle: {have} of {due} entries stored, {behind} (device, channel) behind")
+
+    @staticmethod
+    def _wire(name):
+        return "inbox" if name.startswith("inbox:") else name
+
+    def _verify(self):
+        stored, members = self._stored(), self._members()
+        # Everything published and answered is stored, once, where it belongs.
+        places = {}
+        for name, entries in stored.items():
+            for entry in entries:
+                places.setdefault(entry, []).append(name)
+        for identifier, channels in self.published.items():
+            self.expect(sorted(places.get((None, identifier), [])) == sorted(channels), f"{identifier} is in {places.get((None, identifier))}, not {channels}")
+        for (sender, key), answer in self.answered.items():
+            self.expect(answer is not None, f"{sender} {key} was never answered")
+            if answer:
+                channel, seq = answer
+                self.expect(places.get((sender, key)) == [channel] and stored[channel][seq - 1] == (sender, key), f"{sender} {key} is not at {answer}")
+        total = sum(map(len, stored.values()))
+        due = sum(len(channels) for channels in self.published.values()) + len(self.answered)
+        self.expect(total == due, f"{total} entries stored, {due} made")
+        # Every device has every entry of its channels, in order, and nothing else.
+        for device in self.devices:
+            entitled = self._entitled(device.user, members)
+            for name in entitled:
+                have, should = device.channels.get(self._wire(name), []), stored.get(name, [])
+                self.expect(have == should, f"{device.user.name}/{device.number}: {name}: has {len(have)}, should have {len(should)}")
+            foreign = {channel for channel, ids in device.channels.items() if ids} - {self._wire(name) for name in entitled}
+            self.expect(not foreign, f"{device.user.name} hears {foreign}")
+        # Every acknowledgement that got a reply is durable.
+        delivered = {
+            (user, name): seq for user, name, seq in query(
+                self.platform.database.url, "SELECT user_id, name, delivered FROM hub.cursor JOIN hub.channel ON channel.id = channel_id")}
+        for device in self.devices:
+            for channel, seq in device.acked.items():
+                name = f"inbox:{device.user.name}" if channel == "inbox" else channel
+                self.expect(delivered.get((device.user.name, name), 0) >= seq, f"{device.user.name}: ack {seq} of {name} was answered, hub.cursor has {delivered.get((device.user.name, name))}")

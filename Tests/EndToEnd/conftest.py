@@ -1,0 +1,98 @@
+"""Fixtures: one embedded hub and one beside foreign parts for the whole run; coroutine tests; no frame against the schemas."""
+
+import asyncio
+import inspect
+
+import pytest
+
+import protocol
+from hubclient import Client
+from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub, scratch
+
+TEST_SECONDS = 150
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs `async def` tests, each in a loop of its own; whatever clients it opened are closed behind it."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    limit = None if pyfuncitem.get_closest_marker("chaos") else TEST_SECONDS
+
+    async def whole():
+        try:
+            async with asyncio.timeout(limit):
+                await pyfuncitem.obj(**arguments)
+        finally:
+            while Client.living:
+                Client.living.pop().drop()
+
+    asyncio.run(whole())
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def artifacts():
+    OUT.mkdir(parents=True, exist_ok=True)
+    return OUT
+
+
+@pytest.fixture(autouse=True)
+def every_frame_is_documented():
+    """Every line that any client heard in the test obeys docs/schemas."""
+    protocol.violations.clear()
+    yield
+    assert protocol.violations == []
+
+
+@pytest.fixture(scope="session")
+def hub():
+    """`hub serve --embedded`, shared: every test brings its own people."""
+    hub = EmbeddedHub()
+    try:
+        yield hub.start()
+    finally:
+        hub.wipe()
+
+
+class Platform:
+    """A database, a broker and an issuer that outlive the hub."""
+
+    def __init__(self):
+        self.folder = scratch("platform")
+        self.issuer = Issuer(self.folder)
+        self.database = Postgres()
+        self.broker = Broker()
+        self.hubs = []
+
+    def hub(self, name="standalone", **how):
+        hub = StandaloneHub(self.database, self.broker, self.issuer, name=name, **how)
+        self.hubs.append(hub)
+        return hub
+
+    def wipe(self):
+        for hub in self.hubs:
+            if hub.process and hub.process.poll() is None:
+                hub.kill()
+        self.broker.wipe()
+        self.database.wipe()
+
+
+@pytest.fixture(scope="session")
+def platform():
+    platform = Platform()
+    try:
+        yield platform
+    finally:
+        platform.wipe()
+
+
+@pytest.fixture(scope="module")
+def standalone(platform):
+    """The hub as it runs in production: nothing embedded."""
+    hub = platform.hub()
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()

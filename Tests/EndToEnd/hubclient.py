@@ -1,0 +1,190 @@
+"""An asynchronous client of the hub on the library `websockets`; every line it hears is held against the schemas."""
+
+import asyncio
+import itertools
+import json
+
+import websockets
+
+import protocol
+
+SUBPROTOCOL = "hub.v1.json"
+
+
+class Refused(Exception):
+    """The hub answered a command with an error."""
+
+    def __init__(self, error):
+        super().__init__(f'{error["code"]}: {error["message"]}')
+        self.code = error["code"]
+        self.temporary = error["temporary"]
+        self.retry_after = error.get("retryAfterMs", 0) / 1000
+
+
+class Lost(Exception):
+    """The connection ended before the answer came: nobody knows whether the command was carried out."""
+
+
+class Client:
+    """One connection. Pushes are kept in `heard`; `next` waits for one that was not yet taken."""
+
+    living = []  # every client that was opened, for whoever has to clean up
+
+    def __init__(self, socket, validate=True):
+        Client.living.append(self)
+        self.socket = socket
+        self.heard = []
+        self.frames = 0
+        self.ended = asyncio.Event()
+        self._validate = validate
+        self._taken = set()
+        self._news = asyncio.Condition()
+        self._ids = itertools.count(1)
+        self._asked = {}
+        self.loose_errors = []  # errors without a command of ours: `re` is null
+        self._reader = asyncio.create_task(self._read())
+
+    # Coming and going
+
+    @classmethod
+    async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None):
+        """The socket alone; `connect` is still to be sent."""
+        socket = await websockets.connect(
+            url, subprotocols=list(subprotocols) or None, additional_headers=headers, origin=origin, compression=compression,
+            proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5)
+        return cls(socket, validate)
+
+    @classmethod
+    async def connect(cls, url, token, channels=None, *, validate=True, **how):
+        client = await cls.open(url, validate=validate, **how)
+        members = {"token": token} if token else {}
+        if channels:
+            members["channels"] = [{"channel": name, "since": since} for name, since in channels.items()]
+        client.welcome = await client.ask("connect", **members)
+        return client
+
+    async def close(self):
+        await self.socket.close()
+        await self.ended.wait()
+        return self.socket.close_code
+
+    def drop(self):
+        """The network fails: no closing handshake, a reset."""
+        self.socket.transport.abort()
+
+    async def closed(self, seconds=10):
+        """Waits for the hub to close; the code."""
+        async with asyncio.timeout(seconds):
+            await self.ended.wait()
+        return self.socket.close_code
+
+    # Talking
+
+    async def say(self, text):
+        await self.socket.send(text)
+
+    async def ask(self, command, seconds=20, **members):
+        """One command, its `ok`; raises `Refused` or `Lost`."""
+        answer = self.begin(command, **members)
+        await answer.sent
+        return await asyncio.wait_for(answer, seconds)
+
+    def begin(self, command, **members):
+        """Sends without waiting; the answer is awaited later."""
+        number = next(self._ids)
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[number] = (command, answer)
+        if self.ended.is_set():
+            answer.set_exception(Lost())
+        answer.sent = asyncio.ensure_future(self._send({"id": number, "type": command, **members}, answer))
+        return answer
+
+    async def _send(self, command, answer):
+        try:
+            await self.socket.send(json.dumps(command, ensure_ascii=False))
+        except websockets.ConnectionClosed:
+            if not answer.done():
+                answer.set_exception(Lost())
+
+    # Listening
+
+    async def _read(self):
+        try:
+            async for text in self.socket:
+                self.frames += 1
+                for frame in protocol.lines(text):
+                    self._hear(frame)
+                async with self._news:
+                    self._news.notify_all()
+        except websockets.ConnectionClosed:
+            pass
+        finally:
+            self.ended.set()
+            for _, answer in self._asked.values():
+                if not answer.done():
+                    answer.set_exception(Lost())
+                    answer.exception()  # it may never be awaited
+            async with self._news:
+                self._news.notify_all()
+
+    def _hear(self, frame):
+        if "re" not in frame:
+            if self._validate:
+                protocol.check(frame)
+            self.heard.append(frame)
+            return
+        command, answer = self._asked.pop(frame["re"], (None, None))
+        if self._validate:
+            protocol.check(frame, command)
+        if answer is None:
+            self.loose_errors.append(frame)
+        elif not answer.done():
+            if "ok" in frame:
+                answer.set_result(frame["ok"])
+            else:
+                answer.set_exception(Refused(frame["error"]))
+
+    async def _until(self, found, what, seconds):
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                while (result := found()) is None:
+                    if self.ended.is_set():
+                        raise AssertionError(f"{what} never came, and the connection ended with {self.socket.close_code}")
+                    await self._news.wait()
+                return result
+        except TimeoutError:
+            raise AssertionError(f"{what} never came; heard: {json.dumps(self.heard, ensure_ascii=False)[-1500:]}") from None
+
+    async def next(self, kind, seconds=15, **members):
+        """The next push of this type with these members that was not taken before."""
+
+        def found():
+            for index, frame in enumerate(self.heard):
+                if index not in self._taken and frame["type"] == kind and all(frame.get(k) == v for k, v in members.items()):
+                    self._taken.add(index)
+                    return frame
+            return None
+
+        return await self._until(found, f"{kind} {members}", seconds)
+
+    async def entries(self, channel, count, seconds=20):
+        """Waits until `count` entries of a channel were heard; all of them, as they came."""
+
+        def found():
+            heard = self.entries_of(channel)
+            return heard if len(heard) >= count else None
+
+        return await self._until(found, f"{count} entries of {channel}", seconds)
+
+    def entries_of(self, channel):
+        return [frame for frame in self.heard if frame["type"] == "entry" and frame["channel"] == channel]
+
+    async def loose_error(self, seconds=10):
+        def found():
+            return self.loose_errors.pop(0) if self.loose_errors else None
+
+        return (await self._until(found, "an error with re null", seconds))["error"]
+
+    async def quiet(self):
+        """Everything the hub had to say before this is heard."""
+        await self.ask("ping")

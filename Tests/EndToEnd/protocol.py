@@ -1,0 +1,76 @@
+"""The documented schemas, held against every line that any client of these tests sends or receives."""
+
+import json
+import re
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "docs" / "schemas"
+
+client_command = json.loads((SCHEMAS / "client-command.json").read_text())
+server_frame = json.loads((SCHEMAS / "server-frame.json").read_text())
+_registry = Registry().with_resources(
+    (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame))
+
+
+def _validators(schema):
+    return {
+        name: Draft202012Validator({"$ref": f'{schema["$id"]}#/$defs/{name}'}, registry=_registry)
+        for name in schema["$defs"]}
+
+
+_frames = _validators(server_frame)
+_commands = _validators(client_command)
+
+# What any client of the running test received against the schema; the fixture `no_violations` wants it empty.
+violations = []
+
+
+def pushes():
+    return {ref["$ref"].rsplit("/", 1)[1] for ref in server_frame["oneOf"]} - {"reply", "error"}
+
+
+def complaint(frame, command=None):
+    """Why `frame` is not what the documentation promises, or None. `command` is what a reply answers."""
+    if not isinstance(frame, dict):
+        return f"not an object: {frame!r}"
+    if "re" in frame:
+        name = "error" if "error" in frame else f"reply-{command}" if command else "reply"
+    else:
+        name = frame.get("type")
+        if name not in pushes():
+            return f"an undocumented push: {frame!r}"
+    for error in _frames[name].iter_errors(frame):
+        return f"{name}: {error.json_path}: {error.message[:500]} in {json.dumps(frame, ensure_ascii=False)[:800]}"
+    return None
+
+
+def command_complaint(command):
+    kind = command.get("type") if isinstance(command, dict) else None
+    if kind not in _commands:
+        return f"an undocumented command: {command!r}"
+    for error in _commands[kind].iter_errors(command):
+        return f"{kind}: {error.json_path}: {error.message}"
+    return None
+
+
+def check(frame, command=None):
+    if (why := complaint(frame, command)) is not None:
+        violations.append(why)
+
+
+def lines(text):
+    """The objects of one frame."""
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+def documented(kind):
+    """`(code, name, temporary)` rows of a table of docs/PROTOCOL.md: `close` or `error`."""
+    document = (ROOT / "docs" / "PROTOCOL.md").read_text()
+    table = re.search(r"<!-- codes:begin -->(.*?)<!-- codes:end -->", document, re.S)[1]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| code", "|---"))]
+    numbered = [row for row in rows if row[0].strip("`").isdigit()]
+    return numbered if kind == "close" else [row for row in rows if row not in numbered]

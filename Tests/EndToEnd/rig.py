@@ -1,0 +1,353 @@
+"""The real parts the tests start and stop: the hub's executable, PostgreSQL, a Kafka-speaking broker, signing keys."""
+
+import json
+import os
+import pwd
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import jwt
+import psycopg
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from protocol import ROOT
+
+OUT = ROOT / ".build" / "e2e"
+TOPIC = "hub.events"
+DEAD_LETTERS = "hub.events.dlq"
+
+
+def hub_program():
+    if given := os.environ.get("HUB_BIN"):
+        return Path(given).resolve()
+    for build in ("release", "debug"):
+        if (program := ROOT / ".build" / build / "hub").exists():
+            return program
+    raise AssertionError("no hub to test: build it (swift build) or say where it is in HUB_BIN")
+
+
+def scratch(name):
+    """A folder that the user postgres may enter too."""
+    folder = Path(tempfile.mkdtemp(prefix=f"hub-e2e-{name}-"))
+    folder.chmod(0o755)
+    return folder
+
+
+def run(*command, text=None, **how):
+    """Runs a program to its end; its stdout."""
+    done = subprocess.run([str(part) for part in command], input=text, capture_output=True, text=True, timeout=60, **how)
+    assert done.returncode == 0, f"{shlex.join(map(str, command))}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+# Processes
+
+
+def processes():
+    """pid → (parent, environment and command line as one text, state) of everything that runs."""
+    table = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue  # it ended meanwhile
+        table[int(entry.name)] = (int(stat[1]), command, stat[0])
+    return table
+
+
+def descendants(pid):
+    table = processes()
+    family, grown = {pid}, True
+    while grown:
+        grown = False
+        for child, (parent, _, _) in table.items():
+            if parent in family and child not in family:
+                family.add(child)
+                grown = True
+    return family - {pid}
+
+
+def mentioning(text):
+    """Living processes whose command line names `text`: what a data folder left behind."""
+    return {
+        pid: command for pid, (_, command, state) in processes().items()
+        if text in command and state != "Z" and pid != os.getpid()}
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"never came true: {what}"
+        time.sleep(0.05)
+    return result
+
+
+# The hub
+
+
+class Hub:
+    """One run after the other of `hub serve`, always on the same data."""
+
+    def __init__(self, arguments=(), environment=None, name="hub", log=None):
+        self._arguments = [str(argument) for argument in arguments]
+        self._environment = {**{k: v for k, v in os.environ.items() if not k.startswith("HUB_")}, **(environment or {})}
+        OUT.mkdir(parents=True, exist_ok=True)
+        self.log = log or OUT / f"{name}.log"
+        self.log.write_bytes(b"")
+        self.process = None
+        self.url = None
+
+    def start(self, seconds=60):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(hub_program()), "serve", *self._arguments], stdout=subprocess.PIPE, stderr=log, env=self._environment,
+                cwd=ROOT, start_new_session=True)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        said, end = b"", time.monotonic() + seconds
+        while b"\n" not in said or b"ready " not in said:
+            said += self.process.stdout.read() or b""
+            if self.process.poll() is not None or time.monotonic() > end:
+                state = self.process.poll()
+                self.kill()
+                raise AssertionError(f"no ready line (exit {state}); stdout {said!r}; log:\n{self.tail()}")
+            time.sleep(0.02)
+        line = next(line for line in said.decode().splitlines() if line.startswith("ready "))
+        self.url = line.removeprefix("ready ").strip()
+        return self
+
+    @property
+    def socket_url(self):
+        return self.url.replace("http", "ws", 1).rstrip("/") + "/v1/socket"
+
+    @property
+    def address(self):
+        host, _, port = self.url.removeprefix("http://").rstrip("/").rpartition(":")
+        return host, int(port)
+
+    def interrupt(self, seconds=20):
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(seconds)
+
+    def kill(self):
+        """kill -9 of the hub alone; what it had started stays."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            self.interrupt()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the hub did not leave on SIGINT; log:\n{self.tail()}") from None
+
+    def tail(self, characters=3000):
+        return self.log.read_text(errors="replace")[-characters:]
+
+
+class EmbeddedHub(Hub):
+    """`hub serve --embedded` on a data folder of its own."""
+
+    def __init__(self, name="embedded", data=None):
+        self.data = data or scratch(name)
+        super().__init__(["--embedded", "--listen", "127.0.0.1:0", "--data", self.data], name=name)
+
+    def start(self, seconds=90):
+        super().start(seconds)
+        self.facts = dict(
+            line.removeprefix("export ").split("=", 1)
+            for line in (self.data / "embedded.env").read_text().splitlines() if "=" in line and not line.startswith("#"))
+        self.facts = {key: shlex.split(value)[0] for key, value in self.facts.items()}
+        self.database = self.facts["HUB_DATABASE_URL"]
+        self.kafka = Kafka(self.facts["HUB_KAFKA_BROKERS"])
+        return self
+
+    def token(self, subject, *, institution=None, roles=(), ttl=None):
+        options = ["--subject", subject, "--data", self.data]
+        options += ["--institution", institution] if institution else []
+        options += [part for role in roles for part in ("--role", role)]
+        options += ["--ttl", ttl] if ttl else []
+        return run(hub_program(), "token", *options, env=self._environment).strip()
+
+    def wipe(self):
+        """Ends everything the data folder still has running, then removes it."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+class StandaloneHub(Hub):
+    """`hub serve` beside a database, a broker and an issuer that are not its own."""
+
+    def __init__(self, database, kafka, issuer, port=0, name="standalone", extra=None):
+        self.database = database.url
+        self.kafka = kafka
+        self.issuer = issuer
+        super().__init__(
+            environment={
+                "HUB_DATABASE_URL": database.url, "HUB_KAFKA_BROKERS": kafka.brokers, "HUB_JWKS": str(issuer.jwks),
+                "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port}", **(extra or {})},
+            name=name)
+
+    def token(self, subject, **claims):
+        return self.issuer.token(subject, **claims)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+# What stands beside it
+
+
+class Issuer:
+    """The platform's identity provider: signs tokens, publishes its key as a JWKS file."""
+
+    name, audience, key_id = "https://login.example.org", "hub-tests", "tests-1"
+
+    def __init__(self, folder):
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key()))
+        self.jwks = folder / "jwks.json"
+        self.jwks.write_text(json.dumps({"keys": [{**public, "kid": self.key_id, "alg": "ES256", "use": "sig"}]}))
+
+    def token(self, subject, *, ttl=3600, institution=None, roles=(), key=None, algorithm="ES256", headers=None, **claims):
+        now = int(time.time())
+        facts = {
+            "sub": subject, "iss": self.name, "aud": self.audience, "iat": now, "exp": now + ttl, "jti": uuid.uuid4().hex,
+            "roles": list(roles), **({"institution": institution} if institution else {}), **claims}
+        facts = {name: value for name, value in facts.items() if value is not None}
+        return jwt.encode(facts, key or self._key, algorithm=algorithm, headers={"kid": self.key_id, **(headers or {})})
+
+
+class Postgres:
+    """A private cluster, run as the user postgres."""
+
+    def __init__(self, name="pg"):
+        self.folder = scratch(name)
+        self.port = free_port()
+        self._bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self.data = self.folder / "data"
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", pwd.getpwnam("postgres").pw_gid)
+        self._control("initdb", "-D", self.data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
+            "max_connections": 60, "shared_buffers": "64MB"}
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+        self.url = f"postgresql://hub@127.0.0.1:{self.port}/hub"
+        self.start()
+        run("psql", "-qX", f"postgresql://hub@127.0.0.1:{self.port}/postgres", "-c", "CREATE DATABASE hub")
+
+    def _control(self, program, *arguments):
+        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        done = subprocess.run(
+            [*prefix, str(self._bin / program), *map(str, arguments)], cwd="/", timeout=120, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+
+    def start(self):
+        self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.folder / "log", "start")
+
+    def stop(self, mode="fast"):
+        self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
+
+    def wipe(self):
+        if (self.data / "postmaster.pid").exists():
+            self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def query(database, statement, *values):
+    with psycopg.connect(database, autocommit=True) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+class Kafka:
+    """A broker's address, with Debian's kcat to write and read."""
+
+    def __init__(self, brokers):
+        self.brokers = brokers
+
+    def produce(self, *records, key=None, topic=TOPIC, headers=None):
+        """Each record a dict or a text without line breaks."""
+        text = "".join((one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)) + "\n" for one in records)
+        options = ["-k", key] if key else []
+        options += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}={value}")]
+        run("kcat", "-P", "-b", self.brokers, "-t", topic, *options, text=text)
+
+    def consume(self, topic, quiet_seconds=2):
+        """Everything a topic holds: {"key", "payload", "headers", …} each."""
+        out = subprocess.run(
+            ["kcat", "-C", "-b", self.brokers, "-t", topic, "-o", "beginning", "-e", "-J", "-m", "10"],
+            capture_output=True, text=True, timeout=60)
+        records = []
+        for line in out.stdout.splitlines():
+            record = json.loads(line)
+            flat = record.get("headers") or []
+            record["headers"] = dict(zip(flat[::2], flat[1::2]))
+            records.append(record)
+        return records
+
+
+class Broker(Kafka):
+    """A broker that outlives the hub."""
+
+    def __init__(self, partitions=4):
+        OUT.mkdir(parents=True, exist_ok=True)
+        program = OUT / "broker"
+        source = Path(__file__).with_name("broker.c")
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            run("cc", "-O1", "-Wall", "-o", program, source, "-lrdkafka")
+        self._process = subprocess.Popen(
+            [str(program), f"{TOPIC}:{partitions}", f"{DEAD_LETTERS}:1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(self._process.stdout.readline().strip())
+        assert self.brokers, "the broker did not start"
+
+    def _tell(self, command):
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline().strip() == "ok", command
+
+    def down(self):
+        self._tell("down")
+
+    def up(self):
+        self._tell("up")
+
+    def wipe(self):
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+def event(*to, id=None, type="peer-review.requested", title="Une évaluation vous attend", **more):
+    """The hub's own JSON record."""
+    return {"id": id or uuid.uuid4().hex, "type": type, "to": list(to), "title": title, **more}
+
+
+def person(name="user"):
+    """A user nobody else has."""
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+

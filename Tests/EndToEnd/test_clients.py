@@ -1,0 +1,122 @@
+"""Clients of three lineages do the same on the same hub: Python's websockets, aiohttp, and Chromium's own WebSocket."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+
+import protocol
+from browser import Browser
+from hubclient import Client
+from rig import event, person
+
+
+async def the_same_for_all(hub, name, ask, hear):
+    """What every client must see: `ask(command, **members)` gives the ok, `hear()` the next push."""
+    welcome = await ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
+    assert welcome["user"] == name
+    assert (await hear())["signal"] == "live"
+    long = "longue lecture " * 200
+    await asyncio.to_thread(hub.kafka.produce, event(f"user:{name}", id="c-1", title="À vous", body=long), key=name)
+    entry = await hear()
+    assert (entry["type"], entry["seq"], entry["title"], entry["body"]) == ("entry", 1, "À vous", long)
+    assert (await ask("ack", channel="inbox", seq=1))["delivered"] == 1
+    assert (await ask("mark-read", channel="inbox", seq=1))["unread"] == 0
+    sent = await ask("send", to=person("other"), key="k", body="Bonjour 👋 " + long)
+    assert sent["seq"] == 1
+    page = await ask("history", channel=sent["channel"])
+    assert page["entries"][0]["body"] == "Bonjour 👋 " + long
+
+
+async def test_websockets(hub):
+    for compression in (None, "deflate"):
+        client = await Client.open(hub.socket_url, compression=compression)
+        assert bool(client.socket.protocol.extensions) == bool(compression)
+
+        async def hear():
+            return await client._until(lambda: next(
+                (client._taken.add(i) or f for i, f in enumerate(client.heard) if i not in client._taken and f["type"] != "counters"), None), "a push", 15)
+
+        await the_same_for_all(hub, person("websockets"), client.ask, hear)
+        assert await client.close() == 1000
+
+
+@pytest.mark.parametrize("compress", [0, 15], ids=["plain", "deflate"])
+async def test_aiohttp(hub, compress):
+    async with aiohttp.ClientSession() as http, http.ws_connect(
+            hub.socket_url, protocols=["hub.v1.json"], compress=compress, autoping=True) as socket:
+        assert socket.protocol == "hub.v1.json"
+        assert bool(socket.compress) == bool(compress)
+        replies, pushes, commands = {}, asyncio.Queue(), {}
+
+        async def listen():
+            async for message in socket:
+                assert message.type == aiohttp.WSMsgType.TEXT
+                for line in protocol.lines(message.data):
+                    protocol.check(line, commands.get(line.get("re")))
+                    if "re" in line:
+                        replies[line["re"]].set_result(line)
+                    elif line["type"] != "counters":
+                        pushes.put_nowait(line)
+
+        listening = asyncio.create_task(listen())
+
+        async def ask(command, **members):
+            number = len(replies)
+            replies[number] = asyncio.get_running_loop().create_future()
+            commands[number] = command
+            await socket.send_str(json.dumps({"id": number, "type": command, **members}))
+            return (await asyncio.wait_for(replies[number], 15))["ok"]
+
+        async def hear():
+            return await asyncio.wait_for(pushes.get(), 15)
+
+        await the_same_for_all(hub, person("aiohttp"), ask, hear)
+        await socket.close()
+        await listening
+        assert socket.close_code == 1000
+
+
+IN_THE_BROWSER = """
+window.hear = [], window.replies = new Map(), window.raw = [];
+window.ready = new Promise((resolve, reject) => {
+  const socket = window.socket = new WebSocket(location.origin.replace("http", "ws") + "/v1/socket", ["hub.v1.json"]);
+  socket.onopen = () => resolve([socket.protocol, socket.extensions]);
+  socket.onerror = reject;
+  socket.onclose = ({code, wasClean}) => window.closed = [code, wasClean];
+  socket.onmessage = ({data}) => { for (const line of data.split("\\n")) {
+    const frame = JSON.parse(line); window.raw.push(frame);
+    if ("re" in frame) window.replies.get(frame.re)(frame.ok ?? frame.error);
+    else if (frame.type !== "counters") window.hear.push(frame);
+  } };
+});
+window.ask = (command) => new Promise((resolve) => { const id = window.replies.size; window.replies.set(id, resolve);
+  window.socket.send(JSON.stringify({id, ...command})); });
+window.ready
+"""
+
+
+async def test_chromium(hub):
+    browser = await Browser.start()
+    try:
+        page = await browser.open(hub.url.rstrip("/") + "/livez")
+        subprotocol, extensions = await page.evaluate(IN_THE_BROWSER)
+        assert subprotocol == "hub.v1.json"
+        assert "permessage-deflate" in extensions, "Chromium offers it, the hub agrees"
+
+        async def ask(command, **members):
+            return await page.evaluate(f"window.ask({json.dumps({'type': command, **members})})")
+
+        async def hear():
+            await page.until("window.hear.length > 0")
+            return await page.evaluate("window.hear.shift()")
+
+        await the_same_for_all(hub, person("chromium"), ask, hear)
+        for frame in await page.evaluate("window.raw"):
+            protocol.check(frame)
+        await page.evaluate("window.socket.close(1000)")
+        await page.until("window.closed")
+        assert await page.evaluate("window.closed") == [1000, True]
+    finally:
+        await browser.close()

@@ -1,0 +1,182 @@
+"""Nothing is lost: resuming, slow readers, a killed hub, a stopped database, a broker that goes away."""
+
+import asyncio
+import time
+
+import pytest
+
+from hubclient import Client, Lost, Refused
+from rig import event, person, query
+
+
+async def test_resuming_brings_what_is_missing_once_and_in_order(hub):
+    name = person()
+    token = hub.token(name)
+    client = await Client.connect(hub.socket_url, token, {"inbox": 0})
+    hub.kafka.produce(*[event(f"user:{name}") for _ in range(10)], key=name)
+    await client.entries("inbox", 10)
+    client.drop()
+    hub.kafka.produce(*[event(f"user:{name}") for _ in range(250)], key=name)
+    client = await Client.connect(hub.socket_url, token, {"inbox": 10})
+    entries = await client.entries("inbox", 250)
+    assert [entry["seq"] for entry in entries] == list(range(11, 261))
+    live = await client.next("signal", signal="live")
+    assert 10 <= live["seq"] <= 260
+    replayed = [entry["seq"] for entry in entries if entry.get("replay")]
+    assert replayed == list(range(11, live["seq"] + 1)), "replay, the marker, then live"
+
+
+async def test_nothing_falls_between_history_and_live(hub):
+    """People subscribe again and again while entries pour in."""
+    name = person()
+    token = hub.token(name)
+    total = 1_500
+
+    async def pour():
+        for start in range(0, total, 50):
+            await asyncio.to_thread(hub.kafka.produce, *[event(f"user:{name}", id=str(start + i)) for i in range(50)], key=name)
+
+    async def follow():
+        seen = []
+        while len(seen) < total:
+            client = await Client.connect(hub.socket_url, token, {"inbox": len(seen)})
+            want = min(total, len(seen) + 40)
+            try:
+                entries = await client.entries("inbox", want - len(seen), seconds=60)
+            finally:
+                client.drop()
+            for entry in entries:
+                assert entry["seq"] == len(seen) + 1
+                seen.append(entry["id"])
+        return seen
+
+    pouring = asyncio.create_task(pour())
+    results = await asyncio.gather(*[follow() for _ in range(4)])
+    await pouring
+    assert all(result == [str(i) for i in range(total)] for result in results)
+
+
+async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub):
+    name, other = person("slow"), person("quick")
+    slow = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    quick = await Client.connect(hub.socket_url, hub.token(other), {"inbox": 0})
+    slow.socket.transport.pause_reading()
+    body = "x" * 4_000
+    for start in range(0, 1_200, 200):
+        records = [event(f"user:{name}", f"user:{other}", id=str(start + i), body=body) for i in range(200)]
+        await asyncio.to_thread(hub.kafka.produce, *records, key=name)
+    began = time.monotonic()
+    assert len(await quick.entries("inbox", 1_200, seconds=60)) == 1_200
+    assert time.monotonic() - began < 60
+    slow.socket.transport.resume_reading()
+    entries = await slow.entries("inbox", 1_200, seconds=60)
+    assert [entry["seq"] for entry in entries] == list(range(1, 1_201))
+
+
+class Persistent:
+    """A device of a user: comes back whenever the connection is lost, keeps what it has."""
+
+    def __init__(self, hub, name):
+        self.hub, self.name = hub, name
+        self.has, self.acked = [], 0
+
+    async def run(self, until):
+        while len(self.has) < until:
+            try:
+                client = await Client.connect(self.hub.socket_url, self.hub.token(self.name), {"inbox": len(self.has)})
+                await self._follow(client, until)
+            except (OSError, Lost, Refused, asyncio.TimeoutError, AssertionError, EOFError):
+                await asyncio.sleep(0.1)
+            except Exception as error:
+                if "websockets" not in type(error).__module__:
+                    raise
+                await asyncio.sleep(0.1)
+
+    async def _follow(self, client, until):
+        index = 0
+        while len(self.has) < until:
+            await client._until(lambda: len(client.heard) > index or None, "news", 60)
+            for frame in client.heard[index:]:
+                index += 1
+                if frame["type"] == "entry" and frame["seq"] == len(self.has) + 1:
+                    self.has.append(frame["id"])
+            if len(self.has) > self.acked:
+                self.acked = max(self.acked, (await client.ask("ack", channel="inbox", seq=len(self.has)))["delivered"])
+
+
+async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
+    hub = platform.hub("killed").start()
+    hub._environment["HUB_LISTEN"] = f"127.0.0.1:{hub.address[1]}"
+    names = [person("k") for _ in range(5)]
+    devices = [Persistent(hub, name) for name in names]
+    total = 600
+    running = [asyncio.create_task(device.run(total)) for device in devices]
+    try:
+        for start in range(0, total, 100):
+            records = [event(*[f"user:{name}" for name in names], id=str(start + i)) for i in range(100)]
+            await asyncio.to_thread(platform.broker.produce, *records, key="k")
+            if start % 200 == 100:
+                await asyncio.sleep(0.2)
+                hub.kill()
+                await asyncio.to_thread(hub.start)
+        await asyncio.wait_for(asyncio.gather(*running), 90)
+        for device in devices:
+            assert device.has == [str(i) for i in range(total)]
+            rows = query(
+                platform.database.url,
+                "SELECT delivered, last_seq FROM hub.cursor JOIN hub.channel ON channel.id = channel_id WHERE name = %s AND user_id = %s",
+                f"inbox:{device.name}", device.name)
+            assert rows[0][0] >= device.acked and rows[0][1] == total
+    finally:
+        for task in running:
+            task.cancel()
+        hub.stop()
+
+
+async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
+    hub = platform.hub("postgres-away").start()
+    try:
+        name = person()
+        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        platform.broker.produce(event(f"user:{name}"), key=name)
+        await client.next("entry")
+        await asyncio.to_thread(platform.database.stop, "immediate")
+        try:
+            with pytest.raises(Refused) as refused:
+                await client.ask("ack", channel="inbox", seq=1, seconds=40)
+            assert (refused.value.code, refused.value.temporary) == ("unavailable", True)
+            await client.quiet()
+            platform.broker.produce(event(f"user:{name}"), key=name)
+        finally:
+            await asyncio.to_thread(platform.database.start)
+        assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
+        assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
+    finally:
+        hub.stop()
+
+
+async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
+    hub = platform.hub("broker-away").start()
+    try:
+        name = person()
+        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        platform.broker.down()
+        try:
+            sent = await client.ask("send", to="someone", key="1", body="sans Kafka")
+            assert sent["seq"] == 1, "messages do not need Kafka"
+        finally:
+            platform.broker.up()
+        platform.broker.produce(event(f"user:{name}"), key=name)
+        assert (await client.next("entry", seconds=40))["seq"] == 1
+    finally:
+        hub.stop()
+
+
+async def test_stopping_says_goodbye(platform):
+    hub = platform.hub("goodbye").start()
+    client = await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0})
+    stopping = asyncio.create_task(asyncio.to_thread(hub.interrupt))
+    bye = await client.next("bye")
+    assert (bye["code"], bye["reason"], bye["reconnect"]) == (4200, "draining", True)
+    assert await client.closed() == 4200
+    assert await stopping == 0

@@ -1,0 +1,170 @@
+"""Who gets in, for how long, and what a hostile token gets."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hubclient import Client, Refused
+from rawsocket import RawSocket, head
+from rig import event, person
+
+
+async def refused(hub, token, code, close):
+    client = await Client.open(hub.socket_url)
+    with pytest.raises(Refused) as error:
+        await client.ask("connect", token=token)
+    assert error.value.code == code
+    bye = await client.next("bye")
+    assert (bye["code"], bye["reconnect"]) == (close, True)
+    assert await client.closed() == close
+
+
+def part(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def hostile(issuer):
+    other = ec.generate_private_key(ec.SECP256R1())
+    public = issuer._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    good = issuer.token("mallory")
+    header, claims, signature = good.split(".")
+    facts = jwt.decode(good, options={"verify_signature": False})
+    confused = f'{part({"alg": "HS256", "typ": "JWT", "kid": issuer.key_id})}.{claims}'
+    mac = base64.urlsafe_b64encode(hmac.new(public, confused.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+    yield "no token at all", "x"
+    yield "two parts", f"{header}.{claims}"
+    yield "four parts", f"{good}.x"
+    yield "no signature", f"{header}.{claims}."
+    yield "alg none", f'{part({"alg": "none", "typ": "JWT"})}.{claims}.'
+    yield "another signature", f"{header}.{claims}.{signature[:-6]}AAAAAA"
+    yield "another subject", f'{header}.{part({**facts, "sub": "alice"})}.{signature}'
+    yield "an unknown key", issuer.token("mallory", key=other, headers={"kid": "nobody"})
+    yield "a foreign key under a known name", issuer.token("mallory", key=other)
+    yield "another kind of key", issuer.token(
+        "mallory", key=rsa.generate_private_key(public_exponent=65537, key_size=2048), algorithm="RS256")
+    yield "the public key as an HMAC secret", f"{confused}.{mac}"
+    yield "another issuer", issuer.token("mallory", iss="https://evil.example.org")
+    yield "no issuer", issuer.token("mallory", iss=None)
+    yield "another audience", issuer.token("mallory", aud="shop")
+    yield "no audience", issuer.token("mallory", aud=None)
+    yield "no expiry", issuer.token("mallory", exp=None)
+    yield "not yet", issuer.token("mallory", nbf=int(time.time()) + 3_600)
+    yield "issued in the future", issuer.token("mallory", iat=int(time.time()) + 3_600)
+    yield "a critical header nobody knows", issuer.token("mallory", headers={"crit": ["b64"], "b64": True})
+    yield "another type of token", issuer.token("mallory", headers={"typ": "logout+jwt"})
+    yield "no subject", issuer.token(None)
+    yield "an empty subject", issuer.token("")
+    yield "a subject with a line break", issuer.token("a\nb")
+    yield "a subject that is too long", issuer.token("x" * 256)
+    yield "a token that is too long", issuer.token("mallory", padding="x" * 60_000)
+
+
+async def test_a_hostile_token_gets_nothing(standalone):
+    for name, token in hostile(standalone.issuer):
+        try:
+            await refused(standalone, token, "invalid_token", 4301)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
+async def test_an_expired_token_is_told_so(standalone):
+    await refused(standalone, standalone.token("alice", ttl=-600), "token_expired", 4300)
+
+
+async def test_no_token_is_an_invalid_one(standalone):
+    client = await Client.open(standalone.socket_url)
+    with pytest.raises(Refused, match="invalid_token"):
+        await client.ask("connect")
+
+
+@pytest.mark.parametrize("way", ["subprotocol", "header"])
+async def test_a_token_may_come_with_the_handshake(standalone, way):
+    name = person()
+    token = standalone.token(name)
+    if way == "subprotocol":
+        client = await Client.connect(standalone.socket_url, None, subprotocols=("hub.v1.json", f"hub.bearer.{token}"))
+    else:
+        client = await Client.connect(standalone.socket_url, None, headers={"Authorization": f"Bearer {token}"})
+    assert client.welcome["user"] == name
+    assert client.socket.subprotocol == "hub.v1.json", "a token is never echoed"
+
+
+async def test_a_token_in_the_query_is_refused_without_repeating_it(standalone):
+    raw = await RawSocket.open(standalone.address)
+    raw.send(head(path=f"/v1/socket?token={standalone.token(person())}"))
+    status, _, body = await raw.response()
+    assert status == 400 and "query_token" in body and "eyJ" not in body
+
+
+async def test_the_session_ends_with_its_token(platform):
+    hub = platform.hub("leeway", extra={"HUB_AUTH_LEEWAY": "0s"}).start()
+    try:
+        client = await Client.connect(hub.socket_url, hub.token(person(), ttl=3))
+        assert client.welcome["tokenTtlMs"] <= 3_000
+        bye = await client.next("bye", seconds=8)
+        assert (bye["code"], bye["reason"], bye["reconnect"]) == (4300, "token_expired", True)
+        assert await client.closed() == 4300
+    finally:
+        hub.stop()
+
+
+async def test_refreshing_keeps_a_living_connection(platform):
+    hub = platform.hub("refresh", extra={"HUB_AUTH_LEEWAY": "0s"}).start()
+    try:
+        name = person()
+        client = await Client.connect(hub.socket_url, hub.token(name, ttl=4), {"inbox": 0})
+        refreshed = await client.ask("refresh", token=hub.token(name, ttl=60))
+        assert 50_000 < refreshed["tokenTtlMs"] <= 60_000
+        with pytest.raises(Refused, match="subject_changed"):
+            await client.ask("refresh", token=hub.token(person(), ttl=60))
+        with pytest.raises(Refused, match="token_expired"):
+            await client.ask("refresh", token=hub.token(name, ttl=-60))
+        with pytest.raises(AssertionError, match="never came"):
+            await client.next("bye", seconds=5)
+        hub.kafka.produce(event(f"user:{name}"), key=name)
+        await client.next("entry")
+    finally:
+        hub.stop()
+
+
+async def test_a_refresh_may_take_rights_away(standalone):
+    name = person()
+    token = standalone.token(name, institution="u1", roles=["tutor"], channels=["activity:7"])
+    granted = ["broadcast:institution:u1", "broadcast:category:tutor", "broadcast:activity:7"]
+    client = await Client.connect(standalone.socket_url, token, dict.fromkeys([*granted, "broadcast:system"], 0))
+    assert "refused" not in client.welcome
+    await client.ask("refresh", token=standalone.token(name, institution="u2"))
+    lost = {(await client.next("signal", signal="unsubscribed"))["channel"] for _ in granted}
+    assert lost == set(granted)
+    standalone.kafka.produce(*[event(channel) for channel in granted], event("broadcast:system"))
+    await client.next("entry", channel="broadcast:system")
+    assert {f["channel"] for f in client.heard if f["type"] == "entry"} == {"broadcast:system"}
+    with pytest.raises(Refused, match="forbidden"):
+        await client.ask("subscribe", channel=granted[0], since=0)
+
+
+async def test_a_connection_without_connect_is_closed_with_4105(platform):
+    hub = platform.hub("dwell", extra={"HUB_LIMITS_CONNECT_WITHIN": "1s"}).start()
+    try:
+        client = await Client.open(hub.socket_url)
+        assert (await client.next("bye"))["code"] == 4105
+        assert await client.closed() == 4105
+    finally:
+        hub.stop()
+
+
+async def test_tokens_and_bodies_never_reach_the_log(standalone):
+    name, secret = person(), "dont-log-this-body"
+    token = standalone.token(name)
+    client = await Client.connect(standalone.socket_url, token, {"inbox": 0})
+    await client.ask("send", to="someone", key="1", body=secret)
+    await refused(standalone, token[:-8] + "AAAAAAAA", "invalid_token", 4301)
+    log = standalone.log.read_text(errors="replace")
+    assert secret not in log and token[:40] not in log and token.split(".")[1] not in log

@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+@Suite("The house")
+struct HouseTests {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    @Test("keeps its rules", arguments: Rule.all)
+    func keeps(_ rule: Rule) throws {
+        let files = try SourceFile.all(under: Self.root)
+        #expect(files.contains { $0.isSource } && files.contains { $0.isTest }, "nothing was read")
+        for violation in rule.check(files, .hub) { Issue.record("\(violation)") }
+    }
+
+    @Test("The manifest declares exactly the table's dependencies")
+    func manifestAgrees() throws {
+        let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
+        let declared = declaredDependencies(in: manifest)
+        #expect(!declared.isEmpty)
+        for (name, target) in House.hub.targets where name != "HubMain" {
+            let expected = target.ours.union(target.owns.map { [$0] } ?? [])
+            #expect(declared[name] == expected, "dependencies of \(name)")
+        }
+        #expect(Set(declared.keys).union(["HubMain"]) == Set(House.hub.targets.keys))
+    }
+
+    /// The targets of `module("Auth", ["OpenSSL", "JSON"])`; products of other packages left out.
+    private func declaredDependencies(in manifest: String) -> [String: Set<String>] {
+        var declared: [String: Set<String>] = [:]
+        let dependencies = /\bmodule\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?/
+        for match in manifest.matches(of: dependencies) {
+            let list = String(match.2 ?? "").replacing(/\.product\([^)]*\)/, with: "")
+            declared[String(match.1)] = Set(list.matches(of: /"(\w+)"/).map { String($0.1) })
+        }
+        return declared
+    }
+}

@@ -1,0 +1,35 @@
+import JSON
+import Testing
+
+@testable import Hub
+
+@Suite("What the commands write and read")
+struct CommandLineValueTests {
+    @Test("embedded.env is read as it was written", arguments: ["http://127.0.0.1:8080", "a b", "it's $HOME", "", "''"])
+    func facts(_ value: String) {
+        let facts = EmbeddedFacts(url: value, databaseURL: "postgresql://hub:pw@127.0.0.1:5433/hub", kafkaBrokers: value)
+        #expect(EmbeddedFacts(facts.text) == facts)
+    }
+
+    @Test("embedded.env is plain shell")
+    func shell() {
+        let facts = EmbeddedFacts(url: "http://127.0.0.1:8080", databaseURL: "x?a=1&b", kafkaBrokers: "127.0.0.1:9")
+        #expect(
+            facts.text.split(separator: "\n").dropFirst().map(String.init) == [
+                "HUB_URL=http://127.0.0.1:8080", "HUB_DATABASE_URL='x?a=1&b'", "HUB_KAFKA_BROKERS=127.0.0.1:9",
+                "export HUB_URL HUB_DATABASE_URL HUB_KAFKA_BROKERS",
+            ])
+        #expect(EmbeddedFacts("HUB_URL=http://127.0.0.1:8080\n") == nil)
+    }
+
+    @Test("An event holds what was given and nothing else")
+    func event() {
+        var event = EventDraft(id: "1", type: "t", recipients: ["user:alice", "broadcast:system"], title: "Hi \"you\"")
+        #expect(event.json == #"{"id":"1","type":"t","to":["user:alice","broadcast:system"],"title":"Hi \"you\""}"#)
+        #expect(event.key == "user:alice")
+        event.body = "b"
+        event.isReceiptRequired = true
+        event.data = ["a": 1]
+        #expect(event.json.hasSuffix(#""body":"b","receipt":"required","data":{"a":1}}"#))
+    }
+}

@@ -1,0 +1,245 @@
+import Messaging
+import Testing
+
+@Suite("Commands of a client")
+struct ClientCommandTests {
+    static let alice = UserID("alice")!
+    static let top = ClientCommand.maximumNumber
+
+    static let accepted: [(String, UInt64?, ClientCommand.Body)] = [
+        (#"{"type":"ping"}"#, nil, .ping),
+        (#"{"id":0,"type":"ping"}"#, 0, .ping),
+        (#"{"type":"ping","id":9007199254740991}"#, top, .ping),
+        (#"{"type":"ping","id":null,"unknown":[{"type":"ack"}],"type2":1}"#, nil, .ping),
+        (#" { "t\u0079pe" : "\u0070ing" , "id" : 3 } "#, 3, .ping),
+        (#"{"id":1,"type":"connect"}"#, 1, .connect(token: nil, subscriptions: [])),
+        (#"{"id":1,"type":"connect","token":"a.b.c","channels":[]}"#, 1, .connect(token: "a.b.c", subscriptions: [])),
+        (
+            #"{"id":1,"type":"connect","channels":[{"channel":"inbox","since":7},{"channel":"broadcast:system","x":1}]}"#, 1,
+            .connect(token: nil, subscriptions: [.init(channel: "inbox", since: Seq(7)), .init(channel: "broadcast:system")])
+        ),
+        (#"{"id":2,"type":"refresh","token":"a.b.c"}"#, 2, .refresh(token: "a.b.c")),
+        (#"{"id":3,"type":"subscribe","channel":"inbox"}"#, 3, .subscribe(.init(channel: "inbox"))),
+        (#"{"id":3,"type":"subscribe","channel":"inbox","since":null}"#, 3, .subscribe(.init(channel: "inbox"))),
+        (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(.init(channel: "inbox", since: .zero))),
+        (#"{"id":4,"type":"unsubscribe","channel":"anything"}"#, 4, .unsubscribe(channel: "anything")),
+        (#"{"id":5,"type":"ack","channel":"inbox","seq":120}"#, 5, .ack(channel: "inbox", seq: Seq(120))),
+        (#"{"type":"ack","channel":"inbox","seq":9007199254740991}"#, nil, .ack(channel: "inbox", seq: Seq(top))),
+        (#"{"id":6,"type":"mark-seen","channel":"inbox","seq":4}"#, 6, .markSeen(channel: "inbox", upTo: Seq(4))),
+        (#"{"id":7,"type":"mark-read","channel":"inbox","seq":4}"#, 7, .markRead(channel: "inbox", .set([Seq(4)]))),
+        (
+            #"{"id":7,"type":"mark-read","channel":"inbox","seqs":[9,4,9,1]}"#, 7,
+            .markRead(channel: "inbox", .set([Seq(1), Seq(4), Seq(9)]))
+        ),
+        (#"{"id":7,"type":"mark-read","channel":"inbox","upTo":0}"#, 7, .markRead(channel: "inbox", .upTo(.zero))),
+        (#"{"id":7,"type":"mark-read","channel":"inbox","all":true,"seq":null}"#, 7, .markRead(channel: "inbox", .all)),
+        (#"{"id":8,"type":"mark-unread","channel":"inbox","seq":4}"#, 8, .markUnread(channel: "inbox", [Seq(4)])),
+        (#"{"id":8,"type":"mark-unread","channel":"inbox","seqs":[4]}"#, 8, .markUnread(channel: "inbox", [Seq(4)])),
+        (#"{"id":9,"type":"open","with":"alice"}"#, 9, .open(with: alice, context: nil)),
+        (#"{"id":9,"type":"open","with":"alice","context":"review:1"}"#, 9, .open(with: alice, context: "review:1")),
+        (#"{"id":10,"type":"send","to":"alice","key":"k","body":"Hé"}"#, 10, .send(.init(target: .user(alice), key: "k", body: "Hé"))),
+        (
+            #"{"id":10,"type":"send","channel":"c","key":"k","body":" x ","context":"r","replyTo":3,"data":{"a" : [1.50,"\u00e9"]}}"#, 10,
+            .send(.init(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
+        ),
+        (#"{"id":11,"type":"history","channel":"inbox"}"#, 11, .history(channel: "inbox", after: nil, before: nil, limit: 100)),
+        (
+            #"{"id":11,"type":"history","channel":"inbox","after":3,"limit":1}"#, 11,
+            .history(channel: "inbox", after: Seq(3), before: nil, limit: 1)
+        ),
+        (
+            #"{"id":11,"type":"history","channel":"inbox","before":3,"limit":9007199254740991}"#, 11,
+            .history(channel: "inbox", after: nil, before: Seq(3), limit: 100)
+        ),
+        (#"{"id":12,"type":"typing","channel":"c"}"#, 12, .typing(channel: "c")),
+    ]
+
+    /// A line, the id of its reply, the code, and what the message begins with.
+    static let rejected: [(String, UInt64?, ErrorCode, String)] = [
+        ("x", nil, .badJSON, "a command is one JSON object on one line: unexpected byte at byte 0"),
+        ("[1]", nil, .badJSON, "a command is one JSON object"), ("null", nil, .badJSON, "a command is one JSON object"),
+        (#"{"id":7,"type":"ping""#, 7, .badJSON, "a command is one JSON object on one line: the text ends inside a value at byte 21"),
+        (#"{"id":7,"type":"ping"}{}"#, 7, .badJSON, "a command"), (#"{"type":"ping","id":7} x"#, 7, .badJSON, "a command"),
+        (#"{"id":7,"id":7,"type":"ping"}"#, 7, .badJSON, "a command is one JSON object on one line: member name used twice"),
+        (#"{"id":7,"type":"ping","x":"\u0000"}"#, 7, .badJSON, "a command is one JSON object on one line: U+0000"),
+        (#"{"id":7,"type":"ping","x":"\ud800"}"#, 7, .badJSON, "a command is one JSON object on one line: half"),
+        (#"{"id":7,"type":"send","to":"alice","key":"k","body":"b","data":{"a":1,"a":2}}"#, 7, .badJSON, "data: member name used twice"),
+        ("{}", nil, .badRequest, "type: "), (#"{"id":7}"#, 7, .badRequest, "type: "), (#"{"id":7,"type":3}"#, 7, .badRequest, "type: "),
+        (#"{"id":7,"type":"dance"}"#, 7, .unknownType, "type: dance is not one of connect, refresh, subscribe"),
+        (#"{"id":7,"type":""}"#, 7, .unknownType, "type: "), (#"{"id":7,"type":"Ping"}"#, 7, .unknownType, "type: Ping"),
+        (#"{"id":-1,"type":"ping"}"#, nil, .badRequest, "id: expected an integer 0…2^53-1"),
+        (#"{"id":1.0,"type":"ping"}"#, nil, .badRequest, "id: "), (#"{"id":"1","type":"ping"}"#, nil, .badRequest, "id: "),
+        (#"{"id":9007199254740992,"type":"ping"}"#, nil, .badRequest, "id: "),
+        (#"{"id":99999999999999999999999,"type":"ping"}"#, nil, .badRequest, "id: "),
+        (#"{"id":1,"type":"connect","token":1}"#, 1, .badRequest, "token: expected a string"),
+        (#"{"id":1,"type":"connect","channels":{}}"#, 1, .badRequest, "channels: expected an array"),
+        (#"{"id":1,"type":"connect","channels":["inbox"]}"#, 1, .badRequest, "channels: expected an array"),
+        (#"{"id":1,"type":"connect","channels":[{"since":1}]}"#, 1, .badRequest, "channel: expected a string"),
+        (#"{"id":1,"type":"connect","channels":[{"channel":"inbox","since":"1"}]}"#, 1, .badRequest, "since: expected an integer"),
+        (#"{"id":1,"type":"refresh"}"#, 1, .badRequest, "token: expected a string"),
+        (#"{"id":1,"type":"refresh","token":null}"#, 1, .badRequest, "token: expected a string"),
+        (#"{"id":1,"type":"subscribe"}"#, 1, .badRequest, "channel: expected a string"),
+        (#"{"id":1,"type":"subscribe","channel":["inbox"]}"#, 1, .badRequest, "channel: expected a string"),
+        (#"{"id":1,"type":"subscribe","channel":"inbox","since":-1}"#, 1, .badRequest, "since: expected an integer 0…2^53-1"),
+        (#"{"id":1,"type":"unsubscribe"}"#, 1, .badRequest, "channel: "), (#"{"id":1,"type":"typing"}"#, 1, .badRequest, "channel: "),
+        (#"{"id":1,"type":"ack","channel":"inbox"}"#, 1, .badRequest, "seq: expected an integer 0…2^53-1"),
+        (#"{"id":1,"type":"ack","channel":"inbox","seq":1e3}"#, 1, .badRequest, "seq: "),
+        (#"{"id":1,"type":"ack","channel":"inbox","seq":9007199254740992}"#, 1, .badRequest, "seq: "),
+        (#"{"id":1,"type":"ack","seq":1}"#, 1, .badRequest, "channel: "),
+        (#"{"id":1,"type":"mark-seen","channel":"c"}"#, 1, .badRequest, "seq: "),
+        (#"{"id":1,"type":"mark-read","channel":"c"}"#, 1, .badRequest, "seq, seqs, upTo, all: expected exactly one"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seq":1,"upTo":1}"#, 1, .badRequest, "seq, seqs, upTo, all: expected exactly one"),
+        (#"{"id":1,"type":"mark-read","channel":"c","all":false}"#, 1, .badRequest, "all: expected true"),
+        (#"{"id":1,"type":"mark-read","channel":"c","all":1}"#, 1, .badRequest, "all: expected true"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seqs":[]}"#, 1, .badRequest, "seqs: expected at least one"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seqs":[1,"2"]}"#, 1, .badRequest, "seqs: expected integers"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seqs":[0]}"#, 1, .badRequest, "seqs: expected integers 1…2^53-1"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seqs":3}"#, 1, .badRequest, "seqs: expected an array"),
+        (#"{"id":1,"type":"mark-read","channel":"c","seq":0}"#, 1, .badRequest, "seq: expected an integer 1…2^53-1"),
+        (#"{"id":1,"type":"mark-unread","channel":"c","upTo":3}"#, 1, .badRequest, "seq, seqs: expected exactly one"),
+        (#"{"id":1,"type":"mark-unread","channel":"c","seq":3,"seqs":[3]}"#, 1, .badRequest, "seq, seqs: expected exactly one"),
+        (#"{"id":1,"type":"open"}"#, 1, .badRequest, "with: expected a string"),
+        (#"{"id":1,"type":"open","with":""}"#, 1, .badRequest, "with: "),
+        (#"{"id":1,"type":"open","with":"a\n"}"#, 1, .badRequest, "with: expected a user's name of 1…255 bytes"),
+        (#"{"id":1,"type":"open","with":"a","context":""}"#, 1, .badRequest, "context: expected a name of 1…255 bytes"),
+        (#"{"id":1,"type":"open","with":"a","context":{}}"#, 1, .badRequest, "context: expected a string"),
+        (#"{"id":1,"type":"send","key":"k","body":"b"}"#, 1, .badRequest, "channel, to: expected exactly one"),
+        (#"{"id":1,"type":"send","channel":"c","to":"a","key":"k","body":"b"}"#, 1, .badRequest, "channel, to: expected exactly one"),
+        (#"{"id":1,"type":"send","to":"a","body":"b"}"#, 1, .badRequest, "key: expected a string"),
+        (#"{"id":1,"type":"send","to":"a","key":"","body":"b"}"#, 1, .badRequest, "key: expected 1…64 bytes"),
+        (#"{"id":1,"type":"send","to":"a","key":"k"}"#, 1, .badRequest, "body: expected a string"),
+        (#"{"id":1,"type":"send","to":"a","key":"k","body":""}"#, 1, .badRequest, "body: expected a text that is not blank"),
+        (
+            #"{"id":1,"type":"send","to":"a","key":"k","body":" \t\r\n\u00a0\u2003\u3000\u200b\ufeff"}"#, 1, .badRequest,
+            "body: expected a text"
+        ),
+        (#"{"id":1,"type":"send","to":"a","key":"k","body":"b","replyTo":0}"#, 1, .badRequest, "replyTo: expected an integer 1…2^53-1"),
+        (#"{"id":1,"type":"history","channel":"c","after":1,"before":2}"#, 1, .badRequest, "after, before: expected at most one"),
+        (#"{"id":1,"type":"history","channel":"c","limit":0}"#, 1, .badRequest, "limit: expected an integer 1…2^53-1"),
+        (#"{"id":1,"type":"history","channel":"c","limit":"9"}"#, 1, .badRequest, "limit: "),
+    ]
+
+    @Test("A good line is a command", arguments: accepted)
+    func accepts(line: String, id: UInt64?, body: ClientCommand.Body) {
+        #expect(parse(line) == [.success(ClientCommand(id: id, body: body))])
+    }
+
+    @Test("A bad line is refused with its id, a code, and the member to blame", arguments: rejected)
+    func rejects(line: String, id: UInt64?, code: ErrorCode, message: String) {
+        let results = parse(line)
+        #expect(results.count == 1)
+        guard case .failure(let rejection)? = results.first else {
+            Issue.record("accepted: \(results)")
+            return
+        }
+        #expect(rejection.id == id)
+        #expect(rejection.code == code)
+        #expect(rejection.message.hasPrefix(message), "\(rejection.message)")
+    }
+
+    @Test("Every type is tested both ways")
+    func completeTable() {
+        for kind in ClientCommand.Kind.allCases {
+            #expect(Self.accepted.contains { $0.0.contains("\"\(kind.rawValue)\"") })
+            if kind != .ping { #expect(Self.rejected.contains { $0.0.contains("\"\(kind.rawValue)\"") && $0.2 == .badRequest }) }
+        }
+    }
+
+    @Test("Each line of a message is judged alone, in order")
+    func manyLines() {
+        let message =
+            "\n{\"id\":1,\"type\":\"ping\"}\r\n  \nnonsense\n{\"id\":2,\"type\":\"dance\"}\n\n{\"id\":3,\"type\":\"typing\",\"channel\":\"c\"}\n"
+        let results = parse(message)
+        #expect(results.count == 4)
+        #expect(results.first == .success(ClientCommand(id: 1, body: .ping)))
+        #expect(results.last == .success(ClientCommand(id: 3, body: .typing(channel: "c"))))
+        #expect(results.map(code) == [nil, .badJSON, .unknownType, nil])
+    }
+
+    @Test("A message without a command is answered once", arguments: ["", "\n", " \r\n\t\n"])
+    func empty(message: String) {
+        #expect(parse(message).map(code) == [.badJSON])
+    }
+
+    @Test("Lines beyond the limit are refused once and not parsed", arguments: [1, 3, 64])
+    func lineLimit(limit: Int) {
+        var limits = CommandLimits()
+        limits.commandsPerMessage = limit
+        let line = "{\"type\":\"ping\"}\n"
+        #expect(parse(String(repeating: line, count: limit), limits).count == limit)
+        let results = parse(String(repeating: line, count: limit + 5) + "garbage", limits)
+        #expect(results.count == limit + 1)
+        #expect(results.last.flatMap(code) == .limitExceeded)
+    }
+
+    @Test("Sizes are counted in bytes and refused one beyond the limit")
+    func sizes() {
+        var limits = CommandLimits()
+        limits.bodyBytes = 4
+        limits.dataBytes = 6
+        limits.setSize = 2
+        limits.subscriptions = 1
+        func send(key: String = "k", body: String = "b", data: String = "1", context: String = "c") -> ErrorCode? {
+            code(
+                parse(
+                    #"{"id":1,"type":"send","to":"a","key":"\#(key)","body":"\#(body)","data":\#(data),"context":"\#(context)"}"#, limits)[
+                        0])
+        }
+        #expect(send(body: "éé") == nil)
+        #expect(send(body: "ééx") == .tooLarge)
+        #expect(send(body: #"\u00e9\u00e9"#) == nil)
+        #expect(send(data: "[  1, 22 ]") == nil)
+        #expect(send(data: "[1,222]") == .tooLarge)
+        #expect(send(key: String(repeating: "é", count: 32)) == nil)
+        #expect(send(key: String(repeating: "é", count: 32) + "x") == .badRequest)
+        #expect(send(key: #"a\u0007"#) == .badRequest)
+        #expect(send(context: String(repeating: "x", count: 255)) == nil)
+        #expect(send(context: String(repeating: "x", count: 256)) == .badRequest)
+        #expect(code(parse(#"{"type":"mark-read","channel":"c","seqs":[1,2]}"#, limits)[0]) == nil)
+        #expect(code(parse(#"{"type":"mark-read","channel":"c","seqs":[1,2,2]}"#, limits)[0]) == .limitExceeded)
+        #expect(code(parse(#"{"type":"connect","channels":[{"channel":"a"},{"channel":"b"}]}"#, limits)[0]) == .limitExceeded)
+    }
+
+    @Test("A refusal quotes no more than a little of what the peer wrote")
+    func shortQuotes() {
+        let marks = "e" + String(repeating: "\u{301}", count: 20_000)
+        guard case .failure(let rejection) = parse(#"{"type":"\#(marks)"}"#)[0] else {
+            Issue.record("accepted")
+            return
+        }
+        #expect(rejection.code == .unknownType)
+        #expect(rejection.message.utf8.count < 300)
+    }
+
+    @Test("Cut anywhere or with any byte changed, a line is answered and never traps", arguments: accepted.map(\.0))
+    func damage(line: String) {
+        let bytes = Array(line.utf8)
+        for cut in bytes.indices {
+            let results = ClientCommand.parse(Array(bytes[..<cut]), limits: CommandLimits())
+            #expect(results.count == 1)
+            #expect(code(results[0]) == .badJSON || line.hasSuffix(" "))
+        }
+        for i in bytes.indices {
+            for byte: UInt8 in [0x00, 0x0A, 0x20, 0x22, 0x2C, 0x2D, 0x30, 0x39, 0x5B, 0x5C, 0x5D, 0x7B, 0x7D, 0x80, 0xC3, 0xFF] {
+                var damaged = bytes
+                damaged[i] = byte
+                #expect(!ClientCommand.parse(damaged, limits: CommandLimits()).isEmpty)
+            }
+        }
+    }
+
+    @Test("What a client wrote becomes the members clients read")
+    func content() {
+        let draft = SendDraft(target: .channel("c"), key: "k", body: "a \"b\"\n", context: "r", replyTo: Seq(3), data: "[1]")
+        #expect(draft.content == #""body":"a \"b\"\n","context":"r","data":[1],"replyTo":3"#)
+        #expect(SendDraft(target: .channel("c"), key: "k", body: "x").content == #""body":"x""#)
+    }
+
+    private func parse(_ text: String, _ limits: CommandLimits = CommandLimits()) -> [Result<ClientCommand, CommandRejection>] {
+        ClientCommand.parse(Array(text.utf8), limits: limits)
+    }
+
+    private func code(_ result: Result<ClientCommand, CommandRejection>) -> ErrorCode? {
+        if case .failure(let rejection) = result { rejection.code } else { nil }
+    }
+}

@@ -1,0 +1,204 @@
+import Messaging
+import Testing
+
+@Suite("Roster and subscriber: nothing falls between history and live")
+struct RosterTests {
+    static let alice = UserID("alice")!
+    static let system = Channel.broadcast("system")
+
+    func state(head: UInt64, unread: UInt32 = 0, cursorVersion: UInt64 = 0) -> ChannelState {
+        ChannelState(channel: Self.system, head: Seq(head), counters: Counters(unread: unread), cursorVersion: cursorVersion)
+    }
+
+    func subscriber() -> Subscriber { Subscriber(key: SessionKey(rawValue: 1), user: 7, format: 0) }
+
+    func admit(_ subscriber: inout Subscriber, _ seq: UInt64, author: UInt32 = 0, congested: Bool = false) -> Subscriber.Admission {
+        subscriber.admit(Seq(seq), author: author, isUrgent: false, isCongested: congested)
+    }
+
+    @Test("a subscription without since starts at the head and is live at once")
+    func startsAtHead() {
+        var one = subscriber()
+        #expect(one.open(state(head: 5), since: nil) == false)
+        #expect(one.phase == .live)
+        #expect(admit(&one, 6) == .deliver)
+        #expect(one.position == Seq(6))
+    }
+
+    @Test("an entry that passes by while the start is unknown is read from the store, not lost")
+    func registeredFirst() {
+        var one = subscriber()
+        #expect(admit(&one, 6) == .skip)
+        // The snapshot was taken before entry 6 was committed.
+        #expect(one.open(state(head: 5), since: nil) == true)
+        #expect(one.admitReplayed(Seq(6), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(6), more: false) == true)
+        #expect(one.phase == .live)
+    }
+
+    @Test("an entry that passes by during a page is asked for by another page")
+    func passesDuringPage() {
+        var one = subscriber()
+        #expect(one.open(state(head: 3), since: Seq(1)) == true)
+        #expect(admit(&one, 4) == .skip)
+        #expect(one.admitReplayed(Seq(2), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(3), more: false) == false)
+        #expect(one.admitReplayed(Seq(4), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(4), more: false) == true)
+    }
+
+    @Test("what a page brought is not delivered again by the bus")
+    func deduplicates() {
+        var one = subscriber()
+        _ = one.open(state(head: 2), since: Seq(0))
+        for seq in 1...3 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == false)
+        #expect(one.finishPage(head: Seq(3), more: false) == true)
+        #expect(admit(&one, 2) == .skip)
+        #expect(admit(&one, 3) == .skip)
+        #expect(admit(&one, 4) == .deliver)
+    }
+
+    @Test("a gap or a congested connection sends the session to the store")
+    func gaps() {
+        var one = subscriber()
+        _ = one.open(state(head: 2), since: nil)
+        #expect(admit(&one, 4) == .replay)
+        #expect(one.phase == .replaying)
+        #expect(admit(&one, 5) == .skip)
+        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
+        #expect(one.finishPage(head: Seq(5), more: true) == false)
+        for seq in 4...5 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        #expect(one.finishPage(head: Seq(5), more: false) == true)
+        #expect(admit(&one, 6, congested: true) == .replay)
+        #expect(one.position == Seq(5))
+    }
+
+    @Test("counters include each entry once, whatever the order of events, and never one's own")
+    func counts() {
+        var one = subscriber()
+        _ = one.open(state(head: 4, unread: 2), since: Seq(2))
+        #expect(one.counters.unread == 2)
+        // Entries 3 and 4 are in the store's numbers already.
+        _ = one.admitReplayed(Seq(3), author: 0, isUrgent: false)
+        _ = one.admitReplayed(Seq(4), author: 0, isUrgent: false)
+        _ = one.finishPage(head: Seq(4), more: false)
+        #expect(one.counters.unread == 2)
+        #expect(one.isCountersStale == false)
+        _ = admit(&one, 5)
+        #expect(one.counters.unread == 3)
+        #expect(one.isCountersStale)
+        _ = admit(&one, 6, author: 7)
+        #expect(one.counters.unread == 3)
+        #expect(one.version == 6)
+    }
+
+    @Test("the store's numbers replace the loop's, unless newer entries were counted since")
+    func adopts() {
+        var one = subscriber()
+        _ = one.open(state(head: 4, unread: 4), since: nil)
+        _ = admit(&one, 5)
+        #expect(one.adopt(state(head: 4, unread: 0, cursorVersion: 1)) == false)
+        #expect(one.counters.unread == 5)
+        #expect(one.adopt(state(head: 5, unread: 1, cursorVersion: 1)) == true)
+        #expect(one.counters.unread == 1)
+        // An older answer that comes late changes nothing.
+        #expect(one.adopt(state(head: 5, unread: 5, cursorVersion: 0)) == true)
+        #expect(one.counters.unread == 1)
+    }
+
+    @Test("a rewound subscription gets its entries again")
+    func rewinds() {
+        var one = subscriber()
+        _ = one.open(state(head: 4), since: nil)
+        one.rewind(to: Seq(2))
+        for seq in 3...4 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        #expect(one.finishPage(head: Seq(4), more: false) == true)
+        #expect(admit(&one, 5) == .deliver)
+    }
+
+    @Test("places stay where they are while others leave and join")
+    func stablePlaces() {
+        var roster = Roster(channel: Self.system)
+        let places = (0..<4).map { roster.add(Subscriber(key: SessionKey(rawValue: UInt64($0)), user: 0, format: 0)) }
+        roster.remove(at: places[1])
+        roster.remove(at: places[1])
+        #expect(roster.count == 3)
+        #expect(roster.subscriber(at: places[3])?.key == SessionKey(rawValue: 3))
+        let reused = roster.add(Subscriber(key: SessionKey(rawValue: 9), user: 0, format: 0))
+        #expect(reused == places[1])
+        var seen: [UInt64] = []
+        let next = roster.visit(0..<roster.end) { _, subscriber in
+            seen.append(subscriber.key.rawValue)
+            return seen.count < 2
+        }
+        #expect(seen == [0, 9])
+        #expect(next == 2)
+    }
+
+    /// Interleaves commits, bus events and pages at random: every entry is pushed exactly once and in order.
+    @Test("any interleaving of commits, events and pages pushes every entry once, in order", arguments: 0..<200)
+    func interleavings(seed: UInt64) {
+        var random = SplitMix(state: seed)
+        var one = subscriber()
+        var head: UInt64 = random.next(below: 5)
+        let since = random.next(below: head + 1)
+        var events: [UInt64] = []
+        var page: (entries: [UInt64], head: UInt64, more: Bool)?
+        var snapshot: UInt64?
+        var pushed: [UInt64] = []
+        func read(after: UInt64) -> (entries: [UInt64], head: UInt64, more: Bool) {
+            let all = after < head ? Array((after + 1)...head) : []
+            return (Array(all.prefix(3)), head, all.count > 3)
+        }
+        for step in 0..<80 {
+            switch random.next(below: 4) {
+            case 0 where step < 60:
+                head += 1
+                events.append(head)
+            case 1 where !events.isEmpty:
+                let seq = events.removeFirst()
+                if admit(&one, seq, congested: random.next(below: 8) == 0) == .deliver { pushed.append(seq) }
+            case 2 where one.phase == .opening:
+                if let taken = snapshot { _ = one.open(state(head: taken), since: Seq(since)) } else { snapshot = head }
+            case 3 where one.phase == .replaying:
+                if let taken = page {
+                    page = nil
+                    for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
+                    _ = one.finishPage(head: Seq(taken.head), more: taken.more)
+                } else {
+                    page = read(after: one.position.rawValue)
+                }
+            default: continue
+            }
+        }
+        // The dust settles: everything still under way arrives.
+        if one.phase == .opening { _ = one.open(state(head: snapshot ?? head), since: Seq(since)) }
+        for _ in 0..<100 where one.phase == .replaying || !events.isEmpty {
+            if !events.isEmpty {
+                let seq = events.removeFirst()
+                if admit(&one, seq) == .deliver { pushed.append(seq) }
+            } else {
+                let taken = page ?? read(after: one.position.rawValue)
+                page = nil
+                for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
+                _ = one.finishPage(head: Seq(taken.head), more: taken.more)
+            }
+        }
+        #expect(one.phase == .live)
+        #expect(pushed == (since < head ? Array((since + 1)...head) : []))
+    }
+}
+
+/// A small seeded generator, so that a failing interleaving can be run again.
+struct SplitMix {
+    var state: UInt64
+    mutating func next(below bound: UInt64) -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return (z ^ (z >> 31)) % bound
+    }
+}

@@ -1,0 +1,147 @@
+import Messaging
+import Testing
+
+@Suite("Session: which commands a principal may give")
+struct SessionTests {
+    static let alice = UserID("alice")!
+    static let bob = UserID("bob")!
+    static let conversation = "conversation:0a1b2c3d-0000-4000-8000-000000000001"
+
+    static func identity(_ user: UserID = alice, institution: String? = "lyon", roles: [String] = [], channels: [String] = []) -> Identity {
+        Identity(user: user, institution: institution, roles: roles, channels: channels, expiresAt: Timestamp(milliseconds: 1_000_000))
+    }
+
+    func opened(following channels: [String] = []) -> Session {
+        var session = Session(id: "s1")
+        _ = session.identify(Self.identity())
+        for (i, name) in channels.enumerated() {
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0))
+        }
+        return session
+    }
+
+    func receive(_ session: inout Session, _ body: ClientCommand.Body, at milliseconds: Int64 = 0, sent: UInt64 = 10) -> Session.Action {
+        session.receive(body, now: Timestamp(milliseconds: milliseconds), limits: Session.Limits()) { _ in Seq(sent) }
+    }
+
+    func code(_ action: Session.Action) -> ErrorCode? {
+        if case .refuse(let code, _) = action { code } else { nil }
+    }
+
+    @Test("before connect nothing else is obeyed", arguments: [
+        ClientCommand.Body.ping, .ack(channel: "inbox", seq: Seq(1)), .subscribe(SubscriptionRequest(channel: "inbox")), .refresh(token: "t"),
+    ])
+    func connectFirst(body: ClientCommand.Body) {
+        var session = Session(id: "s1")
+        #expect(code(receive(&session, body)) == .notConnected)
+    }
+
+    @Test("connect is obeyed once, and again only after it failed")
+    func connectOnce() {
+        var session = Session(id: "s1")
+        #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
+        #expect(session.identify(Self.identity()) == true)
+        #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
+    }
+
+    @Test("a connection never changes its user")
+    func sameSubject() {
+        var session = opened()
+        #expect(session.identify(Self.identity(Self.bob)) == false)
+        #expect(session.identity?.user == Self.alice)
+    }
+
+    @Test("an ack goes to the store; beyond what was sent it is refused")
+    func ack() {
+        var session = opened(following: ["inbox"])
+        #expect(
+            receive(&session, .ack(channel: "inbox", seq: Seq(10)))
+                == .store(.move(Self.alice, .inbox(Self.alice), .delivered(Seq(10)), session: "s1"), .ack))
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(11)))) == .notSent)
+        #expect(code(receive(&session, .ack(channel: "broadcast:system", seq: Seq(1)))) == .notSubscribed)
+        #expect(code(receive(&session, .ack(channel: "room:1", seq: Seq(1)))) == .unknownChannel)
+    }
+
+    @Test("marks obey the same bound in each of their forms", arguments: [
+        (ClientCommand.Body.markSeen(channel: "inbox", upTo: Seq(11)), ErrorCode.notSent),
+        (.markRead(channel: "inbox", .upTo(Seq(11))), .notSent), (.markRead(channel: "inbox", .set([Seq(2), Seq(11)])), .notSent),
+        (.markUnread(channel: "inbox", [Seq(11)]), .notSent), (.markRead(channel: "broadcast:system", .all), .notSubscribed),
+    ])
+    func marks(body: ClientCommand.Body, expected: ErrorCode) {
+        var session = opened(following: ["inbox"])
+        #expect(code(receive(&session, body)) == expected)
+    }
+
+    @Test("people write in conversations, to somebody else, and nowhere else")
+    func send() {
+        var session = opened()
+        let draft = SendDraft(target: .channel(Self.conversation), key: "k", body: "hello")
+        guard case .store(.append(let entry), .send) = receive(&session, .send(draft)) else {
+            Issue.record("a message was not stored")
+            return
+        }
+        #expect(entry.source == "user:alice")
+        #expect(entry.id == "k")
+        #expect(entry.sender == Self.alice)
+        #expect(entry.kind == .message)
+        #expect(code(receive(&session, .send(SendDraft(target: .channel("broadcast:system"), key: "k", body: "x")))) == .forbidden)
+        #expect(code(receive(&session, .send(SendDraft(target: .channel("inbox"), key: "k", body: "x")))) == .forbidden)
+        #expect(code(receive(&session, .send(SendDraft(target: .user(Self.alice), key: "k", body: "x")))) == .badRequest)
+        #expect(code(receive(&session, .open(with: Self.alice, context: nil))) == .badRequest)
+    }
+
+    @Test("history of a channel one does not follow asks for the right first")
+    func history() {
+        var session = opened(following: ["inbox"])
+        #expect(
+            receive(&session, .history(channel: "inbox", after: nil, before: nil, limit: 1_000))
+                == .store(.page(.inbox(Self.alice), after: nil, before: nil, limit: 100), .history))
+        let institution = Channel.broadcast("institution:paris")
+        #expect(
+            receive(&session, .history(channel: "broadcast:institution:paris", after: Seq(3), before: nil, limit: 10))
+                == .store(.state(Self.alice, institution, entitled: false), .entitlement(after: Seq(3), before: nil, limit: 10)))
+    }
+
+    @Test("typing signals are paced per conversation, and for conversations only")
+    func typing() {
+        var session = opened(following: ["inbox", Self.conversation])
+        let channel = Channel(wireName: Self.conversation, for: Self.alice)!
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 1_000) == .typing(channel))
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 3_999) == .acknowledgeTyping)
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 4_000) == .typing(channel))
+        #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
+    }
+
+    @Test("a session follows a bounded number of channels")
+    func subscriptionLimit() {
+        var session = opened(following: ["inbox"])
+        var limits = Session.Limits()
+        limits.subscriptions = 1
+        let more = session.receive(
+            .subscribe(SubscriptionRequest(channel: "broadcast:system")), now: Timestamp(milliseconds: 0), limits: limits
+        ) { _ in .zero }
+        #expect(code(more) == .limitExceeded)
+        #expect(receive(&session, .subscribe(SubscriptionRequest(channel: "inbox", since: Seq(2)))) == .restate(0, rewind: Seq(2)))
+    }
+
+    @Test("broadcasts one is entitled to by token", arguments: [
+        ("system", true), ("institution:lyon", true), ("institution:paris", false), ("category:reviewer", true),
+        ("category:teacher", false), ("activity:7", true), ("activity:8", false),
+    ])
+    func entitlement(name: String, expected: Bool) {
+        let identity = Self.identity(roles: ["reviewer"], channels: ["activity:7", "institution:paris"])
+        #expect(identity.isEntitled(to: .broadcast(name)) == expected)
+    }
+
+    @Test("a refreshed token that lost a right ends the subscriptions that stood on it")
+    func refreshLosesRights() {
+        let old = Self.identity(institution: "lyon", roles: ["reviewer"])
+        var session = Session(id: "s1")
+        _ = session.identify(old)
+        for name in ["inbox", "broadcast:system", "broadcast:institution:lyon", "broadcast:category:reviewer"] {
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0))
+        }
+        _ = session.identify(Self.identity(institution: "lyon", roles: []))
+        #expect(session.lostSubscriptions(from: old) == [3])
+    }
+}
