@@ -25,6 +25,7 @@ let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
     ],
     dependencies: [
@@ -79,10 +80,14 @@ let package = Package(
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
+        // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
+        .target(
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL"], path: "Tests/FuzzBodies", swiftSettings: house),
+
         suite("JSONTests", ["JSON"]),
-        suite("HTTPTests", ["HTTP"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
-        suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
+        suite("HTTPTests", ["HTTP", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
+        suite("AuthTests", ["Auth", "OpenSSL", "JSON", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
