@@ -25,6 +25,7 @@ let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
     ],
     dependencies: [
@@ -78,17 +79,28 @@ let package = Package(
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+        // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
+        .target(
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "JSON", "Messaging"], path: "Tests/FuzzBodies",
+            swiftSettings: house),
 
-        suite("JSONTests", ["JSON"]),
-        suite("HTTPTests", ["HTTP"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
+        suite("JSONTests", ["JSON", "FuzzBodies"]),
+        suite("HTTPTests", ["HTTP", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
-        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        suite("PostgresTests", ["Postgres"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        // What tests of several targets start.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        suite("PostgresTests", ["Postgres", "Support"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )

@@ -82,9 +82,7 @@ extension Rows {
     var error: PostgresError {
         unsafe PostgresError(
             sqlState: PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { unsafe String(cString: $0) },
-            message: [
-                String(libpq: PQresultErrorField(result, Int32(UInt8(ascii: "M")))),
-                String(libpq: PQresultErrorField(result, Int32(UInt8(ascii: "D")))),
-            ].filter { !$0.isEmpty }.joined(separator: ": "))
+            // Not the detail: it quotes whole rows.
+            message: String(libpq: PQresultErrorField(result, Int32(UInt8(ascii: "M")))))
     }
 }

@@ -103,8 +103,8 @@ private final class KeyWorker {
     private func fetchDocument() -> JWKSSource.Outcome {
         let document: FetchedDocument
         do throws(FetchFailure) {
-            let client = try self.client ?? HTTPClient()
-            self.client = client
+            if client == nil { client = try HTTPClient() }
+            guard let client else { return .failed(.unreachable("no HTTP client")) }
             document = try client.fetch(source)
         } catch {
             return .failed(.unreachable("\(error)"))

@@ -1,5 +1,6 @@
 import Auth
 import HTTP
+import Kafka
 import Messaging
 import Reactor
 import WSProtocol
@@ -87,5 +88,15 @@ extension TokenPolicy {
             claims: ClaimNames(
                 subject: ClaimPath(auth.subjectClaim), institution: ClaimPath(auth.institutionClaim),
                 roles: auth.rolesClaims.map { ClaimPath($0) }, channels: ClaimPath(auth.channelsClaim)))
+    }
+}
+
+extension IntakeConfiguration {
+    init(_ kafka: Configuration.Kafka) {
+        self.init(
+            brokers: kafka.brokers.joined(separator: ","), group: kafka.group, topics: kafka.topics, deadLetterTopic: kafka.deadLetterTopic)
+        consumer.fetchWait = kafka.fetchWait
+        poll.records = kafka.batchRecords
+        apply(kafka.properties.map { ($0.name, $0.value) })
     }
 }

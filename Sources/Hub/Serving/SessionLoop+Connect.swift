@@ -49,7 +49,7 @@ extension SessionLoop {
         waitingForKeys.removeAll { isDue($0.key) }
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
-            if !waiting.isRefresh { live.session.abandonConnect() }
+            if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
     }

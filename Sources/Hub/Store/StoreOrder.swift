@@ -31,7 +31,6 @@ public struct StoreOutcome: Equatable, Sendable {
 /// An order the store has accepted and not yet answered.
 struct PendingOrder {
     let order: StoreOrder
-    let accepted: MonotonicInstant
     /// While the database is away: until when this order waits for it before it is answered `.unavailable`.
     var patience: MonotonicInstant?
     /// It was in flight when a connection was lost, so it may have been committed without anyone having been told.

@@ -38,7 +38,7 @@ public enum ServerHandshake {
     /// RFC 6455 §4.2.2, item 4.
     private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
         let origins = request.headers.all("origin")
-        guard let origin = origins.first?.lowercased() else {
+        guard let origin = origins.first?.lowercasedASCII else {
             guard policy.allowsAbsentOrigin else { throw .originMissing }
             return
         }
@@ -48,7 +48,7 @@ public enum ServerHandshake {
             case .any: true
             case .sameHost: isSameHost(origin, request.host)
             case .listed(let list, let sameHost):
-                list.contains { $0 == "*" || $0.lowercased() == origin } || sameHost && isSameHost(origin, request.host)
+                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request.host)
             }
         guard allowed else { throw .originForbidden }
     }
@@ -80,7 +80,7 @@ public enum ServerHandshake {
             bearer = String(token)
         }
         if offered.isEmpty && request.headers.first("sec-websocket-protocol") != nil { throw .malformedSubprotocols }
-        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) }
+        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
         if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
         return (chosen, bearer)
     }

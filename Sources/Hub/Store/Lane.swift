@@ -1,0 +1,454 @@
+import Linux
+import Logging
+import Messaging
+import Postgres
+import Reactor
+
+/// What a lane tells the store's thread.
+protocol LaneOwner: AnyObject {
+    /// Publish, then answer. Orders leave the lane here, each exactly once.
+    func settle(_ events: [BusEvent], _ answers: [(order: PendingOrder, reply: StoreReply)])
+    /// The tables are not there, or not those this program knows.
+    func schemaIsMissing()
+    func availabilityChanged()
+    /// 64 random bits.
+    func random() -> UInt64
+}
+
+/// One connection and the orders that go over it: at most one transaction is under way, and what arrives meanwhile
+/// becomes the next one.
+///
+/// Invariant: an accepted order is in exactly one of `queues`, `again` and `flight`, until it is handed to the owner.
+/// Lives on the store's thread.
+final class Lane {
+    private enum Link {
+        case down
+        case connecting(Connection, WatchID)
+        case preparing(Connection, WatchID)
+        case ready(Connection, WatchID)
+    }
+
+    private struct Flight {
+        let work: Work?
+        let orders: [PendingOrder]
+        let batch: any Batch
+        let statements: Int
+        var rows: [Rows] = []
+        var error: PostgresError?
+        let departed: MonotonicInstant
+        let deadline: TimerID
+    }
+
+    let name: String
+    private let works: [Work]
+    private let loop: EventLoop
+    private let configuration: StoreConfiguration
+    private let statistics: StoreStatistics
+    private let log: Logger
+    private unowned let owner: any LaneOwner
+
+    private var link = Link.down
+    private var isClosed = false
+    /// Answers to the session's settings.
+    private var settings: [Rows] = []
+    private var connectDeadline: TimerID?
+    private var retry: TimerID?
+    private var backoff: Backoff
+    private var isWriting = false
+    private var flight: Flight?
+    /// No transaction before this timer: the server is short of something.
+    private var pause: TimerID?
+    private var watchdog: TimerID?
+
+    private var queues: [OrderQueue]
+    /// Whose turn it is among `works`.
+    private var turn = 0
+    /// Orders to run before all others, each element as one transaction: what was in flight when a connection was lost,
+    /// and the halves of a batch with poison in it. Last in, first out.
+    private var again: [(work: Work, orders: [PendingOrder])] = []
+    /// Drafts answered `.unavailable` that may have been committed all the same.
+    private var unannounced: [EntryDraft] = []
+
+    init(
+        _ name: String, _ works: [Work], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger,
+        owner: any LaneOwner
+    ) {
+        self.name = name
+        self.works = works
+        self.loop = loop
+        self.configuration = configuration
+        self.statistics = statistics
+        self.log = log
+        self.owner = owner
+        backoff = Backoff(longest: configuration.longestBackoff)
+        queues = works.map { _ in OrderQueue() }
+    }
+
+    var isReady: Bool {
+        if case .ready = link { true } else { false }
+    }
+
+    // MARK: Orders
+
+    func handles(_ work: Work) -> Bool { works.contains(work) }
+
+    /// Takes an order; `go()` runs it. Several are taken before one `go()`, so that they share a transaction.
+    func take(_ order: PendingOrder, _ work: Work) {
+        if !isReady {
+            guard work.waitsWhileAway, !isClosed else { return answer([order], .failed(.unavailable)) }
+            var order = order
+            order.patience = loop.now + configuration.patience
+            enqueue(order, work)
+            watchPatience()
+        } else {
+            enqueue(order, work)
+        }
+    }
+
+    private func enqueue(_ order: PendingOrder, _ work: Work) {
+        guard let index = works.firstIndex(of: work) else { return }
+        queues[index].append(order)
+    }
+
+    /// Starts the next transaction if none is under way.
+    func go() {
+        guard case .ready(let connection, _) = link, flight == nil, pause == nil else { return }
+        if !unannounced.isEmpty {
+            depart(nil, [], RecallBatch(drafts: unannounced), connection)
+        } else if let (work, orders) = again.popLast() {
+            depart(work, orders, work.batch(of: orders), connection)
+        } else {
+            for step in 0..<works.count {
+                let index = (turn + step) % works.count
+                if queues[index].isEmpty { continue }
+                turn = index + 1
+                let work = works[index]
+                let orders = queues[index].takeBatch(of: work)
+                return depart(work, orders, work.batch(of: orders), connection)
+            }
+        }
+    }
+
+    private func depart(_ work: Work?, _ orders: [PendingOrder], _ batch: any Batch, _ connection: Connection) {
+        let statements = batch.statements
+        let deadline = loop.after(configuration.answerDeadline) { [unowned self] in
+            lost(PostgresError(message: "no answer for \(configuration.answerDeadline)", lost: true))
+        }
+        flight = Flight(
+            work: work, orders: orders, batch: batch, statements: statements.count, departed: .now, deadline: deadline)
+        do {
+            for (statement, parameters) in statements { try connection.execute(statement.rawValue, parameters) }
+            try connection.commit()
+            try flush(connection)
+        } catch {
+            lost(error)
+        }
+    }
+
+    private func arrived(_ flight: Flight) {
+        loop.cancel(flight.deadline)
+        self.flight = nil
+        record(flight)
+        if let error = flight.error {
+            statistics.transactionsFailed.add()
+            failed(flight, error)
+        } else if flight.rows.count == flight.statements, let outcome = flight.batch.outcome(of: flight.rows),
+            outcome.replies.count == flight.orders.count
+        {
+            if flight.work == nil { unannounced.removeAll() }
+            backoff.succeeded()
+            settle(flight.orders, outcome)
+        } else {
+            log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
+            giveUp(flight.orders)
+        }
+        go()
+    }
+
+    private func settle(_ orders: [PendingOrder], _ outcome: BatchOutcome) {
+        for event in outcome.events {
+            switch event {
+            case .entries(let entries): statistics.entriesStored.add(UInt64(entries.count))
+            case .moved: statistics.cursorsMoved.add()
+            case .opened, .typing: break
+            }
+        }
+        owner.settle(outcome.events, Array(zip(orders, outcome.replies)).map { (order: $0.0, reply: $0.1) })
+    }
+
+    private func record(_ flight: Flight) {
+        statistics.transactions.add()
+        let microseconds = UInt64(clamping: (MonotonicInstant.now - flight.departed).wholeNanoseconds / 1_000)
+        switch flight.work {
+        case .entries, .conversations, nil: statistics.entryTransactions.record(microseconds: microseconds)
+        case .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
+        case .states, .pages: statistics.readTransactions.record(microseconds: microseconds)
+        }
+    }
+
+    // MARK: Failures of a transaction
+
+    /// The transaction was rolled back, and the connection lives.
+    private func failed(_ flight: Flight, _ error: PostgresError) {
+        guard let work = flight.work else { return rest(error) }
+        switch error.meaning {
+        case .data:
+            if flight.orders.count == 1 {
+                statistics.ordersPoisonous.add()
+                return answer(flight.orders, .failed(.refused(error.description)))
+            }
+            let middle = flight.orders.count / 2
+            again.append((work, Array(flight.orders[middle...])))
+            again.append((work, Array(flight.orders[..<middle])))
+        case .conflict:
+            var orders = flight.orders
+            for index in orders.indices { orders[index].conflicts += 1 }
+            let tired = orders.filter { $0.conflicts > Self.mostConflicts }
+            let fresh = orders.filter { $0.conflicts <= Self.mostConflicts }
+            giveUp(tired)
+            if !fresh.isEmpty { again.append((work, fresh)) }
+        case .passing:
+            log.warning("the database cannot do it now", metadata: ["lane": "\(name)", "error": "\(error)"])
+            if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
+            rest(error)
+        case .schema, .readOnly:
+            if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
+            if error.meaning == .schema { owner.schemaIsMissing() }
+            lost(error)
+        }
+    }
+
+    private static let mostConflicts = 5
+
+    /// Leaves the server in peace for a while.
+    private func rest(_ error: PostgresError) {
+        pause = loop.after(backoff.next(random: owner.random())) { [unowned self] in
+            pause = nil
+            go()
+        }
+        watchPatience()
+    }
+
+    private func keep(_ orders: [PendingOrder], _ work: Work) {
+        if orders.isEmpty { return }
+        var orders = orders
+        for index in orders.indices where orders[index].patience == nil {
+            orders[index].patience = loop.now + configuration.patience
+        }
+        again.append((work, orders))
+        watchPatience()
+    }
+
+    private func answer(_ orders: [PendingOrder], _ reply: StoreReply) {
+        if orders.isEmpty { return }
+        owner.settle([], orders.map { ($0, reply) })
+    }
+
+    private func giveUp(_ orders: [PendingOrder]) {
+        for pending in orders where pending.unsettled {
+            switch pending.order.request {
+            case .ingest(let drafts, _): unannounced.append(contentsOf: drafts)
+            case .append(let draft): unannounced.append(draft)
+            case .open, .snapshot, .state, .page, .move: break
+            }
+        }
+        answer(orders, .failed(.unavailable))
+    }
+
+    // MARK: The connection
+
+    func connect() {
+        guard case .down = link, !isClosed else { return }
+        retry = nil
+        do {
+            let connection = try Connection(configuration.address, applicationName: "hub \(name)")
+            connectDeadline = loop.after(configuration.connectDeadline) { [unowned self] in
+                lost(PostgresError(message: "not connected after \(configuration.connectDeadline)", lost: true))
+            }
+            link = .connecting(connection, try watch(connection, .writable))
+        } catch let error as PostgresError {
+            lost(error)
+        } catch {
+            lost(PostgresError(message: "\(error)", lost: true))
+        }
+    }
+
+    private func watch(_ connection: Connection, _ interest: EventLoop.Readiness) throws(SystemError) -> WatchID {
+        try loop.watch(connection.descriptor, interest) { [unowned self] _ in ready() }
+    }
+
+    private func ready() {
+        do {
+            switch link {
+            case .down: break
+            case .connecting(let connection, let watched):
+                // The descriptor may be another one afterwards.
+                loop.unwatch(watched)
+                switch try connection.proceed() {
+                case .reading: link = .connecting(connection, try watch(connection, .readable))
+                case .writing: link = .connecting(connection, try watch(connection, .writable))
+                case .ready:
+                    link = .preparing(connection, try watch(connection, .readable))
+                    try prepare(connection)
+                }
+            case .preparing(let connection, let watched):
+                var failure: PostgresError?
+                try connection.receive { answer in
+                    switch answer {
+                    case .rows(let rows): settings.append(rows)
+                    case .failed(let error): failure = failure ?? error
+                    case .skipped, .committed: break
+                    }
+                }
+                if let failure {
+                    if failure.meaning == .schema { owner.schemaIsMissing() }
+                    return lost(failure)
+                }
+                try flush(connection)
+                guard connection.outstanding == 0 else { return }
+                guard SessionSettings.areSatisfied(by: settings) else {
+                    owner.schemaIsMissing()
+                    return lost(PostgresError(message: "the schema hub is not at migration \(Migration.all.count)"))
+                }
+                up(connection, watched)
+            case .ready(let connection, _):
+                var isDone = false
+                try connection.receive { answer in
+                    switch answer {
+                    case .rows(let rows): flight?.rows.append(rows)
+                    case .failed(let error): if flight?.error == nil { flight?.error = error }
+                    case .skipped: break
+                    case .committed: isDone = true
+                    }
+                }
+                try flush(connection)
+                if isDone, let flight { arrived(flight) }
+            }
+        } catch let error as PostgresError {
+            lost(error)
+        } catch {
+            lost(PostgresError(message: "\(error)", lost: true))
+        }
+    }
+
+    private func prepare(_ connection: Connection) throws(PostgresError) {
+        settings.removeAll()
+        for (sql, parameters) in SessionSettings(configuration).statements { try connection.run(sql, parameters) }
+        for statement in Statement.allCases where works.contains(where: { statement.serves($0) }) {
+            try connection.prepare(statement.rawValue, statement.sql)
+        }
+        try connection.commit()
+        try flush(connection)
+    }
+
+    private func up(_ connection: Connection, _ watched: WatchID) {
+        if let connectDeadline { loop.cancel(connectDeadline) }
+        connectDeadline = nil
+        link = .ready(connection, watched)
+        statistics.connectionsMade.add()
+        log.info("connected to the database", metadata: ["lane": "\(name)"])
+        owner.availabilityChanged()
+        go()
+    }
+
+    private func flush(_ connection: Connection) throws(PostgresError) {
+        let more = try connection.flush()
+        guard more != isWriting else { return }
+        isWriting = more
+        switch link {
+        case .down: break
+        case .connecting(_, let watched), .preparing(_, let watched), .ready(_, let watched):
+            loop.change(watched, more ? [.readable, .writable] : .readable)
+        }
+    }
+
+    private func drop() {
+        switch link {
+        case .down: break
+        case .connecting(_, let watched), .preparing(_, let watched), .ready(_, let watched): loop.unwatch(watched)
+        }
+        if let connectDeadline { loop.cancel(connectDeadline) }
+        if let pause { loop.cancel(pause) }
+        if let flight { loop.cancel(flight.deadline) }
+        connectDeadline = nil
+        pause = nil
+        isWriting = false
+        link = .down
+    }
+
+    /// The connection is gone, was never made, or is of no use.
+    private func lost(_ error: PostgresError) {
+        let wasReady = isReady
+        let interrupted = flight
+        drop()
+        flight = nil
+        if wasReady { statistics.connectionsLost.add() }
+        let delay = backoff.next(random: owner.random())
+        log.warning(
+            "no connection to the database", metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay)"])
+        retry = loop.after(delay) { [unowned self] in connect() }
+
+        if let interrupted, let work = interrupted.work {
+            if work.runsAgainWhenLost {
+                var orders = interrupted.orders
+                for index in orders.indices { orders[index].unsettled = true }
+                keep(orders, work)
+            } else {
+                giveUp(interrupted.orders)
+            }
+        }
+        let halves = again
+        again.removeAll()
+        for (work, orders) in halves {
+            if work.runsAgainWhenLost { keep(orders, work) } else { giveUp(orders) }
+        }
+        for (index, work) in works.enumerated() {
+            let orders = queues[index].takeAll()
+            if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }
+        }
+        if wasReady { owner.availabilityChanged() }
+    }
+
+    // MARK: Patience
+
+    /// Looks every 100 ms, while something waits for the database, for orders that have waited long enough.
+    private func watchPatience() {
+        guard watchdog == nil else { return }
+        watchdog = loop.after(.milliseconds(100)) { [unowned self] in
+            watchdog = nil
+            losePatience()
+        }
+    }
+
+    private func losePatience() {
+        guard !isReady || pause != nil else { return }
+        var waits = false
+        var tired: [PendingOrder] = []
+        let now = loop.now
+        func isTired(_ order: PendingOrder) -> Bool { order.patience.map { $0 <= now } ?? false }
+        again = again.compactMap { work, orders in
+            tired.append(contentsOf: orders.filter(isTired))
+            let patient = orders.filter { !isTired($0) }
+            return patient.isEmpty ? nil : (work, patient)
+        }
+        for index in queues.indices {
+            tired.append(contentsOf: queues[index].removeAll(where: isTired))
+            waits = waits || !queues[index].isEmpty
+        }
+        giveUp(tired)
+        if waits || !again.isEmpty { watchPatience() }
+    }
+
+    /// Answers everything that is left and takes no more: the store is stopping.
+    func close() {
+        isClosed = true
+        drop()
+        if let retry { loop.cancel(retry) }
+        if let watchdog { loop.cancel(watchdog) }
+        if let flight { giveUp(flight.orders) }
+        flight = nil
+        for (_, orders) in again { giveUp(orders) }
+        again.removeAll()
+        for index in queues.indices { giveUp(queues[index].takeAll()) }
+    }
+}

@@ -1,0 +1,53 @@
+import Reactor
+import Synchronization
+
+/// What the store's thread and everyone who asks it share.
+final class StoreFront: Sendable {
+    enum Signal: Sendable {
+        case stop
+        case migrated([Int])
+        case notMigrated(MigrationError)
+    }
+
+    let orders: Mailbox<StoreOrder>
+    let signals: Mailbox<Signal>
+    let statistics = StoreStatistics()
+    private let capacity: Int
+    /// Orders accepted and not yet answered.
+    private let open = Atomic<Int>(0)
+    private let stateCode = Atomic<Int>(0)
+
+    init(capacity: Int, wakes handle: LoopHandle) {
+        self.capacity = max(1, capacity)
+        orders = Mailbox(capacity: self.capacity, wakes: handle)
+        signals = Mailbox(capacity: 16, wakes: handle)
+    }
+
+    private static let states: [StoreState] = [.starting, .up, .away, .stopped]
+
+    var state: StoreState { Self.states[stateCode.load(ordering: .sequentiallyConsistent)] }
+
+    func change(to state: StoreState) {
+        stateCode.store(Self.states.firstIndex(of: state) ?? 0, ordering: .sequentiallyConsistent)
+    }
+
+    func submit(_ batch: [StoreOrder]) -> Bool {
+        // Counted before the state is looked at: whoever stops the store waits until nothing is open.
+        let (_, now) = open.add(batch.count, ordering: .sequentiallyConsistent)
+        guard now <= capacity, state != .stopped, orders.post(contentsOf: batch) else {
+            open.subtract(batch.count, ordering: .sequentiallyConsistent)
+            statistics.ordersRefused.add(UInt64(batch.count))
+            return false
+        }
+        statistics.waiting.set(Int64(now))
+        return true
+    }
+
+    func answered(_ count: Int) {
+        let (_, now) = open.subtract(count, ordering: .sequentiallyConsistent)
+        statistics.waiting.set(Int64(now))
+        statistics.ordersAnswered.add(UInt64(count))
+    }
+
+    var isEmpty: Bool { open.load(ordering: .sequentiallyConsistent) == 0 }
+}

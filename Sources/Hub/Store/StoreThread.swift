@@ -1,0 +1,136 @@
+import Linux
+import Logging
+import Messaging
+import Postgres
+import Reactor
+
+/// The store's own thread: brings the schema up to date, hands orders to lanes, outcomes to clients, events to the bus.
+final class StoreThread: LaneOwner {
+    private let loop: EventLoop
+    private let front: StoreFront
+    private let configuration: StoreConfiguration
+    private let bus: any Bus
+    private let log: Logger
+    private var lanes: [Lane] = []
+    private var migrationBackoff: Backoff
+    private var migration: Thread?
+    private var dice = SystemRandomNumberGenerator()
+    private var isMigrated = false
+    private var isStopping = false
+
+    init(loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, log: Logger) {
+        self.loop = loop
+        self.front = front
+        self.configuration = configuration
+        self.bus = bus
+        self.log = log
+        migrationBackoff = Backoff(longest: configuration.longestBackoff)
+        let parts: [(String, [Work])] = [
+            ("entries", [.entries, .conversations]), ("cursors", [.cursors]), ("reads", [.states, .pages]),
+        ]
+        lanes = parts.map { name, works in
+            Lane(
+                name, works, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
+        }
+    }
+
+    /// Serves until stopped; every order accepted has been answered when it returns.
+    func run() {
+        loop.receive(from: front.signals) { [unowned self] signals in
+            for signal in signals { hear(signal) }
+        }
+        loop.receive(from: front.orders) { [unowned self] orders in take(orders) }
+        loop.atTurnEnd { [unowned self] in
+            if isStopping, front.isEmpty { loop.handle.stop() }
+        }
+        migrate()
+        loop.run()
+    }
+
+    private func take(_ orders: [StoreOrder]) {
+        for order in orders {
+            let work = Work(order.request)
+            lanes.first { $0.handles(work) }?.take(PendingOrder(order: order), work)
+        }
+        for lane in lanes { lane.go() }
+    }
+
+    private func hear(_ signal: StoreFront.Signal) {
+        switch signal {
+        case .stop: stop()
+        case .migrated(let numbers):
+            endMigration()
+            migrationBackoff.succeeded()
+            if !numbers.isEmpty {
+                log.notice("migrated the database", metadata: ["migrations": "\(numbers.map(String.init).joined(separator: ","))"])
+            }
+            if !isMigrated {
+                isMigrated = true
+                if !isStopping { for lane in lanes { lane.connect() } }
+            }
+        case .notMigrated(let error):
+            endMigration()
+            log.log(
+                level: error.isFinal ? .error : .warning, "the database's schema cannot be used", metadata: ["reason": "\(error)"])
+            let delay = error.isFinal ? configuration.longestBackoff : migrationBackoff.next(random: random())
+            if !isMigrated { _ = loop.after(delay) { [unowned self] in migrate() } }
+        }
+    }
+
+    /// On a thread of its own, for it blocks.
+    private func migrate() {
+        guard migration == nil, !isStopping else { return }
+        let (address, front) = (configuration.address, front)
+        do {
+            migration = try Thread.spawn(name: "hub-migrate") {
+                do throws(MigrationError) {
+                    // Full only when the store's thread no longer reads: then nobody needs to know.
+                    _ = front.signals.post(.migrated(try Migrator.migrate(address)))
+                } catch {
+                    _ = front.signals.post(.notMigrated(error))
+                }
+            }
+        } catch {
+            hear(.notMigrated(.unreachable(PostgresError(message: "\(error)"))))
+        }
+    }
+
+    /// It has said its word and is about to end.
+    private func endMigration() {
+        migration?.join()
+        migration = nil
+    }
+
+    private func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        front.change(to: .stopped)
+        _ = loop.after(isMigrated ? configuration.stopGrace : .zero) { [unowned self] in
+            for lane in lanes { lane.close() }
+        }
+    }
+
+    // MARK: LaneOwner
+
+    func settle(_ events: [BusEvent], _ answers: [(order: PendingOrder, reply: StoreReply)]) {
+        if !events.isEmpty { bus.publish(events) }
+        var byClient: [ObjectIdentifier: (client: any StoreClient, outcomes: [StoreOutcome])] = [:]
+        for (pending, reply) in answers {
+            if reply == .failed(.unavailable) { front.statistics.ordersUnavailable.add() }
+            let client = pending.order.client
+            byClient[ObjectIdentifier(client), default: (client, [])].outcomes.append(StoreOutcome(token: pending.order.token, reply: reply))
+        }
+        // Before the clients hear of it, so that one that submits at once finds room.
+        front.answered(answers.count)
+        for (client, outcomes) in byClient.values { client.deliver(outcomes) }
+    }
+
+    func schemaIsMissing() { migrate() }
+
+    func random() -> UInt64 { dice.next() }
+
+    func availabilityChanged() {
+        guard !isStopping else { return }
+        front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
+    }
+}
