@@ -74,7 +74,7 @@ let package = Package(
             ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
