@@ -98,8 +98,8 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
-                .product(name: "Logging", package: "swift-log"),
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "OpenSSL", "JSON", "WSProtocol", "HTTP",
+                "Curl", .product(name: "Logging", package: "swift-log"),
             ]),
         suite("HouseTests", []),
     ]

@@ -153,7 +153,7 @@ struct IntakeBench {
             let poller = try Poller()
             try poller.add(consumer.descriptor, .readable, token: 0)
             while records.count < count, ContinuousClock.now < deadline {
-                try poller.wait(milliseconds: 100) { _, _ in }
+                _ = try poller.wait(milliseconds: 100)
                 records += consumer.poll(PollLimits(records: 100, bytes: 1 << 20)).records
             }
             consumer.close(within: .seconds(5))
