@@ -79,15 +79,15 @@ let package = Package(
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "JSON", "Messaging"], path: "Tests/FuzzBodies",
-            swiftSettings: house),
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"], path: "Tests/FuzzBodies", swiftSettings: house),
 
         suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
-        suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
+        suite("AuthTests", ["Auth", "OpenSSL", "JSON", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
