@@ -39,7 +39,6 @@ final class KeyReader {
 
     private struct FileStamp: Equatable {
         var modified: Int64
-        var bytes: Int64
     }
 
     init(_ location: KeyLocation, limits: FetchLimits) {
@@ -60,9 +59,9 @@ final class KeyReader {
 
     private func fetched(_ url: String) throws(JWKSSource.FetchFailure) -> JWKSSource.Outcome {
         let document: FetchedDocument
-        do {
-            let client = try client ?? HTTPClient(limits: limits)
-            self.client = client
+        do throws(FetchFailure) {
+            if client == nil { client = try HTTPClient(limits: limits) }
+            guard let client else { throw FetchFailure.failed("no HTTP client") }
             document = try client.fetch(url, accept: "application/jwk-set+json, application/json")
         } catch {
             throw .unreachable(error.description)
@@ -78,11 +77,11 @@ final class KeyReader {
     private func parsed(_ path: String) throws(JWKSSource.FetchFailure) -> KeySet {
         let stamp: FileStamp
         let bytes: [UInt8]
-        do {
+        do throws(SystemError) {
             // Stamped before it is read: a change in between is seen the next time.
-            stamp = FileStamp(modified: try File.modified(path), bytes: try File.sizeBytes(path))
+            stamp = FileStamp(modified: try Files.modified(path))
             if let seen, seen.stamp == stamp { return seen.keys }
-            bytes = try File.read(path, limitBytes: limits.maximumBodyBytes)
+            bytes = try Files.read(path, limit: limits.maximumBodyBytes)
         } catch {
             throw .unreachable(error.description)
         }
