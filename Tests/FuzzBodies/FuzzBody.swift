@@ -14,6 +14,8 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case clientMessages = "client-messages"
     /// Kafka records with their headers.
     case events
+    /// Tokens, their parts under a good signature, and key sets.
+    case token
 
     /// Stops the process if `input` makes the code break one of its promises.
     public func run(_ input: [UInt8]) {
@@ -25,6 +27,7 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .json: JSONFuzz.run(input)
         case .clientMessages: ClientMessageFuzz.run(input)
         case .events: EventFuzz.run(input)
+        case .token: TokenFuzz.run(input)
         }
     }
 }
