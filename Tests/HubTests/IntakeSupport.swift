@@ -190,7 +190,7 @@ func eventually(_ what: String, within limit: Duration = .seconds(30), _ conditi
         let deadline = ContinuousClock.now + limit
         while !condition() {
             guard ContinuousClock.now < deadline else { throw NeverHappened(description: "\(what): not within \(limit)") }
-            try pause.wait(milliseconds: 5) { _, _ in }
+            _ = try pause.wait(milliseconds: 5)
         }
     }
 }
