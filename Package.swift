@@ -25,6 +25,7 @@ let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
+        .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
     ],
     dependencies: [
@@ -73,24 +74,33 @@ let package = Package(
             ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
-        suite("JSONTests", ["JSON"]),
-        suite("HTTPTests", ["HTTP"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib"]),
-        suite("AuthTests", ["Auth", "OpenSSL", "JSON"]),
+        // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
+        .target(
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"], path: "Tests/FuzzBodies", swiftSettings: house),
+
+        suite("JSONTests", ["JSON", "FuzzBodies"]),
+        suite("HTTPTests", ["HTTP", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
+        suite("AuthTests", ["Auth", "OpenSSL", "JSON", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
-        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         // What tests of several targets start.
         .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
         suite("PostgresTests", ["Postgres", "Support"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )

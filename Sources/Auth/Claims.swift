@@ -33,7 +33,8 @@ struct Claims {
         guard let subject = try text(policy.claims.subject) else { throw .missingClaim(policy.claims.subject.name) }
         return Principal(
             subject: subject, institution: try text(policy.claims.institution), roles: roles,
-            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry, tokenID: try text("jti"))
+            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry,
+            tokenID: try text("jti"))
     }
 
     /// The first moment at which the token counts, leeway included; cached with the verdict because clocks are set back.
@@ -78,7 +79,7 @@ struct Claims {
             throw .malformedClaim(name)
         }
         // Before 1970 nobody issued tokens, and RFC 3339 can write no year after 9999.
-        guard (0...253_402_300_799).contains(seconds) else { throw .malformedClaim(name) }
+        guard (0...Principal.latestExpiry).contains(seconds) else { throw .malformedClaim(name) }
         return seconds
     }
 

@@ -39,6 +39,10 @@ public struct KeySet: Equatable, Sendable {
     }
 }
 
+extension KeySet: CustomStringConvertible {
+    public var description: String { "[" + keys.map(\.description).joined(separator: ", ") + "]" }
+}
+
 /// Something worth telling the operator about one key of a set.
 public struct KeyNote: Equatable, Sendable {
     public enum Remark: Equatable, Sendable {
@@ -66,8 +70,10 @@ public struct KeyNote: Equatable, Sendable {
 /// Why a document is no usable key set.
 public enum KeySetFailure: Error, Equatable, Sendable {
     case notJSON(String)
-    /// No `keys` array at the top (RFC 7517 §5), and no single key either.
+    /// No `keys` array at the top (RFC 7517 §5), and no single key either; or no PEM block.
     case notAKeySet
+    /// A PEM file's `alg:` line names none of ours.
+    case unknownAlgorithm
     case tooManyKeys
     /// Shared secrets beside public keys: one of the two does not belong, and mixing them is how algorithm confusion starts.
     case mixesSecretsAndPublicKeys
@@ -101,17 +107,31 @@ extension KeySet {
         return try KeySet(listed, acceptsSecrets: acceptsSecrets)
     }
 
-    /// One public key in PEM (SubjectPublicKeyInfo).
+    /// Public keys in PEM (SubjectPublicKeyInfo, RFC 7468 §13), one or more.
     ///
-    /// - Parameter id: the `kid` it answers to; without one it answers only tokens without `kid`.
-    public static func parse(pem text: String, id: String? = nil, algorithm: Algorithm? = nil) throws(KeySetFailure) -> KeySet {
-        let key: PublicKey
-        do { key = try PublicKey(pem: text) } catch { throw .unreadablePEM(error) }
-        do {
-            return KeySet(keys: [try VerificationKey(key, id: id, algorithm: algorithm)])
-        } catch {
-            throw .noUsableKey([KeyNote(index: 0, id: id, remark: .ignored(error))])
+    /// A line `kid: NAME` or `alg: NAME` before a key says what a JWK would (RFC 7468 §2 allows text there). A key without
+    /// `kid` answers only tokens without one.
+    public static func parse(pem text: String) throws(KeySetFailure) -> KeySet {
+        let entries = try PEMKeyFile(text).entries
+        guard !entries.isEmpty else { throw .notAKeySet }
+        guard entries.count <= maximumKeys else { throw .tooManyKeys }
+        var keys: [VerificationKey] = []
+        for (index, entry) in entries.enumerated() {
+            let key: PublicKey
+            do { key = try PublicKey(pem: entry.pem) } catch { throw .unreadablePEM(error) }
+            do {
+                keys.append(try VerificationKey(key, id: entry.id, algorithm: entry.algorithm))
+            } catch {
+                throw .noUsableKey([KeyNote(index: index, id: entry.id, remark: .ignored(error))])
+            }
         }
+        return KeySet(keys: keys)
+    }
+
+    /// A file of either kind, told apart by its first characters: PEM, or else JSON.
+    public static func parse(file bytes: [UInt8]) throws(KeySetFailure) -> KeySet {
+        let isJSON = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+        return isJSON ? try parse(jwks: bytes, acceptsSecrets: true) : try parse(pem: String(decoding: bytes, as: UTF8.self))
     }
 
     private init(_ listed: [JSONValue], acceptsSecrets: Bool) throws(KeySetFailure) {

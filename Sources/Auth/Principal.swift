@@ -8,13 +8,16 @@ public struct Principal: Equatable, Sendable {
     public var channels: [String]
     /// Seconds since 1970.
     public var issuedAt: Int64?
-    /// Seconds since 1970; nil only where the policy allows tokens without `exp`.
-    public var expiresAt: Int64?
+    /// Seconds since 1970; `latestExpiry` for a token without `exp`, where the policy allows one.
+    public var expiresAt: Int64
     public var tokenID: String?
+
+    /// 9999-12-31T23:59:59Z, the last moment RFC 3339 can write.
+    public static let latestExpiry: Int64 = 253_402_300_799
 
     public init(
         subject: String, institution: String? = nil, roles: [String] = [], channels: [String] = [], issuedAt: Int64? = nil,
-        expiresAt: Int64? = nil, tokenID: String? = nil
+        expiresAt: Int64 = latestExpiry, tokenID: String? = nil
     ) {
         self.subject = subject
         self.institution = institution

@@ -69,7 +69,7 @@ public struct TokenSigner: Sendable {
         claims["sub"] = .string(principal.subject)
         claims["iss"] = .string(issuer)
         claims["aud"] = .string(audience)
-        claims["exp"] = principal.expiresAt.map { .number(JSONNumber($0)) }
+        claims["exp"] = .number(JSONNumber(principal.expiresAt))
         claims["iat"] = principal.issuedAt.map { .number(JSONNumber($0)) }
         claims["jti"] = principal.tokenID.map { .string($0) }
         claims["institution"] = principal.institution.map { .string($0) }

@@ -46,9 +46,7 @@ public final class TokenVerifier {
             try parsed.judge(token, keys: keys, policy: policy)
             let claims = try Claims(parsed.payload)
             let principal = try claims.principal(under: policy, now: now)
-            if let expiry = principal.expiresAt {
-                cache.insert(principal, for: digest, validFrom: try claims.validFrom(under: policy), until: expiry)
-            }
+            cache.insert(principal, for: digest, validFrom: try claims.validFrom(under: policy), until: principal.expiresAt)
             return .accepted(principal)
         } catch TokenRejection.unknownKey {
             return .unknownKey(kid: keyID)

@@ -71,6 +71,13 @@ extension VerificationKey: Equatable {
     }
 }
 
+extension VerificationKey: CustomStringConvertible {
+    /// Nothing of the key itself: of a secret even the thumbprint would say too much.
+    public var description: String {
+        "\(id ?? "without kid"): \(algorithms.map(\.rawValue).sorted().joined(separator: " "))"
+    }
+}
+
 /// Why a key is left out of a set.
 public enum UnusableKey: String, Error, Equatable, Sendable {
     case notAnObject = "not_an_object"

@@ -82,26 +82,33 @@ public struct HTTPHeaders: Equatable, Sendable {
     public func list(_ name: String) -> [Substring] {
         var members: [Substring] = []
         for field in fields where field.name == name {
-            for part in field.value.split(separator: ",") {
-                let member = part.trimmingOptionalWhitespace
+            for part in field.value.utf8.split(separator: UInt8(ascii: ",")) {
+                let member = Substring(part).trimmingOptionalWhitespace
                 if !member.isEmpty { members.append(member) }
             }
         }
         return members
     }
 
-    /// Whether a list field has `member`, compared without case. `name` and `member` are given in lower case.
+    /// Whether a list field has `member`, compared without ASCII case. `name` and `member` are given in lower case.
     public func list(_ name: String, contains member: String) -> Bool {
-        list(name).contains { $0.lowercased() == member }
+        list(name).contains { $0.lowercasedASCII == member }
+    }
+}
+
+// Bytes, not characters: a combining mark behind a space makes one character of both, and U+212A in lower case is a plain k.
+extension StringProtocol {
+    /// With A…Z in lower case and nothing else changed, which is all that protocols mean by "case-insensitive".
+    public var lowercasedASCII: String {
+        String(decoding: utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 }
 
 extension Substring {
     /// Without leading and trailing OWS: spaces and tabs (RFC 9110 §5.6.3).
     public var trimmingOptionalWhitespace: Substring {
-        var rest = self
-        while let first = rest.utf8.first, first == 0x20 || first == 0x09 { rest.removeFirst() }
-        while let last = rest.utf8.last, last == 0x20 || last == 0x09 { rest.removeLast() }
-        return rest
+        let isContent: (UInt8) -> Bool = { $0 != 0x20 && $0 != 0x09 }
+        guard let first = utf8.firstIndex(where: isContent), let last = utf8.lastIndex(where: isContent) else { return self[endIndex...] }
+        return self[first..<utf8.index(after: last)]
     }
 }

@@ -44,7 +44,7 @@ public struct HTTPRequestParser: Sendable {
         // Transfer codings are where servers disagree about lengths; this one has no use for them.
         let headers = lines.headers
         guard headers.first("transfer-encoding") == nil else { throw .transferEncoding }
-        for expectation in headers.list("expect") where expectation.lowercased() != "100-continue" { throw .unsupportedExpectation }
+        for expectation in headers.list("expect") where expectation.lowercasedASCII != "100-continue" { throw .unsupportedExpectation }
         return HTTPRequest(
             method: method, target: String(parts[1]), path: target.path, query: target.query,
             host: try host(headers, target), headers: headers,
@@ -62,7 +62,7 @@ public struct HTTPRequestParser: Sendable {
     /// RFC 9112 §3.2: exactly one Host field; one that contradicts an absolute target is refused rather than overridden.
     private func host(_ headers: HTTPHeaders, _ target: HTTPTarget) throws(HTTPRejection) -> String {
         let hosts = headers.all("host")
-        guard let host = hosts.first?.lowercased() else { throw .missingHost }
+        guard let host = hosts.first?.lowercasedASCII else { throw .missingHost }
         guard hosts.count == 1 else { throw .duplicateHost }
         guard host.isAuthority else { throw .malformedHost }
         if let authority = target.authority, authority != host { throw .malformedHost }

@@ -100,7 +100,7 @@ struct OpenSSLProgramTests {
         let folder = try ScratchFolder()
         try Self.openssl(["genpkey"] + way.generate + ["-out", folder.path("key.pem")])
         try Self.openssl(["pkey", "-in", folder.path("key.pem"), "-pubout", "-out", folder.path("public.pem")])
-        let keys = try KeySet.parse(pem: try folder.text("public.pem"), id: "cli", algorithm: way.algorithm)
+        let keys = try KeySet.parse(pem: "kid: cli\nalg: \(way.algorithm.rawValue)\n" + (try folder.text("public.pem")))
         let verifier = TokenVerifier(policy: TokenMint.policy(), keys: keys)
         // An ECDSA half has a leading zero byte once in 128 signatures: several rounds, so that lengths vary.
         for _ in 0..<(way.width == nil ? 1 : 8) {

@@ -218,17 +218,32 @@ struct KeySetTests {
 
     // MARK: PEM
 
-    @Test("may come as PEM, with a kid of the operator's choice")
+    @Test("may come as PEM, with the kid and the algorithm the operator writes before each key")
     func pem() throws {
-        let key = try PrivateKey.generate(.elliptic(.p384)).publicKey
-        let set = try KeySet.parse(pem: try key.pem(), id: "ops")
-        #expect(set.keys.map(\.id) == ["ops"])
-        #expect(set.keys.map(\.algorithms) == [[.es384]])
+        let first = try PrivateKey.generate(.elliptic(.p384)).publicKey.pem()
+        let second = try PrivateKey.generate(.rsa(bits: 2048)).publicKey.pem()
+        #expect(try KeySet.parse(pem: first).keys.map(\.id) == [nil])
+        let set = try KeySet.parse(pem: "The platform's keys\n kid : ops-1\n\(first)\r\nkid: ops-2\nalg: PS256\n\(second)\nkid: nobody\n")
+        #expect(set.keys.map(\.id) == ["ops-1", "ops-2"])
+        #expect(set.keys.map(\.algorithms) == [[.es384], [.ps256]])
         #expect(throws: KeySetFailure.noUsableKey([KeyNote(index: 0, id: nil, remark: .ignored(.algorithmMismatch))])) {
-            try KeySet.parse(pem: try key.pem(), algorithm: .es256)
+            try KeySet.parse(pem: "alg: ES256\n" + first)
         }
+        #expect(throws: KeySetFailure.unknownAlgorithm) { try KeySet.parse(pem: "alg: none\n" + first) }
         #expect(throws: KeySetFailure.self) { try KeySet.parse(pem: "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n") }
+        #expect(throws: KeySetFailure.self) { try KeySet.parse(pem: first + second.dropLast(40) + "-----END PUBLIC KEY-----") }
         #expect(throws: KeySetFailure.self) { try KeySet.parse(pem: try PrivateKey.generate(.elliptic(.p256)).pem()) }
+        #expect(throws: KeySetFailure.notAKeySet) { try KeySet.parse(pem: "kid: a\n") }
+    }
+
+    @Test("come from a file of either kind")
+    func file() throws {
+        let key = try PrivateKey.generate(.edwards(.ed25519)).publicKey
+        #expect(try KeySet.parse(file: Array(try key.pem().utf8)) == KeySet.parse(pem: try key.pem()))
+        #expect(try KeySet.parse(file: Array("\n {\"keys\":[{\(Self.ec)}]}".utf8)) == Self.parse(Self.ec))
+        #expect(throws: KeySetFailure.notAKeySet) { try KeySet.parse(file: []) }
+        #expect(throws: KeySetFailure.self) { try KeySet.parse(file: Array("{".utf8)) }
+        #expect(throws: KeySetFailure.notAKeySet) { try KeySet.parse(file: [0xFF, 0xFE, 0x00]) }
     }
 
     @Test("take no RSA key under 2048 bits, from PEM either")

@@ -89,16 +89,6 @@ struct TokenVerifierTests {
         #expect(verifier.cachedCount == 0)
     }
 
-    @Test("does not remember a token without an end")
-    func endless() throws {
-        var policy = TokenMint.policy()
-        policy.requiresExpiry = false
-        let verifier = try TokenMint.verifier(policy)
-        let mint = TokenMint.good().with(payload: #"{"sub":"alice","iss":"https://id.example","aud":"hub"}"#)
-        #expect(try verifier.verify(mint).isAccepted)
-        #expect(verifier.cachedCount == 0)
-    }
-
     @Test("gives every refusal a short name of its own")
     func names() {
         let all: [TokenRejection] =

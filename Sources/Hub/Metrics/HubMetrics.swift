@@ -5,10 +5,13 @@ import Synchronization
 final class HubMetrics: Sendable {
     let serving = ServingMetrics()
     let intake = IntakeMetrics()
-    let store = StoreStatistics()
+    private let store: StoreStatistics
     private let health: Health
 
-    init(health: Health) { self.health = health }
+    init(health: Health, store: StoreStatistics) {
+        self.health = health
+        self.store = store
+    }
 
     func text() -> String {
         var text = MetricsText()

@@ -57,3 +57,10 @@ public final class LabelledCounter: Sendable {
         counts.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 }
+
+/// Yes or no, told by one thread to others.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+    func set(_ new: Bool) { value.store(new, ordering: .relaxed) }
+    var isSet: Bool { value.load(ordering: .relaxed) }
+}

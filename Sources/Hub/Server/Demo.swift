@@ -36,7 +36,7 @@ final class Demo: DemoServices {
         let principal = Principal(
             subject: user.name, institution: "demo", roles: [], channels: [], issuedAt: now, expiresAt: now + Self.tokenLifetime,
             tokenID: nil)
-        do throws(KeyFailure) {
+        do {
             let token = try signer.token(for: principal, issuer: EmbeddedServices.issuer, audience: EmbeddedServices.audience)
             var body: [UInt8] = Array(#"{"token":"#.utf8)
             body.appendJSONString(token)

@@ -1,5 +1,6 @@
 import Auth
 import HTTP
+import Kafka
 import Messaging
 import Reactor
 import WSProtocol
@@ -89,3 +90,4 @@ extension TokenPolicy {
                 roles: auth.rolesClaims.map { ClaimPath($0) }, channels: ClaimPath(auth.channelsClaim)))
     }
 }
+

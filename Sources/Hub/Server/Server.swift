@@ -15,11 +15,12 @@ public final class Server {
     private let configuration: Configuration
     private let log: Logger
     private let store: Store
-    private let keys: KeyService
+    private let keys: KeyFeed
     private let intake: Intake
     private let loops: [LoopThread]
     private var threads: [Thread] = []
     private let health: Health
+    private let isAccepting = Flag()
     /// Where the hub listens; the port is the real one when 0 was asked for.
     public let address: ListenEndpoint
 
@@ -29,7 +30,9 @@ public final class Server {
         self.log = log
         let health = Health()
         self.health = health
-        let metrics = HubMetrics(health: health)
+        let hasKeys = Flag()
+        health.watch(.accepting) { [isAccepting] in isAccepting.isSet }
+        health.watch(.keys) { hasKeys.isSet }
         let count = configuration.loops.count > 0 ? configuration.loops.count : Machine.processors
         let settings = LoopThread.Settings(configuration, loops: count)
 
@@ -45,10 +48,17 @@ public final class Server {
         let inboxes = loops.map(\.inbox)
         let bus = LocalBus(loops: inboxes)
 
-        store = try Self.makeStore(configuration, bus: bus, health: health, metrics: metrics, log: log)
+        store = try Self.makeStore(configuration, bus: bus, log: log)
+        let metrics = HubMetrics(health: health, store: store.statistics)
+        health.watch(.store) { [store] in store.state == .up }
+        health.watch(.kafka) { [intake = metrics.intake] in
+            intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
+        }
         do throws(SystemError) {
-            keys = try KeyService(source: configuration.auth.jwks ?? "", settings: configuration.auth, log: log) { keys in
-                health.set(.keys, !keys.isEmpty)
+            var rules = JWKSSource.Settings()
+            rules.refreshInterval = configuration.auth.refetchAfter
+            keys = try KeyFeed(KeyLocation(configuration.auth.jwks ?? ""), settings: rules, log: log) { keys in
+                hasKeys.set(!keys.isEmpty)
                 for inbox in inboxes { inbox.replace(keys: keys) }
             }
         } catch {
@@ -56,7 +66,7 @@ public final class Server {
         }
         let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, configuration: configuration) }
         let routes = HubRoutes(health: health, metrics: { metrics.text() }, demo: demo)
-        let services = HubServices(bus: bus, store: store) { [keys] kid in keys.need(kid) }
+        let services = HubServices(bus: bus, store: store) { [keys] kid in keys.request(kid) }
         do throws(SystemError) {
             for (loop, listener) in zip(loops, listeners.sockets) {
                 threads.append(
@@ -71,13 +81,12 @@ public final class Server {
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
         }
-        do throws(SystemError) { try keys.start() } catch { throw ServerFailure("starting the keys", "\(error)") }
     }
 
     /// Waits until the parts are there, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.
     public func waitUntilReady(within limit: Duration) -> Bool {
         let end = MonotonicInstant.now + limit
-        health.set(.accepting, true)
+        isAccepting.set(true)
         while health.readiness != .ready {
             if MonotonicInstant.now >= end { return false }
             Thread.pause(.milliseconds(2))
@@ -93,7 +102,7 @@ public final class Server {
 
     /// Sends the clients away in steps, finishes what they asked for, and ends every thread.
     public func stop() {
-        health.set(.accepting, false)
+        isAccepting.set(false)
         let limit = configuration.drain.within
         intake.stop(within: limit / 4)
         let spread = configuration.drain.spread
@@ -110,7 +119,7 @@ public final class Server {
     // MARK: Parts
 
     private static func makeStore(
-        _ configuration: Configuration, bus: any Bus, health: Health, metrics: HubMetrics, log: Logger
+        _ configuration: Configuration, bus: any Bus, log: Logger
     ) throws(ServerFailure) -> Store {
         var settings = StoreConfiguration(address: configuration.database.url ?? "")
         settings.capacity = configuration.database.waitingOrders
@@ -118,8 +127,8 @@ public final class Server {
         settings.statementTimeout = configuration.database.statementWithin
         settings.answerDeadline = configuration.database.statementWithin + .seconds(5)
         do throws(SystemError) {
-            let store = try Store(configuration: settings, bus: bus, log: log)
-            metrics.store = store.statistics
+            let store = try Store(configuration: settings, bus: bus, logger: log)
+            try store.start()
             return store
         } catch {
             throw ServerFailure("starting the store", "\(error)")

@@ -68,6 +68,10 @@ extension ServingLoop {
     }
 
     private func upgrade(_ endpoint: Endpoint, _ request: HTTPRequest, _ rest: [UInt8]) {
+        if let refusal = application.refusal(of: request) {
+            metrics.upgradesRefused.add("request")
+            return respond(endpoint, refusal, keepAlive: false)
+        }
         switch ServerHandshake.answer(request, policy: application.handshake) {
         case .reject(let rejection):
             metrics.upgradesRefused.add("\(rejection)")
@@ -80,7 +84,7 @@ extension ServingLoop {
             endpoint.format = FrameFormat.of(agreement.deflate)
             endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
             endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
-            application.opened(endpoint, agreement)
+            application.opened(endpoint, request, agreement)
             arm(endpoint)
             guard !rest.isEmpty else { return }
             var rest = rest

@@ -58,7 +58,6 @@ final class ServingLoop: ConnectionDriver {
             serveHTTP(endpoint)
         case .socket:
             receiveFrames(endpoint, &bytes)
-            for text in endpoint.takeDeferred() where endpoint.stage == .socket { sendInContext(endpoint, text.span) }
         case .closing:
             // Until the peer's close frame comes, its messages are skipped.
             if endpoint.socket != nil { receiveFrames(endpoint, &bytes) }
@@ -170,6 +169,7 @@ final class ServingLoop: ConnectionDriver {
                 return .proceed
             } ?? .closeTransport
         endpoint.isReceiving = false
+        for text in endpoint.takeDeferred() { endpoint.socket?.send(.text, text.span, into: &output) }
         follow(endpoint, step, output)
     }
 

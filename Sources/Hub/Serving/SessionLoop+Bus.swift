@@ -1,3 +1,4 @@
+import Auth
 import Messaging
 
 // What other threads tell the loop.

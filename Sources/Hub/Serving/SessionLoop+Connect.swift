@@ -49,7 +49,7 @@ extension SessionLoop {
         waitingForKeys.removeAll { isDue($0.key) }
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
-            if !waiting.isRefresh { live.session.abandonConnect() }
+            if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
     }
@@ -199,12 +199,6 @@ extension Identity {
         guard let user = UserID(principal.subject) else { return nil }
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: principal.expiresAt.map { Timestamp(milliseconds: $0.multipliedReportingOverflow(by: 1_000).partialValue) }
-                ?? .endOfTime)
+            expiresAt: Timestamp(milliseconds: principal.expiresAt.multipliedReportingOverflow(by: 1_000).partialValue))
     }
-}
-
-extension Timestamp {
-    /// The last moment RFC 3339 can write; the expiry of a token without one, where the policy accepts that.
-    static let endOfTime = Timestamp(milliseconds: 253_402_300_799_999)
 }

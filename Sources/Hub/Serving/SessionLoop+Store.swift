@@ -40,8 +40,7 @@ extension SessionLoop {
 
     private func completeConnect(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply, _ requests: [SubscriptionRequest]) {
         guard case .snapshot(let states) = reply else {
-            for subscription in live.session.subscriptions { fanOut.leave(subscription) }
-            live.session.abandonConnect()
+            for subscription in live.session.abandonConnect() { fanOut.leave(subscription) }
             return fail(live, id, reply, nil)
         }
         connected(live, id, states, requests)

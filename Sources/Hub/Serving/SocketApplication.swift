@@ -1,3 +1,4 @@
+import HTTP
 import Reactor
 import WSProtocol
 
@@ -10,7 +11,9 @@ protocol SocketApplication: AnyObject {
     /// Time until the client must have introduced itself; nil: it need not.
     var introduction: Duration? { get }
 
-    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement)
+    /// A reason of the application's own not to upgrade, before the handshake is looked at.
+    func refusal(of request: HTTPRequest) -> HTTPResponse?
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement)
     func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing)
     func drained(_ id: ConnectionID)
     func closed(_ id: ConnectionID)
@@ -31,7 +34,8 @@ final class EchoApplication: SocketApplication {
         self.handshake = handshake
     }
 
-    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {}
+    func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
 
     func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
         outgoing.send(kind, payload)
@@ -49,7 +53,8 @@ final class NoApplication: SocketApplication {
     let path: String? = nil
     let handshake = HandshakePolicy()
     let introduction: Duration? = nil
-    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {}
+    func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
     func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {}
     func drained(_ id: ConnectionID) {}
     func closed(_ id: ConnectionID) {}

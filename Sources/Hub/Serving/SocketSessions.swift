@@ -1,3 +1,4 @@
+import HTTP
 import Linux
 import Messaging
 import Reactor
@@ -21,8 +22,27 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     // MARK: SocketApplication
 
-    func opened(_ endpoint: Endpoint, _ agreement: HandshakeAgreement) {
-        sessions.open(endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer)
+    /// A token in the address would stand in every proxy's log.
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        guard let query = try? HTTPQuery(request.query) else { return HTTPResponse(status: 400, text: "the query cannot be read\n") }
+        guard query["token"] == nil, query["access_token"] == nil else {
+            return HTTPResponse(
+                status: 400,
+                text: "query_token: a token in the address ends up in logs; send it in connect, as the subprotocol item "
+                    + "hub.bearer.<token>, or as an Authorization header\n")
+        }
+        return nil
+    }
+
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {
+        sessions.open(
+            endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
+    }
+
+    /// RFC 6750 §2.1
+    private static func bearer(_ authorization: String?) -> String? {
+        guard let authorization, authorization.count > 7, authorization.prefix(7).lowercased() == "bearer " else { return nil }
+        return String(authorization.dropFirst(7))
     }
 
     func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {

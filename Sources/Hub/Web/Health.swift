@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Which parts the hub stands on are there. Written by their threads, read by `/readyz` and `/metrics`.
+/// Which parts the hub stands on are there: asked by `/readyz` and `/metrics`, answered by the parts themselves.
 final class Health: Sendable {
     enum Part: Int, CaseIterable, Sendable {
         case store, kafka, keys, accepting
@@ -20,18 +20,12 @@ final class Health: Sendable {
         case notReady([String])
     }
 
-    private let missing = Atomic<Int>((1 << Part.allCases.count) - 1)
+    private let checks: Mutex<[Part: @Sendable () -> Bool]> = Mutex([:])
 
-    func set(_ part: Part, _ isUp: Bool) {
-        let bit = 1 << part.rawValue
-        if isUp {
-            missing.bitwiseAnd(~bit, ordering: .relaxed)
-        } else {
-            missing.bitwiseOr(bit, ordering: .relaxed)
-        }
-    }
+    /// Says how a part is asked. A part nobody answers for is missing.
+    func watch(_ part: Part, _ isUp: @escaping @Sendable () -> Bool) { checks.withLock { $0[part] = isUp } }
 
-    func isUp(_ part: Part) -> Bool { missing.load(ordering: .relaxed) & (1 << part.rawValue) == 0 }
+    func isUp(_ part: Part) -> Bool { checks.withLock { $0[part] }?() ?? false }
 
     var readiness: Readiness {
         let reasons = Part.allCases.filter { !isUp($0) }.map(\.reason)

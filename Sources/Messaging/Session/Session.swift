@@ -77,7 +77,13 @@ public struct Session: Sendable {
     // MARK: Identity
 
     public mutating func awaitKeys() { phase = .verifying }
-    public mutating func abandonConnect() { phase = identity == nil ? .greeting : .open }
+
+    /// What `connect` began could not be finished: it may be tried again. Answers the subscriptions it had made.
+    public mutating func abandonConnect() -> [Subscription] {
+        phase = .greeting
+        defer { subscriptions = [] }
+        return subscriptions
+    }
 
     /// False when the token belongs to somebody else: a connection never changes its user.
     public mutating func identify(_ new: Identity) -> Bool {

@@ -71,6 +71,9 @@ public struct WebSocketConnection: ~Copyable {
     /// Whether it stands between messages, and so owns no buffers.
     public var isBetweenMessages: Bool { frame == nil && inbound == nil && partialHeaderBytes == 0 }
 
+    /// Storage held for what has arrived of an incomplete message: zero between messages.
+    public var keptBytes: Int { message.capacity + control.capacity }
+
     // MARK: Sending
 
     /// Appends a whole message to `output`. False, and nothing written, once the connection closes.
@@ -224,6 +227,7 @@ public struct WebSocketConnection: ~Copyable {
     ) throws(WebSocketViolation) {
         guard var current = inbound else { return }
         if outgoing.isClosed {
+            message = []
             if endsMessage { inbound = nil }
             return
         }

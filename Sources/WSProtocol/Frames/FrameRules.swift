@@ -50,7 +50,7 @@ struct FrameRules {
 
         // RFC 6455 §10.4: refused by what the header claims.
         let isCompressed = opcode == .continuation ? continuesCompressed : header.reservedBits != 0
-        guard header.payloadBytes <= UInt64(isCompressed ? compressedMessageRoom : messageRoom) else { throw .messageTooBig }
+        guard Int(clamping: header.payloadBytes) <= (isCompressed ? compressedMessageRoom : messageRoom) else { throw .messageTooBig }
         return opcode
     }
 }

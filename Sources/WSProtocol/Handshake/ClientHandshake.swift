@@ -65,7 +65,7 @@ public struct ClientHandshake: Sendable {
     /// The six points of RFC 6455 §4.1, last list.
     private func judge(_ head: HTTPResponseHead) throws(Failure) -> (String?, DeflateAgreement?) {
         guard head.status == 101 else { throw .refused(head) }
-        guard head.headers.all("upgrade").map({ $0.lowercased() }) == ["websocket"],
+        guard head.headers.all("upgrade").map({ $0.lowercasedASCII }) == ["websocket"],
             head.headers.list("connection", contains: "upgrade")
         else { throw .notUpgraded }
         guard head.headers.all("sec-websocket-accept") == [key.accept] else { throw .wrongAccept }

@@ -38,7 +38,7 @@ public enum ServerHandshake {
     /// RFC 6455 §4.2.2, item 4.
     private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
         let origins = request.headers.all("origin")
-        guard let origin = origins.first?.lowercased() else {
+        guard let origin = origins.first?.lowercasedASCII else {
             guard policy.allowsAbsentOrigin else { throw .originMissing }
             return
         }
@@ -48,7 +48,7 @@ public enum ServerHandshake {
             case .any: true
             case .sameHost: isSameHost(origin, request.host)
             case .listed(let list, let sameHost):
-                list.contains { $0 == "*" || $0.lowercased() == origin } || sameHost && isSameHost(origin, request.host)
+                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request.host)
             }
         guard allowed else { throw .originForbidden }
     }
@@ -80,7 +80,7 @@ public enum ServerHandshake {
             bearer = String(token)
         }
         if offered.isEmpty && request.headers.first("sec-websocket-protocol") != nil { throw .malformedSubprotocols }
-        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) }
+        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
         if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
         return (chosen, bearer)
     }
@@ -97,7 +97,8 @@ public enum ServerHandshake {
     }
 
     private static func head(_ key: HandshakeKey, _ subprotocol: String?, _ extensions: String?) -> [UInt8] {
-        var head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(key.accept)\r\n"
+        var head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(key.accept)\r\n"
         if let subprotocol { head += "Sec-WebSocket-Protocol: \(subprotocol)\r\n" }
         if let extensions { head += "Sec-WebSocket-Extensions: \(extensions)\r\n" }
         return Array((head + "\r\n").utf8)

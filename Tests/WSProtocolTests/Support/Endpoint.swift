@@ -31,6 +31,7 @@ final class Endpoint {
     var closure: WebSocketClosure? { connection.closure }
     var isBetweenMessages: Bool { connection.isBetweenMessages }
     var isOpen: Bool { connection.isOpen }
+    var keptBytes: Int { connection.keptBytes }
 
     @discardableResult
     func feed(_ bytes: [UInt8]) -> WebSocketStep {
@@ -83,7 +84,7 @@ func everyWay(
     for byte in bytes { single.feed([byte]) }
     #expect(single.trace == whole.trace, "byte by byte", sourceLocation: sourceLocation)
     // Every cut of a short input; of a long one those near its ends and some between.
-    let cuts = (0...bytes.count).filter { bytes.count < 600 || $0 < 40 || $0 > bytes.count - 20 || $0 % 1021 == 0 }
+    let cuts = (0...bytes.count).filter { bytes.count < 600 || $0 < 20 || $0 > bytes.count - 6 || $0 % 8191 == 0 }
     for cut in cuts {
         let parts = make()
         parts.feed(Array(bytes[..<cut]))

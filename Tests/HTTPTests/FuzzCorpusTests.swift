@@ -1,0 +1,11 @@
+import FuzzBodies
+import Testing
+
+@Suite("What the fuzzers found")
+struct FuzzCorpusTests {
+    @Test func staysMended() throws {
+        let corpus = try FuzzBody.head.corpus()
+        #expect(corpus.count > 10)
+        for input in corpus { FuzzBody.head.run(input) }
+    }
+}
