@@ -82,20 +82,26 @@ let package = Package(
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL"], path: "Tests/FuzzBodies", swiftSettings: house),
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "JSON", "Messaging", "Auth", "OpenSSL"],
+            path: "Tests/FuzzBodies", swiftSettings: house),
 
-        suite("JSONTests", ["JSON"]),
+        suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
-        suite("MessagingTests", ["Messaging", "JSON"]),
+        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         // What tests of several targets start.
         .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
         suite("PostgresTests", ["Postgres", "Support"]),
-        suite("KafkaTests", ["Kafka"]),
-        suite("HubTests", ["Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl"]),
+        suite("KafkaTests", ["Kafka", "Linux"]),
+        suite(
+            "HubTests",
+            [
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         suite("HouseTests", []),
     ]
 )

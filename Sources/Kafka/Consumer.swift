@@ -8,6 +8,8 @@ internal import CRdkafka
     private let client: OpaquePointer
     private var queue: EventQueue?
     private var brokersAreUp: Bool?
+    private var statisticsWithoutBroker = 0
+    private static let patience = 3
     private var isClosed = false
 
     /// Readable when `poll` has something to give; cleared by `poll`.
@@ -154,10 +156,7 @@ internal import CRdkafka
         case RD_KAFKA_EVENT_OFFSET_COMMIT: return unsafe .committed(commitResults(event))
         case RD_KAFKA_EVENT_ERROR: return unsafe failure(event)
         case RD_KAFKA_EVENT_STATS:
-            guard unsafe crdkafka_any_broker_up(rd_kafka_event_stats(event)) != 0, brokersAreUp != true
-            else { return nil }
-            brokersAreUp = true
-            return .brokersUp
+            return brokers(areUp: unsafe crdkafka_any_broker_up(rd_kafka_event_stats(event)) != 0)
         case RD_KAFKA_EVENT_LOG: return unsafe logLine(event)
         case let unknown:
             return .log(level: 5, facility: "EVENT", message: "event of type \(unknown) dropped")
@@ -193,9 +192,8 @@ internal import CRdkafka
     private func failure(_ event: OpaquePointer) -> ConsumerEvent? {
         let code = unsafe rd_kafka_event_error(event)
         if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
-            guard brokersAreUp != false else { return nil }
-            brokersAreUp = false
-            return .brokersDown
+            statisticsWithoutBroker = Self.patience
+            return brokers(areUp: false)
         }
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
         let isFatal = unsafe rd_kafka_event_error_is_fatal(event) != 0
@@ -205,6 +203,15 @@ internal import CRdkafka
             unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
         }
         return .failure(KafkaError(code, message: text, isFatal: isFatal), partition)
+    }
+
+    /// The client tells of the moment the last broker went; only its statistics tell that one is there again. A single one
+    /// without a broker is no outage: a connection may just be made anew.
+    private func brokers(areUp: Bool) -> ConsumerEvent? {
+        statisticsWithoutBroker = areUp ? 0 : min(statisticsWithoutBroker + 1, Self.patience)
+        guard brokersAreUp != areUp, areUp || statisticsWithoutBroker == Self.patience else { return nil }
+        brokersAreUp = areUp
+        return areUp ? .brokersUp : .brokersDown
     }
 
     private func logLine(_ event: OpaquePointer) -> ConsumerEvent? {

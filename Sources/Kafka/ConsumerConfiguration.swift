@@ -41,7 +41,7 @@ extension ConsumerConfiguration {
                 ("queued.min.messages", "10000"),
                 // Offsets out of range (the topic was made anew): from the start, for a duplicate is recognized and a gap is not.
                 ("auto.offset.reset", "earliest"),
-                ("statistics.interval.ms", "5000"),
+                ("statistics.interval.ms", "2000"),
                 ("reconnect.backoff.max.ms", "5000"),
                 ("socket.keepalive.enable", "true"),
             ],

@@ -85,6 +85,8 @@ internal import CRdkafka
         case unknownMember = 25
         case rebalanceInProgress = 27
         case topicAuthorizationFailed = 29
+        /// Another member took this one's instance id: fatal to it.
+        case fencedInstance = 82
     }
 
     /// The next requests of that kind are answered with these errors, one each.

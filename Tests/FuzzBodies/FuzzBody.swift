@@ -10,6 +10,12 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case inflate
     /// Tokens, their parts under a good signature, and key sets.
     case token
+    /// JSON texts.
+    case json
+    /// Text messages of a client.
+    case clientMessages = "client-messages"
+    /// Kafka records with their headers.
+    case events
 
     /// Stops the process if `input` makes the code break one of its promises.
     public func run(_ input: [UInt8]) {
@@ -19,6 +25,9 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .handshake: HandshakeFuzz.run(input)
         case .inflate: InflateFuzz.run(input)
         case .token: TokenFuzz.run(input)
+        case .json: JSONFuzz.run(input)
+        case .clientMessages: ClientMessageFuzz.run(input)
+        case .events: EventFuzz.run(input)
         }
     }
 }

@@ -19,7 +19,9 @@ enum InflateFuzz {
                 inflater.reset()
                 var less: [UInt8] = []
                 let refused: InflateFailure? =
-                    switch Result(catching: { () throws(InflateFailure) in try inflater.inflate(bytes.span, into: &less, limit: again.count - 1) }) {
+                    switch Result(catching: { () throws(InflateFailure) in
+                        try inflater.inflate(bytes.span, into: &less, limit: again.count - 1)
+                    }) {
                     case .success: nil
                     case .failure(let failure): failure
                     }

@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import Linux
 import Logging
 import Messaging
 import Synchronization
@@ -149,9 +150,10 @@ struct IntakeBench {
             let consumer = try Consumer(configuration)
             var records: [KafkaRecord] = []
             let deadline = ContinuousClock.now + .seconds(20)
+            let poller = try Poller()
+            try poller.add(consumer.descriptor, .readable, token: 0)
             while records.count < count, ContinuousClock.now < deadline {
-                var descriptor = pollfd(fd: consumer.descriptor, events: Int16(POLLIN), revents: 0)
-                _ = unsafe poll(&descriptor, 1, 100)
+                try poller.wait(milliseconds: 100) { _, _ in }
                 records += consumer.poll(PollLimits(records: 100, bytes: 1 << 20)).records
             }
             consumer.close(within: .seconds(5))
@@ -181,10 +183,14 @@ struct NeverHappened: Error, CustomStringConvertible {
     var description: String
 }
 
-func eventually(_ what: String, within limit: Duration = .seconds(30), _ condition: () -> Bool) async throws {
-    let deadline = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < deadline else { throw NeverHappened(description: "\(what): not within \(limit)") }
-        try await Task.sleep(for: .milliseconds(5))
+/// Looks every few milliseconds, so that a test takes no longer than what it waits for.
+func eventually(_ what: String, within limit: Duration = .seconds(30), _ condition: @escaping @Sendable () -> Bool) async throws {
+    try await offPool {
+        let pause = try Poller()
+        let deadline = ContinuousClock.now + limit
+        while !condition() {
+            guard ContinuousClock.now < deadline else { throw NeverHappened(description: "\(what): not within \(limit)") }
+            try pause.wait(milliseconds: 5) { _, _ in }
+        }
     }
 }

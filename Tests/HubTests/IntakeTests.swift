@@ -227,6 +227,30 @@ import Testing
         #expect(left.map(\.key) == [Array("unanswered".utf8)])
     }
 
+    @Test func `Records and answers wake the intake by themselves`() async throws {
+        let bench = try IntakeBench()
+        let intake = try bench.intake { $0.tick = .seconds(3_600) }
+        for i in 0..<20 {
+            try await bench.write(["w-\(i)"])
+            try await eventually("record \(i)") { bench.store.entries.count == i + 1 }
+        }
+        #expect(intake.metrics.commits.value == 0)
+        try await intake.stopped()
+        #expect(intake.metrics.commits.value == 1)
+    }
+
+    @Test func `A consumer that fails for good is made anew, and reading goes on`() async throws {
+        let bench = try IntakeBench()
+        let intake = try bench.intake()
+        try await bench.write(["before"])
+        try await eventually("the first") { bench.store.entries.count == 1 }
+        bench.cluster.fail(.heartbeat, with: [.fencedInstance])
+        try await eventually("the failure") { intake.metrics.clientRestarts.value == 1 }
+        try await bench.write(["after"])
+        try await eventually("the second", within: .seconds(60)) { bench.store.entries.count == 2 }
+        try await intake.stopped()
+    }
+
     @Test func `What is waiting behind a slow store is bounded`() async throws {
         let bench = try IntakeBench()
         let intake = try bench.intake {
@@ -249,6 +273,27 @@ import Testing
         let configuration = IntakeConfiguration(brokers: "127.0.0.1:1", topics: [topic], deadLetterTopic: deadLetters)
         let failure = #expect(throws: KafkaError.self) { try configuration.validate() }
         #expect(failure?.kind == .configuration)
+    }
+
+    @Test func `The settings arrive`() throws {
+        var settings = Configuration.Kafka()
+        settings.brokers = ["a:1", "b:2"]
+        settings.topics = ["x", "y"]
+        settings.deadLetterTopic = "dead"
+        settings.group = "g"
+        settings.fetchWait = .milliseconds(7)
+        settings.batchRecords = 9
+        settings.attempts = 4
+        let configuration = IntakeConfiguration(settings)
+        try configuration.validate()
+        #expect(configuration.consumer.brokers == "a:1,b:2")
+        #expect(configuration.deadLetterProducer.brokers == "a:1,b:2")
+        #expect(configuration.consumer.topics == ["x", "y"])
+        #expect(configuration.consumer.group == "g")
+        #expect(configuration.consumer.fetchWait == .milliseconds(7))
+        #expect(configuration.deadLetterTopic == "dead")
+        #expect(configuration.flow.gatheredRecords == 9)
+        #expect(configuration.flow.refusals == 4)
     }
 
     @Test func `A property that cannot be is refused by name`() {

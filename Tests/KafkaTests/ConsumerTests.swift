@@ -143,6 +143,20 @@ import Testing
         }
     }
 
+    @Test func `An error the client cannot recover from is told as fatal`() async throws {
+        try await onOwnThread {
+            let cluster = try MockCluster()
+            try cluster.createTopic("events", partitions: 1)
+            let reader = try Reader(cluster.configuration())
+            try reader.read("an assignment") { $0.assigned.count == 1 }
+            cluster.fail(.heartbeat, with: [.fencedInstance])
+            try reader.read("the failure") {
+                $0.events.contains { if case .failure(let failure, _) = $0 { failure.kind == .fatal } else { false } }
+            }
+            reader.consumer.close(within: .seconds(2))
+        }
+    }
+
     @Test func `Brokers going away and coming back are told, and reading goes on`() async throws {
         try await onOwnThread {
             let cluster = try MockCluster()

@@ -35,7 +35,7 @@ import Testing
             }
             var reports: [DeliveryReport] = []
             let deadline = ContinuousClock.now + .seconds(20)
-            while reports.count < 300, awaitReadable([producer.descriptor], until: deadline) { reports += producer.poll().reports }
+            while reports.count < 300, try awaitReadable([producer.descriptor], until: deadline) { reports += producer.poll().reports }
             #expect(Set(reports.map(\.token)) == Set(1...300))
             #expect(reports.count == 300)
             for report in reports {

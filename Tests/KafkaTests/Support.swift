@@ -1,4 +1,5 @@
 import Foundation
+import Linux
 import Testing
 
 @testable import Kafka
@@ -6,7 +7,7 @@ import Testing
 /// Runs a blocking test body on a thread of its own, so that tests waiting for a group to form wait side by side.
 func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
-        Thread { continuation.resume(with: Swift.Result { try body() }) }.start()
+        Foundation.Thread { continuation.resume(with: Swift.Result { try body() }) }.start()
     }
 }
 
@@ -14,11 +15,13 @@ struct TimedOut: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Waits until the descriptor is readable; nothing else tells that there is something to poll.
-func awaitReadable(_ descriptors: [Int32], until deadline: ContinuousClock.Instant) -> Bool {
-    var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    let left = max(0, Int32(clamping: (deadline - .now).wholeMilliseconds))
-    return unsafe poll(&polled, nfds_t(polled.count), left) > 0
+/// Waits until one of the descriptors is readable; nothing else tells that there is something to poll.
+func awaitReadable(_ descriptors: [Int32], until deadline: ContinuousClock.Instant) throws -> Bool {
+    let poller = try Poller()
+    for descriptor in descriptors { try poller.add(descriptor, .readable, token: 0) }
+    var isReadable = false
+    try poller.wait(milliseconds: (deadline - .now).wholeMilliseconds) { _, _ in isReadable = true }
+    return isReadable
 }
 
 /// A consumer with everything it told so far.
@@ -66,7 +69,7 @@ final class Reader {
         while true {
             for reader in readers { try reader.drain() }
             if try condition() { return }
-            guard awaitReadable(readers.map(\.consumer.descriptor), until: deadline) else {
+            guard try awaitReadable(readers.map(\.consumer.descriptor), until: deadline) else {
                 throw TimedOut(description: "\(what): not within \(limit); events \(readers.map(\.events))")
             }
         }

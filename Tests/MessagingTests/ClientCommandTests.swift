@@ -200,6 +200,17 @@ struct ClientCommandTests {
         #expect(code(parse(#"{"type":"connect","channels":[{"channel":"a"},{"channel":"b"}]}"#, limits)[0]) == .limitExceeded)
     }
 
+    @Test("A refusal quotes no more than a little of what the peer wrote")
+    func shortQuotes() {
+        let marks = "e" + String(repeating: "\u{301}", count: 20_000)
+        guard case .failure(let rejection) = parse(#"{"type":"\#(marks)"}"#)[0] else {
+            Issue.record("accepted")
+            return
+        }
+        #expect(rejection.code == .unknownType)
+        #expect(rejection.message.utf8.count < 300)
+    }
+
     @Test("Cut anywhere or with any byte changed, a line is answered and never traps", arguments: accepted.map(\.0))
     func damage(line: String) {
         let bytes = Array(line.utf8)

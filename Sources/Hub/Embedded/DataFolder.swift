@@ -31,12 +31,14 @@ struct DataFolder: ~Copyable {
         self.lock = lock
     }
 
-    deinit { Socket.close(lock) }
-
     /// Gives the folder back; what lies in it stays.
-    func leave() { _ = try? Files.remove("\(path)/hub.pid") }
+    deinit {
+        _ = try? Files.remove(holderFile)
+        Socket.close(lock)
+    }
 
-    func path(_ name: String) -> String { "\(path)/\(name)" }
+    /// Tells whoever wants the folder next which process has it.
+    private var holderFile: String { "\(path)/hub.pid" }
 }
 
 extension String {

@@ -13,7 +13,9 @@ public import Logging
 /// | `signing-key.pem`, `jwks.json` | signs and checks development tokens |
 /// | `embedded.env` | for other programs, while the hub runs |
 public final class EmbeddedServices {
-    private let folder: DataFolder
+    /// Nil once stopped: then another hub may have it.
+    private var folder: DataFolder?
+    private let path: String
     private let postgres: PostgresServer
     private let broker: MockCluster
 
@@ -29,7 +31,8 @@ public final class EmbeddedServices {
     ///   - path: made when missing; one hub at a time may use it.
     ///   - topics: made on the broker, which starts empty every time.
     public init(folder path: String, topics: [String], log: Logger) throws(EmbeddedFailure) {
-        folder = try DataFolder.claim(path)
+        let folder = try DataFolder.claim(path)
+        self.path = folder.path
         try Self.makeKeys(in: folder.path)
         postgres = try PostgresServer(in: folder.path, log: log)
         do throws(KafkaError) {
@@ -39,6 +42,7 @@ public final class EmbeddedServices {
             postgres.stop()
             throw .failed(step: "starting the in-process Kafka broker", reason: "\(error)")
         }
+        self.folder = consume folder
     }
 
     /// What the hub is to be configured with.
@@ -48,7 +52,7 @@ public final class EmbeddedServices {
             ("kafka.brokers", broker.brokers),
             // This broker answers a waiting fetch only when the wait is over, so the wait is the latency.
             ("kafka.fetch-wait", MockCluster.fetchWait.quantity),
-            ("auth.jwks", folder.path(Self.keySetFileName)),
+            ("auth.jwks", "\(path)/\(Self.keySetFileName)"),
             ("auth.issuer", Self.issuer),
             ("auth.audience", Self.audience),
         ]
@@ -57,7 +61,7 @@ public final class EmbeddedServices {
     /// Writes `embedded.env`; call when the hub listens at `url`.
     public func announce(url: String) throws(EmbeddedFailure) {
         let facts = EmbeddedFacts(url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers)
-        let file = folder.path(EmbeddedFacts.fileName)
+        let file = "\(path)/\(EmbeddedFacts.fileName)"
         try EmbeddedFailure.during("writing \(file)") { () throws(SystemError) in
             try Files.write(Array(facts.text.utf8), to: file, mode: 0o600)
         }
@@ -65,9 +69,11 @@ public final class EmbeddedServices {
 
     /// Stops everything and waits for it; the data stays.
     public func stop() {
-        _ = try? Files.remove(folder.path(EmbeddedFacts.fileName))
+        guard folder != nil else { return }
+        // Gone already when nothing was announced.
+        _ = try? Files.remove("\(path)/\(EmbeddedFacts.fileName)")
         postgres.stop()
-        folder.leave()
+        folder = nil
     }
 
     /// The key of the first run is kept, so that tokens outlive a restart.

@@ -31,6 +31,18 @@ struct IntakeConfiguration: Equatable, Sendable {
         events.recordBytes = 256 << 10
     }
 
+    /// As the settings have it.
+    init(_ settings: Configuration.Kafka) {
+        self.init(
+            brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
+            deadLetterTopic: settings.deadLetterTopic)
+        consumer.fetchWait = settings.fetchWait
+        poll.records = settings.batchRecords
+        flow.gatheredRecords = settings.batchRecords
+        flow.refusals = settings.attempts
+        apply(settings.properties.map { ($0.name, $0.value) })
+    }
+
     /// Properties of librdkafka for both clients, after the defaults.
     mutating func apply(_ properties: [(name: String, value: String)]) {
         for (name, value) in properties {

@@ -55,7 +55,7 @@ public final class Server {
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
         do throws(SystemError) {
-            keys = try KeyService(source: configuration.auth.jwks ?? "", settings: configuration.auth, log: log) { keys in
+            keys = try KeyService(source: configuration.auth.jwks ?? "", settings: configuration.auth, metrics: metrics.keys, log: log) { keys in
                 hasKeys.set(!keys.isEmpty)
                 for inbox in inboxes { inbox.replace(keys: keys) }
             }

@@ -199,12 +199,7 @@ extension Identity {
         guard let user = UserID(principal.subject) else { return nil }
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: principal.expiresAt.map { Timestamp(milliseconds: $0.multipliedReportingOverflow(by: 1_000).partialValue) }
-                ?? .endOfTime)
+            // A principal's times lie within the years that RFC 3339 can write.
+            expiresAt: Timestamp(milliseconds: principal.expiresAt * 1_000))
     }
-}
-
-extension Timestamp {
-    /// The last moment RFC 3339 can write; the expiry of a token without one, where the policy accepts that.
-    static let endOfTime = Timestamp(milliseconds: 253_402_300_799_999)
 }

@@ -23,10 +23,10 @@ public final class Store: StoreDesk {
     private let stage: Mutex<Stage>
 
     /// - Throws: when the system has no descriptors for an event loop.
-    public init(configuration: StoreConfiguration, bus: any Bus, log: Logger) throws(SystemError) {
+    public init(configuration: StoreConfiguration, bus: any Bus, logger: Logger) throws(SystemError) {
         self.configuration = configuration
         self.bus = bus
-        self.log = log
+        log = logger
         let loop = try EventLoop(name: "store")
         front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
         stage = Mutex(.made(loop))

@@ -58,7 +58,7 @@ public struct EventDecoder: Sendable {
         case .debezium:
             throw EventRejection(.unsupportedShape, "this is a Debezium change event")
         case .foreign(let type):
-            throw EventRejection(.unsupportedContentType, "content-type: \(type.prefix(80)); expected JSON or a JSON CloudEvent")
+            throw EventRejection(.unsupportedContentType, "content-type: \(type.shortened); expected JSON or a JSON CloudEvent")
         }
     }
 

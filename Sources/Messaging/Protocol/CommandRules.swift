@@ -48,7 +48,7 @@ extension CommandMembers {
         let type = try text(.type, in: bytes)
         guard let kind = ClientCommand.Kind(rawValue: type) else {
             let known = ClientCommand.Kind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CommandFault(.unknownType, "type: \(type.prefix(40)) is not one of \(known)")
+            throw CommandFault(.unknownType, "type: \(type.shortened) is not one of \(known)")
         }
         return kind
     }
@@ -216,6 +216,9 @@ extension CommandMembers {
 }
 
 extension String {
+    /// A piece of at most 40 scalars, for quoting what a peer wrote; one character may hold any number of them.
+    var shortened: String { String(unicodeScalars.prefix(40)) }
+
     /// Nothing but white space and characters that show nothing (Unicode's White_Space and Default_Ignorable_Code_Point).
     var isBlank: Bool {
         unicodeScalars.allSatisfy { $0.properties.isWhitespace || $0.properties.isDefaultIgnorableCodePoint }

@@ -1,0 +1,77 @@
+internal import Auth
+internal import Curl
+internal import Kafka
+internal import Linux
+
+/// `hub check`: tries what the hub depends on, one after the other, and says what it found.
+public struct DependencyCheck: Sendable {
+    public struct Finding: Equatable, Sendable {
+        public let isGood: Bool
+        /// `database`, `kafka` or `keys`, and what was found.
+        public let line: String
+    }
+
+    private let configuration: Configuration
+    private static let kafkaLimit: Duration = .seconds(10)
+
+    public init(_ configuration: Configuration) { self.configuration = configuration }
+
+    public func run() -> [Finding] { [database, kafka, keys] }
+
+    private var database: Finding {
+        guard let url = configuration.database.url else { return bad("database: database.url is not set") }
+        do throws(MigrationError) {
+            let (database, known) = try Migrator.inspect(url)
+            if database > known { return bad("database: its schema is at \(database), this program knows \(known): use the newer program") }
+            let state = database == known ? "" : ", `hub migrate` or the next start brings it up to date"
+            return good("database: reachable, schema at \(database) of \(known)\(state)")
+        } catch {
+            return bad("database: \(error)")
+        }
+    }
+
+    private var kafka: Finding {
+        let kafka = configuration.kafka
+        guard !kafka.brokers.isEmpty else { return bad("kafka: kafka.brokers is not set") }
+        do throws(KafkaError) {
+            let metadata = try ClusterMetadata.fetch(
+                brokers: kafka.brokers.joined(separator: ","), properties: ClientProperties(kafka.properties.map { ($0.name, $0.value) }),
+                within: Self.kafkaLimit)
+            let topics = (kafka.topics + [kafka.deadLetterTopic]).map { name in
+                "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(not there yet)")
+            }
+            return good(
+                "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))"
+            )
+        } catch {
+            return bad("kafka: \(kafka.brokers.joined(separator: ",")): \(error.message)")
+        }
+    }
+
+    private var keys: Finding {
+        guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
+        do {
+            let isAddress = source.hasPrefix("http://") || source.hasPrefix("https://")
+            let document = isAddress ? try Self.fetch(source) : try Files.read(source, limit: 1 << 20)
+            let keys = try KeySet.parse(jwks: document, acceptsSecrets: !isAddress)
+            let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
+            return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
+        } catch {
+            return bad("keys: \(source): \(error)")
+        }
+    }
+
+    private struct UnexpectedStatus: Error, CustomStringConvertible {
+        let status: Int
+        var description: String { "answered with HTTP status \(status)" }
+    }
+
+    private static func fetch(_ address: String) throws -> [UInt8] {
+        let answer = try HTTPClient().fetch(address)
+        guard answer.status == 200 else { throw UnexpectedStatus(status: answer.status) }
+        return answer.body
+    }
+
+    private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
+    private func bad(_ line: String) -> Finding { Finding(isGood: false, line: line) }
+}

@@ -1,0 +1,12 @@
+import FuzzBodies
+import Testing
+
+@Suite("What the fuzzers found")
+struct FuzzCorpusTests {
+    @Test(arguments: [FuzzBody.json])
+    func staysMended(body: FuzzBody) throws {
+        let corpus = try body.corpus()
+        #expect(corpus.count > 10)
+        for input in corpus { body.run(input) }
+    }
+}
