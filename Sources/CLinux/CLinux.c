@@ -47,6 +47,10 @@ static int control(int epoll, int operation, int fd, uint32_t readiness, uint64_
 }
 
 int clinux_epoll_add(int epoll, int fd, uint32_t readiness, uint64_t token) { return control(epoll, EPOLL_CTL_ADD, fd, readiness, token); }
+int clinux_epoll_add_edge(int epoll, int fd, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = token};
+    return answer(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
 int clinux_epoll_change(int epoll, int fd, uint32_t readiness, uint64_t token) { return control(epoll, EPOLL_CTL_MOD, fd, readiness, token); }
 int clinux_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
 
@@ -68,10 +72,6 @@ int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int t
 
 int clinux_eventfd(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 int clinux_eventfd_signal(int fd) { return eventfd_write(fd, 1) < 0 && errno != EAGAIN ? -errno : 0; }
-int clinux_eventfd_clear(int fd) {
-    eventfd_t value;
-    return eventfd_read(fd, &value) < 0 && errno != EAGAIN ? -errno : 0;
-}
 
 // sockets
 
@@ -136,6 +136,8 @@ int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog) 
     int on = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return fail(fd);
     if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) return fail(fd);
+    // Inherited by accepted sockets: no call for each of them.
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return fail(fd);
     if (bind(fd, (struct sockaddr *)&address, length) < 0) return fail(fd);
     if (listen(fd, backlog) < 0) return fail(fd);
     return fd;

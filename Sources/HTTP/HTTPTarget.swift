@@ -12,7 +12,9 @@ struct HTTPTarget {
         }
         var rest = target
         if target.utf8.first != UInt8(ascii: "/") {
-            guard let scheme = ["http://", "https://"].first(where: { target.lowercasedASCII.hasPrefix($0) }) else { throw .malformedTarget }
+            guard let scheme = ["http://", "https://"].first(where: { target.lowercasedASCII.hasPrefix($0) }) else {
+                throw .malformedTarget
+            }
             rest = target.dropFirst(scheme.count)
             let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
             let named = rest[..<end].lowercasedASCII

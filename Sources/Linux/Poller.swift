@@ -25,19 +25,30 @@ public final class Poller {
         try SystemError.check("epoll_ctl", clinux_epoll_add(epoll, fd, interest.rawValue, token))
     }
 
+    /// For descriptors that are only ever signalled: reported once per signal, and never read.
+    public func addSignalled(_ fd: Int32, token: UInt64) throws(SystemError) {
+        try SystemError.check("epoll_ctl", clinux_epoll_add_edge(epoll, fd, token))
+    }
+
     public func change(_ fd: Int32, _ interest: Readiness, token: UInt64) {
         _ = clinux_epoll_change(epoll, fd, interest.rawValue, token)
     }
 
     public func remove(_ fd: Int32) { _ = clinux_epoll_remove(epoll, fd) }
 
-    /// Waits up to `milliseconds` (-1: for ever) and visits what is ready.
-    public func wait(milliseconds: Int32, _ visit: (UInt64, Readiness) -> Void) throws(SystemError) {
+    /// Waits up to `milliseconds` (-1: for ever) and answers how many descriptors are ready.
+    public func wait(milliseconds: Int32) throws(SystemError) -> Int {
         let maximum = Int32(events.count)
         let epoll = epoll
-        let count = try SystemError.check(
-            "epoll_wait", unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait(epoll, $0.baseAddress, maximum, milliseconds) })
-        for i in 0..<Int(count) { visit(events[i].token, Readiness(rawValue: events[i].readiness)) }
+        return Int(
+            try SystemError.check(
+                "epoll_wait",
+                unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait(epoll, $0.baseAddress, maximum, milliseconds) }))
+    }
+
+    /// One of those the last `wait` found.
+    public func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
+        (events[index].token, Readiness(rawValue: events[index].readiness))
     }
 }
 
@@ -47,5 +58,4 @@ public final class WakeDescriptor: Sendable {
     public init() throws(SystemError) { descriptor = try SystemError.check("eventfd", clinux_eventfd()) }
     deinit { Socket.close(descriptor) }
     public func signal() { _ = clinux_eventfd_signal(descriptor) }
-    public func clear() { _ = clinux_eventfd_clear(descriptor) }
 }

@@ -16,17 +16,19 @@ public final class Payload: Sendable {
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
-/// A payload made ready for this turn; good until the turn's flush.
+/// A payload made ready for this turn; sent in a later one it is a bug of the caller's, and sends nothing.
 public struct StagedFrame: Sendable {
     let index: UInt32
+    let turn: UInt32
     /// Sends nothing.
-    public static let none = StagedFrame(index: .max)
+    public static let none = StagedFrame(index: .max, turn: 0)
 }
 
 public enum CloseMode: Sendable {
-    /// Sends what is queued, ends the sending side, and waits up to `ConnectionLimits.linger` for the peer's end, so that the
-    /// last frame is not lost to a reset.
+    /// Sends what is queued, ends the sending side, and waits for the peer's end, so that the last frame is not lost to a reset.
+    /// Either wait lasts at most `ConnectionLimits.linger`.
     case afterFlush
+    /// Closes at the end of the turn; what is queued and unsent is dropped.
     case now
     /// Discards what is queued and resets the connection.
     case reset
@@ -35,9 +37,9 @@ public enum CloseMode: Sendable {
 public enum CloseCause: Equatable, Sendable {
     /// Closed by this side.
     case closed
-    /// The peer ended it.
+    /// The peer ended it, both ways.
     case ended
-    /// errno of the failed transfer.
+    /// errno of the failed transfer: ECONNRESET and EPIPE from a peer that went away, ETIMEDOUT from a network that did.
     case failed(Int32)
     /// More was queued than `ConnectionLimits.backlogBytes`.
     case overflow
@@ -59,7 +61,7 @@ public struct ConnectionLimits: Equatable, Sendable {
     public var acceptsPerTurn = 64
     /// How long accepting pauses when descriptors run out and none is given back.
     public var acceptPause: Duration = .milliseconds(100)
-    /// How long a closed connection waits for its peer's end.
+    /// How long a closed connection waits for its peer to take what is queued, and then for its end.
     public var linger: Duration = .seconds(2)
     public init() {}
 }
@@ -79,14 +81,14 @@ public struct ConnectionStatistics: Equatable, Sendable {
     public init() {}
 }
 
-/// Whoever speaks over the connections. Called on the loop's thread.
+/// Whoever speaks over the connections. Called on the loop's thread. After `ConnectionTable.close` only `closed` is called.
 public protocol ConnectionDriver: AnyObject {
     func opened(_ id: ConnectionID, peer: PeerAddress)
     /// The bytes are lent for the call, and may be changed in place.
     func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>)
-    /// The peer will send no more; writes may still go out.
+    /// The peer will send no more; writes may still go out. Nothing closes by itself.
     func peerClosed(_ id: ConnectionID)
-    /// The backlog fell below the low watermark after having passed the high one.
+    /// What is unsent fell to the low watermark after having passed the high one.
     func drained(_ id: ConnectionID)
     /// The deadline of `setDeadline` passed.
     func deadline(_ id: ConnectionID)

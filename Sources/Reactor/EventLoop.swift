@@ -3,7 +3,9 @@ public import Linux
 /// One thread's loop over descriptors, timers, mailboxes and background work, a turn at a time.
 ///
 /// Made anywhere, run on one thread; everything but `handle` belongs to that thread.
-/// A turn: wait, dispatch what is ready, drain mailboxes, fire timers, one slice of each background work, then the turn-end hooks.
+/// A turn: wait, dispatch what is ready, drain mailboxes, fire timers, one slice of each background work, the turn-end hooks, and last
+/// the connections are settled: what the turn queued is sent, what it closed is closed.
+/// Registrations carry a generation: an event fetched before its registration ended finds nobody.
 // @unchecked Sendable: made by one thread and handed to the thread that runs it, which alone uses all but `handle`.
 public final class EventLoop: @unchecked Sendable {
     public typealias Readiness = Poller.Readiness
@@ -23,23 +25,19 @@ public final class EventLoop: @unchecked Sendable {
     private let poller: Poller
     private var watches: [Watch] = []
     private var freeWatches: [UInt32] = []
-    private var timers: TimerWheel
+    private var timers: TimerQueue
     private var drains: [() -> Void] = []
     private var turnEnds: [() -> Void] = []
     private var slices: [() -> Bool] = []
-    /// Descriptors of a `ConnectionTable`, dispatched without a closure each. Their tokens have the top bit set.
-    private var sockets: ((UInt64, Readiness) -> Void)?
-
-    static let socketToken: UInt64 = 1 << 63
-    private static let wakeToken = UInt64.max
+    private var sources: [any EventSource] = []
 
     public init(name: String) throws(SystemError) {
         self.name = name
         poller = try Poller()
         let wake = try WakeDescriptor()
         handle = LoopHandle(wake)
-        timers = TimerWheel(now: MonotonicInstant.now)
-        try poller.add(wake.descriptor, .readable, token: Self.wakeToken)
+        timers = TimerQueue(origin: now)
+        try poller.addSignalled(wake.descriptor, token: EventToken.wake.rawValue)
     }
 
     // MARK: Descriptors
@@ -55,7 +53,7 @@ public final class EventLoop: @unchecked Sendable {
         }
         let id = WatchID(slot: slot, generation: watches[Int(slot)].generation)
         do throws(SystemError) {
-            try poller.add(fd, interest, token: token(id))
+            try poller.add(fd, interest, token: EventToken(id).rawValue)
         } catch {
             freeWatches.append(slot)
             throw error
@@ -67,7 +65,7 @@ public final class EventLoop: @unchecked Sendable {
 
     public func change(_ id: WatchID, _ interest: Readiness) {
         guard isCurrent(id) else { return }
-        poller.change(watches[Int(id.slot)].fd, interest, token: token(id))
+        poller.change(watches[Int(id.slot)].fd, interest, token: EventToken(id).rawValue)
     }
 
     /// Ends the watch; call it before the descriptor is closed.
@@ -82,36 +80,45 @@ public final class EventLoop: @unchecked Sendable {
         Int(id.slot) < watches.count && watches[Int(id.slot)].generation == id.generation && watches[Int(id.slot)].body != nil
     }
 
-    private func token(_ id: WatchID) -> UInt64 { UInt64(id.generation & 0x7FFF_FFFF) << 32 | UInt64(id.slot) }
+    // MARK: Sources
 
-    // MARK: Sockets of a ConnectionTable
-
-    func dispatchSockets(_ body: @escaping (UInt64, Readiness) -> Void) { sockets = body }
-    func addSocket(_ fd: Int32, _ interest: Readiness, token: UInt64) throws(SystemError) {
-        try poller.add(fd, interest, token: token | Self.socketToken)
+    /// From now on the source is given its events and its place in every turn. The answer stands in its tokens.
+    func register(_ source: any EventSource) -> UInt8 {
+        precondition(sources.count < 255)
+        sources.append(source)
+        return UInt8(sources.count)
     }
-    func changeSocket(_ fd: Int32, _ interest: Readiness, token: UInt64) { poller.change(fd, interest, token: token | Self.socketToken) }
-    func removeSocket(_ fd: Int32) { poller.remove(fd) }
+
+    func add(_ fd: Int32, _ interest: Readiness, _ token: EventToken) throws(SystemError) {
+        try poller.add(fd, interest, token: token.rawValue)
+    }
+    func change(_ fd: Int32, _ interest: Readiness, _ token: EventToken) { poller.change(fd, interest, token: token.rawValue) }
+    func remove(_ fd: Int32) { poller.remove(fd) }
 
     // MARK: Time
 
-    /// Calls `body` once, at the earliest after `delay`; timers are kept in ticks of `TimerWheel.tick`.
+    /// Calls `body` once, at the earliest after `delay`, counted from `now`; at the latest a tick (10 ms) and a turn after that.
     @discardableResult
-    public func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerID { timers.add(now + delay, body) }
+    public func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerID { timers.add(at: now + delay, body) }
 
     public func cancel(_ id: TimerID) { timers.cancel(id) }
 
     // MARK: Other threads, other work
 
-    /// Hands over what other threads posted, once per turn.
+    /// Hands over what other threads posted, as one batch per turn. The mailbox must wake this loop.
     public func receive<Message>(from mailbox: Mailbox<Message>, _ body: @escaping (_ batch: [Message]) -> Void) {
+        precondition(mailbox.loop === handle, "a mailbox is drained by the loop it wakes")
+        var batch: [Message] = []
         drains.append {
-            let batch = mailbox.takeAll()
-            if !batch.isEmpty { body(batch) }
+            mailbox.drain(into: &batch)
+            if batch.isEmpty { return }
+            body(batch)
+            batch.removeAll(keepingCapacity: true)
         }
+        handle.wake()
     }
 
-    /// A hook for the end of every turn.
+    /// A hook for the end of every turn, before the connections are settled.
     public func atTurnEnd(_ body: @escaping () -> Void) { turnEnds.append(body) }
 
     /// Background work: called once a turn until it answers false. Input is handled in between.
@@ -125,49 +132,91 @@ public final class EventLoop: @unchecked Sendable {
         while !handle.isStopped { turn() }
     }
 
-    /// One turn; waits at most until the next timer, and not at all while there is background work.
+    /// One turn; waits at most until the next timer, and not at all while there is work left.
     public func turn() {
-        let wait: Int32 = slices.isEmpty ? timers.millisecondsToNext(now: .now) : 0
-        var isWoken = false
+        let ready: Int
         do throws(SystemError) {
-            var isFirst = true
-            try poller.wait(milliseconds: wait) { token, readiness in
-                if isFirst {
-                    isFirst = false
-                    now = .now
-                }
-                if token == Self.wakeToken {
-                    isWoken = true
-                } else if token & Self.socketToken != 0 {
-                    sockets?(token & ~Self.socketToken, readiness)
-                } else {
-                    dispatch(token, readiness)
-                }
-            }
+            ready = try poller.wait(milliseconds: patience())
         } catch {
             // epoll_wait fails on a closed descriptor only, which is ours.
             preconditionFailure("\(error)")
         }
         now = .now
-        if isWoken { handle.wasWoken() }
-        for drain in drains { drain() }
-        for body in timers.takeDue(now: now) { body() }
-        if !slices.isEmpty {
-            let running = slices
-            slices.removeAll(keepingCapacity: true)
-            var unfinished: [() -> Bool] = []
-            for work in running where work() { unfinished.append(work) }
-            slices.insert(contentsOf: unfinished, at: 0)
+        for index in 0..<ready {
+            let (token, readiness) = poller.event(index)
+            dispatch(EventToken(rawValue: token), readiness)
         }
+        // Before the mailboxes are looked at, see `rearm`.
+        handle.rearm()
+        for drain in drains { drain() }
+        timers.collect(at: now)
+        while let body = timers.takeNext() { body() }
+        for source in sources { source.fireDeadlines() }
+        runSlices()
         for hook in turnEnds { hook() }
+        for source in sources { source.settle() }
     }
 
-    private func dispatch(_ token: UInt64, _ readiness: Readiness) {
-        let slot = Int(token & 0xFFFF_FFFF)
-        guard slot < watches.count, watches[slot].generation & 0x7FFF_FFFF == UInt32(truncatingIfNeeded: token >> 32) else { return }
-        let body = watches[slot].body
-        body?(readiness)
+    /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking before the time would mean waking twice.
+    private func patience() -> Int32 {
+        if !slices.isEmpty { return 0 }
+        var next = timers.nextInstant()
+        for source in sources {
+            if source.isUnsettled { return 0 }
+            if let deadline = source.nextDeadline { next = min(next ?? deadline, deadline) }
+        }
+        guard let next else { return -1 }
+        let wait = (next - .now).wholeNanoseconds
+        return wait <= 0 ? 0 : Int32(clamping: (wait - 1) / 1_000_000 + 1)
     }
+
+    private func runSlices() {
+        if slices.isEmpty { return }
+        var running: [() -> Bool] = []
+        swap(&running, &slices)
+        running.removeAll { work in !work() }
+        // What the slices themselves added comes behind them.
+        slices.insert(contentsOf: running, at: 0)
+    }
+
+    private func dispatch(_ token: EventToken, _ readiness: Readiness) {
+        let slot = Int(token.slot)
+        if token.source > 0 {
+            sources[Int(token.source) - 1].ready(token, readiness)
+        } else if slot < watches.count, token.matches(watches[slot].generation) {
+            let body = watches[slot].body
+            body?(readiness)
+        }
+    }
+}
+
+/// Has descriptors of its own on a loop, and a place in its turns.
+protocol EventSource: AnyObject {
+    func ready(_ token: EventToken, _ readiness: Poller.Readiness)
+    /// There is something to settle, though nothing may happen.
+    var isUnsettled: Bool { get }
+    /// When it needs a turn though nothing happens.
+    var nextDeadline: MonotonicInstant? { get }
+    func fireDeadlines()
+    /// Last in every turn.
+    func settle()
+}
+
+/// What the kernel hands back with an event: whose registration it is, which one, and the low bits of its generation.
+/// Stale events live no longer than one wait's batch, so 24 bits tell them apart.
+struct EventToken: RawRepresentable {
+    let rawValue: UInt64
+    static let wake = EventToken(source: 0, slot: .max, generation: 0)
+
+    init(rawValue: UInt64) { self.rawValue = rawValue }
+    init(source: UInt8, slot: UInt32, generation: UInt32) {
+        rawValue = UInt64(source) << 56 | UInt64(generation & 0xFF_FFFF) << 32 | UInt64(slot)
+    }
+    init(_ id: WatchID) { self.init(source: 0, slot: id.slot, generation: id.generation) }
+
+    var source: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 56) }
+    var slot: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
+    func matches(_ generation: UInt32) -> Bool { UInt32(truncatingIfNeeded: rawValue >> 32) & 0xFF_FFFF == generation & 0xFF_FFFF }
 }
 
 /// A watched descriptor. A stale id (its watch ended, perhaps its slot reused) is ignored everywhere.

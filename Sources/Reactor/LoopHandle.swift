@@ -4,14 +4,14 @@ import Synchronization
 /// What other threads may do with a loop.
 public final class LoopHandle: Sendable {
     private let descriptor: WakeDescriptor
-    private let isWakePending = Atomic<Bool>(false)
+    private let isWoken = Atomic<Bool>(false)
     private let stopped = Atomic<Bool>(false)
 
     init(_ descriptor: WakeDescriptor) { self.descriptor = descriptor }
 
     /// Makes the loop turn once more. Calls before the loop has noticed cost one atomic exchange and no system call.
     public func wake() {
-        if !isWakePending.exchange(true, ordering: .acquiringAndReleasing) { descriptor.signal() }
+        if !isWoken.exchange(true, ordering: .acquiringAndReleasing) { descriptor.signal() }
     }
 
     /// Ends `run` after the current turn.
@@ -22,9 +22,6 @@ public final class LoopHandle: Sendable {
 
     var isStopped: Bool { stopped.load(ordering: .acquiring) }
 
-    /// The loop noticed: what is posted from now on needs another signal. Before the mailboxes are drained, so none is missed.
-    func wasWoken() {
-        descriptor.clear()
-        isWakePending.store(false, ordering: .sequentiallyConsistent)
-    }
+    /// From here on a `wake` signals again. Called before the mailboxes are looked at: what is posted later is not overlooked.
+    func rearm() { _ = isWoken.exchange(false, ordering: .acquiringAndReleasing) }
 }

@@ -2,12 +2,14 @@ import Synchronization
 
 /// A bounded queue from many threads to one loop.
 ///
-/// One short lock for a post and one for a drain, each of a whole batch: a loop posts once per turn, so no lock is taken per frame.
+/// One short lock for a post and one for a drain, each of a whole batch: a loop posts once per turn, so no lock is taken per frame,
+/// and nobody calls out under it. An empty mailbox costs the loop one atomic load per turn.
 /// Full means full: the poster must decide what happens.
 public final class Mailbox<Message: Sendable>: Sendable {
     public let capacity: Int
+    let loop: LoopHandle
     private let messages = Mutex<[Message]>([])
-    private let loop: LoopHandle
+    private let isFilled = Atomic<Bool>(false)
 
     public init(capacity: Int, wakes loop: LoopHandle) {
         self.capacity = capacity
@@ -21,28 +23,38 @@ public final class Mailbox<Message: Sendable>: Sendable {
             messages.append(message)
             return true
         }
-        if posted { loop.wake() }
+        if posted { announce() }
         return posted
     }
 
     /// All or nothing.
     public func post(contentsOf batch: [Message]) -> Bool {
+        if batch.isEmpty { return true }
         let posted = messages.withLock { messages in
-            guard messages.count + batch.count <= capacity else { return false }
+            guard batch.count <= capacity - messages.count else { return false }
             messages.append(contentsOf: batch)
             return true
         }
-        if posted { loop.wake() }
+        if posted { announce() }
         return posted
     }
 
     public var count: Int { messages.withLock { $0.count } }
 
-    func takeAll() -> [Message] {
-        messages.withLock { messages in
-            guard !messages.isEmpty else { return [] }
-            var taken: [Message] = []
-            swap(&taken, &messages)
+    private func announce() {
+        if !isFilled.exchange(true, ordering: .acquiringAndReleasing) { loop.wake() }
+    }
+
+    /// Exchanges what waits for an empty array, whose storage takes the next messages.
+    func drain(into batch: inout [Message]) {
+        guard isFilled.load(ordering: .acquiring) else { return }
+        // Cleared before the exchange: a post after it sets it again, and wakes the loop again.
+        _ = isFilled.exchange(false, ordering: .acquiringAndReleasing)
+        var emptied: [Message] = []
+        swap(&emptied, &batch)
+        batch = messages.withLock { messages in
+            let taken = messages
+            messages = emptied
             return taken
         }
     }

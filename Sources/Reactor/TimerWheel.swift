@@ -1,119 +1,148 @@
-import Linux
+// A hashed timer wheel: links in one array, no allocation per arming, O(1) to arm, move and disarm.
+// Invariant: an entry is in the bucket of `due` at the time it was linked, or of an earlier tick (a later `due` is taken
+// note of without moving the entry; it moves when its old bucket comes round).
 
-/// Names one timer; stale once it fired or was cancelled.
-public struct TimerID: Hashable, Sendable {
-    let slot: UInt32
-    let generation: UInt32
-}
-
-/// Timers in a hashed wheel: adding and cancelling cost the same whatever their number.
-///
-/// Invariant: every armed timer stands in the list of the bucket its tick falls into; a timer further ahead than one round stays
-/// in its bucket until the round that is its own.
+/// Pure: ticks are given, never read from a clock. Entries are small integers chosen by the owner.
 struct TimerWheel {
-    static let tick: Duration = .milliseconds(10)
-    private static let tickNanoseconds: Int64 = 10_000_000
-    private static let buckets = 1_024
-
-    private struct Timer {
-        var generation: UInt32 = 0
-        var dueTick: Int64 = 0
-        var body: (() -> Void)?
+    private struct Link {
+        var next: Int32
+        var previous: Int32
+        /// The tick it expires at; `Int64.max` when disarmed.
+        var due: Int64
     }
 
-    private let start: MonotonicInstant
-    private var timers: [Timer] = []
-    private var free: [UInt32] = []
-    private var wheel: [[TimerID]] = Array(repeating: [], count: buckets)
-    private var firedTick: Int64 = 0
-    private var count = 0
-    /// No armed timer is due before this tick; lets a quiet loop sleep without scanning.
-    private var earliestTick: Int64 = .max
+    private static let idle = Int64.max
+    private let mask: Int64
+    /// Bucket sentinels 0…mask, then the entries.
+    private var links: [Link]
+    /// One bit per bucket that may hold entries.
+    private var occupied: [UInt64]
+    /// The last tick whose entries were taken.
+    private(set) var current: Int64
+    /// Entries that are linked.
+    private var linked = 0
 
-    init(now: MonotonicInstant) { start = now }
+    /// - Parameter buckets: a power of two, at least 64. Timers beyond that many ticks stay where they are for another round.
+    init(buckets: Int, current: Int64 = 0) {
+        precondition(buckets >= 64 && buckets & (buckets - 1) == 0)
+        mask = Int64(buckets - 1)
+        links = (0..<Int32(buckets)).map { Link(next: $0, previous: $0, due: Self.idle) }
+        occupied = Array(repeating: 0, count: buckets / 64)
+        self.current = current
+    }
 
-    mutating func add(_ due: MonotonicInstant, _ body: @escaping () -> Void) -> TimerID {
-        let slot: UInt32
-        if let reused = free.popLast() {
-            slot = reused
-        } else {
-            slot = UInt32(truncatingIfNeeded: timers.count)
-            timers.append(Timer())
+    private var buckets: Int { Int(mask) + 1 }
+
+    /// Makes room for entries 0..<count.
+    mutating func reserve(_ count: Int) {
+        while links.count < buckets + count {
+            let index = Int32(links.count)
+            links.append(Link(next: index, previous: index, due: Self.idle))
         }
-        // Rounded up: never early.
-        let nanoseconds = max(0, (due - start).wholeNanoseconds)
-        let tick = max(firedTick + 1, (nanoseconds + Self.tickNanoseconds - 1) / Self.tickNanoseconds)
-        timers[Int(slot)].dueTick = tick
-        timers[Int(slot)].body = body
-        let id = TimerID(slot: slot, generation: timers[Int(slot)].generation)
-        wheel[Int(tick % Int64(Self.buckets))].append(id)
-        count += 1
-        earliestTick = min(earliestTick, tick)
-        return id
     }
 
-    mutating func cancel(_ id: TimerID) {
-        guard Int(id.slot) < timers.count, timers[Int(id.slot)].generation == id.generation else { return }
-        release(id)
-    }
+    func isArmed(_ entry: Int) -> Bool { links[buckets + entry].due != Self.idle }
 
-    private mutating func release(_ id: TimerID) {
-        timers[Int(id.slot)].generation &+= 1
-        timers[Int(id.slot)].body = nil
-        free.append(id.slot)
-        count -= 1
-    }
-
-    /// Ends the timers that are due; the caller runs them, for they may add others.
-    mutating func takeDue(now: MonotonicInstant) -> [() -> Void] {
-        let tick = (now - start).wholeNanoseconds / Self.tickNanoseconds
-        guard tick > firedTick else { return [] }
-        guard tick >= earliestTick else {
-            firedTick = tick
-            return []
+    /// Arms or re-arms; a tick already taken means the next one.
+    mutating func arm(_ entry: Int, due: Int64) {
+        let index = buckets + entry
+        let due = min(max(due, current + 1), Self.idle - 1)
+        let isLinked = links[index].next != Int32(index)
+        if isLinked {
+            // Later than where it stands: note it, and move it only when its bucket comes round. This makes a deadline
+            // that is pushed on with every read cost one store.
+            if due >= links[index].due, links[index].due != Self.idle {
+                links[index].due = due
+                return
+            }
+            unlink(index)
         }
-        var due: [() -> Void] = []
-        let last = min(tick, firedTick + Int64(Self.buckets))
-        var next = firedTick + 1
-        while next <= last {
-            let bucket = Int(next % Int64(Self.buckets))
-            if !wheel[bucket].isEmpty {
-                var kept: [TimerID] = []
-                var found: [TimerID] = []
-                for id in wheel[bucket] where timers[Int(id.slot)].generation == id.generation {
-                    if timers[Int(id.slot)].dueTick <= tick { found.append(id) } else { kept.append(id) }
-                }
-                wheel[bucket] = kept
-                for id in found {
-                    if let body = timers[Int(id.slot)].body { due.append(body) }
-                    release(id)
+        links[index].due = due
+        link(index, after: due)
+    }
+
+    mutating func disarm(_ entry: Int) {
+        let index = buckets + entry
+        guard links[index].next != Int32(index) else {
+            links[index].due = Self.idle
+            return
+        }
+        unlink(index)
+        links[index].due = Self.idle
+    }
+
+    private mutating func link(_ index: Int, after due: Int64) {
+        let bucket = Int(due & mask)
+        let last = Int(links[bucket].previous)
+        links[index].previous = Int32(last)
+        links[index].next = Int32(bucket)
+        links[last].next = Int32(index)
+        links[bucket].previous = Int32(index)
+        occupied[bucket >> 6] |= 1 << UInt64(bucket & 63)
+        linked += 1
+    }
+
+    private mutating func unlink(_ index: Int) {
+        let (next, previous) = (Int(links[index].next), Int(links[index].previous))
+        links[previous].next = Int32(next)
+        links[next].previous = Int32(previous)
+        links[index].next = Int32(index)
+        links[index].previous = Int32(index)
+        linked -= 1
+        // Alone in its bucket: both neighbours are the sentinel.
+        if next == previous, next < buckets { occupied[next >> 6] &= ~(1 << UInt64(next & 63)) }
+    }
+
+    /// Takes the entries due at `tick` or before, disarms them, and appends them to `expired`: in the order of their due ticks,
+    /// equal ones in the order of arming (an entry that was pushed on may come a little before its turn in that order).
+    mutating func advance(to tick: Int64, into expired: inout [Int]) {
+        guard tick > current else { return }
+        let laps = tick - current > mask
+        if linked > 0 {
+            var dues: [(due: Int64, entry: Int)] = []
+            for step in 1...min(tick - current, mask + 1) {
+                let bucket = Int((current + step) & mask)
+                guard occupied[bucket >> 6] & (1 << UInt64(bucket & 63)) != 0 else { continue }
+                var index = Int(links[bucket].next)
+                while index != bucket {
+                    let next = Int(links[index].next)
+                    let due = links[index].due
+                    if due <= tick {
+                        unlink(index)
+                        links[index].due = Self.idle
+                        if laps { dues.append((due, index - buckets)) } else { expired.append(index - buckets) }
+                    } else if Int(due & mask) != bucket {
+                        // It was pushed on: now it moves to where it belongs.
+                        unlink(index)
+                        link(index, after: due)
+                    }
+                    index = next
                 }
             }
-            next += 1
-        }
-        firedTick = tick
-        earliestTick = nextTick()
-        return due
-    }
-
-    /// Milliseconds until a timer is due; -1 without timers.
-    func millisecondsToNext(now: MonotonicInstant) -> Int32 {
-        guard count > 0, earliestTick != .max else { return -1 }
-        let due = start + .nanoseconds(earliestTick * Self.tickNanoseconds)
-        let left = (due - now).wholeNanoseconds
-        return left <= 0 ? 0 : Int32(clamping: (left + 999_999) / 1_000_000)
-    }
-
-    private func nextTick() -> Int64 {
-        guard count > 0 else { return .max }
-        var best = Int64.max
-        for offset in 1...Int64(Self.buckets) {
-            let tick = firedTick + offset
-            if best <= tick { return best }
-            for id in wheel[Int(tick % Int64(Self.buckets))] where timers[Int(id.slot)].generation == id.generation {
-                best = min(best, timers[Int(id.slot)].dueTick)
+            if laps {
+                // More than a whole round at once: buckets no longer come in the order of their ticks.
+                dues.sort { $0.due < $1.due }
+                expired.append(contentsOf: dues.lazy.map(\.entry))
             }
         }
-        return best
+        current = tick
+    }
+
+    /// The next tick worth looking at: nothing is due before it (something may not be due at it either). Nil when nothing is armed.
+    func nextTick() -> Int64? {
+        guard linked > 0 else { return nil }
+        let start = Int((current + 1) & mask)
+        let words = occupied.count
+        for step in 0...words {
+            let word = (start >> 6 + step) % words
+            var bits = occupied[word]
+            if step == 0 { bits &= ~0 << UInt64(start & 63) }
+            if step == words { bits &= ~(~0 << UInt64(start & 63)) }
+            if bits != 0 {
+                let bucket = word << 6 + bits.trailingZeroBitCount
+                return current + 1 + Int64((bucket - start) & Int(mask))
+            }
+        }
+        return nil
     }
 }

@@ -8,14 +8,14 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case handshake
     /// DEFLATE streams.
     case inflate
-    /// Tokens, their parts under a good signature, and key sets.
-    case token
     /// JSON texts.
     case json
     /// Text messages of a client.
     case clientMessages = "client-messages"
     /// Kafka records with their headers.
     case events
+    /// Tokens, their parts under a good signature, and key sets.
+    case token
 
     /// Stops the process if `input` makes the code break one of its promises.
     public func run(_ input: [UInt8]) {
@@ -24,10 +24,10 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .head: HeadFuzz.run(input)
         case .handshake: HandshakeFuzz.run(input)
         case .inflate: InflateFuzz.run(input)
-        case .token: TokenFuzz.run(input)
         case .json: JSONFuzz.run(input)
         case .clientMessages: ClientMessageFuzz.run(input)
         case .events: EventFuzz.run(input)
+        case .token: TokenFuzz.run(input)
         }
     }
 }

@@ -85,7 +85,8 @@ struct RequestHeadTests {
     }
 
     @Test func listFieldsAreJoinedOverLinesAndComparedWithoutCase() throws {
-        let got = try request("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive ,, x\r\nConnection:\tUpgrade\r\nUpgrade: websocket\r\n\r\n")
+        let got = try request(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive ,, x\r\nConnection:\tUpgrade\r\nUpgrade: websocket\r\n\r\n")
         #expect(got.headers.list("connection") == ["keep-alive", "x", "Upgrade"])
         #expect(got.headers.list("connection", contains: "upgrade"))
         #expect(got.isUpgrade)

@@ -16,7 +16,9 @@ struct ResponseTests {
     }
 
     @Test func theLastResponseSaysClose() {
-        #expect(written(HTTPResponse(status: 404), keepAlive: false) == "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        #expect(
+            written(HTTPResponse(status: 404), keepAlive: false)
+                == "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
     }
 
     @Test func aHeadResponseHasTheLengthAndNoBody() {
@@ -51,7 +53,9 @@ struct ResponseTests {
     }
 
     @Test func aDateStandsInTheHead() {
-        #expect(written(HTTPResponse(status: 204), date: HTTPDate(seconds: 0)) == "HTTP/1.1 204 No Content\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n")
+        #expect(
+            written(HTTPResponse(status: 204), date: HTTPDate(seconds: 0))
+                == "HTTP/1.1 204 No Content\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n")
     }
 }
 
@@ -71,7 +75,9 @@ struct ResponseHeadTests {
         let text = "HTTP/1.1 200 All is well\r\nContent-Length: 7\r\nX: y\r\n\r\n"
         let head = HTTPResponseHead(status: 200, headers: HTTPHeaders([("content-length", "7"), ("x", "y")]), contentLength: 7)
         #expect(parse(text) == .response(head, headBytes: text.utf8.count))
-        #expect(parse("HTTP/1.0 404\r\n\r\n") == .response(HTTPResponseHead(status: 404, headers: HTTPHeaders(), contentLength: nil), headBytes: 16))
+        #expect(
+            parse("HTTP/1.0 404\r\n\r\n")
+                == .response(HTTPResponseHead(status: 404, headers: HTTPHeaders(), contentLength: nil), headBytes: 16))
     }
 
     @Test(arguments: [

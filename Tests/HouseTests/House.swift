@@ -38,7 +38,7 @@ struct House {
         "Hub": Target(
             ours: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl", "WebPages"],
             others: ["Logging", "Synchronization", "Yams"]),
-        "HubMain": Target(ours: ["Hub"], others: ["ArgumentParser", "Logging"]),
+        "HubMain": Target(ours: ["Hub", "Linux"], others: ["ArgumentParser"]),
     ])
 
     /// Words a type or a file may not be named with: they say that somebody did not know what the thing is.

@@ -91,7 +91,8 @@ struct ClientHandshakeTests {
     }
 
     @Test func theServersParametersAreTakenOver() {
-        let line = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=8"
+        let line =
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=8"
         let agreement = DeflateAgreement(serverWindowBits: 10, clientWindowBits: 8)
         guard case .accepted(nil, agreement, _) = read(response([line]), client(deflate: DeflatePolicy())) else {
             Issue.record("not accepted")

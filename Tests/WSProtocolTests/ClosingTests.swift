@@ -49,7 +49,8 @@ struct ClosingTests {
         endpoint.close(WebSocketCloseCode(4200), "draining")
         #expect(endpoint.step == .awaitPeer)
         #expect(endpoint.takeOutput() == closeFrame(4200, "draining"))
-        let more = frame(0, " done").masked() + frame(1, "skipped").masked() + frame(9, "no pong").masked()
+        let more =
+            frame(0, " done").masked() + frame(1, "skipped").masked() + frame(9, "no pong").masked()
             + frame(2, [UInt8](repeating: 0, count: 70_000)).masked()
         #expect(endpoint.feed(more) == .awaitPeer)
         #expect(endpoint.received == [.ping(Array("no pong".utf8))])

@@ -89,9 +89,11 @@ struct DeflateNegotiationTests {
         policy.clientContextTakeover = true
         #expect(try negotiate("permessage-deflate", policy: policy) == "permessage-deflate")
         #expect(
-            try negotiate("permessage-deflate; server_no_context_takeover", policy: policy) == "permessage-deflate; server_no_context_takeover")
+            try negotiate("permessage-deflate; server_no_context_takeover", policy: policy)
+                == "permessage-deflate; server_no_context_takeover")
         #expect(
-            try negotiate("permessage-deflate; client_no_context_takeover", policy: policy) == "permessage-deflate; client_no_context_takeover")
+            try negotiate("permessage-deflate; client_no_context_takeover", policy: policy)
+                == "permessage-deflate; client_no_context_takeover")
     }
 
     @Test func windowsCanBeLimited() throws {

@@ -68,7 +68,8 @@ struct CompressedMessageTests {
 
     @Test func controlFramesMayStandInside() throws {
         let payload = try deflated(Array("compressed and cut".utf8))
-        let bytes = frame(1, Array(payload[..<4]), fin: false, rsv: 4).masked() + frame(9, "p").masked()
+        let bytes =
+            frame(1, Array(payload[..<4]), fin: false, rsv: 4).masked() + frame(9, "p").masked()
             + frame(0, Array(payload[4...])).masked()
         let trace = everyWay(bytes) { Endpoint(deflate: noTakeover) }
         #expect(trace.received == [.ping([112]), .text("compressed and cut")])
@@ -93,7 +94,10 @@ struct CompressedMessageTests {
     @Test func inflatedTextIsUTF8() throws {
         expectViolation(.textNotUTF8, frame(1, try deflated(hex("61 ff 62")), rsv: 4).masked()) { Endpoint(deflate: noTakeover) }
         expectViolation(.textNotUTF8, frame(1, try deflated(hex("61 c3")), rsv: 4).masked()) { Endpoint(deflate: noTakeover) }
-        #expect(everyWay(frame(2, try deflated(hex("61 ff 62")), rsv: 4).masked()) { Endpoint(deflate: noTakeover) }.received == [.binary([0x61, 0xFF, 0x62])])
+        #expect(
+            everyWay(frame(2, try deflated(hex("61 ff 62")), rsv: 4).masked()) { Endpoint(deflate: noTakeover) }.received == [
+                .binary([0x61, 0xFF, 0x62])
+            ])
     }
 
     @Test func aMessageOfExactlyTheLimitPasses() throws {
@@ -167,7 +171,10 @@ struct CompressedSendingTests {
         #expect(endpoint.takeOutput() == frame(2, noise))
     }
 
-    @Test(arguments: [noTakeover, takeover, DeflateAgreement(serverWindowBits: 9, clientWindowBits: 9), DeflateAgreement(serverNoContextTakeover: false, serverWindowBits: 10)])
+    @Test(arguments: [
+        noTakeover, takeover, DeflateAgreement(serverWindowBits: 9, clientWindowBits: 9),
+        DeflateAgreement(serverNoContextTakeover: false, serverWindowBits: 10),
+    ])
     func bothDirectionsUnderstandEachOther(agreement: DeflateAgreement) {
         let server = Endpoint(deflate: agreement)
         let client = Endpoint.client(deflate: agreement)

@@ -77,7 +77,8 @@ struct BaseFramingTests {
 @Suite("RFC 6455 §5.4: fragmentation")
 struct FragmentationTests {
     @Test func manyFragmentsAreOneMessage() {
-        let bytes = frame(1, "fra", fin: false).masked() + frame(0, "", fin: false).masked() + frame(0, "gm", fin: false).masked()
+        let bytes =
+            frame(1, "fra", fin: false).masked() + frame(0, "", fin: false).masked() + frame(0, "gm", fin: false).masked()
             + frame(0, "ents").masked()
         #expect(everyWay(bytes) { Endpoint() }.received == [.text("fragments")])
     }
@@ -88,7 +89,8 @@ struct FragmentationTests {
     }
 
     @Test func controlFramesMayStandBetweenFragments() {
-        let bytes = frame(1, "a", fin: false).masked() + frame(9, "p").masked() + frame(0, "b", fin: false).masked()
+        let bytes =
+            frame(1, "a", fin: false).masked() + frame(9, "p").masked() + frame(0, "b", fin: false).masked()
             + frame(10, "q").masked() + frame(0, "c").masked()
         let trace = everyWay(bytes) { Endpoint() }
         #expect(trace.received == [.ping([112]), .pong([113]), .text("abc")])

@@ -61,7 +61,8 @@ struct HandshakeReadingTests {
 
     @Test(arguments: [
         "", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25jZR==",
-        "dGhlIHNhbXBsZSBub25jZSE=", "dGhlIHNhbXBsZSBub25j", "dGhlIHNhbXBsZSBub25j ZQ==", "dGhlIHNhbXBsZSBub2-_ZQ==", "========================",
+        "dGhlIHNhbXBsZSBub25jZSE=", "dGhlIHNhbXBsZSBub25j", "dGhlIHNhbXBsZSBub25j ZQ==", "dGhlIHNhbXBsZSBub2-_ZQ==",
+        "========================",
         "dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ==", "dGhl,HNhbXBsZSBub25jZQ==",
     ])
     func aKeyIsBase64OfSixteenBytes(key: String) throws {

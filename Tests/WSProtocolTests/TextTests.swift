@@ -4,7 +4,8 @@ import WSProtocol
 @Suite("RFC 6455 §8.1: text is UTF-8")
 struct TextTests {
     static let valid = [
-        "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\u{0}", "\u{7F}", "\u{80}", "\u{7FF}", "\u{800}", "\u{FFFF}", "\u{10000}", "\u{10FFFF}",
+        "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\u{0}", "\u{7F}", "\u{80}", "\u{7FF}", "\u{800}", "\u{FFFF}", "\u{10000}",
+        "\u{10FFFF}",
         "\u{D7FF}", "\u{E000}", "\u{FFFE}", "\u{FEFF}", String(repeating: "x", count: 31) + "é", String(repeating: "日本語😀", count: 30),
     ]
 
@@ -33,7 +34,8 @@ struct TextTests {
         let bytes = Array("aé日😀z".utf8)
         for first in 0...bytes.count {
             for second in first...bytes.count {
-                let frames = frame(1, Array(bytes[..<first]), fin: false) .masked() + frame(0, Array(bytes[first..<second]), fin: false).masked()
+                let frames =
+                    frame(1, Array(bytes[..<first]), fin: false).masked() + frame(0, Array(bytes[first..<second]), fin: false).masked()
                     + frame(0, Array(bytes[second...])).masked()
                 let endpoint = Endpoint()
                 endpoint.feed(frames)

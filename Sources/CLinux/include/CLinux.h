@@ -15,6 +15,8 @@ struct clinux_event {
 
 int clinux_epoll_create(void);
 int clinux_epoll_add(int epoll, int fd, uint32_t readiness, uint64_t token);
+/// Reports `fd` once each time it becomes readable, whether it was read or not.
+int clinux_epoll_add_edge(int epoll, int fd, uint64_t token);
 int clinux_epoll_change(int epoll, int fd, uint32_t readiness, uint64_t token);
 int clinux_epoll_remove(int epoll, int fd);
 /// `maximum` at most CLINUX_EVENTS; -EINTR counts as no event.
@@ -23,11 +25,10 @@ int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int t
 
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int fd);
-int clinux_eventfd_clear(int fd);
 
 /// `family` of the peer: 4, 6 or 0 (unix). `address` takes 16 bytes, `port` host order.
 int clinux_accept(int listener, uint8_t *address, int *family, uint16_t *port);
-/// `host` numeric, IPv4 or IPv6. A non-blocking listener with SO_REUSEADDR.
+/// `host` numeric, IPv4 or IPv6. A non-blocking listener with SO_REUSEADDR; what it accepts inherits TCP_NODELAY.
 int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
 /// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
 int clinux_connect(const char *host, uint16_t port, int timeout_ms);

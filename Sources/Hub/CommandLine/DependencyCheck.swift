@@ -73,5 +73,9 @@ public struct DependencyCheck: Sendable {
     }
 
     private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
-    private func bad(_ line: String) -> Finding { Finding(isGood: false, line: line) }
+
+    private func bad(_ line: String) -> Finding {
+        // libpq explains itself over several lines.
+        Finding(isGood: false, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
+    }
 }

@@ -1,8 +1,9 @@
 internal import Linux
-public import Logging
+internal import Logging
 
 /// `hub serve` and `hub echo` from start to end: what they start, the line they print, and how they leave.
 public struct ServeRun {
+    private let effective: EffectiveConfiguration
     private let log: Logger
     private let signals: Signals
 
@@ -10,8 +11,12 @@ public struct ServeRun {
     private static let remindEvery: Duration = .seconds(10)
     private static let lookEvery: Duration = .milliseconds(250)
 
-    public init(log: Logger) throws(CommandFailure) {
-        self.log = log
+    /// Logs to stderr from here on, first what was odd about the configuration.
+    public init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
+        self.effective = effective
+        let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
+        log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: Console.error) }
+        for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
         do throws(SystemError) {
             signals = try Signals()
         } catch {
@@ -19,14 +24,8 @@ public struct ServeRun {
         }
     }
 
-    /// A logger that writes to stderr.
-    public static func logger(_ configuration: Configuration.Log) -> Logger {
-        let level = Logger.Level(rawValue: configuration.level) ?? .info
-        return Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: Console.error) }
-    }
-
     /// Serves until it is told to stop.
-    public func serve(_ effective: EffectiveConfiguration) throws(CommandFailure) {
+    public func serve() throws(CommandFailure) {
         guard effective.configuration.embedded else {
             try serve(effective, embedded: nil)
             return
@@ -68,10 +67,10 @@ public struct ServeRun {
     }
 
     /// Echoes until it is told to stop.
-    public func echo(_ configuration: Configuration, messageBytes: Int) throws(CommandFailure) {
+    public func echo(messageBytes: Int) throws(CommandFailure) {
         let server: EchoServer
         do throws(ServerFailure) {
-            server = try EchoServer(configuration, messageBytes: messageBytes, log: log)
+            server = try EchoServer(effective.configuration, messageBytes: messageBytes, log: log)
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
         }

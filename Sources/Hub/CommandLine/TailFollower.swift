@@ -25,8 +25,10 @@ struct TailFollower {
     struct Reaction: Equatable {
         /// To be sent to the hub, one line each.
         var commands: [String] = []
-        /// The hub refused the connection's token or one of the channels; there is nothing to wait for.
+        /// The hub refused the token or a channel; there is nothing to wait for.
         var refusal: String?
+        /// The hub cannot let us in just now; the connection is of no use.
+        var setback: String?
     }
 
     init(token: String, channels: [String], since: UInt64?) {
@@ -63,8 +65,9 @@ struct TailFollower {
 
     private mutating func read(reply message: JSONValue, to id: UInt64?) -> Reaction {
         if let error = message["error"] {
-            guard error["temporary"]?.bool != true else { return Reaction() }
-            return Reaction(refusal: [error["code"]?.string, error["message"]?.string].compactMap(\.self).joined(separator: ": "))
+            let reason = [error["code"]?.string, error["message"]?.string].compactMap(\.self).joined(separator: ": ")
+            guard error["temporary"]?.bool == true else { return Reaction(refusal: reason) }
+            return id == Self.connectID ? Reaction(setback: reason) : Reaction()
         }
         guard id == Self.connectID, wanted.isEmpty, let channels = message["ok"]?["channels"]?.array else { return Reaction() }
         return Reaction(commands: channels.compactMap { channel in channel["channel"]?.string.map { follow($0) } })

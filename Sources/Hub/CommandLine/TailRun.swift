@@ -124,6 +124,7 @@ public final class TailRun {
         try send(connection.requestHead, on: socket)
         var buffer = [UInt8](repeating: 0, count: 65_536)
         var refusal: String?
+        var setback: String?
         while true {
             let ready = try wait(milliseconds: -1)
             if ready.isEnded || isEnough {
@@ -148,10 +149,12 @@ public final class TailRun {
                         Console.print(String(decoding: line, as: UTF8.self))
                         let reaction = follower.read(line)
                         refusal = refusal ?? reaction.refusal
+                        setback = setback ?? reaction.setback
                         return reaction.commands
                     })
                 try send(output, on: socket)
                 if let refusal { return .refused(refusal) }
+                if let setback { return .lost(code: nil, setback) }
                 switch step {
                 case .read: continue
                 case .close(let code): return .lost(code: code, "the hub closed the connection\(code.map { " with \($0)" } ?? "")")

@@ -127,14 +127,16 @@ public struct NamedValue: Equatable, Sendable {
     }
 }
 
-/// Where to listen, as an operator writes it: `127.0.0.1:8080`, `[::1]:8080`, `*:80`.
+/// Where to listen, as an operator writes it: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `*:80`.
 public struct ListenEndpoint: Equatable, Sendable, CustomStringConvertible {
-    /// An IP address, `localhost`, or `*` for all of the machine's addresses.
+    /// A numeric IP address; names are not looked up.
     public var host: String
     /// Zero: a free one.
     public var port: UInt16
 
     public static let standard = ListenEndpoint(host: "127.0.0.1", port: 8080)
+
+    private static let names = ["localhost": "127.0.0.1", "*": "0.0.0.0"]
 
     public init(host: String, port: UInt16) {
         self.host = host
@@ -143,22 +145,25 @@ public struct ListenEndpoint: Equatable, Sendable, CustomStringConvertible {
 
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
-        var host = text[..<colon]
+        let host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
+            let inside = host.dropFirst().dropLast()
+            guard inside.contains(":"), inside.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+            self.init(host: String(inside), port: port)
+        } else {
+            let numeric = Self.names[String(host)] ?? String(host)
+            guard Self.octets(of: numeric) != nil else { return nil }
+            self.init(host: numeric, port: port)
         }
-        guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
-        self.init(host: String(host), port: port)
     }
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// Whether only this machine can reach it.
-    public var isLoopback: Bool {
-        if host == "localhost" || host == "::1" { return true }
-        let octets = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        return octets.count == 4 && octets.allSatisfy { $0 != nil } && octets[0] == 127
+    public var isLoopback: Bool { host == "::1" || Self.octets(of: host)?.first == 127 }
+
+    private static func octets(of host: String) -> [UInt8]? {
+        let octets = host.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+        return octets.count == 4 && octets.map(String.init).joined(separator: ".") == host ? octets : nil
     }
 }

@@ -51,6 +51,12 @@ public struct Setting: Sendable {
         return whole[...colon] + "…" + whole[at...]
     }
 
+    /// Names, default, what it accepts and what it means, for a terminal.
+    public var explanation: String {
+        let standard = shown(in: Configuration())
+        return "\(key)  (\(variable))\n    \(meaning)\n    expects \(accepts); default: \(standard.isEmpty ? "none" : standard)\n"
+    }
+
     private static func variable(for key: String) -> String {
         "HUB_" + String(key.map { $0 == "." || $0 == "-" ? "_" : $0 }).uppercased()
     }

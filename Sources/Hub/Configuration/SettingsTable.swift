@@ -105,7 +105,7 @@ extension Setting {
     static let auth: [Setting] = [
         Setting(
             "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS",
-            "The keys tokens are checked with: a JWK Set or PEM public keys. An address is fetched again when a token names an unknown key."
+            "The keys tokens are checked with, as a JWK Set. A file is read again when it changes, an address fetched again when a token names an unknown key."
         ),
         Setting(
             "auth.issuer", \.auth.issuer, .optionalText("the exact iss claim"), variable: "HUB_ISSUER",

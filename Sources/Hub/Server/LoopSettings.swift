@@ -91,12 +91,3 @@ extension TokenPolicy {
     }
 }
 
-extension IntakeConfiguration {
-    init(_ kafka: Configuration.Kafka) {
-        self.init(
-            brokers: kafka.brokers.joined(separator: ","), group: kafka.group, topics: kafka.topics, deadLetterTopic: kafka.deadLetterTopic)
-        consumer.fetchWait = kafka.fetchWait
-        poll.records = kafka.batchRecords
-        apply(kafka.properties.map { ($0.name, $0.value) })
-    }
-}

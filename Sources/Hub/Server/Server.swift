@@ -15,7 +15,7 @@ public final class Server {
     private let configuration: Configuration
     private let log: Logger
     private let store: Store
-    private let keys: KeyService
+    private let keys: KeyFeed
     private let intake: Intake
     private let loops: [LoopThread]
     private var threads: [Thread] = []
@@ -55,7 +55,9 @@ public final class Server {
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
         do throws(SystemError) {
-            keys = try KeyService(source: configuration.auth.jwks ?? "", settings: configuration.auth, metrics: metrics.keys, log: log) { keys in
+            var rules = JWKSSource.Settings()
+            rules.refreshInterval = configuration.auth.refetchAfter
+            keys = try KeyFeed(KeyLocation(configuration.auth.jwks ?? ""), settings: rules, log: log) { keys in
                 hasKeys.set(!keys.isEmpty)
                 for inbox in inboxes { inbox.replace(keys: keys) }
             }
@@ -64,7 +66,7 @@ public final class Server {
         }
         let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, configuration: configuration) }
         let routes = HubRoutes(health: health, metrics: { metrics.text() }, demo: demo)
-        let services = HubServices(bus: bus, store: store) { [keys] kid in keys.need(kid) }
+        let services = HubServices(bus: bus, store: store) { [keys] kid in keys.request(kid) }
         do throws(SystemError) {
             for (loop, listener) in zip(loops, listeners.sockets) {
                 threads.append(
@@ -79,7 +81,6 @@ public final class Server {
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
         }
-        do throws(SystemError) { try keys.start() } catch { throw ServerFailure("starting the keys", "\(error)") }
     }
 
     /// Waits until the parts are there, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.

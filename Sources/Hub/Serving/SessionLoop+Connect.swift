@@ -199,7 +199,6 @@ extension Identity {
         guard let user = UserID(principal.subject) else { return nil }
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            // A principal's times lie within the years that RFC 3339 can write.
-            expiresAt: Timestamp(milliseconds: principal.expiresAt * 1_000))
+            expiresAt: Timestamp(milliseconds: principal.expiresAt.multipliedReportingOverflow(by: 1_000).partialValue))
     }
 }

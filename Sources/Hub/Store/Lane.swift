@@ -166,11 +166,14 @@ final class Lane {
     }
 
     private func settle(_ orders: [PendingOrder], _ outcome: BatchOutcome) {
-        for event in outcome.events {
-            switch event {
-            case .entries(let entries): statistics.entriesStored.add(UInt64(entries.count))
-            case .moved: statistics.cursorsMoved.add()
-            case .opened, .typing: break
+        for reply in outcome.replies {
+            switch reply {
+            case .stored(let drafts):
+                let duplicates = drafts.count { $0.duplicate }
+                statistics.entriesStored.add(UInt64(drafts.count - duplicates))
+                statistics.entriesDuplicate.add(UInt64(duplicates))
+            case .moved(_, changed: true): statistics.cursorsMoved.add()
+            case .moved, .opened, .snapshot, .state, .page, .failed: break
             }
         }
         owner.settle(outcome.events, Array(zip(orders, outcome.replies)).map { (order: $0.0, reply: $0.1) })

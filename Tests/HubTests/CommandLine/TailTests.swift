@@ -51,7 +51,8 @@ struct TailFollowerTests {
         #expect(
             reaction(&follower, #"{"re":1,"error":{"code":"invalid_token","message":"no","temporary":false}}"#).refusal
                 == "invalid_token: no")
-        #expect(reaction(&follower, #"{"re":1,"error":{"code":"unavailable","message":"no","temporary":true}}"#).refusal == nil)
+        let away = reaction(&follower, #"{"re":1,"error":{"code":"unavailable","message":"no","temporary":true}}"#)
+        #expect(away == TailFollower.Reaction(setback: "unavailable: no"))
     }
 
     @Test(

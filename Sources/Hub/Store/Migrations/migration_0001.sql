@@ -28,7 +28,7 @@ create table hub.entry (
     priority         text not null check (priority in ('low', 'normal', 'high', 'critical')),
     form             text not null check (form in ('full', 'hint')),
     sender           text collate "C",
-    content          json not null,
+    content          json not null check (position('\u0000' in content::text) = 0 or content::text !~ '(^|[^\\])(\\\\)*\\u0000'),
     group_key        text,
     collapse_key     text,
     created_at       timestamptz not null,

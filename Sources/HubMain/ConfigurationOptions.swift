@@ -1,0 +1,54 @@
+import ArgumentParser
+import Hub
+import Linux
+
+/// Where settings come from; the same for every command that needs them.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Settings in YAML; `hub check --explain` lists them all. Also as HUB_CONFIG.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "One setting by its name, such as limits.message-bytes=128KiB. May be given several times.", valueName: "key=value"))
+    var assignments: [String] = []
+
+    @Option(help: ArgumentHelp("Folder of the embedded hub. (default: .hub)", valueName: "dir"))
+    var data: String?
+
+    /// - Parameter flags: those of the command itself, which win over everything.
+    func load(_ flags: [EffectiveConfiguration.Flag] = []) throws(CommandFailure) -> EffectiveConfiguration {
+        var all: [EffectiveConfiguration.Flag] = []
+        for assignment in assignments {
+            guard let flag = EffectiveConfiguration.Flag(assignment: assignment) else {
+                throw CommandFailure(.usage, "--set \(assignment): expected key=value, such as limits.message-bytes=128KiB")
+            }
+            all.append(flag)
+        }
+        if let data { all.append(EffectiveConfiguration.Flag(name: "--data", key: "data", value: data)) }
+        let path = config ?? Machine.environment("HUB_CONFIG").flatMap { $0.isEmpty ? nil : $0 }
+        let file = try path.map { path throws(CommandFailure) in EffectiveConfiguration.File(path: path, text: try text(of: path)) }
+        do throws(ConfigurationRefusal) {
+            return try EffectiveConfiguration(file: file, environment: environment, flags: all + flags)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    private func text(of path: String) throws(CommandFailure) -> String {
+        do throws(SystemError) {
+            return try Files.text(path)
+        } catch {
+            throw CommandFailure(.configuration, "the configuration file: \(error)")
+        }
+    }
+
+    private var environment: [String: String] {
+        var variables: [String: String] = [:]
+        for entry in Machine.environment {
+            guard let equals = entry.firstIndex(of: "=") else { continue }
+            variables[String(entry[..<equals])] = String(entry[entry.index(after: equals)...])
+        }
+        return variables
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Hub
+import Linux
+
+@main
+struct HubCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hub",
+        abstract: "Realtime communication hub: notifications and messages over WebSockets, events in from Kafka, durable in PostgreSQL.",
+        discussion: """
+            Try it out, with everything it needs on this machine only:
+
+              hub serve --embedded
+              hub token --subject alice
+              hub tail --token "$(hub token --subject alice)"
+              hub publish --to user:alice --type demo.hello --title "Hello"
+
+            In production it takes its settings from a file, the environment and flags, the later winning:
+
+              hub check --config hub.yaml     what it would run with, and whether everything is there
+              hub migrate --config hub.yaml   prepares the database (serve does it too)
+              hub serve --config hub.yaml
+
+            Exit codes: 0 done; 1 failed; 64 bad flags; 69 something needed is not there; 77 refused by the hub; 78 bad configuration.
+            """,
+        subcommands: [
+            ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
+            EchoCommand.self,
+        ])
+
+    static func main() {
+        // Before the first thread, so that all inherit it: signals are read from a descriptor.
+        Signals.block()
+        main(nil)
+    }
+}
+
+/// Runs a command's work; what goes wrong is told on stderr, one line each, and by the exit code.
+func work(_ body: () throws(CommandFailure) -> Void) throws {
+    do throws(CommandFailure) {
+        try body()
+    } catch {
+        for line in error.lines { Console.error("hub: \(line)") }
+        throw ExitCode(error.kind.rawValue)
+    }
+}

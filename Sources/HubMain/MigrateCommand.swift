@@ -1,0 +1,35 @@
+import ArgumentParser
+import Hub
+import Linux
+
+struct MigrateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate",
+        abstract: "Bring the database's schema up to date.",
+        discussion: """
+            Applies the numbered migrations that are missing, each in a transaction, one hub at a time. `hub serve` does the same at its start;
+            this is for doing it beforehand, with an account that may change tables.
+
+              HUB_DATABASE_URL=postgresql://owner@db/hub hub migrate
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() throws {
+        try work { () throws(CommandFailure) in
+            let effective = try options.load()
+            guard
+                let url = effective.configuration.database.url ?? EmbeddedLocation(folder: effective.configuration.data).facts?.databaseURL
+            else {
+                do throws(ConfigurationRefusal) { try effective.require(.migrate) } catch { throw CommandFailure(error) }
+                return
+            }
+            do throws(MigrationError) {
+                let applied = try Migrator.migrate(url)
+                Console.print(applied.isEmpty ? "up to date" : "applied " + applied.map(String.init).joined(separator: ", "))
+            } catch {
+                throw CommandFailure(.unavailable, "\(error)")
+            }
+        }
+    }
+}

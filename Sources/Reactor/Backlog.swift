@@ -1,0 +1,57 @@
+import Linux
+
+/// What a connection's peer has not taken yet, in the order it must go.
+struct Backlog {
+    /// Small remainders are put together up to this size, so that they go out in few calls.
+    private static let chunkBytes = 32 * 1_024
+
+    private struct Chunk {
+        var bytes: [UInt8]
+        var sent: Int
+        /// Somebody else's storage too: appending would copy it.
+        let isShared: Bool
+    }
+
+    private var chunks: [Chunk] = []
+    private var first = 0
+    private(set) var count = 0
+
+    mutating func append(copying bytes: Span<UInt8>) {
+        count += bytes.count
+        if let last = chunks.last, !last.isShared, last.bytes.count + bytes.count <= Self.chunkBytes {
+            Bytes.append(bytes, to: &chunks[chunks.count - 1].bytes)
+        } else {
+            var copy: [UInt8] = []
+            copy.reserveCapacity(bytes.count)
+            Bytes.append(bytes, to: &copy)
+            chunks.append(Chunk(bytes: copy, sent: 0, isShared: false))
+        }
+    }
+
+    /// Keeps a reference instead of a copy.
+    mutating func append(sharing bytes: [UInt8], from sent: Int) {
+        count += bytes.count - sent
+        chunks.append(Chunk(bytes: bytes, sent: sent, isShared: true))
+    }
+
+    /// Lends the next bytes to go out. There must be some.
+    func withNext<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        let chunk = chunks[first]
+        return body(chunk.bytes.span.extracting(chunk.sent...))
+    }
+
+    /// The first `taken` bytes of those lent are gone.
+    mutating func consume(_ taken: Int) {
+        count -= taken
+        chunks[first].sent += taken
+        guard chunks[first].sent == chunks[first].bytes.count else { return }
+        chunks[first].bytes = []
+        chunks[first].sent = 0
+        first += 1
+        // Spent chunks are dropped in bulk: each is moved at most once for every chunk sent.
+        if first * 2 >= chunks.count {
+            chunks.removeFirst(first)
+            first = 0
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Messaging
+import Support
+import Testing
+
+@testable import Hub
+
+@Suite(.timeLimit(.minutes(2))) struct StoreConversationTests {
+    @Test func bothSidesAtOnceOpenTheSameConversation() async throws {
+        let first = try await StoreBench().ready()
+        let second = try await StoreBench(first.address).ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let replies = await withTaskGroup(of: [StoreReply].self) { group in
+            for bench in [first, second] {
+                for side in [(ann, bob), (bob, ann)] {
+                    group.addTask { await bench.ask((0..<10).map { _ in .open(side.0, with: side.1, context: nil) }) }
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        let states = replies.compactMap(\.opened)
+        #expect(states.count == 40)
+        #expect(Set(states.map(\.channel)).count == 1)
+        #expect(states.allSatisfy { $0.members == [ann, bob] })
+        #expect(replies.filter { if case .opened(_, created: true) = $0 { true } else { false } }.count == 1)
+        #expect(try first.cell("select count(*) from hub.channel") == "1")
+        #expect(try first.cell("select count(*) from hub.member") == "2")
+        let announcements = (first.bus.events + second.bus.events).filter { if case .opened = $0 { true } else { false } }
+        #expect(announcements.count == 1)
+        let id = try #require(try first.cell("select id from hub.conversation"))
+        #expect(states[0].channel.storedName == "conversation:" + id)
+        #expect(Array(id)[14] == "4", "a version 4 UUID")
+    }
+
+    @Test func aContextMakesAnotherConversation() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let contexts = [nil, "review:1", "review:2", "", "review:1"]
+        let channels = await bench.ask(contexts.map { .open(ann, with: bob, context: $0) }).map { $0.opened?.channel }
+        #expect(Set(channels).count == 3)
+        #expect(channels[0] == channels[3] && channels[1] == channels[4])
+    }
+
+    @Test func namesThatOnlyLookTheSameAreDifferentPeople() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try user("ann")
+        let (composed, decomposed) = (try user("jose\u{301}"), try user("jos\u{e9}"))
+        let replies = await bench.ask([.open(ann, with: composed, context: nil), .open(ann, with: decomposed, context: nil)])
+        #expect(replies[0].opened?.channel != replies[1].opened?.channel)
+        _ = await bench.ask(.ingest([draft(.inbox(composed), "1"), draft(.inbox(decomposed), "1")], []))
+        let moves = await bench.ask([
+            .move(composed, .inbox(composed), .delivered(Seq(1)), session: "s"), .move(decomposed, .inbox(decomposed), .seen(Seq(1)), session: "s"),
+        ])
+        #expect(moves.map { $0.moved?.cursor.seen } == [.zero, Seq(1)])
+        #expect(try bench.cell("select count(*) from hub.cursor") == "2")
+    }
+
+    @Test func onlyMembersWriteAndLook() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
+        let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil)).opened).channel
+        let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
+        let replies = await bench.ask([
+            .append(draft(channel, "1", sender: ann)), .append(draft(channel, "1", source: "user:eve", sender: eve)),
+            .append(draft(channel, "2", sender: bob)), .append(draft(nowhere, "1", sender: ann)), .append(draft(channel, "3")),
+            .append(draft(channel, "1", sender: ann)),
+        ])
+        #expect(replies[0].seqs == [1])
+        #expect(replies[1] == .failed(.forbidden))
+        #expect(replies[2].seqs == [2])
+        #expect(replies[3] == .failed(.forbidden))
+        #expect(replies[4] == .failed(.forbidden), "nobody wrote it")
+        #expect(replies[5].stored == [StoredDraft(seq: Seq(1), createdAt: replies[0].stored![0].createdAt, duplicate: true)])
+        #expect(try bench.entries(channel) == ["1:1", "2:2"])
+
+        let looks = await bench.ask([
+            .state(ann, channel, entitled: false), .state(eve, channel, entitled: false), .state(eve, channel, entitled: true),
+            .state(ann, nowhere, entitled: true), .state(eve, .inbox(ann), entitled: true), .state(ann, .inbox(ann), entitled: false),
+            .move(eve, channel, .delivered(Seq(1)), session: "s"), .move(ann, nowhere, .delivered(Seq(1)), session: "s"),
+        ])
+        #expect(looks[0].state?.counters == Counters(unread: 1, unseen: 1, urgent: 0), "one's own message is not unread")
+        #expect(looks[0].state?.members == [ann, bob])
+        for index in [1, 2, 3, 4, 6, 7] { #expect(looks[index] == .failed(.forbidden), "\(index)") }
+        #expect(looks[5].state == ChannelState(channel: .inbox(ann)))
+    }
+
+    @Test func broadcastsAreForTheEntitledAndTheMembers() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try user("ann")
+        let (review, activity) = (Channel.broadcast("category:reviewers"), Channel.broadcast("activity:7"))
+        _ = await bench.ask(.ingest([draft(review, "1"), draft(activity, "1"), draft(activity, "2", priority: .high)], []))
+        #expect(await bench.ask(.state(ann, review, entitled: false)) == .failed(.forbidden))
+        #expect(await bench.ask(.state(ann, review, entitled: true)).state?.head == Seq(1))
+        #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: true)).state?.head == .zero)
+        #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: false)) == .failed(.forbidden))
+        _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'")
+        #expect(await bench.ask(.state(ann, activity, entitled: false)).state?.counters == Counters(unread: 2, unseen: 2, urgent: 1))
+    }
+
+    @Test func aSnapshotHasAllThatIsTheirsAndNothingElse() async throws {
+        let bench = try await StoreBench().ready()
+        let people = try (0..<300).map { try user("user \($0)") }
+        _ = await bench.ask(.ingest(people.map { draft(.inbox($0), "welcome") } + [draft(.broadcast("system"), "1")], []))
+        // Everybody talks with the next one.
+        let opened = await bench.ask(people.indices.map { .open(people[$0], with: people[($0 + 1) % 300], context: nil) })
+        let conversations = opened.compactMap { $0.opened?.channel }
+        #expect(conversations.count == 300)
+        let before = bench.store.statistics.transactions.value
+        let snapshots = await bench.ask(people.map { .snapshot($0, broadcasts: ["system", "institution:x"]) })
+        #expect(bench.store.statistics.transactions.value - before < 10, "many connects, few round trips")
+        for (index, reply) in snapshots.enumerated() {
+            let states = try #require(reply.snapshot)
+            #expect(states.prefix(3).map(\.channel) == [.inbox(people[index]), .broadcast("system"), .broadcast("institution:x")])
+            #expect(Set(states.dropFirst(3).map(\.channel)) == [conversations[index], conversations[(index + 299) % 300]])
+            #expect(states.map(\.head.rawValue) == [1, 1, 0, 0, 0])
+            #expect(states.map(\.counters.unread) == [1, 1, 0, 0, 0])
+        }
+    }
+
+    @Test func aBroadcastByRightAndByMembershipIsListedOnce() async throws {
+        let bench = try await StoreBench().ready()
+        _ = await bench.ask(.ingest([draft(.broadcast("system"), "1")], []))
+        _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel")
+        let states = await bench.ask(.snapshot(try user("ann"), broadcasts: ["system"])).snapshot
+        #expect(states?.map(\.channel) == [try inbox("ann"), .broadcast("system")])
+    }
+}

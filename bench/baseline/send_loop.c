@@ -1,0 +1,82 @@
+// The kernel's price: what sending one frame to each of N sockets costs in the plainest C there is.
+// send_loop CONNECTIONS ROUNDS FRAMES BYTES: prints "listening PORT"; once all are connected, sends FRAMES frames of BYTES bytes to
+// each socket ROUNDS times (each socket's frames joined in one send), waiting in epoll between rounds as a server would.
+// Prints "cpu_ns_per_delivery X" by the thread's own clock.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t cpu_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void fail(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5) {
+        fprintf(stderr, "usage: send_loop CONNECTIONS ROUNDS FRAMES BYTES\n");
+        return 2;
+    }
+    int connections = atoi(argv[1]), rounds = atoi(argv[2]), frames = atoi(argv[3]), bytes = atoi(argv[4]);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) fail("listen");
+    socklen_t length = sizeof address;
+    getsockname(listener, (struct sockaddr *)&address, &length);
+    printf("listening %d\n", ntohs(address.sin_port));
+    fflush(stdout);
+
+    int epoll = epoll_create1(0), count = 0;
+    int *sockets = malloc(sizeof *sockets * (size_t)connections);
+    char *frame = malloc((size_t)bytes * (size_t)frames);
+    memset(frame, 'x', (size_t)bytes * (size_t)frames);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    struct epoll_event events[256];
+    while (count < connections) {
+        epoll_wait(epoll, events, 256, -1);
+        int fd;
+        while (count < connections && (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+            event.data.fd = fd;
+            epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+            sockets[count++] = fd;
+        }
+    }
+    int64_t spent = 0, deliveries = 0, missed = 0;
+    for (int round = -5; round < rounds; round++) {  // the first five warm up
+        int64_t start = cpu_ns();
+        for (int i = 0; i < connections; i++) {
+            ssize_t sent = send(sockets[i], frame, (size_t)bytes * (size_t)frames, MSG_NOSIGNAL);
+            if (sent != (ssize_t)bytes * frames) missed++;
+        }
+        epoll_wait(epoll, events, 256, 0);
+        if (round >= 0) {
+            spent += cpu_ns() - start;
+            deliveries += (int64_t)connections * frames;
+        }
+        usleep((useconds_t)connections * 20);  // the readers catch up
+    }
+    printf("cpu_ns_per_delivery %.1f missed %lld\n", (double)spent / (double)deliveries, (long long)missed);
+    return 0;
+}
