@@ -11,6 +11,8 @@ internal import CRdkafka
     private var statisticsWithoutBroker = 0
     private static let patience = 3
     private var hadAssignment = false
+    /// Revoked and not released yet.
+    private var owed: [TopicPartition] = []
     private var farewell: Farewell?
     private var isClosed = false
 
@@ -41,6 +43,7 @@ internal import CRdkafka
     }
 
     deinit {
+        if farewell == nil { answerWhatIsQueued(until: .now + .seconds(1)) }
         queue = nil
         let farewell = unsafe self.farewell ?? Farewell(client, hadAssignment: hadAssignment)
         farewell.end()
@@ -88,6 +91,7 @@ internal import CRdkafka
 
     /// Answers `.revoking`: the partitions may go to another member, after the commits asked for before.
     public func release(_ partitions: [TopicPartition]) throws(KafkaError) {
+        owed.removeAll { partitions.contains($0) }
         let failure = unsafe KafkaError(
             consuming: PartitionList.with(partitions) { unsafe rd_kafka_incremental_unassign(client, $0) }
         )
@@ -123,30 +127,41 @@ internal import CRdkafka
         isClosed = true
         let start = ContinuousClock.now
         let deadline = start + limit
-        var results: [CommitResult] = []
-        func serve(_ event: OpaquePointer) {
-            defer { unsafe rd_kafka_event_destroy(event) }
-            switch unsafe self.event(event) {
-            case .revoking(let partitions): try? release(partitions)  // a refusal means that there is nothing left to release
-            case .committed(let some): results += some
-            case .assigned, .lost, .brokersDown, .brokersUp, .failure, .log, nil: break
-            }
-        }
-        // What is still queued may hold a rebalance the group waits for.
-        while ContinuousClock.now < deadline, let event = unsafe queue?.next() { unsafe serve(event) }
+        var results = answerWhatIsQueued(until: deadline)
         // Without a broker there is nobody to tell: the group notices by itself.
-        guard brokersAreUp != false else { return [] }
+        guard brokersAreUp != false else { return results }
         if !offsets.isEmpty {
-            guard (try? commit(offsets)) != nil else { return [] }
-            while results.isEmpty {
-                guard ContinuousClock.now < start + limit / 2 else { return [] }
-                if let event = unsafe queue?.next(waitingMilliseconds: 10) { unsafe serve(event) }
+            guard (try? commit(offsets)) != nil else { return results }
+            while !offsets.allSatisfy({ offset in results.contains { $0.next == offset } }) {
+                guard ContinuousClock.now < start + limit / 2 else { return results }
+                if let event = unsafe queue?.next(waitingMilliseconds: 10) { results += unsafe answer(event) }
             }
         }
+        // An answer the caller owes, or that came in between, would be waited for.
+        results += answerWhatIsQueued(until: deadline)
         unsafe farewell = Farewell(client, hadAssignment: hadAssignment)
         farewell?.begin()
         farewell?.serve(until: deadline)
         return results
+    }
+
+    /// What is queued may hold a rebalance the group waits for; the caller may owe an answer to another. Returns results of commits.
+    @discardableResult
+    private func answerWhatIsQueued(until deadline: ContinuousClock.Instant) -> [CommitResult] {
+        if !owed.isEmpty { try? release(owed) }  // a refusal means that there is nothing left to release
+        var results: [CommitResult] = []
+        while ContinuousClock.now < deadline, let event = unsafe queue?.next() { results += unsafe answer(event) }
+        return results
+    }
+
+    private func answer(_ event: OpaquePointer) -> [CommitResult] {
+        defer { unsafe rd_kafka_event_destroy(event) }
+        switch unsafe self.event(event) {
+        case .revoking(let partitions): try? release(partitions)  // as above
+        case .committed(let results): return results
+        case .assigned, .lost, .brokersDown, .brokersUp, .failure, .log, nil: break
+        }
+        return []
     }
 
     // MARK: Events
@@ -174,7 +189,11 @@ internal import CRdkafka
             }
             return .assigned(partitions)
         }
-        guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else { return .revoking(partitions) }
+        guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else {
+            owed = partitions
+            return .revoking(partitions)
+        }
+        owed = []
         if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_unassign(client, list)) {
             return .failure(failure, nil)
         }

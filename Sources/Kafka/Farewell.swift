@@ -26,9 +26,11 @@ internal import Glibc
         let queue = unsafe rd_kafka_queue_new(client)!
         unsafe closing = queue
         failure = unsafe KafkaError(consuming: rd_kafka_consumer_close_queue(client, queue))
-        // A revocation somebody took and did not answer counts as answered.
-        _ = unsafe rd_kafka_assign(client, nil)
     }
+
+    /// Counts rebalances as answered that nobody answered. Only while one is open, or never waited for: asked of a client that has
+    /// just finished leaving, librdkafka may never return.
+    private func giveUpAll() { _ = unsafe rd_kafka_assign(client, nil) }
 
     var hasBegun: Bool { unsafe closing != nil }
     /// A client that failed for good is out of its group already.
@@ -40,7 +42,7 @@ internal import Glibc
         defer { unsafe rd_kafka_event_destroy(event) }
         guard unsafe rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE else { return }
         if unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS { hadAssignment = true }
-        _ = unsafe rd_kafka_assign(client, nil)
+        giveUpAll()
     }
 
     /// Waits until the group is left.
@@ -72,6 +74,8 @@ internal import Glibc
         init(_ farewell: Farewell) { self.farewell = farewell }
         func finish() {
             if !farewell.hasBegun { farewell.begin() }
+            farewell.serve(until: .now + .seconds(5))
+            if !farewell.isOver { farewell.giveUpAll() }
             farewell.serve(until: .now + Farewell.patience)
             if farewell.isOver { farewell.free() }
         }

@@ -174,6 +174,32 @@ import Testing
         }
     }
 
+    @Test func `Closing before the first assignment ends in time`() async throws {
+        try await onOwnThread {
+            let cluster = try MockCluster()
+            try cluster.createTopic("events", partitions: 1)
+            let start = ContinuousClock.now
+            for _ in 0..<5 { try Reader(cluster.configuration()).consumer.close(within: .milliseconds(200)) }
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
+    @Test func `Closing answers a revocation that nobody answered`() async throws {
+        try await onOwnThread {
+            let cluster = try MockCluster()
+            try cluster.createTopic("events", partitions: 2)
+            let first = try Reader(cluster.configuration())
+            try first.read("all partitions") { $0.assigned.count == 2 }
+            first.releases = false
+            let second = try Reader(cluster.configuration())
+            try Reader.read([first, second], "the revocation") {
+                first.events.contains { if case .revoking = $0 { true } else { false } }
+            }
+            first.consumer.close(within: .seconds(10))
+            try second.read(within: .seconds(40), "all partitions") { $0.assigned.count == 2 }
+        }
+    }
+
     @Test func `Closing without a broker ends in time`() async throws {
         try await onOwnThread {
             let cluster = try MockCluster()
