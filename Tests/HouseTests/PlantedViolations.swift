@@ -106,6 +106,8 @@ struct PlantedViolations {
         Plant(.nothingIsLeftForLater, ["Sources/CLinux/a.c": "\n/* TO" + "DO */"], ["Sources/CLinux/a.c:2"]),
 
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "wait(for: condition) // no sleep"]),
+        Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady {\n  f { g() }\n  usleep(1)\n}"]),
+        Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady { f() }\nusleep(1)"], ["Tests/HubTests/A.swift:2"]),
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "try await Task.sleep(for: .seconds(1))"], ["Tests/HubTests/A.swift:1"]),
 
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test func disabled() {}"]),
