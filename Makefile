@@ -34,7 +34,8 @@ bench:           ## what a delivery costs beside a bare C loop
 
 sanitize:        ## the test-suite under the address and the thread sanitizer
 	scripts/setup && swift test --sanitize=address --scratch-path .build/address
-	swift test --sanitize=thread --scratch-path .build/thread
+	swift build --build-tests --sanitize=thread --scratch-path .build/thread && cc -shared -fPIC -O1 -o .build/thread/c11threads.so scripts/c11threads.c
+	LD_PRELOAD=$(CURDIR)/.build/thread/c11threads.so swift test --skip-build --sanitize=thread --scratch-path .build/thread
 
 setup:           ## only install what is missing
 	scripts/setup

@@ -77,6 +77,9 @@ let package = Package(
             dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
 
+        // `bench/run`: the reactor beside bare C.
+        .executableTarget(name: "reactor-bench", dependencies: ["Reactor", "Linux"], path: "bench/Sources/ReactorBench", swiftSettings: house),
+
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
@@ -98,8 +101,8 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "JSON", "WSProtocol", "HTTP", "Curl",
-                .product(name: "Logging", package: "swift-log"),
+                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "OpenSSL", "JSON", "WSProtocol", "HTTP",
+                "Curl", .product(name: "Logging", package: "swift-log"),
             ]),
         suite("HouseTests", []),
     ]

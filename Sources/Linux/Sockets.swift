@@ -8,6 +8,9 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     public let bytes: InlineArray<16, UInt8>
     public let port: UInt16
 
+    /// The other end of a Unix socket.
+    public static let local = PeerAddress(family: .local, bytes: InlineArray(repeating: 0), port: 0)
+
     public var description: String {
         switch family {
         case .local: "local"

@@ -20,6 +20,12 @@ extension ConnectionTable {
         enqueue(slot, outbox.stage(bytes))
     }
 
+    /// Queues bytes lent for the call.
+    public func send(_ id: ConnectionID, copying bytes: Span<UInt8>) {
+        guard !bytes.isEmpty, let slot = served(id) else { return }
+        enqueue(slot, outbox.stage(copying: bytes))
+    }
+
     /// Unsent bytes above the high watermark, or not yet back at the low one: `drained` follows, or `closed`.
     public func isCongested(_ id: ConnectionID) -> Bool {
         guard let slot = served(id) else { return false }

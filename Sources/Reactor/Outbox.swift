@@ -48,19 +48,33 @@ struct Outbox {
 
     /// Copies a small frame's bytes; keeps a reference to a large one's.
     mutating func stage(_ bytes: [UInt8]) -> StagedFrame {
-        if bytes.count > Self.smallFrameBytes {
-            frames.append(Frame(offset: large.count, count: bytes.count, run: Self.noRun, isLarge: true))
-            large.append(bytes)
-        } else {
-            let offset = arena.count
-            arena.append(contentsOf: bytes)
-            let run = Int32(truncatingIfNeeded: runs.count)
-            let frame = UInt32(truncatingIfNeeded: frames.count)
-            runs.append(Run(offset: offset, count: bytes.count, parent: Self.noRun, frame: frame, elderSibling: Self.noRun))
-            frames.append(Frame(offset: offset, count: bytes.count, run: run, isLarge: false))
-        }
-        return StagedFrame(index: UInt32(truncatingIfNeeded: frames.count - 1), turn: turn)
+        bytes.count > Self.smallFrameBytes ? stage(large: bytes) : stage(small: bytes.span)
     }
+
+    mutating func stage(copying bytes: Span<UInt8>) -> StagedFrame {
+        guard bytes.count > Self.smallFrameBytes else { return stage(small: bytes) }
+        var copy: [UInt8] = []
+        Bytes.append(bytes, to: &copy)
+        return stage(large: copy)
+    }
+
+    private mutating func stage(large bytes: [UInt8]) -> StagedFrame {
+        frames.append(Frame(offset: large.count, count: bytes.count, run: Self.noRun, isLarge: true))
+        large.append(bytes)
+        return newest
+    }
+
+    private mutating func stage(small bytes: Span<UInt8>) -> StagedFrame {
+        let offset = arena.count
+        Bytes.append(bytes, to: &arena)
+        let run = Int32(truncatingIfNeeded: runs.count)
+        let frame = UInt32(truncatingIfNeeded: frames.count)
+        runs.append(Run(offset: offset, count: bytes.count, parent: Self.noRun, frame: frame, elderSibling: Self.noRun))
+        frames.append(Frame(offset: offset, count: bytes.count, run: run, isLarge: false))
+        return newest
+    }
+
+    private var newest: StagedFrame { StagedFrame(index: UInt32(truncatingIfNeeded: frames.count - 1), turn: turn) }
 
     func holds(_ frame: StagedFrame) -> Bool { frame.turn == turn && Int(frame.index) < frames.count }
     func count(of frame: StagedFrame) -> Int { frames[Int(frame.index)].count }

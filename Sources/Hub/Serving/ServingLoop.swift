@@ -4,7 +4,6 @@ import Logging
 import Messaging
 import Reactor
 import WSProtocol
-import Zlib
 
 /// The connections of one event loop, from accept to close: HTTP heads, the upgrade, frames, liveness, closing.
 ///

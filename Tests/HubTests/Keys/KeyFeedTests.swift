@@ -1,6 +1,7 @@
 import Auth
 import Foundation
 import Logging
+import OpenSSL
 import Testing
 
 @testable import Hub
