@@ -86,13 +86,3 @@ def platform():
         yield platform
     finally:
         platform.wipe()
-
-
-@pytest.fixture(scope="module")
-def standalone(platform):
-    """The hub as it runs in production: nothing embedded."""
-    hub = platform.hub()
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
