@@ -1,6 +1,7 @@
 """Fixtures: one embedded hub and one beside foreign parts for the whole run; coroutine tests; no frame against the schemas."""
 
 import asyncio
+import contextlib
 import inspect
 
 import pytest
@@ -70,6 +71,15 @@ class Platform:
         hub = StandaloneHub(self.database, self.broker, self.issuer, name=name, **how)
         self.hubs.append(hub)
         return hub
+
+    @contextlib.asynccontextmanager
+    async def running(self, name, **how):
+        """A hub for the length of a test."""
+        hub = self.hub(name, **how)
+        try:
+            yield await asyncio.to_thread(hub.start)
+        finally:
+            await asyncio.to_thread(hub.stop)
 
     def wipe(self):
         for hub in self.hubs:
