@@ -79,7 +79,8 @@ final class AskingDesk: StoreClient {
         return await withCheckedContinuation { done in
             let group = state.withLock { desk in
                 desk.nextGroup += 1
-                desk.groups[desk.nextGroup] = Group(replies: Array(repeating: nil, count: requests.count), missing: requests.count, done: done)
+                desk.groups[desk.nextGroup] = Group(
+                    replies: Array(repeating: nil, count: requests.count), missing: requests.count, done: done)
                 return desk.nextGroup
             }
             let orders = requests.enumerated().map { index, request in

@@ -48,7 +48,8 @@ import Testing
         #expect(replies[0].opened?.channel != replies[1].opened?.channel)
         _ = await bench.ask(.ingest([draft(.inbox(composed), "1"), draft(.inbox(decomposed), "1")], []))
         let moves = await bench.ask([
-            .move(composed, .inbox(composed), .delivered(Seq(1)), session: "s"), .move(decomposed, .inbox(decomposed), .seen(Seq(1)), session: "s"),
+            .move(composed, .inbox(composed), .delivered(Seq(1)), session: "s"),
+            .move(decomposed, .inbox(decomposed), .seen(Seq(1)), session: "s"),
         ])
         #expect(moves.map { $0.moved?.cursor.seen } == [.zero, Seq(1)])
         #expect(try bench.cell("select count(*) from hub.cursor") == "2")
@@ -92,7 +93,8 @@ import Testing
         #expect(await bench.ask(.state(ann, review, entitled: true)).state?.head == Seq(1))
         #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: true)).state?.head == .zero)
         #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: false)) == .failed(.forbidden))
-        _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'")
+        _ = try bench.query(
+            "insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'")
         #expect(await bench.ask(.state(ann, activity, entitled: false)).state?.counters == Counters(unread: 2, unseen: 2, urgent: 1))
     }
 

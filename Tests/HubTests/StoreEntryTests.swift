@@ -67,7 +67,9 @@ import Testing
         draft(.broadcast("system"), "p", content: #""title":"\\\u0000""#),
         draft(.broadcast("system"), "p", content: #""title":"#),
         draft(.broadcast("system"), "p", content: #""a":1},{"b":2"#),
-        draft(.broadcast("system"), "p", content: #""deep":"# + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)),
+        draft(
+            .broadcast("system"), "p",
+            content: #""deep":"# + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)),
         draft(.broadcast("system"), String(repeating: "x", count: 1_025)),
         draft(.broadcast("system"), "p", source: String(repeating: "é", count: 600)),
     ])
@@ -102,7 +104,8 @@ import Testing
         let ann = try inbox("ann")
         let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
         let replies = await bench.ask([
-            .ingest([draft(ann, "1")], []), .ingest([draft(ann, "2"), draft(nowhere, "3"), draft(ann, "4")], []), .ingest([draft(ann, "2")], []),
+            .ingest([draft(ann, "1")], []), .ingest([draft(ann, "2"), draft(nowhere, "3"), draft(ann, "4")], []),
+            .ingest([draft(ann, "2")], []),
         ])
         #expect(replies[0].seqs == [1])
         #expect(replies[1] == .failed(.refused("there is no such conversation")))
@@ -156,12 +159,16 @@ import Testing
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest((1...7).map { draft(ann, "\($0)") }, []))
         let cases: [(after: UInt64?, before: UInt64?, limit: Int, seqs: [UInt64], more: Bool)] = [
-            (0, nil, 7, [1, 2, 3, 4, 5, 6, 7], false), (0, nil, 6, [1, 2, 3, 4, 5, 6], true), (6, nil, 5, [7], false), (7, nil, 5, [], false),
-            (99, nil, 5, [], false), (.max, nil, 5, [], false), (nil, nil, 3, [5, 6, 7], true), (nil, nil, 7, [1, 2, 3, 4, 5, 6, 7], false),
-            (nil, 4, 3, [1, 2, 3], false), (nil, 4, 2, [2, 3], true), (nil, 1, 2, [], false), (nil, 0, 2, [], false), (nil, .max, 1, [7], true),
+            (0, nil, 7, [1, 2, 3, 4, 5, 6, 7], false), (0, nil, 6, [1, 2, 3, 4, 5, 6], true), (6, nil, 5, [7], false),
+            (7, nil, 5, [], false),
+            (99, nil, 5, [], false), (.max, nil, 5, [], false), (nil, nil, 3, [5, 6, 7], true),
+            (nil, nil, 7, [1, 2, 3, 4, 5, 6, 7], false),
+            (nil, 4, 3, [1, 2, 3], false), (nil, 4, 2, [2, 3], true), (nil, 1, 2, [], false), (nil, 0, 2, [], false),
+            (nil, .max, 1, [7], true),
             (3, nil, 0, [], true), (nil, nil, 0, [], true), (nil, nil, -1, [], true), (0, nil, .max, [1, 2, 3, 4, 5, 6, 7], false),
         ]
-        let replies = await bench.ask(cases.map { .page(ann, after: $0.after.map { Seq($0) }, before: $0.before.map { Seq($0) }, limit: $0.limit) })
+        let replies = await bench.ask(
+            cases.map { .page(ann, after: $0.after.map { Seq($0) }, before: $0.before.map { Seq($0) }, limit: $0.limit) })
         for (expected, reply) in zip(cases, replies) {
             let page = try #require(reply.page)
             #expect(page.entries.map(\.seq.rawValue) == expected.seqs, "\(expected)")

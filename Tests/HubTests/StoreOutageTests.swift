@@ -78,7 +78,8 @@ import Testing
 
         async let ack = bench.ask(.move(ann, .inbox(ann), .delivered(Seq(1)), session: "s"))
         let told = await bench.ask([
-            .ingest([draft(.inbox(ann), "2")], []), .append(draft(.inbox(ann), "3", sender: ann)), .open(ann, with: try user("bob"), context: nil),
+            .ingest([draft(.inbox(ann), "2")], []), .append(draft(.inbox(ann), "3", sender: ann)),
+            .open(ann, with: try user("bob"), context: nil),
             .snapshot(ann, broadcasts: []), .page(.inbox(ann), after: nil, before: nil, limit: 1),
         ])
         #expect(told == Array(repeating: .failed(.unavailable), count: 5))
@@ -115,7 +116,8 @@ import Testing
         let ann = try user("ann")
         _ = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
         // Stopped in its tracks, as by a machine that vanished: the socket stays, no answer comes.
-        let number = try bench.cell("select pid from pg_stat_activity where datname = current_database() and application_name = 'hub entries'")
+        let number = try bench.cell(
+            "select pid from pg_stat_activity where datname = current_database() and application_name = 'hub entries'")
         let pid = try #require(number.flatMap { Int32($0) })
         kill(pid, SIGSTOP)
         let reply = await bench.ask(.ingest([draft(.inbox(ann), "2")], []))

@@ -21,16 +21,19 @@ public final class PostgresCluster: Sendable {
         guard let made = unsafe mkdtemp(&template) else { throw Failure(description: "mkdtemp: \(errno)") }
         directory = unsafe String(cString: made)
         var ends: [Int32] = [-1, -1]
-        guard unsafe pipe(&ends) == 0 else { throw Failure(description: "pipe: \(errno)") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        leash = ends[1]
+        leash = try Self.spawning.withLock { _ in
+            guard unsafe pipe(&ends) == 0 else { throw Failure(description: "pipe: \(errno)") }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            return ends[1]
+        }
         if geteuid() == 0 { try Self.run("chown", "postgres", directory) }
         try asOwner(
             "\(Self.binaries)/initdb", "-D", directory + "/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
             "--no-sync")
         try start()
         // Reads the pipe whose other end only this process holds: when that is gone, so goes the cluster.
-        let stop = (Self.ownerPrefix + ["\(Self.binaries)/pg_ctl", "-D", directory + "/data", "-m", "immediate", "stop"]).joined(separator: " ")
+        let stop = (Self.ownerPrefix + ["\(Self.binaries)/pg_ctl", "-D", directory + "/data", "-m", "immediate", "stop"]).joined(
+            separator: " ")
         _ = try Self.spawn(
             ["sh", "-c", "trap '' INT TERM HUP; cat; \(stop); rm -rf \(directory)"], input: ends[0])
         close(ends[0])
@@ -41,7 +44,7 @@ public final class PostgresCluster: Sendable {
     public func start() throws {
         try asOwner(
             "\(Self.binaries)/pg_ctl", "-D", directory + "/data", "-l", directory + "/log", "-w", "-t", "60", "-o",
-            "-c listen_addresses= -c unix_socket_directories=\(directory) -c fsync=off -c max_connections=100 -c jit=off", "start")
+            "-c listen_addresses= -c unix_socket_directories=\(directory) -c fsync=off -c max_connections=400 -c jit=off", "start")
     }
 
     /// - Parameter mode: pg_ctl's `smart`, `fast`, or `immediate` (as a crash: nothing is flushed or said).
@@ -60,6 +63,10 @@ public final class PostgresCluster: Sendable {
         try BlockingConnection(address(), applicationName: "tests").execute("create database \(name) \(options)")
         return address(name)
     }
+
+    /// So that no child is born between the making of a pipe and the mark that children do not get it: another
+    /// cluster's watchdog with our end of the leash would keep both alive.
+    private static let spawning = Mutex(())
 
     private static let binaries = "/usr/lib/postgresql/15/bin"
     private static var ownerPrefix: [String] { geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] : [] }
@@ -87,9 +94,9 @@ public final class PostgresCluster: Sendable {
         }
         for output: Int32 in [1, 2] { unsafe posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0) }
         var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
-        defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+        defer { unsafe arguments.forEach { unsafe free($0) } }
         var child: pid_t = 0
-        let failure = unsafe posix_spawnp(&child, command[0], &actions, nil, &arguments, environ)
+        let failure = spawning.withLock { _ in unsafe posix_spawnp(&child, command[0], &actions, nil, &arguments, environ) }
         guard failure == 0 else { throw Failure(description: "\(command[0]): \(failure)") }
         return child
     }
