@@ -41,7 +41,7 @@ extension Setting {
             "Channels one session may follow; bounds its memory and its share of every fan-out. Exceeded: error limit_exceeded."),
         Setting(
             "limits.in-flight", \.limits.inFlight, .count(1...65_536),
-            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: error overloaded."),
+            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: its socket is not read until half are answered."),
         Setting(
             "limits.set-size", \.limits.setSize, .count(1...100_000),
             "Entries one mark-read or mark-unread may name. Exceeded: error limit_exceeded."),
@@ -105,7 +105,7 @@ extension Setting {
     static let auth: [Setting] = [
         Setting(
             "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS",
-            "The keys tokens are checked with, as a JWK Set. A file is read again when it changes, an address fetched again when a token names an unknown key."
+            "The keys tokens are checked with: a JWK Set, or PEM public keys in a file. A file is read again when it changes, an address fetched again when a token names an unknown key."
         ),
         Setting(
             "auth.issuer", \.auth.issuer, .optionalText("the exact iss claim"), variable: "HUB_ISSUER",

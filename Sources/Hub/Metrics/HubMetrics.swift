@@ -5,6 +5,7 @@ import Synchronization
 final class HubMetrics: Sendable {
     let serving = ServingMetrics()
     let intake = IntakeMetrics()
+    let keys = KeyMetrics()
     private let store: StoreStatistics
     private let health: Health
 
@@ -25,7 +26,16 @@ final class HubMetrics: Sendable {
         write(serving, into: &text)
         write(store, into: &text)
         write(intake, into: &text)
+        write(keys, into: &text)
         return text.text
+    }
+
+    private func write(_ keys: KeyMetrics, into text: inout MetricsText) {
+        text.sample("hub_keys", "Keys that tokens are verified with.", .gauge, keys.keys.value)
+        text.counter("hub_key_fetches_total", "Times the keys were looked for at their source.", keys.fetches)
+        text.counters("hub_key_fetch_failures_total", "Of these, failed, by reason.", "reason", keys.failures)
+        text.counter("hub_key_questions_total", "Tokens that named an unknown key.", keys.questions)
+        text.counter("hub_key_questions_dropped_total", "Of these, not asked for: too many were waiting.", keys.questionsDropped)
     }
 
     private func write(_ serving: ServingMetrics, into text: inout MetricsText) {

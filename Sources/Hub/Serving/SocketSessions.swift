@@ -53,7 +53,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     func drained(_ id: ConnectionID) { sessions.drained(id.key) }
     func closed(_ id: ConnectionID) { sessions.close(id.key) }
     func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
-    func expired(_ id: ConnectionID) { close(id.key, .tokenExpired) }
+    func end(_ id: ConnectionID, _ code: CloseCode) { close(id.key, code) }
 
     // MARK: SessionOutlet
 
