@@ -95,7 +95,7 @@ let package = Package(
         suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         // What tests of several targets start.
-        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        .target(name: "Support", dependencies: ["Postgres", "Linux"], path: "Tests/Support", swiftSettings: house),
         suite("PostgresTests", ["Postgres", "Support"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite(

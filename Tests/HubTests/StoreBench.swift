@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import Messaging
 import Postgres
@@ -28,8 +27,8 @@ final class StoreBench: Sendable {
     deinit { store.stop() }
 
     /// Waits until the database answers. Until then the store says `.unavailable`.
-    func ready() async throws -> StoreBench {
-        while store.state != .up { try await Task.sleep(for: .milliseconds(2)) }
+    func ready() -> StoreBench {
+        until { store.state == .up }
         return self
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct StoreEntryTests {
     @Test func anEntryComesBackAsItWasGiven() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("änn 🙂")
         let full = EntryDraft(
             channel: ann, source: "https://platform/reviews", id: "e-1", kind: .system, eventType: "review.requested", priority: .critical,
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func theSameKeyIsStoredOnceWithinABatchAndAcross() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         let bob = try inbox("bob")
         let replies = await bench.ask([
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func positionsAreKeptButSkipNothing() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest([draft(ann, "a")], [IngestPosition(topic: "t", partition: 0, offset: 900)]))
         // The topic was made anew: offsets start again, and so do its records.
@@ -74,7 +74,7 @@ import Testing
         draft(.broadcast("system"), "p", source: String(repeating: "é", count: 600)),
     ])
     func poisonIsFoundAndTheRestIsStored(poison: EntryDraft) async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         var orders = (0..<20).map { StoreRequest.ingest([draft(ann, "\($0)")], []) }
         orders.insert(.ingest([draft(ann, "with the poison"), poison], []), at: 13)
@@ -95,12 +95,12 @@ import Testing
     }
 
     @Test func anEscapedBackslashBeforeUIsNotNul() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         #expect(await bench.ask(.ingest([draft(.broadcast("system"), "1", content: #""title":"\\u0000""#)], [])).seqs == [1])
     }
 
     @Test func anOrderForAConversationThatDoesNotExistIsRefusedAsAWhole() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
         let replies = await bench.ask([
@@ -116,8 +116,8 @@ import Testing
     }
 
     @Test func twoStoresWriteOneGaplessSequence() async throws {
-        let first = try await StoreBench().ready()
-        let second = try await StoreBench(first.address).ready()
+        let first = try StoreBench().ready()
+        let second = try StoreBench(first.address).ready()
         let channels = try (0..<5).map { try inbox("user \($0)") }
         await withTaskGroup(of: Void.self) { group in
             for (writer, bench) in [first, second].enumerated() {
@@ -146,7 +146,7 @@ import Testing
     }
 
     @Test func aFullStoreTakesNothing() async throws {
-        let bench = try await StoreBench(nil) { $0.capacity = 3 }.ready()
+        let bench = try StoreBench(nil) { $0.capacity = 3 }.ready()
         let ann = try inbox("ann")
         let four = (0..<4).map { StoreOrder(request: .ingest([draft(ann, "\($0)")], []), client: bench.desk, token: 0) }
         #expect(!bench.store.submit(four))
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func pagesEndWhereTheyShould() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest((1...7).map { draft(ann, "\($0)") }, []))
         let cases: [(after: UInt64?, before: UInt64?, limit: Int, seqs: [UInt64], more: Bool)] = [
