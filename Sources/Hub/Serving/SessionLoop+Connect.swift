@@ -184,7 +184,9 @@ extension SessionLoop {
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
             return
         }
-        reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1) }
+        reply(live, id) {
+            ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
+        }
         begin(live, live.session.subscriptions[index], state, since)
     }
 

@@ -36,7 +36,8 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {
         sessions.open(
-            endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
+            endpoint.id.key, format: endpoint.format,
+            handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
     }
 
     /// RFC 6750 §2.1
