@@ -77,7 +77,8 @@ extension Setting {
             "Unsent bytes under which pushing begins again."),
         Setting(
             "outbound.backlog-bytes", \.outbound.backlogBytes, .size(64 << 10...1 << 30),
-            "Most unsent bytes of one socket. Exceeded: the connection is dropped, for no close frame could get through; nothing is lost, it resumes where it acknowledged."),
+            "Most unsent bytes of one socket. Exceeded: the connection is dropped, for no close frame could get through; nothing is lost, it resumes where it acknowledged."
+        ),
     ]
 
     static let websocket: [Setting] = [
@@ -185,6 +186,7 @@ extension Setting {
             "Longest a statement may run. Exceeded: its transaction is undone and tried again."),
         Setting(
             "database.waiting-orders", \.database.waitingOrders, .count(1...10_000_000),
-            "Commands and batches that may wait for the database. Exceeded: error unavailable (temporary) for commands, paused partitions for Kafka."),
+            "Commands and batches that may wait for the database. Exceeded: error unavailable (temporary) for commands, paused partitions for Kafka."
+        ),
     ]
 }
