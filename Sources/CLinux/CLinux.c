@@ -171,9 +171,10 @@ int clinux_local_port(int fd) {
     return port;
 }
 
-int clinux_set_nodelay(int fd) {
-    int on = 1;
-    return answer(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+int clinux_is_nodelay(int fd) {
+    int on = 0;
+    socklen_t size = sizeof on;
+    return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) < 0 ? -errno : on;
 }
 
 int clinux_set_send_buffer(int fd, int bytes) { return answer(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes)); }

@@ -33,7 +33,7 @@ int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
 /// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
 int clinux_connect(const char *host, uint16_t port, int timeout_ms);
 int clinux_local_port(int fd);
-int clinux_set_nodelay(int fd);
+int clinux_is_nodelay(int fd);
 int clinux_set_send_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);
 int64_t clinux_receive(int fd, uint8_t *buffer, size_t count);

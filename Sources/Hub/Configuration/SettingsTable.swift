@@ -41,7 +41,8 @@ extension Setting {
             "Channels one session may follow; bounds its memory and its share of every fan-out. Exceeded: error limit_exceeded."),
         Setting(
             "limits.in-flight", \.limits.inFlight, .count(1...65_536),
-            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: its socket is not read until half are answered."),
+            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: its socket is not read until half are answered."
+        ),
         Setting(
             "limits.set-size", \.limits.setSize, .count(1...100_000),
             "Entries one mark-read or mark-unread may name. Exceeded: error limit_exceeded."),
