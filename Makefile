@@ -23,7 +23,7 @@ wycheproof:      ## Project Wycheproof's token and key vectors: make wycheproof 
 	@test -d "$(VECTORS)" || { echo "make wycheproof VECTORS=DIR: no folder '$(VECTORS)'" >&2; exit 1; }
 	scripts/setup run && swift run wycheproof "$(VECTORS)"
 
-fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="frame token" for less
+fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="frames token" for less
 	Tests/Fuzz/run
 
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
