@@ -8,7 +8,7 @@ run:             ## install what is missing, build, start the hub with everythin
 	@scripts/setup run && swift build -c release --product hub && exec .build/release/hub serve --embedded
 
 test:            ## install what is missing and run every test
-	scripts/setup && swift build --build-tests && swift test --no-parallel && Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
+	scripts/setup && swift build --build-tests && swift test --no-parallel && HUB_BIN=$(CURDIR)/.build/debug/hub Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
 
 lint:            ## formatting; the rules of the house are tests (Tests/HouseTests)
 	swift format lint --strict --parallel --recursive Package.swift $(wildcard Sources Tests bench web)
