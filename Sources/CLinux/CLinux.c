@@ -7,23 +7,15 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -315,7 +307,6 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 }
 
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
-
 struct clinux_mutex {
     pthread_mutex_t mutex;
 };
@@ -334,158 +325,3 @@ void clinux_mutex_free(struct clinux_mutex *mutex) {
 void clinux_mutex_lock(struct clinux_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
 void clinux_mutex_unlock(struct clinux_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }
 
-// processes
-
-int clinux_spawn(char *const argv[], char *const environment[], const char *directory, int output, int dies_with_parent, int new_group) {
-    int report[2];
-    if (pipe2(report, O_CLOEXEC) < 0) return -errno;
-    pid_t pid = fork();
-    if (pid < 0) {
-        int error = errno;
-        close(report[0]);
-        close(report[1]);
-        return -error;
-    }
-    if (pid == 0) {
-        // Only async-signal-safe calls from here on: other threads may have held locks at the fork.
-        int error = 0;
-        sigset_t none;
-        sigemptyset(&none);
-        for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        if (dies_with_parent) prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (new_group) setpgid(0, 0);
-        int null = open("/dev/null", O_RDWR);
-        if (null >= 0) dup2(null, 0);
-        if (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)) error = errno;
-        if (!error && directory && chdir(directory) < 0) error = errno;
-        if (!error) {
-            if (environment) environ = (char **)environment;
-            execvp(argv[0], argv);
-            error = errno;
-        }
-        ssize_t written = write(report[1], &error, sizeof error);
-        (void)written;
-        _exit(127);
-    }
-    close(report[1]);
-    int error = 0;
-    ssize_t got;
-    do got = read(report[0], &error, sizeof error);
-    while (got < 0 && errno == EINTR);
-    close(report[0]);
-    if (got == sizeof error) {
-        waitpid(pid, NULL, 0);
-        return -error;
-    }
-    return pid;
-}
-
-int clinux_wait(int pid, int block, int *status) {
-    int raw;
-    pid_t ended;
-    do ended = waitpid(pid, &raw, block ? 0 : WNOHANG);
-    while (ended < 0 && errno == EINTR);
-    if (ended < 0) return -errno;
-    if (ended == 0) return 0;
-    *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
-    return 1;
-}
-
-int clinux_kill(int pid, int signal) { return answer(kill(pid, signal)); }
-int clinux_pid(void) { return getpid(); }
-int clinux_user_id(void) { return (int)getuid(); }
-
-// files
-
-int clinux_open_read(const char *path) { return answer(open(path, O_RDONLY | O_CLOEXEC)); }
-
-int clinux_open_write(const char *path, int mode, int exclusive, int append) {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC);
-    if (exclusive) flags |= O_EXCL;
-    return answer(open(path, flags, mode));
-}
-
-int64_t clinux_read(int fd, uint8_t *buffer, size_t count) {
-    ssize_t got;
-    do got = read(fd, buffer, count);
-    while (got < 0 && errno == EINTR);
-    return got < 0 ? -errno : got;
-}
-
-int64_t clinux_write(int fd, const uint8_t *buffer, size_t count) {
-    ssize_t written;
-    do written = write(fd, buffer, count);
-    while (written < 0 && errno == EINTR);
-    return written < 0 ? -errno : written;
-}
-
-int clinux_sync(int fd) { return answer(fsync(fd)); }
-int clinux_lock_exclusive(int fd) { return answer(flock(fd, LOCK_EX | LOCK_NB)); }
-int clinux_make_directory(const char *path, int mode) { return answer(mkdir(path, mode)); }
-int clinux_remove(const char *path) { return answer(remove(path)); }
-int clinux_rename(const char *from, const char *to) { return answer(rename(from, to)); }
-int clinux_change_mode(const char *path, int mode) { return answer(chmod(path, mode)); }
-int clinux_change_owner(const char *path, uint32_t user, uint32_t group) { return answer(chown(path, user, group)); }
-
-int clinux_kind(const char *path) {
-    struct stat about;
-    if (stat(path, &about) < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-    return S_ISREG(about.st_mode) ? 1 : S_ISDIR(about.st_mode) ? 2 : 3;
-}
-
-int64_t clinux_modified_ns(const char *path) {
-    struct stat about;
-    if (stat(path, &about) < 0) return -errno;
-    return (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
-}
-
-int clinux_user(const char *name, uint32_t *user, uint32_t *group) {
-    struct passwd entry, *found = NULL;
-    char buffer[4096];
-    int error = getpwnam_r(name, &entry, buffer, sizeof buffer, &found);
-    if (error) return -error;
-    if (!found) return -ENOENT;
-    *user = entry.pw_uid;
-    *group = entry.pw_gid;
-    return 0;
-}
-
-// the machine and this process
-
-int clinux_cpu_count(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-int64_t clinux_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
-    return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
-}
-
-int64_t clinux_resident_bytes(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file) return -errno;
-    long total, resident;
-    int read = fscanf(file, "%ld %ld", &total, &resident);
-    fclose(file);
-    return read == 2 ? (int64_t)resident * sysconf(_SC_PAGESIZE) : -EIO;
-}
-
-int clinux_cpu_times(int64_t *user_us, int64_t *system_us) {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) < 0) return -errno;
-    *user_us = (int64_t)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec;
-    *system_us = (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec;
-    return 0;
-}
-
-const char *clinux_environment(const char *name) { return getenv(name); }
-char **clinux_environment_all(void) { return environ; }
-const char *clinux_error_text(int error) { return strerrordesc_np(error); }
-void clinux_exit(int code) {
-    fflush(NULL);
-    _exit(code);
-}

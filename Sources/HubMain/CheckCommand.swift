@@ -17,9 +17,16 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Explain every setting instead.")
     var explain = false
 
+    @Flag(help: ArgumentHelp("The table of docs/OPERATIONS.md instead.", visibility: .hidden))
+    var markdown = false
+
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
+        if markdown {
+            Console.print(Setting.markdownTable)
+            return
+        }
         if explain {
             for setting in Setting.all { Console.print(setting.explanation) }
             return

@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 
 /// A member of a consumer group. Used by one thread, which watches `descriptor` and polls when it turns readable,
 /// and at least once within `max.poll.interval.ms` (5 minutes) otherwise.
@@ -115,7 +116,8 @@ internal import CRdkafka
     public func close(committing offsets: [NextOffset] = [], within limit: Duration) -> [CommitResult] {
         guard !isClosed else { return [] }
         isClosed = true
-        let deadline = ContinuousClock.now + limit
+        let start = ContinuousClock.now
+        let deadline = start + limit
         var results: [CommitResult] = []
         func serve(_ event: OpaquePointer) {
             defer { unsafe rd_kafka_event_destroy(event) }
@@ -126,26 +128,46 @@ internal import CRdkafka
             }
         }
         // What is still queued may hold a rebalance the group waits for.
-        while let event = unsafe queue?.next(), ContinuousClock.now < deadline { unsafe serve(event) }
-        if (try? commit(offsets)) != nil, !offsets.isEmpty {
-            while results.isEmpty, ContinuousClock.now < deadline {
-                if let event = unsafe queue?.next(waitingMilliseconds: 20) { unsafe serve(event) }
+        while ContinuousClock.now < deadline, let event = unsafe queue?.next() { unsafe serve(event) }
+        // Without a broker there is nobody to tell: the group notices by itself.
+        guard brokersAreUp != false else { return [] }
+        if !offsets.isEmpty {
+            guard (try? commit(offsets)) != nil else { return [] }
+            while results.isEmpty {
+                guard ContinuousClock.now < start + limit / 2 else { return [] }
+                if let event = unsafe queue?.next(waitingMilliseconds: 10) { unsafe serve(event) }
             }
         }
         let closing = unsafe rd_kafka_queue_new(client)!
         let failure = unsafe KafkaError(consuming: rd_kafka_consumer_close_queue(client, closing))
-        while failure == nil, unsafe rd_kafka_consumer_closed(client) == 0,
-            ContinuousClock.now < deadline
-        {
-            if let event = unsafe rd_kafka_queue_poll(closing, 20) { unsafe serve(event) }
+        while failure == nil, !hasLeft, ContinuousClock.now < deadline {
+            if let event = unsafe rd_kafka_queue_poll(closing, 10) { unsafe serve(event) }
         }
+        // A revocation nobody answers would keep the client's threads alive for ever: take it as answered.
+        if !hasLeft { _ = unsafe rd_kafka_assign(client, nil) }
         unsafe rd_kafka_queue_destroy(closing)
         return results
     }
 
+    private var hasLeft: Bool { unsafe rd_kafka_consumer_closed(client) != 0 }
+
+    /// A client that could not leave its group may hold commits for a coordinator it cannot reach, and gives them up only
+    /// after the session's timeout: that is waited for where nobody else waits.
     private func destroy() {
         queue = nil
-        unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        guard !hasLeft else { return unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
+        var thread = pthread_t()
+        let result = unsafe pthread_create(
+            &thread, nil,
+            { client in
+                unsafe rd_kafka_destroy_flags(OpaquePointer(client), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+                return nil
+            }, UnsafeMutableRawPointer(client))
+        if result == 0 {
+            pthread_detach(thread)
+        } else {
+            unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        }
     }
 
     // MARK: Events

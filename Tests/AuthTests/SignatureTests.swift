@@ -151,13 +151,6 @@ struct SignatureTests {
                 == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")
     }
 
-    @Test("Random bytes come in the number asked for, and differ")
-    func random() {
-        #expect(SecureRandom.bytes(count: 0).isEmpty)
-        #expect(SecureRandom.bytes(count: 32).count == 32)
-        #expect(SecureRandom.bytes(count: 32) != SecureRandom.bytes(count: 32))
-    }
-
     private static func hex(_ bytes: [UInt8]) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }

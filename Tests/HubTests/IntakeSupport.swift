@@ -153,7 +153,7 @@ struct IntakeBench {
             let poller = try Poller()
             try poller.add(consumer.descriptor, .readable, token: 0)
             while records.count < count, ContinuousClock.now < deadline {
-                try poller.wait(milliseconds: 100) { _, _ in }
+                _ = try poller.wait(milliseconds: 100)
                 records += consumer.poll(PollLimits(records: 100, bytes: 1 << 20)).records
             }
             consumer.close(within: .seconds(5))
@@ -190,7 +190,7 @@ func eventually(_ what: String, within limit: Duration = .seconds(30), _ conditi
         let deadline = ContinuousClock.now + limit
         while !condition() {
             guard ContinuousClock.now < deadline else { throw NeverHappened(description: "\(what): not within \(limit)") }
-            try pause.wait(milliseconds: 5) { _, _ in }
+            _ = try pause.wait(milliseconds: 5)
         }
     }
 }

@@ -19,9 +19,7 @@ struct TimedOut: Error, CustomStringConvertible {
 func awaitReadable(_ descriptors: [Int32], until deadline: ContinuousClock.Instant) throws -> Bool {
     let poller = try Poller()
     for descriptor in descriptors { try poller.add(descriptor, .readable, token: 0) }
-    var isReadable = false
-    try poller.wait(milliseconds: (deadline - .now).wholeMilliseconds) { _, _ in isReadable = true }
-    return isReadable
+    return try poller.wait(milliseconds: (deadline - .now).wholeMilliseconds) > 0
 }
 
 /// A consumer with everything it told so far.

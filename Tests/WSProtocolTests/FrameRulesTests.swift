@@ -15,7 +15,7 @@ func expectViolation(
 }
 
 @Suite("RFC 6455 §5.2: the base framing")
-struct BaseFramingTests {
+struct FramingTests {
     @Test(arguments: [1, 2, 4, 3, 5, 6, 7] as [UInt8], [0, 1, 2, 8, 9, 10] as [UInt8])
     func reservedBitsAreRefusedWithoutAnExtension(rsv: UInt8, opcode: UInt8) {
         expectViolation(.reservedBits, frame(opcode, "", rsv: rsv).masked())

@@ -42,7 +42,7 @@ public struct ServeRun {
         defer { services.stop() }
         let complete: EffectiveConfiguration
         do throws(ConfigurationRefusal) {
-            complete = try effective.with(embedded: services.settings)
+            complete = try effective.with(embedded: services.settings, defaults: EmbeddedServices.defaults)
         } catch {
             throw CommandFailure(error)
         }

@@ -182,7 +182,8 @@ public final class TailRun {
 
     private func wait(milliseconds: Int32) throws(SystemError) -> (hasData: Bool, isEnded: Bool) {
         var result = (hasData: false, isEnded: false)
-        try poller.wait(milliseconds: milliseconds) { token, readiness in
+        for index in 0..<(try poller.wait(milliseconds: milliseconds)) {
+            let (token, readiness) = poller.event(index)
             switch token {
             case Self.socketToken: result.hasData = true
             case Self.signalToken: if let signal = signals.next(), signal != .childEnded { result.isEnded = true }

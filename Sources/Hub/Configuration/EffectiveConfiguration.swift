@@ -72,11 +72,13 @@ public struct EffectiveConfiguration: Equatable, Sendable {
         guard problems.isEmpty else { throw ConfigurationRefusal(problems: problems) }
     }
 
-    /// The same with what the embedded services give, which nothing overrides.
-    public func with(embedded values: [(key: String, value: String)]) throws(ConfigurationRefusal) -> EffectiveConfiguration {
+    /// The same with what the embedded services give, which nothing overrides, and with `defaults` where nobody chose.
+    public func with(
+        embedded values: [(key: String, value: String)], defaults: [(key: String, value: String)] = []
+    ) throws(ConfigurationRefusal) -> EffectiveConfiguration {
         var result = self
         var problems: [String] = []
-        for (key, value) in values {
+        for (key, value) in values + defaults.filter({ origins[$0.key] == nil }) {
             guard let setting = Setting.byKey[key] else {
                 problems.append(Self.unknown("embedded \(key)", written: key, among: Setting.byKey.keys))
                 continue

@@ -57,6 +57,16 @@ public struct Setting: Sendable {
         return "\(key)  (\(variable))\n    \(meaning)\n    expects \(accepts); default: \(standard.isEmpty ? "none" : standard)\n"
     }
 
+    /// The table of docs/OPERATIONS.md, in which a test holds it.
+    public static var markdownTable: String {
+        "| setting | environment | default | accepts | meaning |\n|---|---|---|---|---|\n"
+            + all.map { setting in
+                let standard = setting.shown(in: Configuration())
+                let shown = standard.isEmpty ? "–" : "`\(standard)`"
+                return "| `\(setting.key)` | `\(setting.variable)` | \(shown) | \(setting.accepts) | \(setting.meaning) |\n"
+            }.joined()
+    }
+
     private static func variable(for key: String) -> String {
         "HUB_" + String(key.map { $0 == "." || $0 == "-" ? "_" : $0 }).uppercased()
     }

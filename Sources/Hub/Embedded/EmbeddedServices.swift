@@ -58,6 +58,9 @@ public final class EmbeddedServices {
         ]
     }
 
+    /// Whoever tries things out does not want to wait for a farewell in steps.
+    public static let defaults: [(key: String, value: String)] = [("drain.within", "2s"), ("drain.spread", "0s")]
+
     /// Writes `embedded.env`; call when the hub listens at `url`.
     public func announce(url: String) throws(EmbeddedFailure) {
         let facts = EmbeddedFacts(url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers)

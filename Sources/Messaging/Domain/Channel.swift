@@ -15,6 +15,24 @@ public enum Channel: Hashable, Sendable {
         case inbox, broadcast, conversation
     }
 
+    // By bytes, as the store compares.
+    public static func == (a: Channel, b: Channel) -> Bool {
+        switch (a, b) {
+        case (.inbox(let a), .inbox(let b)): a == b
+        case (.broadcast(let a), .broadcast(let b)): a.utf8.elementsEqual(b.utf8)
+        case (.conversation(let a), .conversation(let b)): a == b
+        case (.inbox, _), (.broadcast, _), (.conversation, _): false
+        }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        switch self {
+        case .inbox(let user): hasher.combine(user)
+        case .broadcast(let name): hasher.combine(name)
+        case .conversation(let id): hasher.combine(id)
+        }
+    }
+
     public var kind: Kind {
         switch self {
         case .inbox: .inbox

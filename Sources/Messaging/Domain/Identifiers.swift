@@ -18,7 +18,10 @@ public struct UserID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.name = name
     }
     public var description: String { name }
-    public static func < (a: UserID, b: UserID) -> Bool { a.name < b.name }
+    // By bytes, as the store compares: Swift's == would take a composed and a decomposed é for one user.
+    public static func == (a: UserID, b: UserID) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+    public static func < (a: UserID, b: UserID) -> Bool { a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z. The domain has no clock: whoever calls brings the time.

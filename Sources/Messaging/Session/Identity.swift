@@ -36,10 +36,9 @@ public struct Identity: Equatable, Sendable {
         case .conversation: return false
         case .broadcast(let name):
             if name == "system" { return true }
-            if let institution, name == "institution:" + institution { return true }
-            if name.hasPrefix("category:") { return roles.contains(String(name.dropFirst("category:".count))) }
-            if name.hasPrefix("institution:") { return false }
-            return channels.contains(name)
+            if name.hasPrefix("institution:") { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
+            if name.hasPrefix("category:") { return roles.contains { channel == .broadcast("category:" + $0) } }
+            return channels.contains { channel == .broadcast($0) }
         }
     }
 }

@@ -47,6 +47,15 @@ struct ConfigurationTests {
             origins.map { "\(effective.origin(of: $0))" } == ["default", "hub.yaml:1", "HUB_LIMITS_IN_FLIGHT", "--set", "embedded"])
     }
 
+    @Test("The embedded services' defaults give way to what anybody chose, their facts do not")
+    func embeddedDefaults() throws {
+        let chosen = try EffectiveConfiguration(flags: [Flag(name: "--set", key: "drain.within", value: "9s")])
+        let effective = try chosen.with(embedded: [("auth.issuer", "i")], defaults: [("drain.within", "2s"), ("drain.spread", "0s")])
+        #expect(effective.configuration.drain.within == .seconds(9))
+        #expect(effective.configuration.drain.spread == .zero)
+        #expect(effective.configuration.auth.issuer == "i")
+    }
+
     @Test("Every setting can be written as it is shown, in each source, and comes back the same")
     func roundTrip() throws {
         for setting in Setting.all where setting.key != "kafka.properties" {
