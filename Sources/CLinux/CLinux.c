@@ -307,6 +307,7 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 }
 
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
+
 struct clinux_mutex {
     pthread_mutex_t mutex;
 };
@@ -324,4 +325,3 @@ void clinux_mutex_free(struct clinux_mutex *mutex) {
 
 void clinux_mutex_lock(struct clinux_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
 void clinux_mutex_unlock(struct clinux_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }
-
