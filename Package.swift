@@ -70,7 +70,7 @@ let package = Package(
             "Hub",
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
-                "WebPages", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "WebPages", "Zlib", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
         .executableTarget(
             name: "HubMain",
@@ -78,14 +78,16 @@ let package = Package(
             swiftSettings: house),
 
         // `bench/run`: the reactor beside bare C.
-        .executableTarget(name: "reactor-bench", dependencies: ["Reactor", "Linux"], path: "bench/Sources/ReactorBench", swiftSettings: house),
+        .executableTarget(
+            name: "reactor-bench", dependencies: ["Reactor", "Linux"], path: "bench/Sources/ReactorBench", swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"], path: "Tests/FuzzBodies", swiftSettings: house),
+            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
+            path: "Tests/FuzzBodies", swiftSettings: house),
 
         suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
@@ -95,7 +97,7 @@ let package = Package(
         suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         // What tests of several targets start.
-        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: house),
+        .target(name: "Support", dependencies: ["Postgres", "Linux"], path: "Tests/Support", swiftSettings: house),
         suite("PostgresTests", ["Postgres", "Support"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite(

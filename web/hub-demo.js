@@ -106,6 +106,7 @@ class Person {
   }
 
   async #welcomed({ channels }) {
+    this.#root.ariaBusy = "true";
     channels.forEach((state) => this.#learn(state));
     try {
       for (const { channel, kind } of channels) {
@@ -117,6 +118,7 @@ class Person {
         this.#learn(state);
       }
       await this.#follow(this.#conversation, SHOWN_MESSAGES);
+      this.#root.ariaBusy = "false";
     } catch (error) {
       // A lost connection comes back by itself, and through here again.
       if (error.code !== "lost") throw error;

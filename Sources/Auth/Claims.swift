@@ -66,21 +66,20 @@ struct Claims {
         }
     }
 
+    private enum Rounding { case down, up }
+
     /// A NumericDate (RFC 7519 §2), in whole seconds on the side that gives the token less time.
-    private func time(_ name: String, rounding rule: FloatingPointRoundingRule) throws(TokenRejection) -> Int64? {
+    private func time(_ name: String, rounding: Rounding) throws(TokenRejection) -> Int64? {
         guard let value = members[name] else { return nil }
-        guard let number = value.number else { throw .malformedClaim(name) }
-        let seconds: Int64
-        if let whole = number.int64 {
-            seconds = whole
-        } else if let fraction = number.double, let whole = Int64(exactly: fraction.rounded(rule)) {
-            seconds = whole
-        } else {
-            throw .malformedClaim(name)
-        }
         // Before 1970 nobody issued tokens, and RFC 3339 can write no year after 9999.
-        guard (0...Principal.latestExpiry).contains(seconds) else { throw .malformedClaim(name) }
-        return seconds
+        let range = 0...Principal.latestExpiry
+        if let whole = value.int64 {
+            guard range.contains(whole) else { throw .malformedClaim(name) }
+            return whole
+        }
+        guard let fraction = value.double, (0...Double(range.upperBound)).contains(fraction) else { throw .malformedClaim(name) }
+        let whole = Int64(fraction)
+        return rounding == .up && Double(whole) < fraction ? whole + 1 : whole
     }
 
     /// A string that can name something: 1…255 bytes without control characters.

@@ -45,6 +45,7 @@ public struct VerificationKey: Sendable {
     }
 
     func isValid(_ signature: Span<UInt8>, for message: Span<UInt8>, algorithm: Algorithm) -> Bool {
+        // `KeySet.candidates` has chosen by this already; here no caller can forget it.
         guard algorithms.contains(algorithm) else { return false }
         switch (algorithm.means, material) {
         case (.authenticationCode(let digest), .secret(let key)):

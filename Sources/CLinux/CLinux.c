@@ -171,9 +171,10 @@ int clinux_local_port(int fd) {
     return port;
 }
 
-int clinux_set_nodelay(int fd) {
-    int on = 1;
-    return answer(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+int clinux_is_nodelay(int fd) {
+    int on = 0;
+    socklen_t size = sizeof on;
+    return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) < 0 ? -errno : on;
 }
 
 int clinux_set_send_buffer(int fd, int bytes) { return answer(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes)); }
@@ -306,3 +307,21 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 }
 
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
+
+struct clinux_mutex {
+    pthread_mutex_t mutex;
+};
+
+struct clinux_mutex *clinux_mutex_make(void) {
+    struct clinux_mutex *made = malloc(sizeof *made);
+    if (made) pthread_mutex_init(&made->mutex, NULL);
+    return made;
+}
+
+void clinux_mutex_free(struct clinux_mutex *mutex) {
+    pthread_mutex_destroy(&mutex->mutex);
+    free(mutex);
+}
+
+void clinux_mutex_lock(struct clinux_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
+void clinux_mutex_unlock(struct clinux_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }

@@ -76,7 +76,8 @@ public enum Socket {
         return .connection(fd, PeerAddress(family: family == 4 ? .v4 : family == 6 ? .v6 : .local, bytes: address, port: port))
     }
 
-    public static func setNoDelay(_ fd: Int32) { _ = clinux_set_nodelay(fd) }
+    /// Small writes go out at once (TCP_NODELAY); so it is with every socket a listener of ours accepted.
+    public static func isNoDelay(_ fd: Int32) -> Bool { clinux_is_nodelay(fd) > 0 }
     public static func setSendBuffer(_ fd: Int32, bytes: Int32) { _ = clinux_set_send_buffer(fd, bytes) }
     public static func setResetOnClose(_ fd: Int32) { _ = clinux_set_reset_on_close(fd) }
     public static func shutdownWrite(_ fd: Int32) { _ = clinux_shutdown_write(fd) }

@@ -119,7 +119,9 @@ import CPostgres
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: answer = .rows(rows)
             default:
                 let error = rows.error
-                if unsafe PQstatus(handle) == CONNECTION_BAD { throw PostgresError(sqlState: error.sqlState, message: error.message, lost: true) }
+                if unsafe PQstatus(handle) == CONNECTION_BAD {
+                    throw PostgresError(sqlState: error.sqlState, message: error.message, lost: true)
+                }
                 answer = .failed(error)
             }
             outstanding -= 1

@@ -22,7 +22,7 @@ extension ConnectionTable {
             case .none: return
             case .connection(let fd, let peer): _ = adopt(fd, peer: peer)
             case .failed(let error):
-                statistics.acceptFailures &+= 1
+                store.statistics.acceptFailures &+= 1
                 switch error.errno {
                 case SystemError.tooManyInProcess, SystemError.tooManyInSystem, SystemError.noMemory, SystemError.noBuffers:
                     return pauseAccepting()
@@ -37,7 +37,7 @@ extension ConnectionTable {
     /// Without descriptors the listener would be reported ready for ever: it rests until one is given back, or a moment passed.
     private func pauseAccepting() {
         guard acceptRetry == nil else { return }
-        statistics.acceptPauses &+= 1
+        store.statistics.acceptPauses &+= 1
         for listener in listeners { loop.change(listener.watch, []) }
         acceptRetry = loop.after(limits.acceptPause) { [weak self] in self?.resumeAccepting() }
     }

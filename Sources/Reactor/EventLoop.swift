@@ -82,11 +82,13 @@ public final class EventLoop: @unchecked Sendable {
 
     // MARK: Sources
 
-    /// From now on the source is given its events and its place in every turn. The answer stands in its tokens.
-    func register(_ source: any EventSource) -> UInt8 {
+    /// What stands in the tokens of the source that registers next.
+    var nextSource: UInt8 { UInt8(sources.count + 1) }
+
+    /// From now on the source is given its events and its place in every turn.
+    func register(_ source: any EventSource) {
         precondition(sources.count < 255)
         sources.append(source)
-        return UInt8(sources.count)
     }
 
     func add(_ fd: Int32, _ interest: Readiness, _ token: EventToken) throws(SystemError) {
@@ -102,6 +104,8 @@ public final class EventLoop: @unchecked Sendable {
     public func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerID { timers.add(at: now + delay, body) }
 
     public func cancel(_ id: TimerID) { timers.cancel(id) }
+
+    var pendingTimers: Int { timers.count }
 
     // MARK: Other threads, other work
 

@@ -77,13 +77,9 @@ struct Outbox {
     private var newest: StagedFrame { StagedFrame(index: UInt32(truncatingIfNeeded: frames.count - 1), turn: turn) }
 
     func holds(_ frame: StagedFrame) -> Bool { frame.turn == turn && Int(frame.index) < frames.count }
-    func count(of frame: StagedFrame) -> Int { frames[Int(frame.index)].count }
-
-    /// The bytes of a frame that no run takes; nil for a small one.
-    func largeBytes(_ frame: StagedFrame) -> [UInt8]? {
-        let frame = frames[Int(frame.index)]
-        return frame.isLarge ? large[frame.offset] : nil
-    }
+    func isLarge(_ frame: StagedFrame) -> Bool { frames[Int(frame.index)].isLarge }
+    /// The bytes of a frame that no run takes.
+    func largeBytes(_ frame: StagedFrame) -> [UInt8] { large[frames[Int(frame.index)].offset] }
 
     @inline(__always)
     func count(of run: Int32) -> Int { run == Self.noRun ? 0 : runs[Int(run)].count }

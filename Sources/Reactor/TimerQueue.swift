@@ -44,6 +44,9 @@ struct TimerQueue {
     private var due: [TimerID] = []
     private var nextDue = 0
 
+    /// Timers that neither ran nor were cancelled.
+    var count: Int { slots.count - free.count }
+
     init(origin: MonotonicInstant) { clock = TickClock(origin: origin) }
 
     mutating func add(at instant: MonotonicInstant, _ body: @escaping () -> Void) -> TimerID {

@@ -22,8 +22,8 @@ final class RudeServer: @unchecked Sendable {
         let certificate = folder.appending(path: "certificate.pem").path
         let key = folder.appending(path: "key.pem").path
         try Self.run([
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
-            "-subj", "/CN=localhost", "-days", "1",
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+            "-out", certificate, "-subj", "/CN=localhost", "-days", "1",
         ])
         let output = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")

@@ -1,6 +1,7 @@
 """Fixtures: one embedded hub and one beside foreign parts for the whole run; coroutine tests; no frame against the schemas."""
 
 import asyncio
+import contextlib
 import inspect
 
 import pytest
@@ -71,6 +72,15 @@ class Platform:
         self.hubs.append(hub)
         return hub
 
+    @contextlib.asynccontextmanager
+    async def running(self, name, **how):
+        """A hub for the length of a test."""
+        hub = self.hub(name, **how)
+        try:
+            yield await asyncio.to_thread(hub.start)
+        finally:
+            await asyncio.to_thread(hub.stop)
+
     def wipe(self):
         for hub in self.hubs:
             if hub.process and hub.process.poll() is None:
@@ -86,13 +96,3 @@ def platform():
         yield platform
     finally:
         platform.wipe()
-
-
-@pytest.fixture(scope="module")
-def standalone(platform):
-    """The hub as it runs in production: nothing embedded."""
-    hub = platform.hub()
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()

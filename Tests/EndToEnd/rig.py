@@ -205,8 +205,14 @@ class StandaloneHub(Hub):
         super().__init__(
             environment={
                 "HUB_DATABASE_URL": database.url, "HUB_KAFKA_BROKERS": kafka.brokers, "HUB_JWKS": str(issuer.jwks),
-                "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port}", **(extra or {})},
+                "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port}",
+                # The mock broker gives a dead member's partitions away only after this.
+                "HUB_KAFKA_PROPERTIES": "session.timeout.ms=2500,heartbeat.interval.ms=400", **(extra or {})},
             name=name)
+
+    def keep_address(self):
+        """Later starts listen where this one does, as clients expect."""
+        self._environment["HUB_LISTEN"] = f"127.0.0.1:{self.address[1]}"
 
     def token(self, subject, **claims):
         return self.issuer.token(subject, **claims)

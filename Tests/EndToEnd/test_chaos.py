@@ -11,7 +11,7 @@ async def test_nothing_is_lost_and_nobody_sees_what_is_not_theirs():
     platform = Platform()
     try:
         hub = platform.hub("chaos").start()
-        hub._environment["HUB_LISTEN"] = f"127.0.0.1:{hub.address[1]}"  # devices come back to the same address
+        hub.keep_address()
         scale = Scale.from_environment()
         chaos = Chaos(platform, hub, scale)
         await chaos.run()

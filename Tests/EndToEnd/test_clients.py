@@ -84,7 +84,7 @@ window.ready = new Promise((resolve, reject) => {
   const socket = window.socket = new WebSocket(location.origin.replace("http", "ws") + "/v1/socket", ["hub.v1.json"]);
   socket.onopen = () => resolve([socket.protocol, socket.extensions]);
   socket.onerror = reject;
-  socket.onclose = ({code, wasClean}) => window.closed = [code, wasClean];
+  socket.onclose = ({code, wasClean}) => window.ended = [code, wasClean];
   socket.onmessage = ({data}) => { for (const line of data.split("\\n")) {
     const frame = JSON.parse(line); window.raw.push(frame);
     if ("re" in frame) window.replies.get(frame.re)(frame.ok ?? frame.error);
@@ -116,7 +116,7 @@ async def test_chromium(hub):
         for frame in await page.evaluate("window.raw"):
             protocol.check(frame)
         await page.evaluate("window.socket.close(1000)")
-        await page.until("window.closed")
-        assert await page.evaluate("window.closed") == [1000, True]
+        await page.until("window.ended")
+        assert await page.evaluate("window.ended") == [1000, True]
     finally:
         await browser.close()

@@ -65,7 +65,6 @@ REFUSED = [
     ("an empty key", {"Sec_WebSocket_Key": ""}, 400),
     ("a key that is too short", {"Sec_WebSocket_Key": "c2hvcnQ="}, 400),
     ("a key that is no base64", {"Sec_WebSocket_Key": "*" * 24}, 400),
-    ("only foreign subprotocols", {"Sec_WebSocket_Protocol": "graphql-ws"}, 400),
     ("a token in the query", {"path": "/v1/socket?token=abc"}, 400),
     ("an access token in the query", {"path": "/v1/socket?x=1&access_token=abc"}, 400),
     ("a page of somewhere else", {"Origin": "https://evil.example.org"}, 403),
@@ -91,6 +90,12 @@ async def test_a_handshake_that_breaks_a_rule_is_refused(hub, change, status):
     if "token" in change.get("path", ""):
         assert "query_token" in body and "abc" not in body
     await (await Client.connect(hub.socket_url, hub.token(person()))).quiet()
+
+
+@pytest.mark.parametrize("offered", [None, "graphql-ws"], ids=["none", "a foreign one"])
+async def test_without_its_subprotocol_none_is_chosen(hub, offered):
+    status, headers, _ = await answer_to(hub, head(Sec_WebSocket_Protocol=offered))
+    assert status == 101 and "sec-websocket-protocol" not in headers
 
 
 async def test_a_version_the_hub_does_not_speak_is_told_the_one_it_does(hub):

@@ -105,21 +105,24 @@ class Persistent:
 
 
 async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
-    hub = platform.hub("killed").start()
-    hub._environment["HUB_LISTEN"] = f"127.0.0.1:{hub.address[1]}"
-    names = [person("k") for _ in range(5)]
-    devices = [Persistent(hub, name) for name in names]
-    total = 600
-    running = [asyncio.create_task(device.run(total)) for device in devices]
-    try:
-        for start in range(0, total, 100):
-            records = [event(*[f"user:{name}" for name in names], id=str(start + i)) for i in range(100)]
-            await asyncio.to_thread(platform.broker.produce, *records, key="k")
-            if start % 200 == 100:
-                await asyncio.sleep(0.2)
-                hub.kill()
-                await asyncio.to_thread(hub.start)
-        await asyncio.wait_for(asyncio.gather(*running), 90)
+    async with platform.running("killed") as hub:
+        hub.keep_address()
+        names = [person("k") for _ in range(5)]
+        devices = [Persistent(hub, name) for name in names]
+        total = 600
+        running = [asyncio.create_task(device.run(total)) for device in devices]
+        try:
+            for start in range(0, total, 100):
+                records = [event(*[f"user:{name}" for name in names], id=str(start + i)) for i in range(100)]
+                await asyncio.to_thread(platform.broker.produce, *records, key="k")
+                if start % 200 == 100:
+                    await asyncio.sleep(0.2)
+                    hub.kill()
+                    await asyncio.to_thread(hub.start)
+            await asyncio.wait_for(asyncio.gather(*running), 90)
+        finally:
+            for task in running:
+                task.cancel()
         for device in devices:
             assert device.has == [str(i) for i in range(total)]
             rows = query(
@@ -127,15 +130,10 @@ async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
                 "SELECT delivered, last_seq FROM hub.cursor JOIN hub.channel ON channel.id = channel_id WHERE name = %s AND user_id = %s",
                 f"inbox:{device.name}", device.name)
             assert rows[0][0] >= device.acked and rows[0][1] == total
-    finally:
-        for task in running:
-            task.cancel()
-        hub.stop()
 
 
 async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
-    hub = platform.hub("postgres-away").start()
-    try:
+    async with platform.running("postgres-away") as hub:
         name = person()
         client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
         platform.broker.produce(event(f"user:{name}"), key=name)
@@ -145,19 +143,21 @@ async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
             with pytest.raises(Refused) as refused:
                 await client.ask("ack", channel="inbox", seq=1, seconds=40)
             assert (refused.value.code, refused.value.temporary) == ("unavailable", True)
+            late = await Client.open(hub.socket_url)
+            with pytest.raises(Refused, match="unavailable"):
+                await late.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}], seconds=40)
             await client.quiet()
             platform.broker.produce(event(f"user:{name}"), key=name)
         finally:
             await asyncio.to_thread(platform.database.start)
         assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
         assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
-    finally:
-        hub.stop()
+        await late.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
+        assert [entry["seq"] for entry in await late.entries("inbox", 2)] == [1, 2], "the same connection may try again"
 
 
 async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
-    hub = platform.hub("broker-away").start()
-    try:
+    async with platform.running("broker-away") as hub:
         name = person()
         client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
         platform.broker.down()
@@ -168,15 +168,15 @@ async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
             platform.broker.up()
         platform.broker.produce(event(f"user:{name}"), key=name)
         assert (await client.next("entry", seconds=40))["seq"] == 1
-    finally:
-        hub.stop()
 
 
-async def test_stopping_says_goodbye(platform):
-    hub = platform.hub("goodbye").start()
-    client = await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0})
-    stopping = asyncio.create_task(asyncio.to_thread(hub.interrupt))
-    bye = await client.next("bye")
-    assert (bye["code"], bye["reason"], bye["reconnect"]) == (4200, "draining", True)
-    assert await client.closed() == 4200
-    assert await stopping == 0
+async def test_stopping_says_goodbye_and_is_quick(platform):
+    async with platform.running("goodbye") as hub:
+        client = await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0})
+        began = time.monotonic()
+        stopping = asyncio.create_task(asyncio.to_thread(hub.interrupt))
+        bye = await client.next("bye")
+        assert (bye["code"], bye["reason"], bye["reconnect"]) == (4200, "draining", True)
+        assert await client.closed() == 4200
+        assert await stopping == 0
+        assert time.monotonic() - began < 6, "nobody is left to wait for"

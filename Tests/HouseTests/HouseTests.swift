@@ -5,9 +5,12 @@ import Testing
 struct HouseTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    /// Read once for all rules.
+    private static let files = Result { try SourceFile.all(under: root) }
+
     @Test("keeps its rules", arguments: Rule.all)
     func keeps(_ rule: Rule) throws {
-        let files = try SourceFile.all(under: Self.root)
+        let files = try Self.files.get()
         #expect(files.contains { $0.isSource } && files.contains { $0.isTest }, "nothing was read")
         for violation in rule.check(files, .hub) { Issue.record("\(violation)") }
     }

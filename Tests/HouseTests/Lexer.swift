@@ -1,9 +1,9 @@
 /// Splits Swift source into code tokens and comments: enough to tell a name in code from the same letters in a string or a comment.
 /// Interpolations inside strings are code.
 struct Lexer {
-    enum Kind: Equatable { case word, symbol, comment }
+    enum Kind: Equatable, Sendable { case word, symbol, comment }
 
-    struct Token: Equatable {
+    struct Token: Equatable, Sendable {
         var kind: Kind
         var text: String
         /// Counted from 1; of a comment the line it ends on.

@@ -48,6 +48,8 @@ struct PlantedViolations {
         Plant(.unsafeStaysHome, ["Sources/JSON/A.swift": "func f(_ p: UnsafeRawPointer) {}"], ["Sources/JSON/A.swift:1"]),
         Plant(.unsafeStaysHome, ["Tests/HubTests/A.swift": "nonisolated(unsafe) var a = 1"], ["Tests/HubTests/A.swift:1"]),
 
+        Plant(.unsafeStaysHome, ["Tests/Fuzz/fuzz/Entry.swift": "func f(_ p: UnsafePointer<UInt8>) {}"]),
+
         Plant(.pureTargetsTakeTheirTime, ["Sources/Hub/A.swift": "let now = ContinuousClock().now"]),
         Plant(.pureTargetsTakeTheirTime, ["Sources/Messaging/A.swift": "let now = ContinuousClock().now"], ["Sources/Messaging/A.swift:1"]),
         Plant(.pureTargetsTakeTheirTime, ["Sources/HTTP/A.swift": "\nlet a = b.randomElement()"], ["Sources/HTTP/A.swift:2"]),
@@ -63,12 +65,26 @@ struct PlantedViolations {
             .everyFileIsUsed, ["Sources/JSON/A.swift": "struct A {}", "Tests/JSONTests/B.swift": "let b = A()"], ["Sources/JSON/A.swift:1"]),
         Plant(.everyFileIsUsed, ["Sources/JSON/A.swift": "// nothing yet"], ["Sources/JSON/A.swift:1"]),
 
+        Plant(
+            .everySettingIsRead,
+            [
+                "Sources/Hub/Configuration/Configuration.swift": "public var a = 1\npublic var b: Int { 2 }",
+                "Sources/Hub/Server.swift": "f(configuration.a)",
+            ]),
+        Plant(
+            .everySettingIsRead,
+            [
+                "Sources/Hub/Configuration/Configuration.swift": "public var a: Int?\npublic var b = 2",
+                "Sources/Hub/Configuration/SettingsTable.swift": "Setting(a)", "Sources/Hub/Server.swift": "f(configuration.b) // a",
+            ], ["Sources/Hub/Configuration/Configuration.swift:1"]),
+
         Plant(.filesAreShort, ["Sources/JSON/A.swift": String(repeating: "\n", count: House.longestFileLines)]),
         Plant(
             .filesAreShort, ["Sources/CLinux/a.c": String(repeating: "\n", count: House.longestFileLines + 1)], ["Sources/CLinux/a.c:451"]),
 
         Plant(.namesSaySomething, ["Sources/JSON/Base64URL.swift": "struct Base64URL {}\nlet a = InfoManager()"]),
         Plant(.namesSaySomething, ["Sources/JSON/A.swift": "struct A {\n  enum KeyManager {}\n}"], ["Sources/JSON/A.swift:2"]),
+        Plant(.namesSaySomething, ["Tests/WSProtocolTests/A.swift": "struct BaseFramingTests {}"]),
         Plant(.namesSaySomething, ["Sources/JSON/StringUtils.swift": ""], ["Sources/JSON/StringUtils.swift:1"]),
 
         Plant(
@@ -90,6 +106,8 @@ struct PlantedViolations {
         Plant(.nothingIsLeftForLater, ["Sources/CLinux/a.c": "\n/* TO" + "DO */"], ["Sources/CLinux/a.c:2"]),
 
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "wait(for: condition) // no sleep"]),
+        Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady {\n  f { g() }\n  usleep(1)\n}"]),
+        Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady { f() }\nusleep(1)"], ["Tests/HubTests/A.swift:2"]),
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "try await Task.sleep(for: .seconds(1))"], ["Tests/HubTests/A.swift:1"]),
 
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test func disabled() {}"]),

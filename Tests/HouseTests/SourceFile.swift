@@ -1,7 +1,7 @@
 import Foundation
 
 /// One file of the repository, read once, with what the rules ask of it.
-struct SourceFile {
+struct SourceFile: Sendable {
     /// From the root of the repository: `Sources/Auth/KeySet.swift`.
     let path: String
     let lines: [Substring]

@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import Messaging
 import Postgres
@@ -28,8 +27,8 @@ final class StoreBench: Sendable {
     deinit { store.stop() }
 
     /// Waits until the database answers. Until then the store says `.unavailable`.
-    func ready() async throws -> StoreBench {
-        while store.state != .up { try await Task.sleep(for: .milliseconds(2)) }
+    func ready() -> StoreBench {
+        until { store.state == .up }
         return self
     }
 
@@ -79,7 +78,8 @@ final class AskingDesk: StoreClient {
         return await withCheckedContinuation { done in
             let group = state.withLock { desk in
                 desk.nextGroup += 1
-                desk.groups[desk.nextGroup] = Group(replies: Array(repeating: nil, count: requests.count), missing: requests.count, done: done)
+                desk.groups[desk.nextGroup] = Group(
+                    replies: Array(repeating: nil, count: requests.count), missing: requests.count, done: done)
                 return desk.nextGroup
             }
             let orders = requests.enumerated().map { index, request in

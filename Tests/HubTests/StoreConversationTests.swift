@@ -6,8 +6,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct StoreConversationTests {
     @Test func bothSidesAtOnceOpenTheSameConversation() async throws {
-        let first = try await StoreBench().ready()
-        let second = try await StoreBench(first.address).ready()
+        let first = try StoreBench().ready()
+        let second = try StoreBench(first.address).ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let replies = await withTaskGroup(of: [StoreReply].self) { group in
             for bench in [first, second] {
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func aContextMakesAnotherConversation() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let contexts = [nil, "review:1", "review:2", "", "review:1"]
         let channels = await bench.ask(contexts.map { .open(ann, with: bob, context: $0) }).map { $0.opened?.channel }
@@ -41,21 +41,22 @@ import Testing
     }
 
     @Test func namesThatOnlyLookTheSameAreDifferentPeople() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try user("ann")
         let (composed, decomposed) = (try user("jose\u{301}"), try user("jos\u{e9}"))
         let replies = await bench.ask([.open(ann, with: composed, context: nil), .open(ann, with: decomposed, context: nil)])
         #expect(replies[0].opened?.channel != replies[1].opened?.channel)
         _ = await bench.ask(.ingest([draft(.inbox(composed), "1"), draft(.inbox(decomposed), "1")], []))
         let moves = await bench.ask([
-            .move(composed, .inbox(composed), .delivered(Seq(1)), session: "s"), .move(decomposed, .inbox(decomposed), .seen(Seq(1)), session: "s"),
+            .move(composed, .inbox(composed), .delivered(Seq(1)), session: "s"),
+            .move(decomposed, .inbox(decomposed), .seen(Seq(1)), session: "s"),
         ])
         #expect(moves.map { $0.moved?.cursor.seen } == [.zero, Seq(1)])
         #expect(try bench.cell("select count(*) from hub.cursor") == "2")
     }
 
     @Test func onlyMembersWriteAndLook() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil)).opened).channel
         let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
@@ -84,7 +85,7 @@ import Testing
     }
 
     @Test func broadcastsAreForTheEntitledAndTheMembers() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try user("ann")
         let (review, activity) = (Channel.broadcast("category:reviewers"), Channel.broadcast("activity:7"))
         _ = await bench.ask(.ingest([draft(review, "1"), draft(activity, "1"), draft(activity, "2", priority: .high)], []))
@@ -92,12 +93,13 @@ import Testing
         #expect(await bench.ask(.state(ann, review, entitled: true)).state?.head == Seq(1))
         #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: true)).state?.head == .zero)
         #expect(await bench.ask(.state(ann, .broadcast("category:none"), entitled: false)) == .failed(.forbidden))
-        _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'")
+        _ = try bench.query(
+            "insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'")
         #expect(await bench.ask(.state(ann, activity, entitled: false)).state?.counters == Counters(unread: 2, unseen: 2, urgent: 1))
     }
 
     @Test func aSnapshotHasAllThatIsTheirsAndNothingElse() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let people = try (0..<300).map { try user("user \($0)") }
         _ = await bench.ask(.ingest(people.map { draft(.inbox($0), "welcome") } + [draft(.broadcast("system"), "1")], []))
         // Everybody talks with the next one.
@@ -117,7 +119,7 @@ import Testing
     }
 
     @Test func aBroadcastByRightAndByMembershipIsListedOnce() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         _ = await bench.ask(.ingest([draft(.broadcast("system"), "1")], []))
         _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel")
         let states = await bench.ask(.snapshot(try user("ann"), broadcasts: ["system"])).snapshot

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct StoreEntryTests {
     @Test func anEntryComesBackAsItWasGiven() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("änn 🙂")
         let full = EntryDraft(
             channel: ann, source: "https://platform/reviews", id: "e-1", kind: .system, eventType: "review.requested", priority: .critical,
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func theSameKeyIsStoredOnceWithinABatchAndAcross() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         let bob = try inbox("bob")
         let replies = await bench.ask([
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func positionsAreKeptButSkipNothing() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest([draft(ann, "a")], [IngestPosition(topic: "t", partition: 0, offset: 900)]))
         // The topic was made anew: offsets start again, and so do its records.
@@ -67,12 +67,14 @@ import Testing
         draft(.broadcast("system"), "p", content: #""title":"\\\u0000""#),
         draft(.broadcast("system"), "p", content: #""title":"#),
         draft(.broadcast("system"), "p", content: #""a":1},{"b":2"#),
-        draft(.broadcast("system"), "p", content: #""deep":"# + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)),
+        draft(
+            .broadcast("system"), "p",
+            content: #""deep":"# + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)),
         draft(.broadcast("system"), String(repeating: "x", count: 1_025)),
         draft(.broadcast("system"), "p", source: String(repeating: "é", count: 600)),
     ])
     func poisonIsFoundAndTheRestIsStored(poison: EntryDraft) async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         var orders = (0..<20).map { StoreRequest.ingest([draft(ann, "\($0)")], []) }
         orders.insert(.ingest([draft(ann, "with the poison"), poison], []), at: 13)
@@ -93,16 +95,17 @@ import Testing
     }
 
     @Test func anEscapedBackslashBeforeUIsNotNul() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         #expect(await bench.ask(.ingest([draft(.broadcast("system"), "1", content: #""title":"\\u0000""#)], [])).seqs == [1])
     }
 
     @Test func anOrderForAConversationThatDoesNotExistIsRefusedAsAWhole() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
         let replies = await bench.ask([
-            .ingest([draft(ann, "1")], []), .ingest([draft(ann, "2"), draft(nowhere, "3"), draft(ann, "4")], []), .ingest([draft(ann, "2")], []),
+            .ingest([draft(ann, "1")], []), .ingest([draft(ann, "2"), draft(nowhere, "3"), draft(ann, "4")], []),
+            .ingest([draft(ann, "2")], []),
         ])
         #expect(replies[0].seqs == [1])
         #expect(replies[1] == .failed(.refused("there is no such conversation")))
@@ -113,8 +116,8 @@ import Testing
     }
 
     @Test func twoStoresWriteOneGaplessSequence() async throws {
-        let first = try await StoreBench().ready()
-        let second = try await StoreBench(first.address).ready()
+        let first = try StoreBench().ready()
+        let second = try StoreBench(first.address).ready()
         let channels = try (0..<5).map { try inbox("user \($0)") }
         await withTaskGroup(of: Void.self) { group in
             for (writer, bench) in [first, second].enumerated() {
@@ -143,7 +146,7 @@ import Testing
     }
 
     @Test func aFullStoreTakesNothing() async throws {
-        let bench = try await StoreBench(nil) { $0.capacity = 3 }.ready()
+        let bench = try StoreBench(nil) { $0.capacity = 3 }.ready()
         let ann = try inbox("ann")
         let four = (0..<4).map { StoreOrder(request: .ingest([draft(ann, "\($0)")], []), client: bench.desk, token: 0) }
         #expect(!bench.store.submit(four))
@@ -152,16 +155,20 @@ import Testing
     }
 
     @Test func pagesEndWhereTheyShould() async throws {
-        let bench = try await StoreBench().ready()
+        let bench = try StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest((1...7).map { draft(ann, "\($0)") }, []))
         let cases: [(after: UInt64?, before: UInt64?, limit: Int, seqs: [UInt64], more: Bool)] = [
-            (0, nil, 7, [1, 2, 3, 4, 5, 6, 7], false), (0, nil, 6, [1, 2, 3, 4, 5, 6], true), (6, nil, 5, [7], false), (7, nil, 5, [], false),
-            (99, nil, 5, [], false), (.max, nil, 5, [], false), (nil, nil, 3, [5, 6, 7], true), (nil, nil, 7, [1, 2, 3, 4, 5, 6, 7], false),
-            (nil, 4, 3, [1, 2, 3], false), (nil, 4, 2, [2, 3], true), (nil, 1, 2, [], false), (nil, 0, 2, [], false), (nil, .max, 1, [7], true),
+            (0, nil, 7, [1, 2, 3, 4, 5, 6, 7], false), (0, nil, 6, [1, 2, 3, 4, 5, 6], true), (6, nil, 5, [7], false),
+            (7, nil, 5, [], false),
+            (99, nil, 5, [], false), (.max, nil, 5, [], false), (nil, nil, 3, [5, 6, 7], true),
+            (nil, nil, 7, [1, 2, 3, 4, 5, 6, 7], false),
+            (nil, 4, 3, [1, 2, 3], false), (nil, 4, 2, [2, 3], true), (nil, 1, 2, [], false), (nil, 0, 2, [], false),
+            (nil, .max, 1, [7], true),
             (3, nil, 0, [], true), (nil, nil, 0, [], true), (nil, nil, -1, [], true), (0, nil, .max, [1, 2, 3, 4, 5, 6, 7], false),
         ]
-        let replies = await bench.ask(cases.map { .page(ann, after: $0.after.map { Seq($0) }, before: $0.before.map { Seq($0) }, limit: $0.limit) })
+        let replies = await bench.ask(
+            cases.map { .page(ann, after: $0.after.map { Seq($0) }, before: $0.before.map { Seq($0) }, limit: $0.limit) })
         for (expected, reply) in zip(cases, replies) {
             let page = try #require(reply.page)
             #expect(page.entries.map(\.seq.rawValue) == expected.seqs, "\(expected)")

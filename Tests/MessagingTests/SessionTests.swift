@@ -28,9 +28,12 @@ struct SessionTests {
         if case .refuse(let code, _) = action { code } else { nil }
     }
 
-    @Test("before connect nothing else is obeyed", arguments: [
-        ClientCommand.Body.ping, .ack(channel: "inbox", seq: Seq(1)), .subscribe(SubscriptionRequest(channel: "inbox")), .refresh(token: "t"),
-    ])
+    @Test(
+        "before connect nothing else is obeyed",
+        arguments: [
+            ClientCommand.Body.ping, .ack(channel: "inbox", seq: Seq(1)), .subscribe(SubscriptionRequest(channel: "inbox")),
+            .refresh(token: "t"),
+        ])
     func connectFirst(body: ClientCommand.Body) {
         var session = Session(id: "s1")
         #expect(code(receive(&session, body)) == .notConnected)
@@ -62,11 +65,13 @@ struct SessionTests {
         #expect(code(receive(&session, .ack(channel: "room:1", seq: Seq(1)))) == .unknownChannel)
     }
 
-    @Test("marks obey the same bound in each of their forms", arguments: [
-        (ClientCommand.Body.markSeen(channel: "inbox", upTo: Seq(11)), ErrorCode.notSent),
-        (.markRead(channel: "inbox", .upTo(Seq(11))), .notSent), (.markRead(channel: "inbox", .set([Seq(2), Seq(11)])), .notSent),
-        (.markUnread(channel: "inbox", [Seq(11)]), .notSent), (.markRead(channel: "broadcast:system", .all), .notSubscribed),
-    ])
+    @Test(
+        "marks obey the same bound in each of their forms",
+        arguments: [
+            (ClientCommand.Body.markSeen(channel: "inbox", upTo: Seq(11)), ErrorCode.notSent),
+            (.markRead(channel: "inbox", .upTo(Seq(11))), .notSent), (.markRead(channel: "inbox", .set([Seq(2), Seq(11)])), .notSent),
+            (.markUnread(channel: "inbox", [Seq(11)]), .notSent), (.markRead(channel: "broadcast:system", .all), .notSubscribed),
+        ])
     func marks(body: ClientCommand.Body, expected: ErrorCode) {
         var session = opened(following: ["inbox"])
         #expect(code(receive(&session, body)) == expected)
@@ -124,10 +129,12 @@ struct SessionTests {
         #expect(receive(&session, .subscribe(SubscriptionRequest(channel: "inbox", since: Seq(2)))) == .restate(0, rewind: Seq(2)))
     }
 
-    @Test("broadcasts one is entitled to by token", arguments: [
-        ("system", true), ("institution:lyon", true), ("institution:paris", false), ("category:reviewer", true),
-        ("category:teacher", false), ("activity:7", true), ("activity:8", false),
-    ])
+    @Test(
+        "broadcasts one is entitled to by token",
+        arguments: [
+            ("system", true), ("institution:lyon", true), ("institution:paris", false), ("category:reviewer", true),
+            ("category:teacher", false), ("activity:7", true), ("activity:8", false),
+        ])
     func entitlement(name: String, expected: Bool) {
         let identity = Self.identity(roles: ["reviewer"], channels: ["activity:7", "institution:paris"])
         #expect(identity.isEntitled(to: .broadcast(name)) == expected)

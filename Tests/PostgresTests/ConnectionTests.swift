@@ -16,7 +16,8 @@ import Testing
         try connection.run("select count(*), min(n)::int8 from t")
         try connection.commit()
         let answers = try connection.exchange()
-        #expect(answers.map(\.name) == ["rows", "committed", "rows", "22012", "skipped", "committed", "rows", "committed", "rows", "committed"])
+        #expect(
+            answers.map(\.name) == ["rows", "committed", "rows", "22012", "skipped", "committed", "rows", "committed", "rows", "committed"])
         guard case .rows(let rows) = answers[8] else { return }
         #expect(rows.int64(0, 0) == 1)
         #expect(rows.int64(0, 1) == 4)

@@ -33,7 +33,7 @@ int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
 /// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
 int clinux_connect(const char *host, uint16_t port, int timeout_ms);
 int clinux_local_port(int fd);
-int clinux_set_nodelay(int fd);
+int clinux_is_nodelay(int fd);
 int clinux_set_send_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);
 int64_t clinux_receive(int fd, uint8_t *buffer, size_t count);
@@ -44,6 +44,12 @@ int clinux_set_reset_on_close(int fd);
 int clinux_close(int fd);
 /// poll(2) of one descriptor; answers the readiness.
 int clinux_poll(int fd, uint32_t readiness, int timeout_ms);
+
+struct clinux_mutex;
+struct clinux_mutex *clinux_mutex_make(void);
+void clinux_mutex_free(struct clinux_mutex *mutex);
+void clinux_mutex_lock(struct clinux_mutex *mutex);
+void clinux_mutex_unlock(struct clinux_mutex *mutex);
 
 int64_t clinux_monotonic_ns(void);
 int64_t clinux_realtime_ms(void);

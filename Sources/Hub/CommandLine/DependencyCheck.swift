@@ -1,7 +1,6 @@
 internal import Auth
 internal import Curl
 internal import Kafka
-internal import Linux
 
 /// `hub check`: tries what the hub depends on, one after the other, and says what it found.
 public struct DependencyCheck: Sendable {
@@ -50,26 +49,12 @@ public struct DependencyCheck: Sendable {
 
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
-        do {
-            let isAddress = source.hasPrefix("http://") || source.hasPrefix("https://")
-            let document = isAddress ? try Self.fetch(source) : try Files.read(source, limit: 1 << 20)
-            let keys = try KeySet.parse(jwks: document, acceptsSecrets: !isAddress)
+        switch KeyReader(KeyLocation(source), limits: FetchLimits()).read() {
+        case .keys(let keys, _):
             let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
             return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
-        } catch {
-            return bad("keys: \(source): \(error)")
+        case .failed(let failure): return bad("keys: \(source): \(failure)")
         }
-    }
-
-    private struct UnexpectedStatus: Error, CustomStringConvertible {
-        let status: Int
-        var description: String { "answered with HTTP status \(status)" }
-    }
-
-    private static func fetch(_ address: String) throws -> [UInt8] {
-        let answer = try HTTPClient().fetch(address)
-        guard answer.status == 200 else { throw UnexpectedStatus(status: answer.status) }
-        return answer.body
     }
 
     private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }

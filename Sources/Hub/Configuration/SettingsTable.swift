@@ -41,7 +41,8 @@ extension Setting {
             "Channels one session may follow; bounds its memory and its share of every fan-out. Exceeded: error limit_exceeded."),
         Setting(
             "limits.in-flight", \.limits.inFlight, .count(1...65_536),
-            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: error overloaded."),
+            "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: its socket is not read until half are answered."
+        ),
         Setting(
             "limits.set-size", \.limits.setSize, .count(1...100_000),
             "Entries one mark-read or mark-unread may name. Exceeded: error limit_exceeded."),
@@ -76,7 +77,8 @@ extension Setting {
             "Unsent bytes under which pushing begins again."),
         Setting(
             "outbound.backlog-bytes", \.outbound.backlogBytes, .size(64 << 10...1 << 30),
-            "Most unsent bytes of one socket. Exceeded: close code 4101, slow consumer; nothing is lost, it resumes where it acknowledged."),
+            "Most unsent bytes of one socket. Exceeded: the connection is dropped, for no close frame could get through; nothing is lost, it resumes where it acknowledged."
+        ),
     ]
 
     static let websocket: [Setting] = [
@@ -105,7 +107,7 @@ extension Setting {
     static let auth: [Setting] = [
         Setting(
             "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS",
-            "The keys tokens are checked with, as a JWK Set. A file is read again when it changes, an address fetched again when a token names an unknown key."
+            "The keys tokens are checked with: a JWK Set, or PEM public keys in a file. A file is read again when it changes, an address fetched again when a token names an unknown key."
         ),
         Setting(
             "auth.issuer", \.auth.issuer, .optionalText("the exact iss claim"), variable: "HUB_ISSUER",
@@ -184,6 +186,7 @@ extension Setting {
             "Longest a statement may run. Exceeded: its transaction is undone and tried again."),
         Setting(
             "database.waiting-orders", \.database.waitingOrders, .count(1...10_000_000),
-            "Commands and batches that may wait for the database. Exceeded: error overloaded for commands, paused partitions for Kafka."),
+            "Commands and batches that may wait for the database. Exceeded: error unavailable (temporary) for commands, paused partitions for Kafka."
+        ),
     ]
 }

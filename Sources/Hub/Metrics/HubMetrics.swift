@@ -5,6 +5,7 @@ import Synchronization
 final class HubMetrics: Sendable {
     let serving = ServingMetrics()
     let intake = IntakeMetrics()
+    let keys = KeyMetrics()
     private let store: StoreStatistics
     private let health: Health
 
@@ -20,12 +21,22 @@ final class HubMetrics: Sendable {
         }
         let times = Machine.processorTimes
         text.sample("process_cpu_user_microseconds_total", "Processor time in user mode.", .counter, times.user.wholeNanoseconds / 1_000)
-        text.sample("process_cpu_system_microseconds_total", "Processor time in the kernel.", .counter, times.system.wholeNanoseconds / 1_000)
+        text.sample(
+            "process_cpu_system_microseconds_total", "Processor time in the kernel.", .counter, times.system.wholeNanoseconds / 1_000)
         text.sample("process_resident_memory_bytes", "Resident memory.", .gauge, Int64(Machine.residentBytes))
         write(serving, into: &text)
         write(store, into: &text)
         write(intake, into: &text)
+        write(keys, into: &text)
         return text.text
+    }
+
+    private func write(_ keys: KeyMetrics, into text: inout MetricsText) {
+        text.sample("hub_keys", "Keys that tokens are verified with.", .gauge, keys.keys.value)
+        text.counter("hub_key_fetches_total", "Times the keys were looked for at their source.", keys.fetches)
+        text.counters("hub_key_fetch_failures_total", "Of these, failed, by reason.", "reason", keys.failures)
+        text.counter("hub_key_questions_total", "Tokens that named an unknown key.", keys.questions)
+        text.counter("hub_key_questions_dropped_total", "Of these, not asked for: too many were waiting.", keys.questionsDropped)
     }
 
     private func write(_ serving: ServingMetrics, into text: inout MetricsText) {
@@ -79,7 +90,8 @@ final class HubMetrics: Sendable {
         text.counter("hub_intake_duplicates_total", "Entries of records that were delivered again.", intake.duplicates)
         text.counters("hub_intake_discards_total", "Records that make no entry, by reason.", "reason", intake.discards)
         text.counters("hub_dead_letters_total", "Records put aside, by reason.", "reason", intake.deadLetters)
-        text.counters("hub_dead_letter_failures_total", "Dead letters that could not be written, by reason.", "reason", intake.deadLetterFailures)
+        text.counters(
+            "hub_dead_letter_failures_total", "Dead letters that could not be written, by reason.", "reason", intake.deadLetterFailures)
         text.counters("hub_intake_retries_total", "Batches tried again, by reason.", "reason", intake.retries)
         text.sample("hub_intake_paused", "1 while nothing is read.", .gauge, intake.paused.value)
         text.counters("hub_kafka_rebalances_total", "Changes of the assignment.", "kind", intake.rebalances)
@@ -87,7 +99,9 @@ final class HubMetrics: Sendable {
         text.sample("hub_kafka_lag_records", "Records in the broker not stored yet.", .gauge, intake.lag.value)
         text.counter("hub_kafka_commits_total", "Offset commits.", intake.commits)
         text.counters("hub_kafka_commit_failures_total", "Offset commits that failed, by error.", "error", intake.commitFailures)
-        text.sample("hub_kafka_brokers_up", "1 when a broker can be reached, 0 when none can, -1 before either is known.", .gauge, intake.brokersUp.value)
+        text.sample(
+            "hub_kafka_brokers_up", "1 when a broker can be reached, 0 when none can, -1 before either is known.", .gauge,
+            intake.brokersUp.value)
         text.counters("hub_kafka_client_errors_total", "Errors of the Kafka client.", "error", intake.clientErrors)
         text.counter("hub_kafka_client_restarts_total", "Times the client was made anew.", intake.clientRestarts)
     }

@@ -90,4 +90,3 @@ extension TokenPolicy {
                 roles: auth.rolesClaims.map { ClaimPath($0) }, channels: ClaimPath(auth.channelsClaim)))
     }
 }
-

@@ -55,9 +55,9 @@ public final class Server {
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
         do throws(SystemError) {
-            var rules = JWKSSource.Settings()
-            rules.refreshInterval = configuration.auth.refetchAfter
-            keys = try KeyFeed(KeyLocation(configuration.auth.jwks ?? ""), settings: rules, log: log) { keys in
+            let place = KeyLocation(configuration.auth.jwks ?? "")
+            let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
+            keys = try KeyFeed(place, settings: rules, metrics: metrics.keys, log: log) { keys in
                 hasKeys.set(!keys.isEmpty)
                 for inbox in inboxes { inbox.replace(keys: keys) }
             }

@@ -1,5 +1,5 @@
-import Reactor
 import Messaging
+import Reactor
 
 /// Tells sessions their counters, coalesced: soon after something of their own, and at most about once a second
 /// after a broadcast, whose ten thousand listeners would otherwise get two frames for each entry.

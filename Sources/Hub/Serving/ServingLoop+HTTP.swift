@@ -1,5 +1,5 @@
-import Linux
 import HTTP
+import Linux
 import Reactor
 import WSProtocol
 
@@ -82,7 +82,8 @@ extension ServingLoop {
             endpoint.exchange = nil
             endpoint.stage = .socket
             endpoint.format = FrameFormat.of(agreement.deflate)
-            endpoint.socket = WebSocketConnection(role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
+            endpoint.socket = WebSocketConnection(
+                role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
             endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
             application.opened(endpoint, request, agreement)
             arm(endpoint)

@@ -118,19 +118,19 @@ final class ServingLoop: ConnectionDriver {
                 endpoint.dwellUntil = nil
             } else if now >= until {
                 metrics.dwellTimeouts.add()
-                close(endpoint.id, .connectTimeout)
+                application.end(endpoint.id, .connectTimeout)
                 return false
             }
         }
         if let expiresAt = endpoint.expiresAt, now >= expiresAt {
             endpoint.expiresAt = nil
-            application.expired(endpoint.id)
+            application.end(endpoint.id, .tokenExpired)
             return endpoint.stage == .socket
         }
         let silence = now - endpoint.heardAt
         if silence >= limits.pingInterval + limits.pongTimeout, endpoint.isPongDue {
             metrics.pongTimeouts.add()
-            close(endpoint.id, .noPong)
+            application.end(endpoint.id, .noPong)
             return false
         }
         if silence >= limits.pingInterval, !endpoint.isPongDue {

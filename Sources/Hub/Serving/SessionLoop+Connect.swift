@@ -159,12 +159,22 @@ extension SessionLoop {
     /// Subscribing again is a question for the state; with an earlier position the entries come again.
     func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, id: UInt64?) {
         guard let identity = live.session.identity else { return }
+        let channel = live.session.subscriptions[index].channel
+        order(.state(identity.user, channel, entitled: true), live, id, .restate(channel, rewind: rewind))
+    }
+
+    func restated(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ rewind: Seq?) {
+        guard let index = live.session.subscription(to: state.channel) else { return }
         let subscription = live.session.subscriptions[index]
-        if let rewind, let subscriber = fanOut.subscriber(subscription), subscriber.phase != .opening, rewind < subscriber.position {
-            _ = fanOut.update(subscription) { $0.rewind(to: rewind) }
-            orderPage(live, subscription)
+        let position = fanOut.subscriber(subscription)?.position
+        let isRewound = fanOut.update(subscription) { subscriber -> Bool in
+            guard let rewind, subscriber.phase != .opening, rewind < subscriber.position else { return false }
+            subscriber.rewind(to: rewind)
+            return true
         }
-        order(.state(identity.user, subscription.channel, entitled: true), live, id, .restate(subscription.channel))
+        let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
+        reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+        if isRewound == true { orderPage(live, subscription) }
     }
 
     func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
@@ -174,7 +184,9 @@ extension SessionLoop {
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
             return
         }
-        reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1) }
+        reply(live, id) {
+            ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
+        }
         begin(live, live.session.subscriptions[index], state, since)
     }
 

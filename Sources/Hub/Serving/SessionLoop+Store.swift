@@ -20,11 +20,9 @@ extension SessionLoop {
                 return fail(live, id, outcome.reply, channel)
             }
             subscribed(live, id, state, since)
-        case .restate(let channel):
+        case .restate(let channel, let rewind):
             guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply, channel) }
-            let position = live.session.subscription(to: channel).flatMap { fanOut.subscriber(live.session.subscriptions[$0])?.position }
-            let place = ChannelPlace(state, isSubscribed: position != nil, since: position)
-            reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+            restated(live, id, state, rewind)
         case .replay(let channel): completePage(live, channel, outcome.reply)
         case .recount(let channel):
             guard case .state(let state) = outcome.reply else { return }

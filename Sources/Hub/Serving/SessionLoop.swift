@@ -14,7 +14,7 @@ final class SessionLoop {
         enum Step {
             case connect([SubscriptionRequest])
             case subscribe(Channel, since: Seq?)
-            case restate(Channel)
+            case restate(Channel, rewind: Seq?)
             case replay(Channel)
             /// Counters only: an event overtook newer entries.
             case recount(Channel)
@@ -106,6 +106,7 @@ final class SessionLoop {
         for subscription in live.session.subscriptions { fanOut.leave(subscription) }
         if let identity = live.session.identity { users.remove(key, of: identity.user) }
         metrics.sessionsClosed.add()
+        inbox.report(sessions: sessions.count)
     }
 
     /// The connection has room again: sessions that fell behind read on.

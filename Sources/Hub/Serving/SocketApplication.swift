@@ -1,4 +1,5 @@
 import HTTP
+import Messaging
 import Reactor
 import WSProtocol
 
@@ -18,8 +19,8 @@ protocol SocketApplication: AnyObject {
     func drained(_ id: ConnectionID)
     func closed(_ id: ConnectionID)
     func isIntroduced(_ id: ConnectionID) -> Bool
-    /// The token ran out.
-    func expired(_ id: ConnectionID)
+    /// Time is up for the connection; the application says goodbye in its own way and closes it.
+    func end(_ id: ConnectionID, _ code: CloseCode)
 }
 
 /// Sends every message back, in the kind it came.
@@ -45,7 +46,7 @@ final class EchoApplication: SocketApplication {
     func drained(_ id: ConnectionID) { serving.resumeReading(id) }
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { true }
-    func expired(_ id: ConnectionID) {}
+    func end(_ id: ConnectionID, _ code: CloseCode) { serving.close(id, code) }
 }
 
 /// Stands in until the real application is set, right after the loop is made.
@@ -59,5 +60,5 @@ final class NoApplication: SocketApplication {
     func drained(_ id: ConnectionID) {}
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { false }
-    func expired(_ id: ConnectionID) {}
+    func end(_ id: ConnectionID, _ code: CloseCode) {}
 }

@@ -36,7 +36,8 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {
         sessions.open(
-            endpoint.id.key, format: endpoint.format, handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
+            endpoint.id.key, format: endpoint.format,
+            handshakeToken: agreement.bearer ?? Self.bearer(request.headers.first("authorization")))
     }
 
     /// RFC 6750 §2.1
@@ -53,7 +54,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     func drained(_ id: ConnectionID) { sessions.drained(id.key) }
     func closed(_ id: ConnectionID) { sessions.close(id.key) }
     func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
-    func expired(_ id: ConnectionID) { close(id.key, .tokenExpired) }
+    func end(_ id: ConnectionID, _ code: CloseCode) { close(id.key, code) }
 
     // MARK: SessionOutlet
 

@@ -48,7 +48,9 @@ struct ConversationBatch: Batch {
         guard rows.count == 4, rows[3].count == orders.count else { return nil }
         var made: Set<Pair> = []
         for row in 0..<rows[0].count {
-            guard let first = rows[0].text(row, 0), let second = rows[0].text(row, 1), let context = rows[0].text(row, 2) else { return nil }
+            guard let first = rows[0].text(row, 0), let second = rows[0].text(row, 1), let context = rows[0].text(row, 2) else {
+                return nil
+            }
             made.insert(Pair(first, second, context))
         }
         var outcome = BatchOutcome(replies: [])

@@ -20,14 +20,7 @@ protocol LaneOwner: AnyObject {
 ///
 /// Invariant: an accepted order is in exactly one of `queues`, `again` and `flight`, until it is handed to the owner.
 /// Lives on the store's thread.
-final class Lane {
-    private enum Link {
-        case down
-        case connecting(Connection, WatchID)
-        case preparing(Connection, WatchID)
-        case ready(Connection, WatchID)
-    }
-
+final class Lane: LinkUser {
     private struct Flight {
         let work: Work?
         let orders: [PendingOrder]
@@ -47,14 +40,9 @@ final class Lane {
     private let log: Logger
     private unowned let owner: any LaneOwner
 
-    private var link = Link.down
+    private let link: Link
     private var isClosed = false
-    /// Answers to the session's settings.
-    private var settings: [Rows] = []
-    private var connectDeadline: TimerID?
-    private var retry: TimerID?
     private var backoff: Backoff
-    private var isWriting = false
     private var flight: Flight?
     /// No transaction before this timer: the server is short of something.
     private var pause: TimerID?
@@ -82,11 +70,13 @@ final class Lane {
         self.owner = owner
         backoff = Backoff(longest: configuration.longestBackoff)
         queues = works.map { _ in OrderQueue() }
+        link = Link(
+            name, statements: Statement.allCases.filter { statement in works.contains { statement.serves($0) } }, loop: loop,
+            configuration: configuration, statistics: statistics, log: log, random: { [unowned owner] in owner.random() })
+        link.user = self
     }
 
-    var isReady: Bool {
-        if case .ready = link { true } else { false }
-    }
+    var isReady: Bool { link.isUp }
 
     // MARK: Orders
 
@@ -112,11 +102,11 @@ final class Lane {
 
     /// Starts the next transaction if none is under way.
     func go() {
-        guard case .ready(let connection, _) = link, flight == nil, pause == nil else { return }
+        guard link.isUp, flight == nil, pause == nil else { return }
         if !unannounced.isEmpty {
-            depart(nil, [], RecallBatch(drafts: unannounced), connection)
+            depart(nil, [], RecallBatch(drafts: unannounced))
         } else if let (work, orders) = again.popLast() {
-            depart(work, orders, work.batch(of: orders), connection)
+            depart(work, orders, work.batch(of: orders))
         } else {
             for step in 0..<works.count {
                 let index = (turn + step) % works.count
@@ -124,25 +114,19 @@ final class Lane {
                 turn = index + 1
                 let work = works[index]
                 let orders = queues[index].takeBatch(of: work)
-                return depart(work, orders, work.batch(of: orders), connection)
+                return depart(work, orders, work.batch(of: orders))
             }
         }
     }
 
-    private func depart(_ work: Work?, _ orders: [PendingOrder], _ batch: any Batch, _ connection: Connection) {
+    private func depart(_ work: Work?, _ orders: [PendingOrder], _ batch: any Batch) {
         let statements = batch.statements
         let deadline = loop.after(configuration.answerDeadline) { [unowned self] in
-            lost(PostgresError(message: "no answer for \(configuration.answerDeadline)", lost: true))
+            link.give(up: PostgresError(message: "no answer for \(configuration.answerDeadline)", lost: true))
         }
         flight = Flight(
             work: work, orders: orders, batch: batch, statements: statements.count, departed: .now, deadline: deadline)
-        do {
-            for (statement, parameters) in statements { try connection.execute(statement.rawValue, parameters) }
-            try connection.commit()
-            try flush(connection)
-        } catch {
-            lost(error)
-        }
+        link.send(statements)
     }
 
     private func arrived(_ flight: Flight) {
@@ -217,7 +201,7 @@ final class Lane {
         case .schema, .readOnly:
             if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
             if error.meaning == .schema { owner.schemaIsMissing() }
-            lost(error)
+            link.give(up: error)
         }
     }
 
@@ -260,137 +244,28 @@ final class Lane {
 
     // MARK: The connection
 
-    func connect() {
-        guard case .down = link, !isClosed else { return }
-        retry = nil
-        do {
-            let connection = try Connection(configuration.address, applicationName: "hub \(name)")
-            connectDeadline = loop.after(configuration.connectDeadline) { [unowned self] in
-                lost(PostgresError(message: "not connected after \(configuration.connectDeadline)", lost: true))
-            }
-            link = .connecting(connection, try watch(connection, .writable))
-        } catch let error as PostgresError {
-            lost(error)
-        } catch {
-            lost(PostgresError(message: "\(error)", lost: true))
-        }
-    }
+    func connect() { link.connect() }
 
-    private func watch(_ connection: Connection, _ interest: EventLoop.Readiness) throws(SystemError) -> WatchID {
-        try loop.watch(connection.descriptor, interest) { [unowned self] _ in ready() }
-    }
-
-    private func ready() {
-        do {
-            switch link {
-            case .down: break
-            case .connecting(let connection, let watched):
-                // The descriptor may be another one afterwards.
-                loop.unwatch(watched)
-                switch try connection.proceed() {
-                case .reading: link = .connecting(connection, try watch(connection, .readable))
-                case .writing: link = .connecting(connection, try watch(connection, .writable))
-                case .ready:
-                    link = .preparing(connection, try watch(connection, .readable))
-                    try prepare(connection)
-                }
-            case .preparing(let connection, let watched):
-                var failure: PostgresError?
-                try connection.receive { answer in
-                    switch answer {
-                    case .rows(let rows): settings.append(rows)
-                    case .failed(let error): failure = failure ?? error
-                    case .skipped, .committed: break
-                    }
-                }
-                if let failure {
-                    if failure.meaning == .schema { owner.schemaIsMissing() }
-                    return lost(failure)
-                }
-                try flush(connection)
-                guard connection.outstanding == 0 else { return }
-                guard SessionSettings.areSatisfied(by: settings) else {
-                    owner.schemaIsMissing()
-                    return lost(PostgresError(message: "the schema hub is not at migration \(Migration.all.count)"))
-                }
-                up(connection, watched)
-            case .ready(let connection, _):
-                var isDone = false
-                try connection.receive { answer in
-                    switch answer {
-                    case .rows(let rows): flight?.rows.append(rows)
-                    case .failed(let error): if flight?.error == nil { flight?.error = error }
-                    case .skipped: break
-                    case .committed: isDone = true
-                    }
-                }
-                try flush(connection)
-                if isDone, let flight { arrived(flight) }
-            }
-        } catch let error as PostgresError {
-            lost(error)
-        } catch {
-            lost(PostgresError(message: "\(error)", lost: true))
-        }
-    }
-
-    private func prepare(_ connection: Connection) throws(PostgresError) {
-        settings.removeAll()
-        for (sql, parameters) in SessionSettings(configuration).statements { try connection.run(sql, parameters) }
-        for statement in Statement.allCases where works.contains(where: { statement.serves($0) }) {
-            try connection.prepare(statement.rawValue, statement.sql)
-        }
-        try connection.commit()
-        try flush(connection)
-    }
-
-    private func up(_ connection: Connection, _ watched: WatchID) {
-        if let connectDeadline { loop.cancel(connectDeadline) }
-        connectDeadline = nil
-        link = .ready(connection, watched)
-        statistics.connectionsMade.add()
-        log.info("connected to the database", metadata: ["lane": "\(name)"])
+    func linkIsUp() {
         owner.availabilityChanged()
         go()
     }
 
-    private func flush(_ connection: Connection) throws(PostgresError) {
-        let more = try connection.flush()
-        guard more != isWriting else { return }
-        isWriting = more
-        switch link {
-        case .down: break
-        case .connecting(_, let watched), .preparing(_, let watched), .ready(_, let watched):
-            loop.change(watched, more ? [.readable, .writable] : .readable)
+    func linkAnswered(_ answer: Connection.Answer) {
+        switch answer {
+        case .rows(let rows): flight?.rows.append(rows)
+        case .failed(let error): if flight?.error == nil { flight?.error = error }
+        case .skipped: break
+        case .committed:
+            if let flight { arrived(flight) }
         }
     }
 
-    private func drop() {
-        switch link {
-        case .down: break
-        case .connecting(_, let watched), .preparing(_, let watched), .ready(_, let watched): loop.unwatch(watched)
-        }
-        if let connectDeadline { loop.cancel(connectDeadline) }
-        if let pause { loop.cancel(pause) }
-        if let flight { loop.cancel(flight.deadline) }
-        connectDeadline = nil
-        pause = nil
-        isWriting = false
-        link = .down
-    }
+    func schemaIsMissing() { owner.schemaIsMissing() }
 
-    /// The connection is gone, was never made, or is of no use.
-    private func lost(_ error: PostgresError) {
-        let wasReady = isReady
+    func linkIsLost(wasUp: Bool) {
         let interrupted = flight
-        drop()
-        flight = nil
-        if wasReady { statistics.connectionsLost.add() }
-        let delay = backoff.next(random: owner.random())
-        log.warning(
-            "no connection to the database", metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay)"])
-        retry = loop.after(delay) { [unowned self] in connect() }
-
+        clear()
         if let interrupted, let work = interrupted.work {
             if work.runsAgainWhenLost {
                 var orders = interrupted.orders
@@ -409,7 +284,14 @@ final class Lane {
             let orders = queues[index].takeAll()
             if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }
         }
-        if wasReady { owner.availabilityChanged() }
+        if wasUp { owner.availabilityChanged() }
+    }
+
+    private func clear() {
+        if let pause { loop.cancel(pause) }
+        if let flight { loop.cancel(flight.deadline) }
+        pause = nil
+        flight = nil
     }
 
     // MARK: Patience
@@ -445,11 +327,11 @@ final class Lane {
     /// Answers everything that is left and takes no more: the store is stopping.
     func close() {
         isClosed = true
-        drop()
-        if let retry { loop.cancel(retry) }
+        link.close()
+        let interrupted = flight
+        clear()
         if let watchdog { loop.cancel(watchdog) }
-        if let flight { giveUp(flight.orders) }
-        flight = nil
+        if let interrupted { giveUp(interrupted.orders) }
         for (_, orders) in again { giveUp(orders) }
         again.removeAll()
         for index in queues.indices { giveUp(queues[index].takeAll()) }

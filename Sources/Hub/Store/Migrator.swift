@@ -27,7 +27,8 @@ public enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible 
             "the database's schema hub is at migration \(database), this program knows \(known): use the newer program, or restore a backup"
         case .altered(let number):
             "migration \(number) in the database is not the one in this program: another program made the schema hub; use another database"
-        case .encoding(let encoding): "the database's encoding is \(encoding); it must be UTF8 (createdb --encoding=UTF8 --template=template0)"
+        case .encoding(let encoding):
+            "the database's encoding is \(encoding); it must be UTF8 (createdb --encoding=UTF8 --template=template0)"
         case .failed(let number, let error): "migration \(number) failed and was undone: \(error.message)"
         }
     }
@@ -55,7 +56,9 @@ public enum Migrator {
     public static func inspect(_ address: String) throws(MigrationError) -> (database: Int, known: Int) {
         do {
             let connection = try BlockingConnection(address, applicationName: "hub migrate")
-            guard try connection.execute("select to_regclass('hub.migration')").first?.first != .some(nil) else { return (0, Migration.all.count) }
+            guard try connection.execute("select to_regclass('hub.migration')").first?.first != .some(nil) else {
+                return (0, Migration.all.count)
+            }
             let newest = try connection.execute("select coalesce(max(number), 0) from hub.migration").first?.first ?? nil
             return (newest.flatMap { Int($0) } ?? 0, Migration.all.count)
         } catch {
@@ -99,7 +102,8 @@ public enum Migrator {
         guard try connection.execute("select to_regclass('hub.migration')").first?.first == .some(nil) else { return }
         // `create schema if not exists` wants the right to create schemas even where the schema is there.
         if try connection.execute("select to_regnamespace('hub')").first?.first == .some(nil) {
-            try connection.execute("create schema hub; comment on schema hub is 'The realtime communication hub: channels, entries, cursors.'")
+            try connection.execute(
+                "create schema hub; comment on schema hub is 'The realtime communication hub: channels, entries, cursors.'")
         }
         try connection.execute(
             """

@@ -39,7 +39,9 @@ struct PageBatch: Batch {
         guard let rows = rows.first else { return nil }
         var found = pages.map { _ in (head: Seq.zero, entries: [Entry]()) }
         for row in 0..<rows.count {
-            guard let place = rows.int32(row, 0), place >= 1, place <= pages.count, let head = Seq(stored: rows.int64(row, 1)) else { return nil }
+            guard let place = rows.int32(row, 0), place >= 1, place <= pages.count, let head = Seq(stored: rows.int64(row, 1)) else {
+                return nil
+            }
             let index = Int(place) - 1
             found[index].head = head
             guard rows.int64(row, 2) != nil else { continue }

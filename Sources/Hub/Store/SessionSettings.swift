@@ -27,7 +27,8 @@ struct SessionSettings {
                     ('search_path', 'pg_catalog'),
                     -- Every statement is a lookup by index for each element of its arrays. A plan made while a table was
                     -- still small must not stay a sequential scan, and compiling a plan would cost more than running it.
-                    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off'),
+                    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
+                    ('jit', 'off'),
                     -- A hub that has vanished must not keep its locks.
                     ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
                 ) settings (name, value)

@@ -40,7 +40,8 @@ extension Statement {
         insert into hub.channel (name, kind)
         select distinct n.name, split_part(n.name, ':', 1)
         from unnest($1::text[]) n (name)
-        where n.name not like 'conversation:%' and not exists (select from hub.channel c where c.name = n.name collate "C")
+        left join hub.channel c on c.name = n.name collate "C"
+        where n.name not like 'conversation:%' and c.id is null
         order by 1
         on conflict (name) do nothing
         """
@@ -65,14 +66,10 @@ extension Statement {
             )
         ), target as (
             select d.*, c.id as channel_id, c.last_seq,
-                bool_and(
-                    c.id is not null and (
-                        not d.members_only or exists (
-                            select from hub.member m where m.channel_id = c.id and m.user_id = d.sender collate "C"
-                        )
-                    )
-                ) over (partition by d."order") as admitted
-            from draft d left join hub.channel c on c.name = d.channel collate "C"
+                bool_and(c.id is not null and (not d.members_only or m.user_id is not null)) over (partition by d."order") as admitted
+            from draft d
+            left join hub.channel c on c.name = d.channel collate "C"
+            left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"
         ), known as (
             select t.*, e.seq as known_seq, e.created_at as known_at,
                 t.admitted and e.seq is null and row_number() over (
@@ -148,7 +145,8 @@ extension Statement {
     private static let makeConversationChannelsSQL = """
         insert into hub.channel (name, kind)
         select distinct 'conversation:' || v.id, 'conversation' from \(pairs)
-        where not exists (select from hub.channel c where c.name = 'conversation:' || v.id)
+        left join hub.channel c on c.name = 'conversation:' || v.id
+        where c.id is null
         order by 1
         on conflict (name) do nothing
         """
@@ -178,19 +176,21 @@ extension Statement {
 // MARK: Cursors
 
 extension Statement {
-    /// One row per (user, channel) of `$1, $2`; in a conversation only for members.
+    /// One row per (user, channel) of `$1, $2`, as `a` and `c`. In a conversation only members have `isMover`.
+    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
     private static let movers = """
         unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
         join hub.channel c on c.name = a.channel collate "C"
-            and (c.kind <> 'conversation' or exists (
-                select from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C"
-            ))
+        left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
         """
+
+    private static let isMover = "(c.kind <> 'conversation' or m.user_id is not null)"
 
     private static let ensureCursorsSQL = """
         insert into hub.cursor (user_id, channel_id)
         select a.user_id collate "C", c.id from \(movers)
-        where not exists (select from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = c.id)
+        left join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = c.id
+        where \(isMover) and k.user_id is null
         order by 1, 2
         on conflict (user_id, channel_id) do nothing
         """
@@ -198,6 +198,7 @@ extension Statement {
     private static let lockCursorsSQL = """
         select from \(movers)
         join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = c.id
+        where \(isMover)
         order by k.user_id, k.channel_id
         for update of k
         """
@@ -231,6 +232,7 @@ extension Statement {
             from \(movers)
             join unnest($3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
                 with ordinality d (delivered, seen, unread, read, delivered_session, read_session, place) using (place)
+            where \(isMover)
         ), held as (
             select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
                 int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
@@ -238,16 +240,16 @@ extension Statement {
         ), marked as (
             select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as has_read
             from held h
-        ), reached as (
+        ), reached as materialized (
             select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
             from marked m
-        ), placed as (
+        ), placed as materialized (
             select r.*,
                 r.has_read - int8multirange(int8range(1, r.new_read + 1)) as new_read_set,
                 greatest(r.seen, least(r.to_seen, r.head), r.new_read) as new_seen,
                 greatest(r.delivered, least(r.to_delivered, r.head), r.seen, least(r.to_seen, r.head), r.new_read) as new_delivered
             from reached r
-        ), weighed as (
+        ), weighed as materialized (
             select p.*,
                 p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
                     or coalesce(p.recount_at <= now(), false) as anew,
@@ -325,7 +327,8 @@ extension Statement {
             select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind
             from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
             left join hub.channel c on c.name = a.channel collate "C"
-            where a.entitled or exists (select from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C")
+            left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
+            where a.entitled or m.user_id is not null
             union all
             select s."order", null, s.user_id, c.name, c.id, c.last_seq, c.kind
             from unnest($5::int4[], $6::text[]) s ("order", user_id)

@@ -118,7 +118,8 @@ final class StoreThread: LaneOwner {
         for (pending, reply) in answers {
             if reply == .failed(.unavailable) { front.statistics.ordersUnavailable.add() }
             let client = pending.order.client
-            byClient[ObjectIdentifier(client), default: (client, [])].outcomes.append(StoreOutcome(token: pending.order.token, reply: reply))
+            byClient[ObjectIdentifier(client), default: (client, [])].outcomes.append(
+                StoreOutcome(token: pending.order.token, reply: reply))
         }
         // Before the clients hear of it, so that one that submits at once finds room.
         front.answered(answers.count)

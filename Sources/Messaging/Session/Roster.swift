@@ -175,7 +175,6 @@ public struct Roster: Sendable {
         free.append(UInt32(truncatingIfNeeded: place))
     }
 
-
     public func subscriber(at place: Int) -> Subscriber? { places[place] }
 
     /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.

@@ -70,7 +70,8 @@ final class FolderServer {
     }
 
     deinit {
-        process.terminate()
+        // Not `terminate`: a child of a dispatch thread inherits its signal mask, and SIGTERM is blocked there.
+        _ = kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 }

@@ -34,7 +34,7 @@ struct KeyFeedTests {
     @Test("takes keys from a file, and new ones when the file changes")
     func file() throws {
         let first = try TokenSigner.generate()
-        let second = try TokenSigner.generate(.edwards(.ed25519))
+        let second = try TokenSigner.generate()
         try folder.write(first.jwks)
         let feed = try feed(.init(folder.path)) { $0.refreshInterval = .milliseconds(20) }
         defer { feed.stop() }

@@ -32,7 +32,8 @@ final class SendBench: ConnectionDriver {
         let deliveries = Double(rounds * connections * frames.count)
         let statistics = table.statistics
         Console.print(
-            "cpu_ns_per_delivery \(Double(spent.wholeNanoseconds) / deliveries) missed \(statistics.partialSends) sends \(statistics.sends)\n")
+            "cpu_ns_per_delivery \(Double(spent.wholeNanoseconds) / deliveries) missed \(statistics.partialSends) sends \(statistics.sends)\n"
+        )
     }
 
     func opened(_ id: ConnectionID, peer: PeerAddress) {

@@ -1,11 +1,8 @@
 import Linux
 
-extension ConnectionTable {
-    /// Makes a payload ready to be sent to any number of connections in this turn.
-    public func stage(_ payload: Payload) -> StagedFrame { outbox.stage(payload.bytes) }
-
-    /// Queues a staged frame: a number in the connection's record, whatever the frame's size.
-    public func send(_ id: ConnectionID, _ frame: StagedFrame) {
+extension ConnectionStore {
+    @inline(__always)
+    mutating func send(_ id: ConnectionID, _ frame: StagedFrame) {
         guard let slot = served(id) else { return }
         guard outbox.holds(frame) else {
             assert(frame.index == StagedFrame.none.index, "a frame staged in another turn")
@@ -14,53 +11,44 @@ extension ConnectionTable {
         enqueue(slot, frame)
     }
 
-    /// Queues bytes of this connection's own.
-    public func send(_ id: ConnectionID, bytes: [UInt8]) {
+    mutating func send(_ id: ConnectionID, _ bytes: [UInt8]) {
         guard !bytes.isEmpty, let slot = served(id) else { return }
         enqueue(slot, outbox.stage(bytes))
     }
 
-    /// Queues bytes lent for the call.
-    public func send(_ id: ConnectionID, copying bytes: Span<UInt8>) {
+    mutating func send(_ id: ConnectionID, copying bytes: Span<UInt8>) {
         guard !bytes.isEmpty, let slot = served(id) else { return }
         enqueue(slot, outbox.stage(copying: bytes))
     }
 
-    /// Unsent bytes above the high watermark, or not yet back at the low one: `drained` follows, or `closed`.
-    public func isCongested(_ id: ConnectionID) -> Bool {
+    func isCongested(_ id: ConnectionID) -> Bool {
         guard let slot = served(id) else { return false }
         return records[slot].flags.contains(.congested)
     }
 
-    /// Bytes the peer has not taken, with what was queued in this turn.
-    public func backlogBytes(_ id: ConnectionID) -> Int {
+    func backlogBytes(_ id: ConnectionID) -> Int {
         guard let slot = served(id) else { return 0 }
         return unsentBytes(slot)
     }
 
-    private func unsentBytes(_ slot: Int) -> Int {
+    func unsentBytes(_ slot: Int) -> Int {
         let record = records[slot]
         return outbox.count(of: record.run) + (record.backlog < 0 ? 0 : backlogs[Int(record.backlog)].count)
     }
 
-    /// Sends everything queued in this turn: one call for each socket. The loop does it at the end of every turn.
-    public func flush() {
+    mutating func flush() {
         guard !dirty.isEmpty else { return }
-        for index in dirty.indices { flush(Int(dirty[index])) }
+        // Taken out for the while: the records change beside it.
+        var lent = Outbox()
+        swap(&lent, &outbox)
+        for index in dirty.indices { flush(Int(dirty[index]), from: &lent) }
+        swap(&lent, &outbox)
         dirty.removeAll(keepingCapacity: true)
     }
 
     @inline(__always)
-    private func enqueue(_ slot: Int, _ frame: StagedFrame) {
-        if let bytes = outbox.largeBytes(frame) {
-            flush(slot)
-            guard !records[slot].flags.contains(.doomed) else { return }
-            let sent = records[slot].backlog < 0 ? transmit(slot, bytes.span) : 0
-            if sent < bytes.count, !records[slot].flags.contains(.doomed) {
-                keep(slot, bytes.count - sent) { $0.append(sharing: bytes, from: sent) }
-            }
-            return
-        }
+    mutating func enqueue(_ slot: Int, _ frame: StagedFrame) {
+        if outbox.isLarge(frame) { return sendLarge(slot, outbox.largeBytes(frame)) }
         let run = records[slot].run
         // The list may name a slot twice, after a long run went out early; its second place finds nothing to send.
         if run == Outbox.noRun { dirty.append(UInt32(truncatingIfNeeded: slot)) }
@@ -69,9 +57,25 @@ extension ConnectionTable {
         if outbox.count(of: extended) >= Outbox.longRunBytes { flush(slot) }
     }
 
+    private mutating func sendLarge(_ slot: Int, _ bytes: [UInt8]) {
+        flush(slot)
+        guard !records[slot].flags.contains(.doomed) else { return }
+        let sent = records[slot].backlog < 0 ? transmit(slot, bytes.span) : 0
+        if sent < bytes.count, !records[slot].flags.contains(.doomed) {
+            keep(slot, bytes.count - sent) { $0.append(sharing: bytes, from: sent) }
+        }
+    }
+
+    private mutating func flush(_ slot: Int) {
+        var lent = Outbox()
+        swap(&lent, &outbox)
+        flush(slot, from: &lent)
+        swap(&lent, &outbox)
+    }
+
     /// Sends the slot's run, or puts it behind what waits already.
     @inline(__always)
-    private func flush(_ slot: Int) {
+    private mutating func flush(_ slot: Int, from outbox: inout Outbox) {
         let run = records[slot].run
         guard run != Outbox.noRun else { return }
         records[slot].run = Outbox.noRun
@@ -86,7 +90,7 @@ extension ConnectionTable {
 
     /// How much of it the socket took. A failure dooms the connection.
     @inline(__always)
-    private func transmit(_ slot: Int, _ bytes: Span<UInt8>) -> Int {
+    private mutating func transmit(_ slot: Int, _ bytes: Span<UInt8>) -> Int {
         switch send(records[slot].fd, bytes) {
         case .bytes(let sent):
             statistics.sends &+= 1
@@ -111,7 +115,7 @@ extension ConnectionTable {
     }
 
     /// Keeps what the socket did not take.
-    private func keep(_ slot: Int, _ bytes: Int, _ append: (inout Backlog) -> Void) {
+    private mutating func keep(_ slot: Int, _ bytes: Int, _ append: (inout Backlog) -> Void) {
         let waiting = records[slot].backlog < 0 ? 0 : backlogs[Int(records[slot].backlog)].count
         guard bytes <= limits.backlogBytes - waiting else {
             statistics.overflows &+= 1
@@ -128,13 +132,13 @@ extension ConnectionTable {
         if waiting + bytes > limits.highWatermarkBytes { records[slot].flags.insert(.congested) }
     }
 
-    private func takeBacklog() -> Int32 {
+    private mutating func takeBacklog() -> Int32 {
         if let reused = freeBacklogs.popLast() { return reused }
         backlogs.append(Backlog())
         return Int32(truncatingIfNeeded: backlogs.count - 1)
     }
 
-    func releaseBacklog(_ slot: Int) {
+    mutating func releaseBacklog(_ slot: Int) {
         let index = records[slot].backlog
         guard index >= 0 else { return }
         records[slot].backlog = ConnectionRecord.noBacklog
@@ -143,7 +147,7 @@ extension ConnectionTable {
     }
 
     /// The socket takes more: bounded by what one call moves, so that one fast reader does not hold the turn.
-    func writable(_ slot: Int) {
+    mutating func writable(_ slot: Int) {
         let index = Int(records[slot].backlog)
         guard index >= 0 else { return }
         let sent = backlogs[index].withNext { transmit(slot, $0) }
