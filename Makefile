@@ -8,13 +8,13 @@ run:             ## install what is missing, build, start the hub with everythin
 	@scripts/setup run && swift build -c release --product hub && exec .build/release/hub serve --embedded
 
 test:            ## install what is missing and run every test
-	scripts/setup && swift build --build-tests && swift test --no-parallel && Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
+	scripts/setup && swift build --build-tests && swift test --no-parallel && HUB_BIN=$(CURDIR)/.build/debug/hub Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
 
 lint:            ## formatting; the rules of the house are tests (Tests/HouseTests)
-	swift format lint --strict --parallel --recursive Package.swift $(wildcard Sources Tests bench)
+	swift format lint --strict --parallel --recursive Package.swift $(wildcard Sources Tests bench web)
 
 format:          ## reformat in place
-	swift format --in-place --parallel --recursive Package.swift $(wildcard Sources Tests bench)
+	swift format --in-place --parallel --recursive Package.swift $(wildcard Sources Tests bench web)
 
 conformance:     ## Autobahn's fuzzing suite against `hub echo`; QUICK=1 leaves out the slow groups
 	scripts/setup && swift build -c release --product hub && Tests/Conformance/run $(if $(QUICK),--quick)
@@ -23,7 +23,7 @@ wycheproof:      ## Project Wycheproof's token and key vectors: make wycheproof 
 	@test -d "$(VECTORS)" || { echo "make wycheproof VECTORS=DIR: no folder '$(VECTORS)'" >&2; exit 1; }
 	scripts/setup run && swift run wycheproof "$(VECTORS)"
 
-fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="Frames Tokens" for less
+fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="frames token" for less
 	Tests/Fuzz/run
 
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30

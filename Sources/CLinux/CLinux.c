@@ -307,3 +307,21 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 }
 
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
+
+struct clinux_mutex {
+    pthread_mutex_t mutex;
+};
+
+struct clinux_mutex *clinux_mutex_make(void) {
+    struct clinux_mutex *made = malloc(sizeof *made);
+    if (made) pthread_mutex_init(&made->mutex, NULL);
+    return made;
+}
+
+void clinux_mutex_free(struct clinux_mutex *mutex) {
+    pthread_mutex_destroy(&mutex->mutex);
+    free(mutex);
+}
+
+void clinux_mutex_lock(struct clinux_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
+void clinux_mutex_unlock(struct clinux_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }

@@ -1,5 +1,4 @@
 internal import CRdkafka
-internal import Glibc
 
 /// A member of a consumer group. Used by one thread, which watches `descriptor` and polls when it turns readable,
 /// and at least once within `max.poll.interval.ms` (5 minutes) otherwise.
@@ -11,6 +10,8 @@ internal import Glibc
     private var brokersAreUp: Bool?
     private var statisticsWithoutBroker = 0
     private static let patience = 3
+    private var hadAssignment = false
+    private var farewell: Farewell?
     private var isClosed = false
 
     /// Readable when `poll` has something to give; cleared by `poll`.
@@ -39,7 +40,11 @@ internal import Glibc
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
     }
 
-    deinit { destroy() }
+    deinit {
+        queue = nil
+        let farewell = unsafe self.farewell ?? Farewell(client, hadAssignment: hadAssignment)
+        farewell.end()
+    }
 
     /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
     /// The descriptor stays quiet until that poll.
@@ -138,36 +143,10 @@ internal import Glibc
                 if let event = unsafe queue?.next(waitingMilliseconds: 10) { unsafe serve(event) }
             }
         }
-        let closing = unsafe rd_kafka_queue_new(client)!
-        let failure = unsafe KafkaError(consuming: rd_kafka_consumer_close_queue(client, closing))
-        while failure == nil, !hasLeft, ContinuousClock.now < deadline {
-            if let event = unsafe rd_kafka_queue_poll(closing, 10) { unsafe serve(event) }
-        }
-        // A revocation nobody answers would keep the client's threads alive for ever: take it as answered.
-        if !hasLeft { _ = unsafe rd_kafka_assign(client, nil) }
-        unsafe rd_kafka_queue_destroy(closing)
+        unsafe farewell = Farewell(client, hadAssignment: hadAssignment)
+        farewell?.begin()
+        farewell?.serve(until: deadline)
         return results
-    }
-
-    private var hasLeft: Bool { unsafe rd_kafka_consumer_closed(client) != 0 }
-
-    /// A client that could not leave its group may hold commits for a coordinator it cannot reach, and gives them up only
-    /// after the session's timeout: that is waited for where nobody else waits.
-    private func destroy() {
-        queue = nil
-        guard !hasLeft else { return unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
-        var thread = pthread_t()
-        let result = unsafe pthread_create(
-            &thread, nil,
-            { client in
-                unsafe rd_kafka_destroy_flags(OpaquePointer(client), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
-                return nil
-            }, UnsafeMutableRawPointer(client))
-        if result == 0 {
-            pthread_detach(thread)
-        } else {
-            unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
-        }
     }
 
     // MARK: Events
@@ -189,6 +168,7 @@ internal import Glibc
         let list = unsafe rd_kafka_event_topic_partition_list(event)
         let partitions = unsafe PartitionList.partitions(of: list)
         if unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            hadAssignment = true
             if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_assign(client, list)) {
                 return .failure(failure, nil)
             }

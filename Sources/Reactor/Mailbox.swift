@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// A bounded queue from many threads to one loop.
@@ -8,7 +9,7 @@ import Synchronization
 public final class Mailbox<Message: Sendable>: Sendable {
     public let capacity: Int
     let loop: LoopHandle
-    private let messages = Mutex<[Message]>([])
+    private let messages = Locked<[Message]>([])
     private let isFilled = Atomic<Bool>(false)
 
     public init(capacity: Int, wakes loop: LoopHandle) {

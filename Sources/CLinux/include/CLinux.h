@@ -45,6 +45,12 @@ int clinux_close(int fd);
 /// poll(2) of one descriptor; answers the readiness.
 int clinux_poll(int fd, uint32_t readiness, int timeout_ms);
 
+struct clinux_mutex;
+struct clinux_mutex *clinux_mutex_make(void);
+void clinux_mutex_free(struct clinux_mutex *mutex);
+void clinux_mutex_lock(struct clinux_mutex *mutex);
+void clinux_mutex_unlock(struct clinux_mutex *mutex);
+
 int64_t clinux_monotonic_ns(void);
 int64_t clinux_realtime_ms(void);
 int64_t clinux_thread_cpu_ns(void);

@@ -120,6 +120,8 @@ struct PostgresFolder {
         let folder = SocketFolder.choose(in: data, fallback: "/tmp", port: port)
         if folder != data {
             try Files.makeDirectory(folder, mode: 0o700)
+            // Fails when somebody else made it first, to put a socket of theirs there.
+            try Files.changeMode(folder, 0o700)
             try programs.handOver(folder)
         }
         return folder
