@@ -335,7 +335,7 @@ class Chaos:
             else:
                 self.log("broker down")
                 self.platform.broker.down()
-                await asyncio.sleep(self.random.uniform(1, 5))
+                await asyncio.sleep(self.random.uniform(0.5, 2))  # see StandaloneHub on session.timeout.ms
                 self.platform.broker.up()
             self.faults.append(kind)
             self.log(f"{kind} is back")
