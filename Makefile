@@ -30,7 +30,7 @@ chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL,
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
 bench:           ## what a delivery costs beside a bare C loop
-	scripts/setup && bench/run
+	scripts/setup && bench/run && bench/broadcast
 
 sanitize:        ## the test-suite under the address and the thread sanitizer
 	scripts/setup && swift test --sanitize=address --scratch-path .build/address
