@@ -58,7 +58,7 @@ extension SessionLoop {
             }
         }
         guard state.channel.kind == .conversation, change.isToldToOthers, fanOut.roster(of: state.channel) != nil else { return }
-        tellOthers(than: user, in: state.channel) {
+        tellOthers(than: user, in: state.channel, isReceipt: true) {
             ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
         }
     }
@@ -72,16 +72,21 @@ extension SessionLoop {
     }
 
     private func typing(_ channel: Channel, _ user: UserID) {
-        tellOthers(than: user, in: channel) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
+        tellOthers(than: user, in: channel, isReceipt: false) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
     }
 
     /// Receipts and signals: encoded once, and the first to go when a client does not keep up.
-    private func tellOthers(than user: UserID, in channel: Channel, _ write: (inout [UInt8]) -> Void) {
+    /// A receipt that was left out is made up for when the client has caught up.
+    private func tellOthers(than user: UserID, in channel: Channel, isReceipt: Bool, _ write: (inout [UInt8]) -> Void) {
         guard fanOut.roster(of: channel) != nil else { return }
         let number = users.number(of: user)
         let frame = SharedFrame(write)
         fanOut.visit(channel) { [outlet] subscriber in
-            guard subscriber.user != number, !outlet.isCongested(subscriber.key) else { return }
+            guard subscriber.user != number else { return }
+            guard !outlet.isCongested(subscriber.key) else {
+                if isReceipt { subscriber.hasMissedReceipts = true }
+                return
+            }
             outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
         }
     }

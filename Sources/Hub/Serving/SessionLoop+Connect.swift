@@ -127,7 +127,10 @@ extension SessionLoop {
             pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
             channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
-        for (subscription, state, since) in openings { begin(live, subscription, state, since) }
+        for (subscription, state, since) in openings {
+            tellReceipts(live, state)
+            begin(live, subscription, state, since)
+        }
     }
 
     // MARK: refresh
@@ -174,6 +177,7 @@ extension SessionLoop {
         }
         let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
         reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+        tellReceipts(live, state)
         if isRewound == true { orderPage(live, subscription) }
     }
 
@@ -187,6 +191,7 @@ extension SessionLoop {
         reply(live, id) {
             ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
         }
+        tellReceipts(live, state)
         begin(live, live.session.subscriptions[index], state, since)
     }
 
@@ -197,6 +202,16 @@ extension SessionLoop {
             orderPage(live, subscription)
         } else {
             tellLive(live, subscription)
+        }
+    }
+
+    /// How far the others are. Registered before the store was asked, the session also hears who moved since.
+    func tellReceipts(_ live: LiveSession, _ state: ChannelState) {
+        guard let user = live.session.identity?.user else { return }
+        for member in state.receipts(for: user) {
+            push(to: live.key) {
+                ServerMessage.receipt(state.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0)
+            }
         }
     }
 

@@ -26,6 +26,7 @@ extension SessionLoop {
         case .replay(let channel): completePage(live, channel, outcome.reply)
         case .recount(let channel):
             guard case .state(let state) = outcome.reply else { return }
+            tellReceipts(live, state)
             adopt(live, channel, state)
         case .openThenSend(let draft):
             guard case .opened(let state, _) = outcome.reply, let user = live.session.identity?.user else {

@@ -16,7 +16,7 @@ final class SessionLoop {
             case subscribe(Channel, since: Seq?)
             case restate(Channel, rewind: Seq?)
             case replay(Channel)
-            /// Counters only: an event overtook newer entries.
+            /// Counters and receipts, of which something was or may have been missed.
             case recount(Channel)
             case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
@@ -112,8 +112,13 @@ final class SessionLoop {
     /// The connection has room again: sessions that fell behind read on.
     func drained(_ key: SessionKey) {
         guard let live = sessions[key] else { return }
-        for subscription in live.session.subscriptions where fanOut.subscriber(subscription)?.phase == .replaying {
-            orderPage(live, subscription)
+        for subscription in live.session.subscriptions {
+            guard let subscriber = fanOut.subscriber(subscription) else { continue }
+            if subscriber.phase == .replaying { orderPage(live, subscription) }
+            if subscriber.hasMissedReceipts {
+                _ = fanOut.update(subscription) { $0.hasMissedReceipts = false }
+                recount(live, subscription)
+            }
         }
     }
 

@@ -35,6 +35,8 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var phase: Phase
     /// Counters have changed since the session was last told.
     public var isCountersStale = false
+    /// A receipt was not sent because the client did not keep up.
+    public var hasMissedReceipts = false
     /// A page was ordered from the store and has not come yet.
     public var isReading = false
     public private(set) var position: Seq
