@@ -10,10 +10,12 @@ extension SessionLoop {
 
     /// What is rare and must not be lost: new keys, and orders of the server.
     func hearControls() {
-        if let keys = inbox.takeKeys() {
+        let news = inbox.takeKeyNews()
+        if let keys = news.keys {
             verifier.replace(keys: keys)
             retryWaiting { _ in true }
         }
+        if !news.absent.isEmpty { retryWaiting { news.absent.contains($0.kid) } }
         for control in inbox.takeControls() { onControl(control) }
         inbox.report(sessions: sessions.count)
     }

@@ -36,17 +36,19 @@ extension SessionLoop {
                 return
             }
             if !isRefresh { live.session.awaitKeys() }
-            waitingForKeys.append((live.key, id, token, isRefresh, requests))
+            waitingForKeys.append(
+                WaitingToken(key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests))
             services.requestKey(kid)
             let key = live.key
-            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0 == key } }
+            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0.key == key } }
         }
     }
 
     /// New keys came, or the wait for them is over.
-    func retryWaiting(_ isDue: (SessionKey) -> Bool) {
-        let due = waitingForKeys.filter { isDue($0.key) }
-        waitingForKeys.removeAll { isDue($0.key) }
+    func retryWaiting(_ isDue: (WaitingToken) -> Bool) {
+        let due = waitingForKeys.filter(isDue)
+        guard !due.isEmpty else { return }
+        waitingForKeys.removeAll(where: isDue)
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
             if !waiting.isRefresh { _ = live.session.abandonConnect() }

@@ -48,8 +48,16 @@ final class SessionLoop {
     /// Sessions whose next page could not be ordered or read; tried again by a timer.
     private var stalled: [(SessionKey, Channel)] = []
     private var isRetryScheduled = false
-    /// Connects waiting for a signing key to be fetched.
-    var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
+    /// A token whose signing key is being asked for.
+    struct WaitingToken {
+        let key: SessionKey
+        let id: UInt64?
+        let token: String
+        let kid: String?
+        let isRefresh: Bool
+        let requests: [SubscriptionRequest]
+    }
+    var waitingForKeys: [WaitingToken] = []
     var counterTeller = CounterTeller()
     /// Set by whoever assembled the loop.
     var onControl: (LoopInbox.Control) -> Void = { _ in }
