@@ -77,6 +77,17 @@ struct SessionTests {
         #expect(code(receive(&session, body)) == expected)
     }
 
+    @Test("marking all read means all that this session was sent, and nothing that came since")
+    func markAll() {
+        var session = opened(following: ["inbox"])
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 7)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(Seq(7))), session: "s1"), .mark))
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 0)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(.zero)), session: "s1"), .mark))
+    }
+
     @Test("one is told how far the others are, not oneself, and not those who have got nothing yet")
     func receipts() {
         let carol = UserID("carol")!

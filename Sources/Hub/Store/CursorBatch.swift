@@ -125,7 +125,6 @@ extension CursorBatch.Move {
         case .read(let selection):
             switch selection {
             case .upTo(let seq): readUpTo(seq.stored)
-            case .all: readUpTo(Int64.max - 1)
             case .set(let seqs): read.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
             }
             readSession = session

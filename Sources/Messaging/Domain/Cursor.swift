@@ -76,13 +76,12 @@ public struct MemberProgress: Equatable, Sendable {
 public enum CursorChange: Equatable, Sendable {
     case delivered(Seq)
     case seen(Seq)
-    case read(ReadSelection)
+    case read(ReadMove)
     case unread([Seq])
 }
 
-public enum ReadSelection: Equatable, Sendable {
+public enum ReadMove: Equatable, Sendable {
     case upTo(Seq)
-    /// At most `ClientCommand.maximumSet` elements.
+    /// At most `CommandLimits.setSize` elements.
     case set([Seq])
-    case all
 }
