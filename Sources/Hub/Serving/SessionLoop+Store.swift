@@ -96,7 +96,7 @@ extension SessionLoop {
         }
         switch failure {
         case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable: refuse(live, id, .unavailable, "the store is away; nothing was stored; try again")
+        case .unavailable: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
         case .refused(let why):
             log.error("the store refused data", metadata: ["reason": "\(why)"])
             refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
