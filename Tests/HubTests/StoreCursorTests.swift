@@ -73,8 +73,10 @@ import Testing
     @Test func theVersionGrowsWithEachRealChangeOnly() async throws {
         await store(5)
         var versions: [UInt64] = []
-        for change in [CursorChange.delivered(Seq(2)), .delivered(Seq(2)), .delivered(Seq(1)), .read(.upTo(Seq(.max))), .read(.upTo(Seq(.max))), .unread([Seq(5)])]
-        {
+        for change in [
+            CursorChange.delivered(Seq(2)), .delivered(Seq(2)), .delivered(Seq(1)), .read(.upTo(Seq(.max))), .read(.upTo(Seq(.max))),
+            .unread([Seq(5)]),
+        ] {
             versions.append(try await move(change).cursorVersion)
         }
         #expect(versions == [1, 1, 1, 2, 2, 3])

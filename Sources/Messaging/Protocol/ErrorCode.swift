@@ -60,7 +60,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     public var isReserved: Bool {
         switch self {
         case .tokenRevoked, .rateLimited, .overloaded: true
-        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired, .subjectChanged, .forbidden,
+        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired, .subjectChanged,
+            .forbidden,
             .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
             false
         }
@@ -76,8 +77,9 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// The table for `docs/PROTOCOL.md`.
     public static var markdownTable: String {
         "| code | temporary | meaning | what the client does |\n|---|---|---|---|\n"
-            + allCases.map {
-                "| `\($0.rawValue)` | \($0.isTemporary ? "yes" : "no") | \($0.meaning.cell(isReserved: $0.isReserved)) | \($0.advice.cell()) |\n"
+            + allCases.map { code in
+                let meaning = code.meaning.cell(isReserved: code.isReserved)
+                return "| `\(code.rawValue)` | \(code.isTemporary ? "yes" : "no") | \(meaning) | \(code.advice.cell()) |\n"
             }.joined()
     }
 
