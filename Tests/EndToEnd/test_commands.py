@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -225,6 +226,29 @@ async def test_history_is_cut_at_the_announced_page(hub):
     await client.entries("inbox", most + 20)
     page = await client.ask("history", channel="inbox", limit=10 * most)
     assert len(page["entries"]) == most and page["more"]
+
+
+async def test_what_expires_no_longer_counts_and_keeps_its_number(hub):
+    name = person()
+    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    hub.kafka.produce(event(f"user:{name}", expiresAt=soon.isoformat()), event(f"user:{name}"), key=name)
+    await client.entries("inbox", 2)
+
+    async def unread(number):
+        def told():
+            return [f for f in client.heard if f["type"] == "counters"][-1:] or None
+
+        return await client._until(lambda: (c := told()) and c[0]["totals"]["unread"] == number or None, f"{number} unread", 15)
+
+    await unread(2)
+    await unread(1)
+    assert datetime.now(UTC) >= soon
+    late = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    assert next(s for s in late.welcome["channels"] if s["channel"] == "inbox")["unread"] == 1
+    replayed = await late.entries("inbox", 2)
+    assert [entry["seq"] for entry in replayed] == [1, 2], "no gap"
+    assert "expiresAt" in replayed[0] and "expiresAt" not in replayed[1]
 
 
 async def test_unsubscribed_hears_no_more(hub):

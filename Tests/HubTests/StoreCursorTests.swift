@@ -130,7 +130,11 @@ import Testing
             if n == 2 { draft.expiresAt = Timestamp(milliseconds: WallClock.now() + 3_600_000) }
             return draft
         }
-        #expect(try await move(.delivered(Seq(1))).counters.unread == 3)
+        let expiry = try #require(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry)
+        #expect(abs(expiry.milliseconds - WallClock.now() - 3_600_000) < 60_000)
+        let moved = try await move(.delivered(Seq(1)))
+        #expect(moved.counters.unread == 3 && moved.nextExpiry == expiry)
+        #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry == expiry, "kept in the row")
         // An hour passes.
         _ = try bench.query(
             """
@@ -138,6 +142,7 @@ import Testing
             update hub.cursor set recount_at = recount_at - interval '1 hour'
             """)
         #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.counters.unread == 2)
+        #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry == nil)
         #expect(try await move(.delivered(Seq(2))).counters.unread == 2)
         #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.counters.unread == 2)
     }

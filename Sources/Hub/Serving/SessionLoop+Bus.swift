@@ -37,6 +37,7 @@ extension SessionLoop {
             var end = start + 1
             while end < entries.endIndex, entries[end].channel == channel { end += 1 }
             if fanOut.roster(of: channel) != nil {
+                noteExpiry(entries[start..<end].compactMap(\.draft.expiresAt).min(), in: channel)
                 fanOut.enqueue(
                     channel,
                     entries[start..<end].map { entry in

@@ -200,6 +200,7 @@ extension SessionLoop {
     /// The start of a subscription is known: read what is missing, or be live.
     private func begin(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?) {
         guard let isBehind = fanOut.update(subscription, { $0.open(state, since: since) }) else { return }
+        noteExpiry(state.nextExpiry, in: state.channel)
         if isBehind {
             orderPage(live, subscription)
         } else {

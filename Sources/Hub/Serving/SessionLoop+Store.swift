@@ -25,7 +25,11 @@ extension SessionLoop {
             restated(live, id, state, rewind)
         case .replay(let channel): completePage(live, channel, outcome.reply)
         case .recount(let channel):
-            guard case .state(let state) = outcome.reply else { return }
+            guard case .state(let state) = outcome.reply else {
+                // Asked again with the next look for expired entries.
+                if outcome.reply == .failed(.unavailable) { noteExpiry(now, in: channel) }
+                return
+            }
             tellReceipts(live, state)
             adopt(live, channel, state)
         case .openThenSend(let draft):
@@ -55,6 +59,7 @@ extension SessionLoop {
             let isNew = fanOut.update(subscription) {
                 $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)
             }
+            noteExpiry(entry.draft.expiresAt, in: channel)
             if isNew == true { push(to: live.key) { ServerMessage.entry(entry, replay: true, into: &$0) } }
         }
         metrics.replayed.add(UInt64(entries.count))
@@ -107,6 +112,7 @@ extension SessionLoop {
     func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
         guard let index = live.session.subscription(to: channel) else { return }
         let subscription = live.session.subscriptions[index]
+        noteExpiry(state.nextExpiry, in: channel)
         switch fanOut.update(subscription, { $0.adopt(state) }) {
         case false?: recount(live, subscription)
         case true?, nil: counterTeller.changed(channel, self)

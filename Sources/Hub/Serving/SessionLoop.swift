@@ -59,6 +59,7 @@ final class SessionLoop {
     }
     var waitingForKeys: [WaitingToken] = []
     var counterTeller = CounterTeller()
+    var expiryWatch = ExpiryWatch()
     /// Set by whoever assembled the loop.
     var onControl: (LoopInbox.Control) -> Void = { _ in }
 

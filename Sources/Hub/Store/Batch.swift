@@ -51,7 +51,7 @@ extension Timestamp {
 
 extension ChannelState {
     /// Reads the columns after the first two: head, delivered, seen, read, read_set, version, unread, unseen, urgent,
-    /// members, and how far each of them has come: delivered, read.
+    /// members, how far each of them has come (delivered, read), next expiry.
     init?(_ rows: Rows, _ row: Int, channel: Channel) {
         guard let head = Seq(stored: rows.int64(row, 2)), let delivered = Seq(stored: rows.int64(row, 3)),
             let seen = Seq(stored: rows.int64(row, 4)), let read = Seq(stored: rows.int64(row, 5)),
@@ -73,6 +73,7 @@ extension ChannelState {
             progress: zip(members, zip(rows.int64s(row, 12) ?? [], rows.int64s(row, 13) ?? [])).compactMap { member, reached in
                 guard let delivered = Seq(stored: reached.0), let read = Seq(stored: reached.1) else { return nil }
                 return MemberProgress(member, delivered: delivered, read: read)
-            })
+            },
+            nextExpiry: rows.time(row, 14).map { Timestamp($0) })
     }
 }

@@ -40,9 +40,11 @@ public struct ChannelState: Equatable, Sendable {
     public var members: [UserID]
     /// How far each member of a conversation has come; empty in what a move answers, where nobody asks for it.
     public var progress: [MemberProgress]
+    /// When the next of the counted entries expires: from then on `counters` are wrong.
+    public var nextExpiry: Timestamp?
     public init(
         channel: Channel, head: Seq = .zero, cursor: Cursor = Cursor(), counters: Counters = Counters(), cursorVersion: UInt64 = 0,
-        members: [UserID] = [], progress: [MemberProgress] = []
+        members: [UserID] = [], progress: [MemberProgress] = [], nextExpiry: Timestamp? = nil
     ) {
         self.channel = channel
         self.head = head
@@ -51,6 +53,7 @@ public struct ChannelState: Equatable, Sendable {
         self.cursorVersion = cursorVersion
         self.members = members
         self.progress = progress
+        self.nextExpiry = nextExpiry
     }
     public var version: UInt64 { head.rawValue &+ cursorVersion }
 
