@@ -34,6 +34,8 @@ struct FanOut {
     private var firstJob = 0
     private var waiting = 0
     private(set) var subscriptions = 0
+    /// Not later than the earliest `nextExpiry` of all rosters; nil: none has one.
+    private(set) var earliestExpiry: Timestamp?
 
     var isIdle: Bool { firstJob == jobs.count }
 
@@ -89,6 +91,33 @@ struct FanOut {
             body(&subscriber)
             return true
         }
+    }
+
+    // MARK: Expiry
+
+    /// False when nobody here follows the channel.
+    mutating func note(expiry: Timestamp, in channel: Channel) -> Bool {
+        guard let roster = index[channel] else { return false }
+        rosters[roster]?.note(expiry: expiry)
+        earliestExpiry = min(expiry, earliestExpiry ?? expiry)
+        return true
+    }
+
+    /// Channels in which something has expired. Told once.
+    mutating func takeExpired(upTo now: Timestamp) -> [Channel] {
+        guard let earliestExpiry, earliestExpiry <= now else { return [] }
+        self.earliestExpiry = nil
+        var expired: [Channel] = []
+        for i in rosters.indices {
+            if rosters[i]?.takeExpiry(upTo: now) == true, let channel = rosters[i]?.channel { expired.append(channel) }
+            if let next = rosters[i]?.nextExpiry { self.earliestExpiry = min(next, self.earliestExpiry ?? next) }
+        }
+        return expired
+    }
+
+    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        guard let roster = index[channel] else { return ([], nil) }
+        return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
     }
 
     // MARK: Delivery

@@ -35,6 +35,8 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var phase: Phase
     /// Counters have changed since the session was last told.
     public var isCountersStale = false
+    /// A receipt was not sent because the client did not keep up.
+    public var hasMissedReceipts = false
     /// Where the page begins that was ordered from the store and has not come yet.
     private var reading: Seq?
     /// Events were missed before it was known where to start.
@@ -175,6 +177,8 @@ public struct Subscriber: Equatable, Sendable {
 public struct Roster: Sendable {
     public let channel: Channel
     public private(set) var count = 0
+    /// When the next entry expires that may count as unread for somebody here.
+    public private(set) var nextExpiry: Timestamp?
     private var places: ContiguousArray<Subscriber?> = []
     private var free: [UInt32] = []
 
@@ -199,6 +203,28 @@ public struct Roster: Sendable {
         places[place] = nil
         count -= 1
         free.append(UInt32(truncatingIfNeeded: place))
+    }
+
+    public mutating func note(expiry: Timestamp) {
+        nextExpiry = min(expiry, nextExpiry ?? expiry)
+    }
+
+    /// True once when something has expired: everyone whose counters are not zero must be counted anew, and what the
+    /// store then says about the next expiry be noted.
+    public mutating func takeExpiry(upTo now: Timestamp) -> Bool {
+        guard let nextExpiry, nextExpiry <= now else { return false }
+        self.nextExpiry = nil
+        return true
+    }
+
+    /// Up to `limit` of those from `place` on for whom something counts, and where to go on; nil at the end.
+    public mutating func counting(from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        var keys: [SessionKey] = []
+        let next = visit(place..<end) { _, subscriber in
+            if subscriber.phase != .opening, subscriber.counters.unread > 0 { keys.append(subscriber.key) }
+            return keys.count < limit
+        }
+        return (keys, next < end ? next : nil)
     }
 
     public func subscriber(at place: Int) -> Subscriber? { places[place] }

@@ -163,7 +163,13 @@ public struct Session: Sendable {
         case .markSeen(let name, let seq):
             return .store(.move(user, try sent(name, user, seq, position), .seen(seq), session: id), .mark)
         case .markRead(let name, let selection):
-            return .store(.move(user, try sent(name, user, selection.highest, position), .read(selection), session: id), .mark)
+            let move: ReadMove
+            switch selection {
+            case .upTo(let seq): move = .upTo(seq)
+            case .set(let seqs): move = .set(seqs)
+            case .all: move = .upTo(try granted(name, user, position).newest)
+            }
+            return .store(.move(user, try sent(name, user, move.highest, position), .read(move), session: id), .mark)
         case .markUnread(let name, let seqs):
             return .store(.move(user, try sent(name, user, seqs.max() ?? .zero, position), .unread(seqs), session: id), .mark)
         case .open(let other, let context):
@@ -243,13 +249,12 @@ extension SendDraft {
     }
 }
 
-extension ReadSelection {
-    /// The newest entry named; zero for `all`, which is bounded by the channel's head.
+extension ReadMove {
+    /// The newest entry named.
     var highest: Seq {
         switch self {
         case .upTo(let seq): seq
         case .set(let seqs): seqs.max() ?? .zero
-        case .all: .zero
         }
     }
 }
