@@ -19,7 +19,8 @@ extension ServingLoop {
         endpoint.exchange = nil
         defer { if endpoint.stage == .http, endpoint.exchange == nil { endpoint.exchange = exchange } }
 
-        if exchange.request == nil {
+        let isNew = exchange.request == nil
+        if isNew {
             let received = exchange.buffer
             switch exchange.parser.parse(received.span) {
             case .incomplete: return false
@@ -39,7 +40,13 @@ extension ServingLoop {
             upgrade(endpoint, request, rest)
             return nil
         }
-        guard exchange.buffer.count >= whole else { return false }
+        guard exchange.buffer.count >= whole else {
+            // RFC 9110 §10.1.1: who waits for leave to send the body gets it, once, and before anything of it came.
+            if isNew, request.expectsContinue, exchange.buffer.count == exchange.headBytes {
+                table.send(endpoint.id, bytes: HTTPResponse.goOn)
+            }
+            return false
+        }
         let body = Array(exchange.buffer[exchange.headBytes..<whole])
         metrics.requests.add()
         let response = routes.answer(request, body)

@@ -36,6 +36,7 @@ extension SessionLoop {
                 return
             }
             if !isRefresh { live.session.awaitKeys() }
+            live.inFlight += 1
             waitingForKeys.append((live.key, id, token, isRefresh, requests))
             services.requestKey(kid)
             let key = live.key
@@ -49,6 +50,7 @@ extension SessionLoop {
         waitingForKeys.removeAll { isDue($0.key) }
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
+            answered(live)
             if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
@@ -86,16 +88,18 @@ extension SessionLoop {
         let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
         live.session.joined(
             Session.Subscription(
-                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place), number: number()))
     }
 
     /// Gives up a subscription that the store refused.
-    func unregister(_ live: LiveSession, _ channel: Channel) {
-        guard let index = live.session.subscription(to: channel) else { return }
+    func unregister(_ live: LiveSession, _ subscription: Session.Subscription) {
+        guard let index = live.session.subscription(to: subscription.channel) else { return }
         fanOut.leave(live.session.left(at: index))
     }
 
-    func connected(_ live: LiveSession, _ id: UInt64?, _ states: [ChannelState], _ requests: [SubscriptionRequest]) {
+    func connected(
+        _ live: LiveSession, _ id: UInt64?, _ states: [ChannelState], _ requests: [SubscriptionRequest], token: UInt64
+    ) {
         guard let identity = live.session.identity else { return }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(Session.Subscription, ChannelState, Seq?)] = []
@@ -104,21 +108,20 @@ extension SessionLoop {
                 refused.append(.init(channel: request.channel, code: .unknownChannel))
                 continue
             }
-            guard let index = live.session.subscription(to: channel) else {
+            guard let subscription = subscription(to: channel, of: live, orderedBy: token) else {
                 refused.append(.init(channel: request.channel, code: .limitExceeded))
                 continue
             }
             guard let state = states.first(where: { $0.channel == channel }) else {
                 refused.append(.init(channel: request.channel, code: .forbidden))
-                unregister(live, channel)
+                unregister(live, subscription)
                 continue
             }
             if let since = request.since, since > state.head {
                 refused.append(.init(channel: request.channel, code: .positionUnknown))
-                unregister(live, channel)
+                unregister(live, subscription)
                 continue
             }
-            let subscription = live.session.subscriptions[index]
             guard !openings.contains(where: { $0.0.channel == channel }) else { continue }
             openings.append((subscription, state, request.since))
         }
@@ -164,7 +167,12 @@ extension SessionLoop {
     }
 
     func restated(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ rewind: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+        guard let index = live.session.subscription(to: state.channel) else {
+            // Given up since; the question is answered all the same.
+            return reply(live, id) {
+                ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: false, since: state.head), into: &$1)
+            }
+        }
         let subscription = live.session.subscriptions[index]
         let position = fanOut.subscriber(subscription)?.position
         let isRewound = fanOut.update(subscription) { subscriber -> Bool in
@@ -177,17 +185,19 @@ extension SessionLoop {
         if isRewound == true { orderPage(live, subscription) }
     }
 
-    func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+    func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?, token: UInt64) {
+        let subscription = subscription(to: state.channel, of: live, orderedBy: token)
         if let since, since > state.head {
-            unregister(live, state.channel)
+            if let subscription { unregister(live, subscription) }
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
             return
         }
         reply(live, id) {
-            ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
+            let isFollowed = live.session.subscription(to: state.channel) != nil
+            ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: isFollowed, since: since ?? state.head), into: &$1)
         }
-        begin(live, live.session.subscriptions[index], state, since)
+        // Given up since, and perhaps followed anew from elsewhere: this answer must not open the newer subscription.
+        if let subscription { begin(live, subscription, state, since) }
     }
 
     /// The start of a subscription is known: read what is missing, or be live.

@@ -6,24 +6,20 @@ extension SessionLoop {
     func complete(_ outcome: StoreOutcome) {
         guard let pending = pending.removeValue(forKey: outcome.token) else { return }
         guard let live = sessions[pending.key] else { return }
-        live.inFlight -= 1
-        if live.isReadingPaused, live.inFlight <= limits.inFlight / 2 {
-            live.isReadingPaused = false
-            outlet.resumeReading(live.key)
-        }
+        answered(live)
         let id = pending.id
         switch pending.step {
-        case .connect(let requests): completeConnect(live, id, outcome.reply, requests)
+        case .connect(let requests): completeConnect(live, id, outcome, requests)
         case .subscribe(let channel, let since):
             guard case .state(let state) = outcome.reply else {
-                unregister(live, channel)
+                if let subscription = subscription(to: channel, of: live, orderedBy: outcome.token) { unregister(live, subscription) }
                 return fail(live, id, outcome.reply, channel)
             }
-            subscribed(live, id, state, since)
+            subscribed(live, id, state, since, token: outcome.token)
         case .restate(let channel, let rewind):
             guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply, channel) }
             restated(live, id, state, rewind)
-        case .replay(let channel): completePage(live, channel, outcome.reply)
+        case .replay(let channel, let after): completePage(live, channel, after, outcome)
         case .recount(let channel):
             guard case .state(let state) = outcome.reply else { return }
             adopt(live, channel, state)
@@ -36,20 +32,34 @@ extension SessionLoop {
         }
     }
 
-    private func completeConnect(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply, _ requests: [SubscriptionRequest]) {
-        guard case .snapshot(let states) = reply else {
-            for subscription in live.session.abandonConnect() { fanOut.leave(subscription) }
-            return fail(live, id, reply, nil)
-        }
-        connected(live, id, states, requests)
+    /// A command of the session waits no longer; enough of them gone, its socket is read again.
+    func answered(_ live: LiveSession) {
+        live.inFlight -= 1
+        guard live.isReadingPaused, live.inFlight <= limits.inFlight / 2 else { return }
+        live.isReadingPaused = false
+        outlet.resumeReading(live.key)
     }
 
-    private func completePage(_ live: LiveSession, _ channel: Channel, _ reply: StoreReply) {
-        guard let index = live.session.subscription(to: channel) else { return }
-        let subscription = live.session.subscriptions[index]
-        _ = fanOut.update(subscription) { $0.isReading = false }
-        guard case .page(let entries, let head, let more) = reply else { return stall(live.key, channel) }
+    private func completeConnect(_ live: LiveSession, _ id: UInt64?, _ outcome: StoreOutcome, _ requests: [SubscriptionRequest]) {
+        guard case .snapshot(let states) = outcome.reply else {
+            for subscription in live.session.abandonConnect() { fanOut.leave(subscription) }
+            return fail(live, id, outcome.reply, nil)
+        }
+        connected(live, id, states, requests, token: outcome.token)
+    }
+
+    private func completePage(_ live: LiveSession, _ channel: Channel, _ after: Seq, _ outcome: StoreOutcome) {
+        guard let subscription = subscription(to: channel, of: live, orderedBy: outcome.token) else { return }
+        let isExpected = fanOut.update(subscription) { subscriber -> Bool in
+            subscriber.isReading = false
+            return subscriber.position == after
+        }
+        // The client went back to an earlier position meanwhile: what lies before this page would be missing.
+        guard isExpected == true else { return orderPage(live, subscription) }
+        guard case .page(let entries, let head, let more) = outcome.reply else { return stall(live.key, channel) }
         for entry in entries {
+            // The rest is read again when the client has taken this: one page of large entries is more than may wait.
+            if outlet.isCongested(live.key) { return orderPage(live, subscription) }
             let author = users.number(of: entry.draft.sender)
             let isNew = fanOut.update(subscription) {
                 $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)

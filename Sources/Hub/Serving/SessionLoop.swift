@@ -15,7 +15,8 @@ final class SessionLoop {
             case connect([SubscriptionRequest])
             case subscribe(Channel, since: Seq?)
             case restate(Channel, rewind: Seq?)
-            case replay(Channel)
+            /// The page behind a position.
+            case replay(Channel, after: Seq)
             /// Counters only: an event overtook newer entries.
             case recount(Channel)
             case openThenSend(SendDraft)
@@ -39,7 +40,8 @@ final class SessionLoop {
     var users = Users()
     var fanOut = FanOut()
     var pending: [UInt64: Pending] = [:]
-    private var nextToken: UInt64 = 0
+    /// Numbers orders and subscriptions in one sequence: a subscription with a number above an order's is younger than the order.
+    private var lastNumber: UInt64 = 0
     private var orders: [StoreOrder] = []
     private var isSlicing = false
     /// Every frame for one session is written here first.
@@ -202,10 +204,22 @@ final class SessionLoop {
     // MARK: Orders
 
     func order(_ request: StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
-        nextToken &+= 1
-        pending[nextToken] = Pending(key: live.key, id: id, step: step)
+        let token = number()
+        pending[token] = Pending(key: live.key, id: id, step: step)
         live.inFlight += 1
-        orders.append(StoreOrder(request: request, client: inbox, token: nextToken))
+        orders.append(StoreOrder(request: request, client: inbox, token: token))
+    }
+
+    func number() -> UInt64 {
+        lastNumber &+= 1
+        return lastNumber
+    }
+
+    /// The subscription an order was for; nil when it was given up since, also when the channel is followed anew.
+    func subscription(to channel: Channel, of live: LiveSession, orderedBy token: UInt64) -> Session.Subscription? {
+        guard let index = live.session.subscription(to: channel) else { return nil }
+        let subscription = live.session.subscriptions[index]
+        return subscription.number < token ? subscription : nil
     }
 
     /// Hands this turn's orders over at once: one lock per turn, none per frame.
@@ -229,7 +243,7 @@ final class SessionLoop {
         guard let after, let after else { return }
         order(
             .page(subscription.channel, after: after, before: nil, limit: limits.session.historyPage), live, nil,
-            .replay(subscription.channel))
+            .replay(subscription.channel, after: after))
     }
 
     /// A page could not be had now; `retryStalled` asks again.

@@ -95,8 +95,9 @@ public enum Channel: Hashable, Sendable {
     private static func isBroadcastName(_ name: Substring) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
         if name == "system" { return true }
-        guard let colon = name.firstIndex(of: ":") else { return false }
-        return colon != name.startIndex && name.index(after: colon) != name.endIndex
+        let bytes = name.utf8
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        return colon != bytes.startIndex && bytes.index(after: colon) != bytes.endIndex
     }
 }
 
@@ -120,7 +121,8 @@ public struct ConversationID: Hashable, Sendable {
 }
 
 extension String {
-    fileprivate func suffix(after prefix: String) -> Substring? {
-        hasPrefix(prefix) ? dropFirst(prefix.count) : nil
+    /// By bytes: a combining mark at the start of a name would merge with the prefix's last character, and hide it from `hasPrefix`.
+    func suffix(after prefix: String) -> Substring? {
+        utf8.starts(with: prefix.utf8) ? Substring(utf8.dropFirst(prefix.utf8.count)) : nil
     }
 }

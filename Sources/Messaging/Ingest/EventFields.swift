@@ -50,8 +50,7 @@ struct EventFields {
     }
 
     private static func channel(target: String) -> Channel? {
-        let prefix = "user:"
-        if target.hasPrefix(prefix) { return UserID(String(target.dropFirst(prefix.count))).map(Channel.inbox) }
+        if let name = target.suffix(after: "user:") { return UserID(String(name)).map(Channel.inbox) }
         guard let channel = Channel(storedName: target), channel.kind != .inbox else { return nil }
         return channel
     }

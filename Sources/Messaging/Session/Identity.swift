@@ -36,8 +36,8 @@ public struct Identity: Equatable, Sendable {
         case .conversation: return false
         case .broadcast(let name):
             if name == "system" { return true }
-            if name.hasPrefix("institution:") { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
-            if name.hasPrefix("category:") { return roles.contains { channel == .broadcast("category:" + $0) } }
+            if name.suffix(after: "institution:") != nil { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
+            if name.suffix(after: "category:") != nil { return roles.contains { channel == .broadcast("category:" + $0) } }
             return channels.contains { channel == .broadcast($0) }
         }
     }

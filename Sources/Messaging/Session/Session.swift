@@ -16,12 +16,15 @@ public struct Session: Sendable {
         public let channel: Channel
         public let roster: UInt32
         public let place: UInt32
+        /// Grows with every subscription of a loop: what was asked for an earlier one does not concern this one.
+        public let number: UInt64
         /// Milliseconds; a typing signal is passed on at most once per `Limits.typingInterval`.
         public var lastTyping: Int64
-        public init(channel: Channel, roster: UInt32, place: UInt32, lastTyping: Int64 = .min) {
+        public init(channel: Channel, roster: UInt32, place: UInt32, number: UInt64 = 0, lastTyping: Int64 = .min) {
             self.channel = channel
             self.roster = roster
             self.place = place
+            self.number = number
             self.lastTyping = lastTyping
         }
     }
