@@ -4,12 +4,13 @@ import asyncio
 import json
 import random
 import signal
+import subprocess
 
 import pytest
 
 from hubclient import Client
 from rawsocket import RawSocket, frame
-from rig import event, person
+from rig import event, hub_program, person
 
 
 @pytest.mark.parametrize("mark", ["\u0301", "\u20dd", "\U0001f3fd", "\ufe0f"], ids=["acute", "circle", "skin tone", "variation"])
@@ -164,3 +165,15 @@ async def test_who_waits_for_leave_to_send_a_body_gets_it(hub):
     assert (await raw.response())[0] == 100
     raw.send(b"[1,2]")
     assert (await raw.response())[0] == 400
+
+
+@pytest.mark.parametrize("command", ["serve", "echo"])
+async def test_a_second_hub_does_not_share_the_first_ones_port(platform, command):
+    async with platform.running("first") as first:
+        second = platform.hub("second", port=first.address[1])
+        done = await asyncio.to_thread(
+            subprocess.run, [str(hub_program()), command, *(["--listen", "{}:{}".format(*first.address)] if command == "echo" else [])],
+            env=second._environment, capture_output=True, text=True, timeout=30)
+        assert done.returncode not in (0, None) and "ready" not in done.stdout
+        assert "in use" in done.stderr
+        await (await Client.connect(first.socket_url, first.token(person()))).quiet()
