@@ -140,6 +140,7 @@ public final class Server {
         _ endpoint: ListenEndpoint, count: Int
     ) throws(ServerFailure) -> (sockets: [Int32], address: ListenEndpoint) {
         do throws(SystemError) {
+            try Socket.requireFree(host: endpoint.host, port: endpoint.port)
             let first = try Socket.listen(host: endpoint.host, port: endpoint.port, reusePort: true)
             let address = ListenEndpoint(host: endpoint.host, port: try Socket.localPort(first))
             var sockets = [first]

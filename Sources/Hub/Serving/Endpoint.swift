@@ -25,7 +25,9 @@ final class Endpoint {
     var closeAfterReceiving: (code: WebSocketCloseCode, reason: String)?
     /// Any inbound byte counts as a sign of life.
     var heardAt: MonotonicInstant
-    var isPongDue = false
+    /// A ping is out, and something must be heard by then. Counted from the ping, not from the silence before it: a hub that was
+    /// stopped for a while itself would otherwise cut everybody the moment it goes on.
+    var pongUntil: MonotonicInstant?
     /// The request head, the body, or `connect` must be there by then.
     var dwellUntil: MonotonicInstant?
     var expiresAt: MonotonicInstant?

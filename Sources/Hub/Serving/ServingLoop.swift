@@ -50,7 +50,7 @@ final class ServingLoop: ConnectionDriver {
     func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
         guard let endpoint = endpoint(id) else { return }
         endpoint.heardAt = loop.now
-        endpoint.isPongDue = false
+        endpoint.pongUntil = nil
         switch endpoint.stage {
         case .http:
             endpoint.exchange?.buffer.append(copying: bytes.span)
@@ -127,14 +127,14 @@ final class ServingLoop: ConnectionDriver {
             application.end(endpoint.id, .tokenExpired)
             return endpoint.stage == .socket
         }
-        let silence = now - endpoint.heardAt
-        if silence >= limits.pingInterval + limits.pongTimeout, endpoint.isPongDue {
+        if let until = endpoint.pongUntil {
+            guard now >= until else { return true }
             metrics.pongTimeouts.add()
             application.end(endpoint.id, .noPong)
             return false
         }
-        if silence >= limits.pingInterval, !endpoint.isPongDue {
-            endpoint.isPongDue = true
+        if now - endpoint.heardAt >= limits.pingInterval {
+            endpoint.pongUntil = now + limits.pongTimeout
             table.send(endpoint.id, bytes: FrameEncoder.ping())
         }
         return true
@@ -147,8 +147,8 @@ final class ServingLoop: ConnectionDriver {
         case .http: next = endpoint.dwellUntil
         case .closing: next = endpoint.closeUntil
         case .socket:
-            let pong = endpoint.isPongDue ? limits.pingInterval + limits.pongTimeout : limits.pingInterval
-            next = [endpoint.heardAt + pong, endpoint.dwellUntil, endpoint.expiresAt].compactMap { $0 }.min()
+            let liveness = endpoint.pongUntil ?? endpoint.heardAt + limits.pingInterval
+            next = [liveness, endpoint.dwellUntil, endpoint.expiresAt].compactMap { $0 }.min()
         }
         table.setDeadline(endpoint.id, after: next.map { max(.milliseconds(1), $0 - loop.now) })
     }

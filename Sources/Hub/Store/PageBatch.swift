@@ -15,6 +15,10 @@ struct PageBatch: Batch {
     /// A longer page is cut, as if that had been asked for.
     static func bounded(_ limit: Int) -> Int { min(max(limit, 0), 1_000) }
 
+    /// Most bytes of content in a page, its first entry aside. 1 MiB: a page, and a few replies more, must pass through a socket's
+    /// backlog, whatever was published; a hundred entries of the largest size would be six.
+    static let bytes = 1 << 20
+
     init(_ orders: [PendingOrder]) {
         for pending in orders {
             guard case .page(let channel, let after, let before, let limit) = pending.order.request else {
@@ -50,10 +54,21 @@ struct PageBatch: Batch {
         }
         return BatchOutcome(
             replies: zip(pages, found).map { page, found in
-                let more = found.entries.count > page.limit
-                let entries = page.after != nil ? found.entries.prefix(page.limit) : found.entries.suffix(page.limit)
-                return .page(Array(entries), head: found.head, more: more)
+                let fitting = PageBatch.fitting(page.after != nil ? found.entries : found.entries.reversed(), page.limit)
+                let entries = page.after != nil ? found.entries.prefix(fitting) : found.entries.suffix(fitting)
+                return .page(Array(entries), head: found.head, more: fitting < found.entries.count)
             })
+    }
+
+    /// How many of the entries, in the direction of reading, make up a page.
+    private static func fitting(_ entries: [Entry], _ limit: Int) -> Int {
+        var size = 0
+        for (index, entry) in entries.enumerated() {
+            // The braces are not kept.
+            size += entry.draft.content.utf8.count + 2
+            if index == limit || index > 0 && size > bytes { return index }
+        }
+        return entries.count
     }
 }
 

@@ -345,19 +345,27 @@ extension Statement {
         """
 
     /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:
-    /// place (from 1), head, then the entry's columns, null when there is none.
+    /// place (from 1), head, then the entry's columns, null when there is none. A page ends with the entry that does not fit any
+    /// more: one row tells that there are more, whatever bound was reached.
     private static let pagesSQL = """
         select a.place::int4, c.last_seq, e.*
         from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
         join hub.channel c on c.name = a.channel collate "C"
         left join lateral (
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is not null and e.seq > a.after
-             order by e.seq limit a.most)
-            union all
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
-             order by e.seq desc limit a.most)
+            select \(entryColumns) from (
+                (select e.*, row_number() over w as nth, sum(octet_length(e.content::text)) over w - octet_length(e.content::text) as ahead
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is not null and e.seq > a.after
+                 window w as (order by e.seq rows unbounded preceding)
+                 order by e.seq limit a.most)
+                union all
+                (select e.*, row_number() over w, sum(octet_length(e.content::text)) over w - octet_length(e.content::text)
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
+                 window w as (order by e.seq desc rows unbounded preceding)
+                 order by e.seq desc limit a.most)
+            ) e
+            where e.nth <= 2 or e.ahead <= \(PageBatch.bytes)
         ) e on true
         order by a.place, e.seq
         """
