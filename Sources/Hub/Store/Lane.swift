@@ -246,6 +246,9 @@ final class Lane: LinkUser {
 
     func connect() { link.connect() }
 
+    /// Another lane reached the database: no need to wait out the pause.
+    func hurry() { link.hurry() }
+
     func linkIsUp() {
         owner.availabilityChanged()
         go()
@@ -267,19 +270,13 @@ final class Lane: LinkUser {
         let interrupted = flight
         clear()
         if let interrupted, let work = interrupted.work {
-            if work.runsAgainWhenLost {
-                var orders = interrupted.orders
-                for index in orders.indices { orders[index].unsettled = true }
-                keep(orders, work)
-            } else {
-                giveUp(interrupted.orders)
-            }
+            var orders = interrupted.orders
+            for index in orders.indices { orders[index].unsettled = true }
+            keep(orders, work)
         }
         let halves = again
         again.removeAll()
-        for (work, orders) in halves {
-            if work.runsAgainWhenLost { keep(orders, work) } else { giveUp(orders) }
-        }
+        for (work, orders) in halves { keep(orders, work) }
         for (index, work) in works.enumerated() {
             let orders = queues[index].takeAll()
             if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }

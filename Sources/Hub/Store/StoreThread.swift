@@ -133,5 +133,6 @@ final class StoreThread: LaneOwner {
     func availabilityChanged() {
         guard !isStopping else { return }
         front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
+        if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
     }
 }
