@@ -15,13 +15,13 @@ final class HubServices: SessionServices {
         requestKeyFrom = requestKey
     }
 
-    /// 128 random bits: a session id cannot be guessed, and never repeats.
+    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    /// 90 random bits: a session id cannot be guessed, and never repeats. 15 characters are what a string holds without
+    /// memory of its own.
     func makeSessionID() -> String {
-        guard let bytes = try? Random.bytes(16) else { return "unknown" }
-        return bytes.map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined()
+        guard let bytes = try? Random.bytes(15) else { return "unknown" }
+        return String(decoding: bytes.map { Self.digits[Int($0 & 63)] }, as: UTF8.self)
     }
 
     func requestKey(_ kid: String?) { requestKeyFrom(kid) }

@@ -84,9 +84,10 @@ extension SessionLoop {
 
     func register(_ live: LiveSession, _ channel: Channel) {
         let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
+        // The roster's own name, so that all its sessions share one string.
         live.session.joined(
             Session.Subscription(
-                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+                channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
     }
 
     /// Gives up a subscription that the store refused.
