@@ -173,6 +173,33 @@ import Testing
         #expect(bench.store.statistics.connectionsLost.value > 5)
     }
 
+    @Test func whatWaitsBehindAnInterruptedTransactionStaysBehindIt() async throws {
+        let bench = try StoreBench(nil) { $0.patience = .seconds(30) }.ready()
+        let ann = try user("ann")
+        let channel = Channel.inbox(ann)
+        _ = await bench.ask(.ingest([draft(channel, "1")], []))
+        _ = await bench.ask(.move(ann, channel, .delivered(Seq(1)), session: "s"))
+        let blocker = try BlockingConnection(bench.address, applicationName: "tests")
+        try blocker.execute("begin; select from hub.cursor for update")
+        func waiting() throws -> Bool {
+            try bench.cell(
+                "select count(*) from pg_stat_activity where application_name = 'hub cursors' and wait_event_type = 'Lock' and datname = current_database()"
+            ) == "1"
+        }
+        async let read = bench.ask(.move(ann, channel, .read(.upTo(Seq(1))), session: "s"))
+        try until { try waiting() }
+        async let unread = bench.ask(.move(ann, channel, .unread([Seq(1)]), session: "s"))
+        until { bench.store.statistics.waiting.value == 2 }
+        _ = try bench.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hub cursors' and datname = current_database()"
+        )
+        until { bench.store.statistics.connectionsLost.value == 1 }
+        try blocker.execute("rollback")
+        #expect(await read.moved?.cursor.read == Seq(1))
+        #expect(await unread.moved?.cursor.read == Seq(0))
+        #expect(try bench.cell("select read from hub.cursor") == "0")
+    }
+
     @Test func theTablesAreMadeAnewWhenSomebodyDropsThem() async throws {
         let bench = try StoreBench().ready()
         _ = try bench.query("drop schema hub cascade")

@@ -20,8 +20,9 @@ final class HubServices: SessionServices {
     /// 90 random bits: a session id cannot be guessed, and never repeats. 15 characters are what a string holds without
     /// memory of its own.
     func makeSessionID() -> String {
-        guard let bytes = try? Random.bytes(15) else { return "unknown" }
-        return String(decoding: bytes.map { Self.digits[Int($0 & 63)] }, as: UTF8.self)
+        // The system's generator; unlike `Random.bytes` it cannot fail.
+        var generator = SystemRandomNumberGenerator()
+        return String(decoding: (0..<15).map { _ in Self.digits[Int(generator.next() & 63)] }, as: UTF8.self)
     }
 
     func requestKey(_ kid: String?) { requestKeyFrom(kid) }

@@ -177,7 +177,11 @@ final class Lane: LinkUser {
 
     /// The transaction was rolled back, and the connection lives.
     private func failed(_ flight: Flight, _ error: PostgresError) {
-        guard let work = flight.work else { return rest(error) }
+        guard let work = flight.work else {
+            // Data the database cannot even look for was never stored.
+            if error.meaning == .data { unannounced.removeAll() }
+            return rest(error)
+        }
         switch error.meaning {
         case .data:
             if flight.orders.count == 1 {
@@ -278,8 +282,13 @@ final class Lane: LinkUser {
         again.removeAll()
         for (work, orders) in halves { keep(orders, work) }
         for (index, work) in works.enumerated() {
-            let orders = queues[index].takeAll()
-            if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }
+            if work.waitsWhileAway {
+                // In their place: behind what was under way, and in batches that may share a transaction.
+                queues[index].wait(until: loop.now + configuration.patience)
+                watchPatience()
+            } else {
+                giveUp(queues[index].takeAll())
+            }
         }
         if wasUp { owner.availabilityChanged() }
     }
