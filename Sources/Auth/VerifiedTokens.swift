@@ -27,7 +27,6 @@ struct VerifiedTokens {
         var digest: TokenDigest
         var principal: Principal
         var validFrom: Int64
-        var until: Int64
         var isRecent: Bool
     }
 
@@ -46,7 +45,7 @@ struct VerifiedTokens {
     /// nil outside the token's own time: no leeway here, so that a remembered verdict never outlives `exp`.
     mutating func principal(for digest: TokenDigest, now: Int64) -> Principal? {
         guard let position = index[digest.start].map({ Int($0) }), slots[position].digest == digest, slots[position].validFrom <= now,
-            now < slots[position].until
+            now < slots[position].principal.expiresAt
         else { return nil }
         slots[position].isRecent = true
         return slots[position].principal
@@ -54,10 +53,12 @@ struct VerifiedTokens {
 
     /// Answers the principal as it is remembered, which shares what it has in common with others.
     @discardableResult
-    mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64, until: Int64) -> Principal {
+    mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64) -> Principal {
         guard capacity > 0 else { return principal }
         let principal = grants.sharing(principal)
-        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, until: until, isRecent: false)
+        var slot = Slot(digest: digest, principal: principal, validFrom: validFrom, isRecent: false)
+        // Read once, if at all; kept, it would be a third of what a remembered token costs.
+        slot.principal.tokenID = nil
         if let position = index[digest.start] {
             slots[Int(position)] = slot
         } else if slots.count < capacity {

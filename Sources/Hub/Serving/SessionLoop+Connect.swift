@@ -75,6 +75,7 @@ extension SessionLoop {
 
         // Register first, then read: an entry committed after the snapshot then passes by the roster.
         var broadcasts = identity.broadcasts(limit: limits.session.subscriptions)
+        live.session.expect(subscriptions: min(requests.count, limits.session.subscriptions))
         for request in requests.prefix(limits.session.subscriptions) {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
             guard live.session.subscription(to: channel) == nil else { continue }
