@@ -16,7 +16,8 @@ final class FrameMachine {
                 self = .plain
                 return
             }
-            self = agreement.serverNoContextTakeover && agreement.clientNoContextTakeover ? Kind(rawValue: agreement.serverWindowBits) : .own
+            self =
+                agreement.serverNoContextTakeover && agreement.clientNoContextTakeover ? Kind(rawValue: agreement.serverWindowBits) : .own
         }
 
         /// nil when compression was not agreed on.

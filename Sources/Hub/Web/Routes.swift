@@ -43,7 +43,8 @@ final class HubRoutes: HTTPRoutes {
         case .alive: HTTPResponse(status: 200, text: "alive")
         case .ready:
             switch health.readiness {
-            case .ready(let missing): HTTPResponse(status: 200, text: (["ready"] + missing.map { "missing: \($0)" }).joined(separator: "\n"))
+            case .ready(let missing):
+                HTTPResponse(status: 200, text: (["ready"] + missing.map { "missing: \($0)" }).joined(separator: "\n"))
             case .notReady(let reasons): HTTPResponse(status: 503, text: reasons.map { "not ready: \($0)" }.joined(separator: "\n"))
             }
         case .metrics:
