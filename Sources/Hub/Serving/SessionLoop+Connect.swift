@@ -90,7 +90,8 @@ extension SessionLoop {
         // The roster's own name, so that all its sessions share one string.
         live.session.joined(
             Session.Subscription(
-                channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+                channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
+                place: UInt32(truncatingIfNeeded: place)))
     }
 
     /// Gives up a subscription that the store refused.
