@@ -56,9 +56,7 @@ struct VerifiedTokens {
     mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64) -> Principal {
         guard capacity > 0 else { return principal }
         let principal = grants.sharing(principal)
-        var slot = Slot(digest: digest, principal: principal, validFrom: validFrom, isRecent: false)
-        // Read once, if at all; kept, it would be a third of what a remembered token costs.
-        slot.principal.tokenID = nil
+        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, isRecent: false)
         if let position = index[digest.start] {
             slots[Int(position)] = slot
         } else if slots.count < capacity {

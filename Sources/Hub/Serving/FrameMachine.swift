@@ -16,8 +16,8 @@ final class FrameMachine {
                 self = .plain
                 return
             }
-            self =
-                agreement.serverNoContextTakeover && agreement.clientNoContextTakeover ? Kind(rawValue: agreement.serverWindowBits) : .own
+            let isForgetful = agreement.serverNoContextTakeover && agreement.clientNoContextTakeover
+            self = isForgetful ? Kind(rawValue: agreement.serverWindowBits) : .own
         }
 
         /// nil when compression was not agreed on.

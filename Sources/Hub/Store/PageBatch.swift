@@ -3,14 +3,25 @@ import Postgres
 
 /// `page` orders: stretches of entries.
 struct PageBatch: Batch {
-    private struct Page {
+    struct Page: Hashable {
         let channel: Channel
         let after: Seq?
         let before: Seq?
         let limit: Int
+
+        init?(_ request: StoreRequest) {
+            guard case .page(let channel, let after, let before, let limit) = request else { return nil }
+            self.channel = channel
+            self.after = after
+            self.before = before
+            self.limit = PageBatch.bounded(limit)
+        }
     }
 
+    /// Each page once: clients that were cut together ask for the same one.
     private var pages: [Page] = []
+    /// Which page answers an order.
+    private var places: [Int] = []
 
     /// A longer page is cut, as if that had been asked for.
     static func bounded(_ limit: Int) -> Int { min(max(limit, 0), 1_000) }
@@ -20,12 +31,18 @@ struct PageBatch: Batch {
     static let bytes = 1 << 20
 
     init(_ orders: [PendingOrder]) {
+        var known: [Page: Int] = [:]
         for pending in orders {
-            guard case .page(let channel, let after, let before, let limit) = pending.order.request else {
+            guard let page = Page(pending.order.request) else {
                 assertionFailure("not a page order")
                 continue
             }
-            pages.append(Page(channel: channel, after: after, before: before, limit: PageBatch.bounded(limit)))
+            let place = known[page] ?? pages.count
+            if place == pages.count {
+                known[page] = place
+                pages.append(page)
+            }
+            places.append(place)
         }
     }
 
@@ -52,12 +69,12 @@ struct PageBatch: Batch {
             guard let entry = Entry(rows, row, channel: pages[index].channel) else { return nil }
             found[index].entries.append(entry)
         }
-        return BatchOutcome(
-            replies: zip(pages, found).map { page, found in
-                let fitting = PageBatch.fitting(page.after != nil ? found.entries : found.entries.reversed(), page.limit)
-                let entries = page.after != nil ? found.entries.prefix(fitting) : found.entries.suffix(fitting)
-                return .page(Array(entries), head: found.head, more: fitting < found.entries.count)
-            })
+        let replies = zip(pages, found).map { page, found in
+            let fitting = PageBatch.fitting(page.after != nil ? found.entries : found.entries.reversed(), page.limit)
+            let entries = page.after != nil ? found.entries.prefix(fitting) : found.entries.suffix(fitting)
+            return StoreReply.page(Array(entries), head: found.head, more: fitting < found.entries.count)
+        }
+        return BatchOutcome(replies: places.map { replies[$0] })
     }
 
     /// How many of the entries, in the direction of reading, make up a page.

@@ -176,11 +176,18 @@ extension Statement {
 // MARK: Cursors
 
 extension Statement {
-    /// One row per (user, channel) of `$1, $2`, as `a` and `c`. In a conversation only members have `isMover`.
-    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
     private static let movers = """
         unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
-        join hub.channel c on c.name = a.channel collate "C"
+        \(moverJoins)
+        """
+
+    /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
+    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
+    private static let moverJoins = """
+        join lateral (
+            -- Cut off at one row, so that it stays a lookup: planned while there are few channels, a join would begin with all of them.
+            select c.id, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+        ) c on true
         left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
         """
 
@@ -227,11 +234,11 @@ extension Statement {
     /// counted anew otherwise, or when a counted entry has expired.
     private static let moveCursorsSQL = """
         with ask as materialized (
-            select a.*, c.id, c.last_seq as head, c.kind, coalesce(d.delivered, 0) as to_delivered, coalesce(d.seen, 0) as to_seen,
-                d.unread as make_unread, d.read as make_read, d.delivered_session, d.read_session
-            from \(movers)
-            join unnest($3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
-                with ordinality d (delivered, seen, unread, read, delivered_session, read_session, place) using (place)
+            select a.user_id, a.channel, a.place, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
+            from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
+                with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, place)
+            \(moverJoins)
             where \(isMover)
         ), held as (
             select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
