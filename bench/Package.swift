@@ -27,6 +27,9 @@ let package = Package(
             name: "Report", dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: house),
         .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: house),
 
+        // `micro-bench`: the inner operations, each beside something whose price is known.
+        .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
+
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]
