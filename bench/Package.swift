@@ -27,6 +27,9 @@ let package = Package(
             name: "Report", dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: house),
         .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: house),
 
+        // `bench-report`: several runs' JSON in one report.
+        .executableTarget(name: "bench-report", dependencies: [arguments, "Report"], path: "Sources/ReportCommand", swiftSettings: house),
+
         // `micro-bench`: the inner operations, each beside something whose price is known.
         .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
 
