@@ -17,7 +17,7 @@ struct Bars {
         let floor = height - 36
         for tick in x.ticks {
             drawing.line(x.place(tick), Self.top, x.place(tick), floor, "grid")
-            drawing.text(Wording.digits(tick), x.place(tick), floor + 16, "tick", anchor: "middle")
+            drawing.text(Wording.withoutIdleZeros(Wording.digits(tick)), x.place(tick), floor + 16, "tick", anchor: "middle")
         }
         // 1 is the yardstick itself.
         drawing.line(x.place(1), Self.top, x.place(1), floor, "unity")
@@ -26,7 +26,7 @@ struct Bars {
             guard let ratio = comparison.ratio, let range = comparison.ratioRange else { continue }
             let y = Self.top + Double(index) * Self.row
             let name = comparison.yardstick.count > 28 ? comparison.yardstick.prefix(27) + "…" : comparison.yardstick[...]
-            drawing.text("÷ " + name, Self.left - 12, y + 21, "name", anchor: "end")
+            drawing.text("÷ " + name, Self.left - 12, y + 18, "name", anchor: "end")
             drawing.text(medians(comparison), Self.left - 12, y + 36, "tick", anchor: "end")
             drawing.rectangle(
                 Self.left, y + 9, x.place(ratio) - Self.left, Self.row - 20, "bar \(comparison.verdict.rawValue)",

@@ -70,19 +70,21 @@ public enum HTMLReport {
                 comparison.goal.map { $0.text() } ?? "", badge(comparison.verdict),
             ]
         }
-        let single = (run.figures + run.scenarios.flatMap(\.figures)).filter { $0.goal != nil }.map { figure in
+        let single =
+            run.figures.map { ("", $0) }
+            + run.scenarios.flatMap { result in result.figures.map { ("\(result.scenario): \(result.server)", $0) } }
+        let measured = single.filter { $0.1.goal != nil }.map { (place, figure) in
             [
-                escaped(figure.name), "", escaped(Wording.value(figure.value, unit: figure.unit)),
-                escaped(figure.goal?.text(unit: figure.unit) ?? ""),
-                badge(figure.verdict),
+                escaped(figure.name), escaped(place), escaped(Wording.value(figure.value, unit: figure.unit)),
+                escaped(figure.goal?.text(unit: figure.unit) ?? ""), badge(figure.verdict),
             ]
         }
-        guard !(compared + single).isEmpty else { return "" }
+        guard !(compared + measured).isEmpty else { return "" }
         return """
             <h2>Goals</h2>
             <p class="soft">A ratio is the median over pairs of measurements that stood next to each other in time; in brackets the \
             least and the greatest pair.</p>
-            <div class="card">\(table(["what", "beside", "measured", "goal", ""], right: [2, 3], compared + single, style: "stack"))</div>
+            <div class="card">\(table(["what", "beside", "measured", "goal", ""], right: [2, 3], compared + measured, style: "stack"))</div>
             """
     }
 

@@ -31,8 +31,8 @@ enum PageStyle {
         .verdict{display:inline-block;border-radius:99px;padding:0 10px;font-size:.8rem;font-weight:600;border:1px solid currentColor}
         .verdict.reached{color:var(--good)}.verdict.missed{color:var(--bad)}.verdict.told{color:var(--soft);border-color:var(--line)}
         figure{margin:14px 0 4px}
-        figcaption{margin-top:6px}
-        svg{display:block;width:100%;height:auto;overflow:visible}
+        figcaption{margin-top:6px}.drawing{overflow-x:auto}
+        svg{display:block;width:100%;height:auto;}
         svg text{font:12px system-ui,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}
         svg .tick,svg .axis-title{fill:var(--soft)}svg .name{font-size:13px}svg .value{font-size:13px;font-weight:600}
         .grid{stroke:var(--grid)}.axis{stroke:var(--soft)}.unity{stroke:var(--soft);stroke-dasharray:2 4}
@@ -42,7 +42,7 @@ enum PageStyle {
         \(palette)
         .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;margin:6px 0 0;padding:0;font-size:.88rem}
         .legend i{display:inline-block;width:14px;height:4px;border-radius:2px;margin-right:7px;vertical-align:middle}
-        .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(168px,1fr));gap:10px 18px;margin:12px 0 6px;padding:0}
+        .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(148px,1fr));gap:10px 18px;margin:12px 0 6px;padding:0}
         .facts div{border-left:3px solid var(--line);padding-left:10px}
         .facts dt{color:var(--soft);font-size:.82rem}.facts dd{margin:0;font-weight:600;font-variant-numeric:tabular-nums}
         .facts small{font-weight:400;color:var(--soft);display:block}
@@ -51,7 +51,7 @@ enum PageStyle {
         code{font:.88em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
         footer{padding-top:30px;padding-bottom:60px}
         @media(max-width:560px){body{font-size:15px}h1{font-size:1.6rem}.card{padding:16px 14px 12px;border-radius:12px}\
-        main,header,footer{padding-left:12px;padding-right:12px}svg text{font-size:17px}svg .name,svg .value{font-size:18px}\
+        main,header,footer{padding-left:12px;padding-right:12px}svg{min-width:500px}svg text{font-size:17px}svg .name,svg .value{font-size:18px}\
         .legend{font-size:.85rem}.stack thead{display:none}.stack tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}\
         .stack tr:last-child{border:0}.stack td{display:inline-block;border:0;padding:0 12px 0 0}.stack td:first-child{display:block;font-weight:600}}
         @media print{.card{break-inside:avoid}}

@@ -40,13 +40,13 @@ struct Plot {
         for tick in y.ticks {
             let place = y.placeFromBelow(tick)
             drawing.line(Self.left, place, Self.width - Self.right, place, "grid")
-            drawing.text(yText(tick), Self.left - 8, place + 4, "tick", anchor: "end")
+            drawing.text(Wording.withoutIdleZeros(yText(tick)), Self.left - 8, place + 4, "tick", anchor: "end")
         }
         let floor = Self.height - Self.bottom
-        for mark in xMarks ?? x.ticks.map({ ($0, xText($0)) }) where x.values.contains(mark.value) {
+        for mark in xMarks ?? x.ticks.map({ ($0, Wording.withoutIdleZeros(xText($0))) }) where x.values.contains(mark.value) {
             let place = x.place(mark.value)
             drawing.line(place, floor, place, floor + 5, "axis")
-            drawing.text(mark.text, place, floor + 19, "tick", anchor: place > Self.width - 60 ? "end" : "middle")
+            drawing.text(mark.text, place, floor + 19, "tick", anchor: place > Self.width - 40 ? "end" : "middle")
         }
         drawing.line(Self.left, floor, Self.width - Self.right, floor, "axis")
         drawing.text(xTitle, Self.width - Self.right, Self.height - 6, "axis-title", anchor: "end")

@@ -12,7 +12,8 @@ struct SVG {
     /// The element; `label` is what a screen reader says.
     func element(label: String) -> String {
         """
-        <svg viewBox="0 0 \(Self.number(width)) \(Self.number(height))" role="img" aria-label="\(escaped(label))">\(body)</svg>
+        <div class="drawing"><svg viewBox="0 0 \(Self.number(width)) \(Self.number(height))" role="img" \
+        aria-label="\(escaped(label))">\(body)</svg></div>
         """
     }
 

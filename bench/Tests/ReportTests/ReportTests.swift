@@ -113,7 +113,7 @@ struct WordingTests {
         #expect(Wording.digits(value) == expected)
     }
 
-    @Test("in bytes", arguments: [(512, "512 B"), (1024, "1.00 KiB"), (3_500_000, "3.34 MiB")] as [(Double, String)])
+    @Test("in bytes", arguments: [(512, "512 B"), (3100, "3100 B"), (10_240, "10.0 KiB"), (3_500_000, "3.34 MiB")] as [(Double, String)])
     func bytes(_ bytes: Double, _ expected: String) {
         #expect(Wording.bytes(bytes) == expected)
     }
