@@ -97,6 +97,7 @@ public enum Channel: Hashable, Sendable {
     private static func isBroadcastName(_ name: Substring) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
         if name == "system" { return true }
+        // By bytes: a combining mark behind the colon would make one character of both.
         let bytes = name.utf8.span
         guard let colon = bytes.indices.first(where: { bytes[$0] == UInt8(ascii: ":") }) else { return false }
         return colon > 0 && colon + 1 < bytes.count
@@ -129,12 +130,8 @@ public struct ConversationID: Hashable, Sendable {
 }
 
 extension String {
-    /// By bytes, as the store compares. `prefix` is ASCII, so that what follows begins at a scalar.
+    /// `prefix` is ASCII, so that what follows begins at a scalar.
     fileprivate func suffix(after prefix: String) -> Substring? {
-        let bytes = utf8.span
-        let expected = prefix.utf8.span
-        guard bytes.count >= expected.count else { return nil }
-        for index in expected.indices where bytes[index] != expected[index] { return nil }
-        return self[utf8.index(startIndex, offsetBy: expected.count)...]
+        begins(with: prefix) ? self[utf8.index(startIndex, offsetBy: prefix.utf8.count)...] : nil
     }
 }

@@ -33,6 +33,17 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 }
 
+extension String {
+    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser and the store do.
+    func begins(with prefix: String) -> Bool {
+        let bytes = utf8.span
+        let expected = prefix.utf8.span
+        guard bytes.count >= expected.count else { return false }
+        for index in expected.indices where bytes[index] != expected[index] { return false }
+        return true
+    }
+}
+
 enum Identifier {
     /// Non-empty, bounded, and free of C0 controls, DEL and C1 controls (they break logs, and NUL cannot be stored).
     static func isAcceptable(_ name: String, maximumBytes: Int) -> Bool { isAcceptable(name.utf8.span, maximumBytes: maximumBytes) }

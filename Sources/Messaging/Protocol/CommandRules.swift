@@ -81,7 +81,7 @@ extension CommandMembers {
 
     // MARK: Rules of one command
 
-    private func selection(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> ReadSelection {
+    private func selection(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> ClientCommand.ReadSelection {
         try exactlyOne(of: [.seq, .seqs, .upTo, .all])
         if let all = self[.all] {
             guard all.bool(in: bytes) == true else { throw .badRequest(.all, "true") }
