@@ -1,11 +1,11 @@
 import Auth
 import Foundation
-import Synchronization
+import Linux
 import Testing
 
 /// What a feed has published, and a way to wait for it.
 final class HeardKeys: Sendable {
-    private let sets = Mutex<[KeySet]>([])
+    private let sets = Locked<[KeySet]>([])
 
     func hear(_ keys: KeySet) { sets.withLock { $0.append(keys) } }
 
