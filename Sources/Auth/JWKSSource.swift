@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Decides when a provider's key set is fetched, which keys count meanwhile, and when to cry for help.
 ///
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:

@@ -70,7 +70,8 @@ private struct ExactText: Hashable {
 }
 
 extension String {
-    fileprivate func isSameText(as other: String) -> Bool {
+    /// Byte for byte (RFC 8259 §8.3, RFC 7519 §4.1.1); `==` would call two encodings of `é` the same.
+    public func isSameText(as other: String) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

@@ -137,68 +137,93 @@ struct RosterTests {
         #expect(next == 2)
     }
 
-    /// Interleaves commits, bus events and pages at random: every entry is pushed exactly once and in order.
-    @Test("any interleaving of commits, events and pages pushes every entry once, in order", arguments: 0..<200)
-    func interleavings(seed: UInt64) {
-        var random = SplitMix(state: seed)
+    @Test("what was missed is read, whatever the subscription was doing")
+    func suspects() {
+        var opening = subscriber()
+        opening.suspect()
+        #expect(opening.open(state(head: 4), since: nil) == true)
+
+        var reading = subscriber()
+        _ = reading.open(state(head: 4), since: Seq(2))
+        #expect(reading.startPage() == Seq(2))
+        #expect(reading.startPage() == nil)
+        reading.suspect()
+        #expect(reading.startPage() == Seq(2))
+
+        var live = subscriber()
+        _ = live.open(state(head: 4), since: nil)
+        live.suspect()
+        #expect(live.startPage() == Seq(4))
+    }
+
+    @Test("a page ordered before a rewind is not taken")
+    func stalePage() {
         var one = subscriber()
-        var head: UInt64 = random.next(below: 5)
-        let since = random.next(below: head + 1)
+        _ = one.open(state(head: 4), since: Seq(3))
+        #expect(one.startPage() == Seq(3))
+        one.rewind(to: Seq(1))
+        #expect(one.startPage() == Seq(1))
+        #expect(one.takePage(from: Seq(3)) == false)
+        #expect(one.takePage(from: Seq(1)) == true)
+    }
+
+    /// Interleaves commits, bus events, lost events, rewinds and pages at random: what is pushed is always the next entry.
+    @Test("any interleaving of commits, events, losses, rewinds and pages pushes every entry once, in order", arguments: 0..<300)
+    func interleavings(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        func below(_ bound: UInt64) -> UInt64 { UInt64.random(in: 0..<bound, using: &random) }
+        var one = subscriber()
+        var head = below(5)
+        let since = below(head + 1)
+        var next = since + 1
         var events: [UInt64] = []
-        var page: (entries: [UInt64], head: UInt64, more: Bool)?
+        var pages: [(start: Seq, entries: [UInt64], head: UInt64, more: Bool)] = []
         var snapshot: UInt64?
-        var pushed: [UInt64] = []
-        func read(after: UInt64) -> (entries: [UInt64], head: UInt64, more: Bool) {
-            let all = after < head ? Array((after + 1)...head) : []
-            return (Array(all.prefix(3)), head, all.count > 3)
+
+        func push(_ seq: UInt64) {
+            #expect(seq == next)
+            next = seq + 1
         }
-        for step in 0..<80 {
-            switch random.next(below: 4) {
-            case 0 where step < 60:
+        func hear() {
+            let seq = events.removeFirst()
+            if admit(&one, seq, congested: below(8) == 0) == .deliver { push(seq) }
+        }
+        func order() {
+            guard let start = one.startPage() else { return }
+            let all = start.rawValue < head ? Array((start.rawValue + 1)...head) : []
+            pages.append((start, Array(all.prefix(3)), head, all.count > 3))
+        }
+        func take() {
+            let page = pages.removeFirst()
+            guard one.takePage(from: page.start) else { return }
+            for seq in page.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { push(seq) }
+            _ = one.finishPage(head: Seq(page.head), more: page.more)
+        }
+        for _ in 0..<80 {
+            switch below(8) {
+            case 0, 1:
                 head += 1
                 events.append(head)
-            case 1 where !events.isEmpty:
-                let seq = events.removeFirst()
-                if admit(&one, seq, congested: random.next(below: 8) == 0) == .deliver { pushed.append(seq) }
-            case 2 where one.phase == .opening:
+            case 2 where !events.isEmpty, 3 where !events.isEmpty: hear()
+            case 4 where one.phase == .opening:
                 if let taken = snapshot { _ = one.open(state(head: taken), since: Seq(since)) } else { snapshot = head }
-            case 3 where one.phase == .replaying:
-                if let taken = page {
-                    page = nil
-                    for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
-                    _ = one.finishPage(head: Seq(taken.head), more: taken.more)
-                } else {
-                    page = read(after: one.position.rawValue)
-                }
+            case 4, 5: if pages.isEmpty || below(3) == 0 { order() } else { take() }
+            case 6 where !events.isEmpty && below(3) == 0:
+                events.removeFirst()
+                one.suspect()
+            case 7 where one.isGranted && one.position > .zero && below(3) == 0:
+                let back = below(one.position.rawValue)
+                one.rewind(to: Seq(back))
+                next = back + 1
             default: continue
             }
         }
         // The dust settles: everything still under way arrives.
         if one.phase == .opening { _ = one.open(state(head: snapshot ?? head), since: Seq(since)) }
-        for _ in 0..<100 where one.phase == .replaying || !events.isEmpty {
-            if !events.isEmpty {
-                let seq = events.removeFirst()
-                if admit(&one, seq) == .deliver { pushed.append(seq) }
-            } else {
-                let taken = page ?? read(after: one.position.rawValue)
-                page = nil
-                for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
-                _ = one.finishPage(head: Seq(taken.head), more: taken.more)
-            }
+        for _ in 0..<500 where one.phase == .replaying || !events.isEmpty || !pages.isEmpty {
+            if !events.isEmpty { hear() } else if !pages.isEmpty { take() } else { order() }
         }
         #expect(one.phase == .live)
-        #expect(pushed == (since < head ? Array((since + 1)...head) : []))
-    }
-}
-
-/// A small seeded generator, so that a failing interleaving can be run again.
-struct SplitMix {
-    var state: UInt64
-    mutating func next(below bound: UInt64) -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return (z ^ (z >> 31)) % bound
+        #expect(next == max(head, since) + 1)
     }
 }

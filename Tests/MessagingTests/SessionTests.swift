@@ -140,6 +140,36 @@ struct SessionTests {
         #expect(identity.isEntitled(to: .broadcast(name)) == expected)
     }
 
+    @Test("names begin with a combining mark without becoming part of what stands before it")
+    func combiningMarks() throws {
+        let name = "\u{301}cole"
+        let user = try #require(UserID(name))
+        #expect(Channel(storedName: Channel.inbox(user).storedName) == .inbox(user))
+        let institution = Channel.broadcast("institution:" + name)
+        #expect(Channel(storedName: institution.storedName) == institution)
+        #expect(Self.identity(institution: name).isEntitled(to: institution))
+        #expect(Self.identity(institution: name).broadcasts(limit: 10) == ["system", "institution:" + name])
+    }
+
+    @Test("a subscription the store has not agreed to gives no rights")
+    func notGranted() {
+        var session = opened(following: [Self.conversation])
+        func receive(_ body: ClientCommand.Body) -> Session.Action {
+            session.receive(body, now: Timestamp(milliseconds: 0), limits: Session.Limits()) { _ in nil }
+        }
+        #expect(code(receive(.ack(channel: Self.conversation, seq: .zero))) == .notSubscribed)
+        #expect(code(receive(.markRead(channel: Self.conversation, .all))) == .notSubscribed)
+        #expect(code(receive(.typing(channel: Self.conversation))) == .notSubscribed)
+        guard
+            case .store(.state(_, _, false), .entitlement) = receive(
+                .history(channel: Self.conversation, after: nil, before: nil, limit: 1))
+        else {
+            Issue.record("history without a look at the right")
+            return
+        }
+        #expect(receive(.unsubscribe(channel: Self.conversation)) == .unsubscribe(0))
+    }
+
     @Test("a refreshed token that lost a right ends the subscriptions that stood on it")
     func refreshLosesRights() {
         let old = Self.identity(institution: "lyon", roles: ["reviewer"])

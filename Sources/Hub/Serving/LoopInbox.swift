@@ -7,7 +7,7 @@ import Synchronization
 /// How other threads reach a loop's sessions: two bounded mailboxes.
 ///
 /// Bus events may be more than the loop can take: then they are dropped, noted, and the loop reads the entries from the
-/// store. Store outcomes are never more than the orders the loop has open, which is what their mailbox holds.
+/// store. Store outcomes are never more than the orders the loop has open, and it opens no more than their mailbox holds.
 final class LoopInbox: BusListener, StoreClient {
 
     enum Control: Sendable {
@@ -38,10 +38,7 @@ final class LoopInbox: BusListener, StoreClient {
     }
 
     func deliver(_ batch: [StoreOutcome]) {
-        if !outcomes.post(contentsOf: batch) {
-            assertionFailure("more outcomes than orders")
-            hasMissed.store(true, ordering: .releasing)
-        }
+        if !outcomes.post(contentsOf: batch) { assertionFailure("more outcomes than orders") }
     }
 
     /// New keys to verify tokens with. Kept beside the mailbox, so that a full one cannot lose them.

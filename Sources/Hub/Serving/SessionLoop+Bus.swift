@@ -35,13 +35,12 @@ extension SessionLoop {
             var end = start + 1
             while end < entries.endIndex, entries[end].channel == channel { end += 1 }
             if fanOut.roster(of: channel) != nil {
-                fanOut.enqueue(
-                    channel,
-                    entries[start..<end].map { entry in
-                        FanOut.Item(
-                            seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
-                            frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
-                    })
+                let items = entries[start..<end].map { entry in
+                    FanOut.Item(
+                        seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                        frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
+                }
+                if !fanOut.enqueue(channel, items) { missed(channel) }
             }
             start = end
         }
@@ -81,7 +80,7 @@ extension SessionLoop {
         let number = users.number(of: user)
         let frame = SharedFrame(write)
         fanOut.visit(channel) { [outlet] subscriber in
-            guard subscriber.user != number, !outlet.isCongested(subscriber.key) else { return }
+            guard subscriber.isGranted, subscriber.user != number, !outlet.isCongested(subscriber.key) else { return }
             outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
         }
     }

@@ -36,6 +36,7 @@ extension SessionLoop {
                 return
             }
             if !isRefresh { live.session.awaitKeys() }
+            live.inFlight += 1
             waitingForKeys.append((live.key, id, token, isRefresh, requests))
             services.requestKey(kid)
             let key = live.key
@@ -49,6 +50,7 @@ extension SessionLoop {
         waitingForKeys.removeAll { isDue($0.key) }
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
+            settled(live)
             if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
@@ -159,16 +161,18 @@ extension SessionLoop {
     /// Subscribing again is a question for the state; with an earlier position the entries come again.
     func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, id: UInt64?) {
         guard let identity = live.session.identity else { return }
-        let channel = live.session.subscriptions[index].channel
-        order(.state(identity.user, channel, entitled: true), live, id, .restate(channel, rewind: rewind))
+        let subscription = live.session.subscriptions[index]
+        let channel = subscription.channel
+        let isEntitled = fanOut.isGranted(subscription) || identity.isEntitled(to: channel)
+        order(.state(identity.user, channel, entitled: isEntitled), live, id, .restate(channel, rewind: rewind))
     }
 
     func restated(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ rewind: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
         let subscription = live.session.subscriptions[index]
         let position = fanOut.subscriber(subscription)?.position
         let isRewound = fanOut.update(subscription) { subscriber -> Bool in
-            guard let rewind, subscriber.phase != .opening, rewind < subscriber.position else { return false }
+            guard let rewind, subscriber.isGranted, rewind < subscriber.position else { return false }
             subscriber.rewind(to: rewind)
             return true
         }
@@ -178,7 +182,9 @@ extension SessionLoop {
     }
 
     func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
+        // Ended and begun again meanwhile, and begun by the answer to the first.
+        if fanOut.isGranted(live.session.subscriptions[index]) { return restated(live, id, state, since) }
         if let since, since > state.head {
             unregister(live, state.channel)
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
@@ -188,6 +194,11 @@ extension SessionLoop {
             ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
         }
         begin(live, live.session.subscriptions[index], state, since)
+    }
+
+    /// Taken back by an `unsubscribe` that came behind it.
+    private func refuseEnded(_ live: LiveSession, _ id: UInt64?) {
+        refuse(live, id, .notSubscribed, "the subscription was ended before it had begun")
     }
 
     /// The start of a subscription is known: read what is missing, or be live.

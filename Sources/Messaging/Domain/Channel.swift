@@ -95,8 +95,9 @@ public enum Channel: Hashable, Sendable {
     private static func isBroadcastName(_ name: Substring) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
         if name == "system" { return true }
-        guard let colon = name.firstIndex(of: ":") else { return false }
-        return colon != name.startIndex && name.index(after: colon) != name.endIndex
+        // By bytes: a combining mark behind the colon would make one character of both.
+        let parts = name.utf8.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 && !parts[0].isEmpty && !parts[1].isEmpty
     }
 }
 
@@ -121,6 +122,6 @@ public struct ConversationID: Hashable, Sendable {
 
 extension String {
     fileprivate func suffix(after prefix: String) -> Substring? {
-        hasPrefix(prefix) ? dropFirst(prefix.count) : nil
+        begins(with: prefix) ? self[utf8.index(startIndex, offsetBy: prefix.utf8.count)...] : nil
     }
 }

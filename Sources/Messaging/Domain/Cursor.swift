@@ -62,7 +62,7 @@ public enum CursorChange: Equatable, Sendable {
 
 public enum ReadSelection: Equatable, Sendable {
     case upTo(Seq)
-    /// At most `ClientCommand.maximumSet` elements.
+    /// At most `CommandLimits.setSize` elements.
     case set([Seq])
     case all
 }

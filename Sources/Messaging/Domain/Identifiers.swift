@@ -31,6 +31,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 }
 
+extension StringProtocol {
+    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser and the store do.
+    func begins(with prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
+}
+
 enum Identifier {
     /// Non-empty, bounded, and free of C0 controls, DEL and C1 controls (they break logs, and NUL cannot be stored).
     static func isAcceptable(_ name: some StringProtocol, maximumBytes: Int) -> Bool {
