@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench sanitize setup
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL,
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
 bench:           ## what a delivery costs beside a bare C loop
-	scripts/setup && bench/run && bench/broadcast
+	scripts/setup bench && bench/run && bench/broadcast
+
+micro:           ## what the inner operations cost, and their instructions beside the committed baseline
+	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions
 
 sanitize:        ## the test-suites and the hub under the address and the thread sanitizer
 	scripts/setup && scripts/sanitize

@@ -227,3 +227,50 @@ struct RosterTests {
         #expect(next == max(head, since) + 1)
     }
 }
+
+@Suite("Roster: entries that expire")
+struct RosterExpiryTests {
+    private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
+
+    @Test("the earliest expiry is told once, when it has come")
+    func earliest() {
+        var roster = Roster(channel: .broadcast("system"))
+        #expect(roster.takeExpiry(upTo: at(100)) == false)
+        roster.note(expiry: at(70))
+        roster.note(expiry: at(50))
+        roster.note(expiry: at(60))
+        #expect(roster.takeExpiry(upTo: at(49)) == false)
+        #expect(roster.takeExpiry(upTo: at(50)) == true)
+        #expect(roster.takeExpiry(upTo: at(100)) == false, "the later ones are told by those who are counted anew")
+    }
+
+    @Test("only those for whom something counts are counted anew, a bounded number at a time")
+    func counting() {
+        var roster = Roster(channel: .broadcast("system"))
+        for key in 0..<10 {
+            let place = roster.add(Subscriber(key: SessionKey(rawValue: UInt64(key)), user: UInt32(key), format: 0))
+            guard key != 4 else { continue }  // is still opening
+            let unread = key % 2 == 0 ? UInt32(1) : 0
+            _ = roster.update(place) {
+                $0.open(ChannelState(channel: .broadcast("system"), head: Seq(1), counters: Counters(unread: unread)), since: nil)
+            }
+        }
+        let first = roster.counting(from: 0, atMost: 3)
+        #expect(first.keys.map(\.rawValue) == [0, 2, 6])
+        let rest = roster.counting(from: first.next ?? 99, atMost: 3)
+        #expect(rest.keys.map(\.rawValue) == [8] && rest.next == nil)
+        #expect(roster.counting(from: 10, atMost: 3).next == nil)
+    }
+}
+
+/// A small seeded generator, so that a failing interleaving can be run again.
+struct SplitMix {
+    var state: UInt64
+    mutating func next(below bound: UInt64) -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return (z ^ (z >> 31)) % bound
+    }
+}

@@ -77,6 +77,31 @@ struct SessionTests {
         #expect(code(receive(&session, body)) == expected)
     }
 
+    @Test("marking all read means all that this session was sent, and nothing that came since")
+    func markAll() {
+        var session = opened(following: ["inbox"])
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 7)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(Seq(7))), session: "s1"), .mark))
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 0)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(.zero)), session: "s1"), .mark))
+    }
+
+    @Test("one is told how far the others are, not oneself, and not those who have got nothing yet")
+    func receipts() {
+        let carol = UserID("carol")!
+        let reached = MemberProgress(Self.bob, delivered: Seq(3), read: Seq(1))
+        let state = ChannelState(
+            channel: Channel(wireName: Self.conversation, for: Self.alice)!, head: Seq(3),
+            progress: [
+                MemberProgress(Self.alice, delivered: Seq(3), read: Seq(3)), reached, MemberProgress(carol, delivered: .zero, read: .zero),
+            ])
+        #expect(state.receipts(for: Self.alice) == [reached])
+        #expect(state.receipts(for: Self.bob).map(\.user) == [Self.alice])
+        #expect(state.receipts(for: carol).map(\.user) == [Self.alice, Self.bob])
+    }
+
     @Test("people write in conversations, to somebody else, and nowhere else")
     func send() {
         var session = opened()
@@ -115,6 +140,18 @@ struct SessionTests {
         #expect(receive(&session, .typing(channel: Self.conversation), at: 3_999) == .acknowledgeTyping)
         #expect(receive(&session, .typing(channel: Self.conversation), at: 4_000) == .typing(channel))
         #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
+    }
+
+    @Test("names are told apart by bytes, also when they begin with a combining mark", arguments: ["\u{301}x", "\u{20DD}", "\u{1F3FD}"])
+    func combiningMarks(name: String) {
+        let inbox = Channel.inbox(UserID(name)!)
+        #expect(Channel(storedName: inbox.storedName) == inbox)
+        let identity = Identity(
+            user: Self.alice, institution: name, roles: [name], channels: ["course:" + name], expiresAt: Timestamp(milliseconds: 0))
+        #expect(identity.broadcasts(limit: 9) == ["system", "institution:" + name, "category:" + name, "course:" + name])
+        let stranger = Identity(
+            user: Self.alice, institution: nil, roles: [], channels: ["institution:" + name], expiresAt: Timestamp(milliseconds: 0))
+        #expect(!stranger.isEntitled(to: .broadcast("institution:" + name)))
     }
 
     @Test("a session follows a bounded number of channels")

@@ -28,28 +28,30 @@ struct FanOut {
     }
 
     private(set) var rosters: ContiguousArray<Roster?> = []
-    private var index: [Channel: Int] = [:]
+    private var index: [Channel: UInt32] = [:]
     private var free: [Int] = []
     private var jobs: [Job] = []
     private var firstJob = 0
     private var waiting = 0
     private(set) var subscriptions = 0
+    /// Not later than the earliest `nextExpiry` of all rosters; nil: none has one.
+    private(set) var earliestExpiry: Timestamp?
 
     var isIdle: Bool { firstJob == jobs.count }
 
-    func roster(of channel: Channel) -> Int? { index[channel] }
+    func roster(of channel: Channel) -> Int? { index[channel].map { Int($0) } }
 
     // MARK: Membership
 
     mutating func join(_ channel: Channel, _ subscriber: Subscriber) -> (roster: Int, place: Int) {
         let roster: Int
-        if let known = index[channel] {
+        if let known = self.roster(of: channel) {
             roster = known
         } else {
             roster = free.popLast() ?? rosters.count
             if roster == rosters.count { rosters.append(nil) }
             rosters[roster] = Roster(channel: channel)
-            index[channel] = roster
+            index[channel] = UInt32(truncatingIfNeeded: roster)
         }
         subscriptions += 1
         return (roster, rosters[roster]?.add(subscriber) ?? 0)
@@ -84,18 +86,45 @@ struct FanOut {
 
     /// Visits the subscribers of a channel in a range of places.
     mutating func visit(_ channel: Channel, _ places: Range<Int> = 0..<Int.max, _ body: (inout Subscriber) -> Void) {
-        guard let roster = index[channel] else { return }
+        guard let roster = roster(of: channel) else { return }
         _ = rosters[roster]?.visit(places) { _, subscriber in
             body(&subscriber)
             return true
         }
     }
 
+    // MARK: Expiry
+
+    /// False when nobody here follows the channel.
+    mutating func note(expiry: Timestamp, in channel: Channel) -> Bool {
+        guard let roster = roster(of: channel) else { return false }
+        rosters[roster]?.note(expiry: expiry)
+        earliestExpiry = min(expiry, earliestExpiry ?? expiry)
+        return true
+    }
+
+    /// Channels in which something has expired. Told once.
+    mutating func takeExpired(upTo now: Timestamp) -> [Channel] {
+        guard let earliestExpiry, earliestExpiry <= now else { return [] }
+        self.earliestExpiry = nil
+        var expired: [Channel] = []
+        for i in rosters.indices {
+            if rosters[i]?.takeExpiry(upTo: now) == true, let channel = rosters[i]?.channel { expired.append(channel) }
+            if let next = rosters[i]?.nextExpiry { self.earliestExpiry = min(next, self.earliestExpiry ?? next) }
+        }
+        return expired
+    }
+
+    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        guard let roster = roster(of: channel) else { return ([], nil) }
+        return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
+    }
+
     // MARK: Delivery
 
     /// Queues entries of one channel for everyone who follows it here. False when too much is waiting; nothing is queued then.
     mutating func enqueue(_ channel: Channel, _ items: [Item]) -> Bool {
-        guard let roster = index[channel] else { return true }
+        guard let roster = roster(of: channel) else { return true }
         let bytes = items.reduce(0) { $0 + $1.frame.json.count }
         guard isIdle || waiting + bytes <= Self.waitingBytes else { return false }
         waiting += bytes

@@ -19,7 +19,7 @@ final class LoopInbox: BusListener, StoreClient {
     let events: Mailbox<[BusEvent]>
     let outcomes: Mailbox<StoreOutcome>
     private let hasMissed = Atomic<Bool>(false)
-    private let latestKeys = Locked<KeySet?>(nil)
+    private let keyNews = Locked<(keys: KeySet?, absent: [String?])>((nil, []))
     private let controls = Locked<[Control]>([])
     private let sessionCount = Atomic<Int>(0)
     private let wake: LoopHandle
@@ -41,16 +41,25 @@ final class LoopInbox: BusListener, StoreClient {
         if !outcomes.post(contentsOf: batch) { assertionFailure("more outcomes than orders") }
     }
 
-    /// New keys to verify tokens with. Kept beside the mailbox, so that a full one cannot lose them.
-    func replace(keys: KeySet) {
-        latestKeys.withLock { $0 = keys }
+    /// Beyond these, whoever waits for an absent key waits until its time is up.
+    private static let absentKeys = 1_024
+
+    /// Kept beside the mailbox, so that a full one cannot lose new keys.
+    func hear(_ news: KeyNews) {
+        keyNews.withLock { heard in
+            switch news {
+            case .keys(let keys): heard.keys = keys
+            case .absent(let id): if heard.absent.count < Self.absentKeys { heard.absent.append(id) }
+            }
+        }
         wake.wake()
     }
 
-    func takeKeys() -> KeySet? {
-        latestKeys.withLock { keys in
-            defer { keys = nil }
-            return keys
+    func takeKeyNews() -> (keys: KeySet?, absent: [String?]) {
+        keyNews.withLock { heard in
+            guard heard.keys != nil || !heard.absent.isEmpty else { return heard }
+            defer { heard = (nil, []) }
+            return heard
         }
     }
 

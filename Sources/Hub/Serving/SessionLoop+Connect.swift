@@ -37,17 +37,19 @@ extension SessionLoop {
             }
             if !isRefresh { live.session.awaitKeys() }
             live.inFlight += 1
-            waitingForKeys.append((live.key, id, token, isRefresh, requests))
+            waitingForKeys.append(
+                WaitingToken(key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests))
             services.requestKey(kid)
             let key = live.key
-            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0 == key } }
+            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0.key == key } }
         }
     }
 
     /// New keys came, or the wait for them is over.
-    func retryWaiting(_ isDue: (SessionKey) -> Bool) {
-        let due = waitingForKeys.filter { isDue($0.key) }
-        waitingForKeys.removeAll { isDue($0.key) }
+    func retryWaiting(_ isDue: (WaitingToken) -> Bool) {
+        let due = waitingForKeys.filter(isDue)
+        guard !due.isEmpty else { return }
+        waitingForKeys.removeAll(where: isDue)
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
             settled(live)
@@ -75,6 +77,7 @@ extension SessionLoop {
 
         // Register first, then read: an entry committed after the snapshot then passes by the roster.
         var broadcasts = identity.broadcasts(limit: limits.session.subscriptions)
+        live.session.expect(subscriptions: min(requests.count, limits.session.subscriptions))
         for request in requests.prefix(limits.session.subscriptions) {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
             guard live.session.subscription(to: channel) == nil else { continue }
@@ -86,9 +89,11 @@ extension SessionLoop {
 
     func register(_ live: LiveSession, _ channel: Channel) {
         let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
+        // The roster's own name, so that all its sessions share one string.
         live.session.joined(
             Session.Subscription(
-                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+                channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
+                place: UInt32(truncatingIfNeeded: place)))
     }
 
     /// Gives up a subscription that the store refused.
@@ -129,7 +134,10 @@ extension SessionLoop {
             pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
             channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
-        for (subscription, state, since) in openings { begin(live, subscription, state, since) }
+        for (subscription, state, since) in openings {
+            tellReceipts(live, state)
+            begin(live, subscription, state, since)
+        }
     }
 
     // MARK: refresh
@@ -178,6 +186,7 @@ extension SessionLoop {
         }
         let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
         reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+        tellReceipts(live, state)
         if isRewound == true { orderPage(live, subscription) }
     }
 
@@ -193,6 +202,7 @@ extension SessionLoop {
         reply(live, id) {
             ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
         }
+        tellReceipts(live, state)
         begin(live, live.session.subscriptions[index], state, since)
     }
 
@@ -204,10 +214,21 @@ extension SessionLoop {
     /// The start of a subscription is known: read what is missing, or be live.
     private func begin(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?) {
         guard let isBehind = fanOut.update(subscription, { $0.open(state, since: since) }) else { return }
+        noteExpiry(state.nextExpiry, in: state.channel)
         if isBehind {
             orderPage(live, subscription)
         } else {
             tellLive(live, subscription)
+        }
+    }
+
+    /// How far the others are. Registered before the store was asked, the session also hears who moved since.
+    func tellReceipts(_ live: LiveSession, _ state: ChannelState) {
+        guard let user = live.session.identity?.user else { return }
+        for member in state.receipts(for: user) {
+            push(to: live.key) {
+                ServerMessage.receipt(state.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0)
+            }
         }
     }
 

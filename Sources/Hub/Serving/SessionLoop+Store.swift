@@ -21,7 +21,10 @@ extension SessionLoop {
             restated(live, id, state, rewind)
         case .replay(let channel, let start): completePage(live, channel, from: start, outcome.reply)
         case .recount(let channel):
-            if case .state(let state) = outcome.reply { adopt(live, channel, state) }
+            if case .state(let state) = outcome.reply {
+                tellReceipts(live, state)
+                adopt(live, channel, state)
+            }
             if outcome.reply == .failed(.unavailable) {
                 live.hasMissedEvents = true
                 stall(live.key)
@@ -66,10 +69,13 @@ extension SessionLoop {
         // Read again when the client has read: it must not wait in memory.
         if outlet.isCongested(live.key) { return }
         for entry in entries {
+            // The rest is read again when the client has taken this: one page of large entries is more than may wait.
+            if outlet.isCongested(live.key) { return }
             let author = users.number(of: entry.draft.sender)
             let isNew = fanOut.update(subscription) {
                 $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)
             }
+            noteExpiry(entry.draft.expiresAt, in: channel)
             if isNew == true { push(to: live.key) { ServerMessage.entry(entry, replay: true, into: &$0) } }
         }
         metrics.replayed.add(UInt64(entries.count))
@@ -109,7 +115,7 @@ extension SessionLoop {
         }
         switch failure {
         case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable: refuse(live, id, .unavailable, "the store is away; nothing was stored; try again")
+        case .unavailable: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
         case .refused(let why):
             log.error("the store refused data", metadata: ["reason": "\(why)"])
             refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
@@ -120,6 +126,7 @@ extension SessionLoop {
     func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
         guard let index = live.session.subscription(to: channel) else { return }
         let subscription = live.session.subscriptions[index]
+        noteExpiry(state.nextExpiry, in: channel)
         switch fanOut.update(subscription, { $0.adopt(state) }) {
         case false?: recount(live, subscription)
         case true?, nil: counterTeller.changed(channel, self)

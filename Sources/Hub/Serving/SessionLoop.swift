@@ -16,7 +16,7 @@ final class SessionLoop {
             case subscribe(Channel, since: Seq?)
             case restate(Channel, rewind: Seq?)
             case replay(Channel, from: Seq)
-            /// Counters only: an event overtook newer entries.
+            /// Counters and receipts, of which something was or may have been missed.
             case recount(Channel)
             case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
@@ -35,7 +35,7 @@ final class SessionLoop {
     let services: any SessionServices
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
-    var sessions: [SessionKey: LiveSession] = [:]
+    var sessions = SessionTable()
     var users = Users()
     var fanOut = FanOut()
     var pending: [UInt64: Pending] = [:]
@@ -50,9 +50,18 @@ final class SessionLoop {
     /// Sessions with something to be read that could not be had, or with many others: they come in turn, by a timer.
     private var stalled: Set<SessionKey> = []
     private var isRetryScheduled = false
-    /// Connects waiting for a signing key to be fetched.
-    var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
+    /// A token whose signing key is being asked for.
+    struct WaitingToken {
+        let key: SessionKey
+        let id: UInt64?
+        let token: String
+        let kid: String?
+        let isRefresh: Bool
+        let requests: [SubscriptionRequest]
+    }
+    var waitingForKeys: [WaitingToken] = []
     var counterTeller = CounterTeller()
+    var expiryWatch = ExpiryWatch()
     /// Set by whoever assembled the loop.
     var onControl: (LoopInbox.Control) -> Void = { _ in }
 
@@ -101,11 +110,11 @@ final class SessionLoop {
 
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
         let session = Session(id: services.makeSessionID())
-        sessions[key] = LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken)
+        sessions.insert(LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken))
         metrics.sessionsOpened.add()
     }
 
-    var keys: [SessionKey] { Array(sessions.keys) }
+    var keys: [SessionKey] { sessions.keys }
 
     /// True once the client sent a `connect` that was accepted.
     func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }
@@ -125,8 +134,13 @@ final class SessionLoop {
     func drained(_ key: SessionKey) {
         guard let live = sessions[key] else { return }
         readOn(live)
-        for subscription in live.session.subscriptions where fanOut.subscriber(subscription)?.isCountersStale == true {
-            counterTeller.changed(subscription.channel, self)
+        for subscription in live.session.subscriptions {
+            guard let subscriber = fanOut.subscriber(subscription) else { continue }
+            if subscriber.isCountersStale { counterTeller.changed(subscription.channel, self) }
+            if subscriber.hasMissedReceipts {
+                _ = fanOut.update(subscription) { $0.hasMissedReceipts = false }
+                recount(live, subscription)
+            }
         }
     }
 

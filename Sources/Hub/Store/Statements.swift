@@ -176,11 +176,18 @@ extension Statement {
 // MARK: Cursors
 
 extension Statement {
-    /// One row per (user, channel) of `$1, $2`, as `a` and `c`. In a conversation only members have `isMover`.
-    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
     private static let movers = """
         unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
-        join hub.channel c on c.name = a.channel collate "C"
+        \(moverJoins)
+        """
+
+    /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
+    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
+    private static let moverJoins = """
+        join lateral (
+            -- Cut off at one row, so that it stays a lookup: planned while there are few channels, a join would begin with all of them.
+            select c.id, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+        ) c on true
         left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
         """
 
@@ -227,11 +234,11 @@ extension Statement {
     /// counted anew otherwise, or when a counted entry has expired.
     private static let moveCursorsSQL = """
         with ask as materialized (
-            select a.*, c.id, c.last_seq as head, c.kind, coalesce(d.delivered, 0) as to_delivered, coalesce(d.seen, 0) as to_seen,
-                d.unread as make_unread, d.read as make_read, d.delivered_session, d.read_session
-            from \(movers)
-            join unnest($3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
-                with ordinality d (delivered, seen, unread, read, delivered_session, read_session, place) using (place)
+            select a.user_id, a.channel, a.place, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
+            from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
+                with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, place)
+            \(moverJoins)
             where \(isMover)
         ), held as (
             select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
@@ -292,7 +299,7 @@ extension Statement {
         select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
             least(new_unread, \(countedEntries)), least(new_unseen, \(countedEntries)), least(new_urgent, \(countedEntries)),
             case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
-            changed
+            null::int8[], null::int8[], new_recount_at, changed
         from counted
         """
 }
@@ -307,9 +314,9 @@ extension Statement {
             least(case when p.anew then 0 else p.unread end + t.unread, \(countedEntries)),
             least(case when p.anew then 0 else p.unseen end + t.unseen, \(countedEntries)),
             least(case when p.anew then 0 else p.urgent end + t.urgent, \(countedEntries)),
-            case when p.kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = p.id order by 1) end
+            o.users, o.delivered, o.read, least(case when p.anew then null else p.recount_at end, t.next_expiry)
         from (
-            select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent,
+            select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
                 greatest(case when f.anew then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
             from ask a
@@ -317,6 +324,12 @@ extension Statement {
             cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as anew) f
         ) p
         cross join lateral (\(tally)) t
+        cross join lateral (
+            select array_agg(m.user_id order by m.user_id) as users, array_agg(coalesce(k.delivered, 0) order by m.user_id) as delivered,
+                array_agg(coalesce(k.read, 0) order by m.user_id) as read
+            from hub.member m left join hub.cursor k on k.user_id = m.user_id and k.channel_id = m.channel_id
+            where p.kind = 'conversation' and m.channel_id = p.id
+        ) o
         order by p."order", p.place, p.id
         """
 
@@ -339,19 +352,27 @@ extension Statement {
         """
 
     /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:
-    /// place (from 1), head, then the entry's columns, null when there is none.
+    /// place (from 1), head, then the entry's columns, null when there is none. A page ends with the entry that does not fit any
+    /// more: one row tells that there are more, whatever bound was reached.
     private static let pagesSQL = """
         select a.place::int4, c.last_seq, e.*
         from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
         join hub.channel c on c.name = a.channel collate "C"
         left join lateral (
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is not null and e.seq > a.after
-             order by e.seq limit a.most)
-            union all
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
-             order by e.seq desc limit a.most)
+            select \(entryColumns) from (
+                (select e.*, row_number() over w as nth, sum(octet_length(e.content::text)) over w - octet_length(e.content::text) as ahead
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is not null and e.seq > a.after
+                 window w as (order by e.seq rows unbounded preceding)
+                 order by e.seq limit a.most)
+                union all
+                (select e.*, row_number() over w, sum(octet_length(e.content::text)) over w - octet_length(e.content::text)
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
+                 window w as (order by e.seq desc rows unbounded preceding)
+                 order by e.seq desc limit a.most)
+            ) e
+            where e.nth <= 2 or e.ahead <= \(PageBatch.bytes)
         ) e on true
         order by a.place, e.seq
         """
