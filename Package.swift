@@ -27,6 +27,9 @@ let package = Package(
         .executable(name: "hub", targets: ["HubMain"]),
         .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
         .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
+        .library(
+            name: "BenchParts",
+            targets: ["Linux", "Zlib", "OpenSSL", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Kafka", "Postgres"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -76,10 +79,6 @@ let package = Package(
             name: "HubMain",
             dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: house),
-
-        // `bench/run`: the reactor beside bare C.
-        .executableTarget(
-            name: "reactor-bench", dependencies: ["Reactor", "Linux"], path: "bench/Sources/ReactorBench", swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
         .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),

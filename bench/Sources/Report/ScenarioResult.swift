@@ -1,0 +1,138 @@
+/// What one scenario found of one server.
+public struct ScenarioResult: Codable, Sendable, Equatable {
+    /// `fanout`, `idle`, …
+    public var scenario: String
+    /// `hub`, `bare C`, `nginx + nchan`, …
+    public var server: String
+    public var parameters: [Parameter]
+    /// How long the measured part lasted, warm-up left out.
+    public var seconds: Double
+    /// What `operations` counts, in the singular: "delivery", "echo", "ack".
+    public var operation: String
+    public var operations: Int64 = 0
+    public var counts: [Count] = []
+    public var latencies: [LatencySeries] = []
+    /// The server's processor time by group of threads ("loops", "store", "Kafka"), or one group named "process".
+    public var serverCPU: [CPUTime] = []
+    /// The generator's own: near a full processor, the generator was measured and not the server.
+    public var generatorCPU: CPUTime?
+    public var memory: [MemoryPoint] = []
+    public var timelines: [Timeline] = []
+    public var figures: [Figure] = []
+    public var notes: [String] = []
+    /// Why there is no result; nil when it ran to its end.
+    public var failure: String?
+
+    public init(scenario: String, server: String, parameters: [Parameter] = [], operation: String, seconds: Double = 0) {
+        self.scenario = scenario
+        self.server = server
+        self.parameters = parameters
+        self.operation = operation
+        self.seconds = seconds
+    }
+
+    public var operationsPerSecond: Double { seconds > 0 ? Double(operations) / seconds : 0 }
+    public var serverTotal: CPUTime {
+        serverCPU.reduce(into: CPUTime(group: "all")) { $0.add($1) }
+    }
+    /// Nanoseconds of the server's processor time for each operation; nil when nothing was counted.
+    public func serverNanosecondsPerOperation(_ time: (CPUTime) -> Double = \.totalSeconds) -> Double? {
+        operations > 0 && !serverCPU.isEmpty ? time(serverTotal) / Double(operations) * 1e9 : nil
+    }
+}
+
+public struct Parameter: Codable, Sendable, Equatable {
+    public var name: String
+    public var value: String
+    public init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+    public init(_ name: String, _ value: Int) { self.init(name, String(value)) }
+}
+
+public struct Count: Codable, Sendable, Equatable {
+    public var name: String
+    public var value: Int64
+    public init(_ name: String, _ value: Int64) {
+        self.name = name
+        self.value = value
+    }
+}
+
+public struct LatencySeries: Codable, Sendable, Equatable {
+    /// From where to where: "publish → delivered", "ack → reply".
+    public var name: String
+    public var recorder: LatencyRecorder
+    public init(_ name: String, _ recorder: LatencyRecorder) {
+        self.name = name
+        self.recorder = recorder
+    }
+}
+
+public struct CPUTime: Codable, Sendable, Equatable {
+    public var group: String
+    public var userSeconds: Double
+    public var systemSeconds: Double
+    public init(group: String, userSeconds: Double = 0, systemSeconds: Double = 0) {
+        self.group = group
+        self.userSeconds = userSeconds
+        self.systemSeconds = systemSeconds
+    }
+    public var totalSeconds: Double { userSeconds + systemSeconds }
+    public mutating func add(_ other: CPUTime) {
+        userSeconds += other.userSeconds
+        systemSeconds += other.systemSeconds
+    }
+}
+
+/// The server's memory when it had so many connections. What is not known is nil, never 0.
+public struct MemoryPoint: Codable, Sendable, Equatable {
+    public var connections: Int
+    public var residentBytes: Int64
+    /// Resident pages that belong to no file: what the program itself took.
+    public var anonymousBytes: Int64?
+    /// What the control group accounts for the kernel's side: sockets, slabs, page tables.
+    public var kernelBytes: Int64?
+    public init(connections: Int, residentBytes: Int64, anonymousBytes: Int64? = nil, kernelBytes: Int64? = nil) {
+        self.connections = connections
+        self.residentBytes = residentBytes
+        self.anonymousBytes = anonymousBytes
+        self.kernelBytes = kernelBytes
+    }
+}
+
+/// A value over the run's time: "deliveries per second", "connections", "resident bytes".
+public struct Timeline: Codable, Sendable, Equatable {
+    public struct Point: Codable, Sendable, Equatable {
+        public var seconds: Double
+        public var value: Double
+        public init(seconds: Double, value: Double) {
+            self.seconds = seconds
+            self.value = value
+        }
+    }
+    public var name: String
+    public var unit: String
+    public var points: [Point]
+    public init(name: String, unit: String, points: [Point] = []) {
+        self.name = name
+        self.unit = unit
+        self.points = points
+    }
+}
+
+/// Any other number worth telling.
+public struct Figure: Codable, Sendable, Equatable {
+    public var name: String
+    public var value: Double
+    public var unit: String
+    public var goal: Goal?
+    public init(_ name: String, _ value: Double, _ unit: String, goal: Goal? = nil) {
+        self.name = name
+        self.value = value
+        self.unit = unit
+        self.goal = goal
+    }
+    public var verdict: Verdict { goal?.verdict(on: value) ?? .told }
+}
