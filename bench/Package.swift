@@ -27,6 +27,10 @@ let package = Package(
             name: "Report", dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: house),
         .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: house),
 
+        // How each server of the comparison is spoken to. Pure.
+        .target(name: "Dialect", swiftSettings: house),
+        .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
+
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]
