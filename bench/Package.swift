@@ -31,6 +31,14 @@ let package = Package(
         .target(name: "Dialect", swiftSettings: house),
         .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
 
+        // `micro-bench`: the inner operations, each beside something whose price is known.
+        .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
+
+        // The load generator: a crowd of client sockets on one loop, the processes that share it, what is measured of the server.
+        .target(name: "Load", dependencies: [parts, "Report", "Dialect"], swiftSettings: house),
+        .testTarget(name: "LoadTests", dependencies: ["Load", "Report", "Dialect", parts], swiftSettings: house),
+        .executableTarget(name: "hub-bench", dependencies: ["Load", "Report", parts, arguments], path: "Sources/HubBench", swiftSettings: house),
+
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]

@@ -1,0 +1,80 @@
+import WSProtocol
+
+/// What a client sends, as the hub's connection takes it: masked frames, and the connection at the server's end.
+struct ClientFrames {
+    var bytes: [UInt8]
+    let messages: Int
+
+    /// The key is zero, so that unmasking in place leaves the bytes fit for the next round; the work is the same for every key.
+    init(_ kind: MessageKind, _ payload: [UInt8], isCompressed: Bool = false, count: Int = 1) {
+        bytes = []
+        messages = count
+        for _ in 0..<count {
+            FrameEncoder.append(
+                kind == .text ? .text : .binary, payload.span, isCompressed: isCompressed, maskingKey: 0, into: &bytes)
+        }
+    }
+
+    /// Feeds the frames to `connection` and answers how many whole messages came out.
+    mutating func feed(
+        _ connection: inout WebSocketConnection, into output: inout [UInt8], _ deliver: (Span<UInt8>) -> Void = { _ in }
+    ) -> Int {
+        var delivered = 0
+        var span = bytes.mutableSpan
+        let step = connection.receive(&span, into: &output) { _, event, payload in
+            if case .message = event {
+                deliver(payload)
+                delivered += 1
+            }
+            return .proceed
+        }
+        return step == .read ? delivered : 0
+    }
+
+    /// A body that receives these frames again and again. One operation is one message.
+    static func receiving(_ frames: ClientFrames, deflate: NegotiatedDeflate? = nil) -> Benchmark.Body {
+        var frames = frames
+        let receiver = Receiver(deflate)
+        return { times in
+            var done = 0
+            while done < times {
+                let delivered = frames.feed(&receiver.connection, into: &receiver.output)
+                guard delivered == frames.messages else { return 0 }
+                done += delivered
+            }
+            return done
+        }
+    }
+}
+
+/// Holds what cannot be copied where a closure can reach it.
+final class Receiver {
+    var connection: WebSocketConnection
+    var output: [UInt8] = []
+    init(_ deflate: NegotiatedDeflate? = nil) {
+        connection = WebSocketConnection(role: .server, limits: WebSocketLimits(), deflate: deflate)
+    }
+}
+
+enum Texts {
+    /// About 300 bytes on the wire: a notification as most are.
+    static let shortBody = "Your portfolio was reviewed. Open it to read what your reviewer wrote about the second chapter."
+
+    /// Text of at least `bytes` bytes, cut at a character: mostly ASCII with umlauts, as a German-speaking university writes.
+    static func german(_ bytes: Int) -> [UInt8] {
+        repeated("Die Rückmeldung zur schriftlichen Prüfung liegt vor; bitte prüfe die Übung bis zum nächsten Mal. ", bytes)
+    }
+    static func greek(_ bytes: Int) -> [UInt8] { repeated("Η αξιολόγηση του φακέλου σου είναι έτοιμη. ", bytes) }
+    static func ascii(_ bytes: Int) -> [UInt8] { repeated("The review of your portfolio is ready to be read. ", bytes) }
+
+    private static func repeated(_ text: String, _ bytes: Int) -> [UInt8] {
+        var output: [UInt8] = []
+        while true {
+            for character in text {
+                let utf8 = Array(String(character).utf8)
+                if output.count + utf8.count > bytes { return output }
+                output += utf8
+            }
+        }
+    }
+}
