@@ -92,7 +92,7 @@ import Testing
 
 @Suite("The listing of the store's SQL")
 struct StatementListingTests {
-    @Test func `holds every statement as it is prepared, and settings without a parameter`() {
+    @Test func holdsEveryStatementAsItIsPreparedAndSettingsWithoutAParameter() {
         let sections = StatementListing.text.split(separator: "-- name: ")
         let names = sections.map { $0.prefix { $0 != "\n" } }
         #expect(names.map(String.init) == ["session", "session"] + Statement.allCases.map(\.rawValue))

@@ -1,21 +1,20 @@
 // What PostgreSQL takes of acknowledgements without a hub: the hub's three statements for a batch of cursors, in a loop.
-//   pq_acks ADDRESS STATEMENTS USERS BATCH SECONDS
-// ADDRESS is a libpq connection string of a migrated database, STATEMENTS what `hub statements` printed. A channel with as many entries
-// as are acknowledged is made first, under a name of its own. Each batch moves the cursors of BATCH of the USERS by one entry.
-// Prints "acks_per_second X acks N batches N seconds X", of a measured time of SECONDS (at most 300) after a warm-up of one second.
+//   pq_acks ADDRESS STATEMENTS USERS ENTRIES BATCH SECONDS
+// ADDRESS is a libpq connection string of a migrated database, STATEMENTS what `hub statements` printed. A channel with ENTRIES entries
+// is made first, under a name of its own; then each batch moves the cursors of BATCH of the USERS by one entry. A user's first
+// acknowledgement counts all entries of the channel, so the first round over all users is not measured.
+// Prints "acks_per_second X acks N batches N seconds X"; ends after SECONDS (at most 300), or when all entries are acknowledged.
 #include "pq_pipeline.h"
 
-enum { ENTRIES = 20000 };
-
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "usage: pq_acks ADDRESS STATEMENTS USERS BATCH SECONDS\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: pq_acks ADDRESS STATEMENTS USERS ENTRIES BATCH SECONDS\n");
         return 2;
     }
-    int users = atoi(argv[3]), batch = atoi(argv[4]);
-    double seconds = atof(argv[5]);
-    if (users < 1 || users > 1000000 || batch < 1 || batch > users || batch > 10000 || seconds <= 0 || seconds > 300) {
-        fprintf(stderr, "pq_acks: USERS 1…1000000, BATCH 1…10000 and at most USERS, SECONDS up to 300\n");
+    int users = atoi(argv[3]), entries = atoi(argv[4]), batch = atoi(argv[5]);
+    double seconds = atof(argv[6]);
+    if (users < 1 || users > 1000000 || entries < 2 || entries > 100000 || batch < 1 || batch > users || batch > 10000 || seconds <= 0 || seconds > 300) {
+        fprintf(stderr, "pq_acks: USERS 1…1000000, ENTRIES 2…100000, BATCH 1…10000 and at most USERS, SECONDS up to 300\n");
         return 2;
     }
     alarm((unsigned)seconds + 120);
@@ -26,7 +25,7 @@ int main(int argc, char **argv) {
         "with c as (insert into hub.channel (name, kind, last_seq) values ('%s', 'broadcast', %d) returning id)"
         " insert into hub.entry (channel_id, seq, source, source_id, kind, event_type, priority, form, content, created_at)"
         " select c.id, n, 'bench', n::text, 'notification', 'bench', 'normal', 'full', '{}', now() from c, generate_series(1, %d) n",
-        channel, ENTRIES, ENTRIES);
+        channel, entries, entries);
     run(c, sql);
     enter_pipeline(c);
 
@@ -34,9 +33,9 @@ int main(int argc, char **argv) {
     struct parameters places = {0}, changes = {0};
     int64_t delivered = 1, acks = 0, batches = 0;
     int next = 0;
-    double start = 0, begin = seconds_now(), now = begin;
-    while (start == 0 || now - start < seconds) {
-        if (start == 0 && now - begin >= 1) {
+    double start = 0, now = 0;
+    while ((start == 0 || now - start < seconds) && delivered < entries) {
+        if (start == 0 && delivered > 1) {
             start = now;
             acks = batches = 0;
         }
@@ -73,7 +72,6 @@ int main(int argc, char **argv) {
         next += batch;
         delivered += next / users;
         next %= users;
-        if (delivered >= ENTRIES) give_up(NULL, "the channel's entries are used up: take more users or less time");
         now = seconds_now();
     }
     printf("acks_per_second %.0f acks %lld batches %lld seconds %.3f\n", (double)acks / (now - start), (long long)acks,
