@@ -31,6 +31,10 @@ let package = Package(
         .target(name: "Dialect", swiftSettings: house),
         .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
 
+        // The other servers of the comparison, started from bench/peers.
+        .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),
+        .testTarget(name: "PeersTests", dependencies: ["Peers", "Dialect", parts], swiftSettings: house),
+
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]
