@@ -35,6 +35,10 @@ let package = Package(
         .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),
         .testTarget(name: "PeersTests", dependencies: ["Peers", "Dialect", parts], swiftSettings: house),
 
+        // Who is measured when, and what is compared with what. Pure.
+        .target(name: "Compare", dependencies: ["Dialect", "Report"], swiftSettings: house),
+        .testTarget(name: "CompareTests", dependencies: ["Compare", "Dialect", "Report"], swiftSettings: house),
+
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]
