@@ -13,6 +13,8 @@ public enum Dialect: String, CaseIterable, Sendable, Codable {
     case bareC = "bare-c"
     /// bench/peers/node-ws: the `ws` package on Node.
     case nodeWS = "node-ws"
+    /// bench/peers/uwebsockets: uWebSockets by its C interface.
+    case uWebSockets = "uwebsockets"
     /// bench/peers/socketify: uWebSockets, through its Python binding.
     case socketify
     /// bench/peers/nginx: nginx with the nchan module.
@@ -51,7 +53,8 @@ extension Dialect {
         case .hubEcho: "hub echo"
         case .bareC: "bare C"
         case .nodeWS: "ws on Node"
-        case .socketify: "uWebSockets (socketify)"
+        case .uWebSockets: "uWebSockets"
+        case .socketify: "socketify"
         case .nchan: "nginx + nchan"
         case .nats: "nats-server"
         case .mosquitto: "mosquitto"
@@ -67,14 +70,14 @@ extension Dialect {
         case .hub: [.subscriber]
         case .hubEcho: [.echo]
         case .nchan, .nats, .mosquitto: [.subscriber, .publisher]
-        case .bareC, .nodeWS, .socketify, .plain: [.subscriber, .publisher, .echo]
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .plain: [.subscriber, .publisher, .echo]
         }
     }
 
     /// Whether `permessage-deflate` can be switched on in the configurations of this repository.
     public var canCompress: Bool {
         switch self {
-        case .hub, .hubEcho, .nodeWS, .socketify, .nchan, .nats, .plain: true
+        case .hub, .hubEcho, .nodeWS, .uWebSockets, .socketify, .nchan, .nats, .plain: true
         // Debian's libwebsockets is built without extensions.
         case .bareC, .mosquitto: false
         }

@@ -28,7 +28,7 @@ extension Dialect {
         switch self {
         case .hub: handshake.subprotocols = ["hub.v1.json"]
         case .mosquitto: handshake.subprotocols = ["mqtt"]
-        case .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .nats, .plain: break
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .nats, .plain: break
         }
         if compressed {
             let offer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -43,7 +43,7 @@ extension Dialect {
         case .hubEcho: "/"
         case .nats: "/"
         case .mosquitto: "/mqtt"
-        case .bareC, .nodeWS, .socketify, .nchan, .plain:
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
             switch role {
             case .subscriber: "/subscribe"
             case .publisher: "/publish"
@@ -59,7 +59,7 @@ extension Dialect {
     ///   - channels: what a subscriber of the hub follows; the other servers have one channel.
     public func greeting(_ role: Role, session: Int, token: String = "", channels: [String] = [Dialect.channel]) -> [Message] {
         switch self {
-        case .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .plain: return []
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: return []
         case .hub:
             let list = channels.map { #"{"channel":"\#($0)"}"# }.joined(separator: ",")
             return [.text(#"{"id":1,"type":"connect","token":"\#(token)","channels":[\#(list)]}"#)]

@@ -30,7 +30,7 @@ public struct Listener: Sendable {
         awaitedLives = channels
         switch dialect {
         case .hub, .nats, .mosquitto: isReady = false
-        case .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .plain: isReady = true
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: isReady = true
         }
     }
 
@@ -39,7 +39,7 @@ public struct Listener: Sendable {
     ///   - delivered: called for each delivery, in order, with its mark; nil for one that was not published by this bench.
     public mutating func receive(_ message: Span<UInt8>, delivered: (UInt64?) -> Void) -> Heard {
         switch dialect {
-        case .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .plain:
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
             var heard = Heard()
             if role == .publisher { heard.others = 1 } else { delivered(Mark.read(message, at: 0)) }
             return heard

@@ -55,7 +55,7 @@ extension Dialect {
             let body = String(decoding: Filler.text(length), as: UTF8.self)
             let value = #"{"id":"\#(markText(mark))","type":"bench","to":["\#(channel)"],"title":"Bench","body":"\#(body)"}"#
             return .record(Array(value.utf8))
-        case .bareC, .nodeWS, .socketify, .nchan, .plain:
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
             return .message(Message(isText: true, bytes: marked(mark, length)))
         case .nats:
             return .message(.binary(NATS.publish(marked(mark, length))))
@@ -79,7 +79,7 @@ extension Dialect {
     func overhead(bytes: Int, seq: UInt64, channel: String) -> Int? {
         switch self {
         case .hubEcho: nil
-        case .bareC, .nodeWS, .socketify, .nchan, .plain: 0
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: 0
         case .hub: HubEntry.bytes(seq: seq, channel: channel, body: 0)
         case .nats: NATS.overhead(of: bytes)
         case .mosquitto: MQTT.overhead(of: bytes)

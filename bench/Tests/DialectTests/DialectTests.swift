@@ -38,7 +38,7 @@ struct PublicationTests {
         switch dialect {
         case .nats: #expect(missing == [1_019, 10_020])
         case .mosquitto: #expect(missing == [16_387])
-        case .hub, .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .plain: #expect(missing.isEmpty)
+        case .hub, .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: #expect(missing.isEmpty)
         }
     }
 
@@ -155,7 +155,7 @@ enum Server {
         case .nats:
             let text = message.bytes.drop { $0 != UInt8(ascii: "\n") }.dropFirst().dropLast(2)
             return Array("MSG bench 1 \(text.count)\r\n".utf8) + text + Array("\r\n".utf8)
-        case .hub, .hubEcho, .bareC, .nodeWS, .socketify, .nchan, .mosquitto, .plain:
+        case .hub, .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .mosquitto, .plain:
             return message.bytes
         }
     }
