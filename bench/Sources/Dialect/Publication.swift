@@ -26,7 +26,7 @@ public enum Mark {
     }
 
     /// The mark at a place; nil when these are no digits.
-    static func read(_ bytes: Span<UInt8>, at start: Int) -> UInt64? {
+    public static func read(_ bytes: Span<UInt8>, at start: Int) -> UInt64? {
         guard start >= 0, start <= bytes.count - digits else { return nil }
         var mark: UInt64 = 0
         for place in start..<start + digits {
