@@ -210,6 +210,7 @@ final class Conductor {
 
     private func merged(_ all: [Findings]) -> Findings { all.reduce(into: Findings()) { $0.merge($1) } }
 
+    var openSockets: Int { open.reduce(0, +) }
     var totalEvents: Int64 { events.reduce(0, +) }
 
     private func show(_ what: String) {

@@ -35,7 +35,7 @@ final class HearingCrowd: Crowd {
         if listeners[seat].isReady { becameReady(seat) }
         guard hearing.dialect == .hub else {
             return hearing.dialect.greeting(.subscriber, session: plan.firstSeat + seat)
-                .flatMap { swarm.frame($0.bytes, $0.isText ? .text : .binary) }
+                .flatMap { swarm.frame($0) }
         }
         let follows = channels.enumerated().map { HubWords.Follow(channel: $1, since: $0 == 0 ? positions[seat] : nil) }
         return swarm.frame(text: HubWords.connect(token: token(seat), follows))
@@ -56,7 +56,7 @@ final class HearingCrowd: Crowd {
         if hearing.followsNumbers { follow(seat, message) }
         if deliveries > 0 { note(seat, deliveries) }
         if said.becameReady { becameReady(seat) }
-        if let answer = said.answer { swarm.send(seat, swarm.frame(answer.bytes, answer.isText ? .text : .binary)) }
+        if let answer = said.answer { swarm.send(seat, swarm.frame(answer)) }
         if let refusal = said.refusal { fail("client \(plan.firstSeat + seat) was refused: \(refusal)") }
     }
 

@@ -1,6 +1,7 @@
-import Dialect
+public import Dialect
 import Foundation
 import Linux
+import Peers
 
 /// Which server is measured, and how it is started.
 public struct ServerChoice: Sendable {
@@ -8,9 +9,7 @@ public struct ServerChoice: Sendable {
         /// Started by the bench: the hub with a database and a broker of its own, or `hub echo`.
         case hub(executable: String)
         case hubEcho(executable: String)
-        /// bench/baseline/ws_server.c
-        case bareC
-        /// bench/peers/NAME/start
+        /// One of bench/peers.
         case peer(Dialect)
         /// Something that runs already. `folder`: an embedded hub's, whose key and addresses are read there.
         case running(Dialect, host: String, port: UInt16, pid: Int32?, folder: String?)
@@ -32,7 +31,6 @@ public struct ServerChoice: Sendable {
         switch kind {
         case .hub: .hub
         case .hubEcho: .hubEcho
-        case .bareC: .bareC
         case .peer(let dialect): dialect
         case .running(let dialect, _, _, _, _): dialect
         }
@@ -52,6 +50,7 @@ public final class Server {
     /// From being started until it says it is ready.
     public private(set) var readyAfter: Duration?
     private var process: Linux.Process?
+    private var peer: RunningPeer?
     private var folder: String?
     private var ownsFolder = false
 
@@ -81,23 +80,13 @@ public final class Server {
             port = try Self.freePort()
             try launch([executable, "echo", "--listen", "127.0.0.1:\(port)"] + settingArguments)
             try awaitPort()
-        case .bareC:
-            let built = "\(choice.benchFolder)/.build/ws_server"
-            try Files.makeDirectory("\(choice.benchFolder)/.build")
-            let source = "\(choice.benchFolder)/baseline/ws_server.c"
-            guard try Linux.Process.run(["cc", "-O2", "-o", built, source, "-lcrypto"]) == 0 else { throw LoadFailure("\(source) does not compile") }
-            port = try Self.freePort()
-            try launch([built, String(port)])
-            try awaitPort()
         case .peer(let dialect):
-            port = try Self.freePort()
-            let start = "\(choice.benchFolder)/peers/\(Self.folderName(dialect))/start"
-            try launch([start, String(port), try makeFolder()] + (choice.isCompressed ? ["compressed"] : []))
-            try awaitPort()
+            guard let peer = Peer(dialect, bench: choice.benchFolder) else { throw LoadFailure("\(dialect.title) is not started from bench/peers") }
+            let running = try peer.start(compressed: choice.isCompressed, processor: choice.processor)
+            self.peer = running
+            (port, pid) = (running.port, running.pid)
         }
     }
-
-    private static func folderName(_ dialect: Dialect) -> String { dialect == .nchan ? "nginx" : dialect.rawValue }
 
     private var settingArguments: [String] { ["--set", "loops.count=\(choice.loops)"] + choice.settings.flatMap { ["--set", $0] } }
 
@@ -207,6 +196,8 @@ public final class Server {
     }
 
     public func stop() {
+        peer?.stop()
+        peer = nil
         if let process {
             process.kill(.interrupt)
             let deadline = MonotonicInstant.now + .seconds(30)

@@ -1,3 +1,4 @@
+import Dialect
 import HTTP
 import Linux
 import WSProtocol
@@ -133,9 +134,13 @@ final class Swarm {
         let fd = try Socket.beginConnect(host: door.host, port: door.port, from: door.host.hasPrefix("127.") ? source : nil)
         if index < door.smallBufferSeats { Socket.setReceiveBuffer(fd, bytes: door.receiveBufferBytes) }
         seats[index] = Seat(fd: fd, stage: .shaking, intended: intended)
-        seats[index].unsent = template.requestHead
         // On loopback the connection mostly stands by now, and the request goes out without waiting to be told.
-        if case .bytes(let sent) = Socket.send(fd, seats[index].unsent.span) { seats[index].unsent.removeFirst(sent) }
+        let request = template.requestHead
+        if case .bytes(let sent) = Socket.send(fd, request.span) {
+            seats[index].unsent = Array(request[sent...])
+        } else {
+            seats[index].unsent = request
+        }
         seats[index].isWriting = !seats[index].unsent.isEmpty
         try poller.add(fd, seats[index].isWriting ? [.readable, .writable] : .readable, token: UInt64(index))
     }
@@ -176,6 +181,8 @@ final class Swarm {
     /// A frame as a client writes it. Masking keys differ, but are cheap: no attacker chooses the payload here.
     func frame(text: [UInt8]) -> [UInt8] { frame(text, .text) }
 
+    func frame(_ message: Message) -> [UInt8] { frame(message.bytes, message.isText ? .text : .binary) }
+
     func frame(_ payload: [UInt8], _ opcode: Opcode) -> [UInt8] {
         maskingKey = maskingKey &* 1_664_525 &+ 1_013_904_223
         var bytes: [UInt8] = []
@@ -203,8 +210,9 @@ final class Swarm {
 
     private func flush(_ index: Int) {
         guard seats[index].fd >= 0, !seats[index].unsent.isEmpty else { return }
-        switch Socket.send(seats[index].fd, seats[index].unsent.span) {
-        case .bytes(let sent): seats[index].unsent.removeFirst(sent)
+        let unsent = seats[index].unsent
+        switch Socket.send(seats[index].fd, unsent.span) {
+        case .bytes(let sent): seats[index].unsent = Array(unsent[sent...])
         case .wouldBlock, .ended: return
         case .failed(let error):
             lose(index, "\(SystemError(call: seats[index].stage == .shaking ? "connect" : "send", errno: error))")
@@ -226,8 +234,9 @@ final class Swarm {
             buffer.replaceSubrange(0..<kept, with: seats[index].rest)
             seats[index].rest = []
         }
+        let size = buffer.count
         var window = buffer.mutableSpan
-        var free = window._mutatingExtracting(kept..<buffer.count)
+        var free = window._mutatingExtracting(kept..<size)
         let got: Int
         switch Socket.receive(seats[index].fd, into: &free) {
         case .bytes(let count): got = count
