@@ -37,7 +37,9 @@ let package = Package(
         // The load generator: a crowd of client sockets on one loop, the processes that share it, what is measured of the server.
         .target(name: "Load", dependencies: [parts, "Report", "Dialect", "Peers"], swiftSettings: house),
         .testTarget(name: "LoadTests", dependencies: ["Load", "Report", "Dialect", parts], swiftSettings: house),
-        .executableTarget(name: "hub-bench", dependencies: ["Load", "Report", parts, arguments], path: "Sources/HubBench", swiftSettings: house),
+        .executableTarget(
+            name: "hub-bench", dependencies: ["Load", "Compare", "Dialect", "Peers", "Report", parts, arguments], path: "Sources/HubBench",
+            swiftSettings: house),
 
         // The other servers of the comparison, started from bench/peers.
         .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),

@@ -23,6 +23,7 @@ struct HubBench: ParsableCommand {
             """,
         subcommands: [
             FanoutCommand.self, EchoCommand.self, WorkerCommand.self,
+            CompareCommand.self,
         ])
 
     static func main() {
