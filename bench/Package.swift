@@ -41,7 +41,8 @@ let package = Package(
         .target(name: "Load", dependencies: [parts, "Report", "Dialect", "Peers"], swiftSettings: house),
         .testTarget(name: "LoadTests", dependencies: ["Load", "Report", "Dialect", parts], swiftSettings: house),
         .executableTarget(
-            name: "hub-bench", dependencies: ["Load", "Report", "Dialect", parts, arguments], path: "Sources/HubBench", swiftSettings: house),
+            name: "hub-bench", dependencies: ["Load", "Compare", "Dialect", "Peers", "Report", parts, arguments], path: "Sources/HubBench",
+            swiftSettings: house),
 
         // The other servers of the comparison, started from bench/peers.
         .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),

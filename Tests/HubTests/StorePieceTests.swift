@@ -97,7 +97,9 @@ struct StatementListingTests {
         let sections = StatementListing.text.split(separator: "-- name: ")
         let names = sections.map { $0.prefix { $0 != "\n" } }
         #expect(names.map(String.init) == ["session", "session"] + Statement.allCases.map(\.rawValue))
-        for statement in Statement.allCases { #expect(StatementListing.text.contains("-- name: \(statement.rawValue)\n\(statement.sql)\n")) }
+        for statement in Statement.allCases {
+            #expect(StatementListing.text.contains("-- name: \(statement.rawValue)\n\(statement.sql)\n"))
+        }
         #expect(!sections[0].contains("$1") && sections[0].contains("('statement_timeout', '10000')"))
     }
 }

@@ -27,6 +27,19 @@ public struct Match: Hashable, Sendable {
         Match(.fanout(subscribers: 1_000, burst: 20)), Match(.echo(sockets: 1_000)),
     ]
 
+    /// As a person types it: `fanout:SUBSCRIBERS`, `fanout:SUBSCRIBERS:BURST` or `echo:SOCKETS`.
+    public init?(_ text: String, bytes: Int = 300, isCompressed: Bool = false) {
+        let words = text.split(separator: ":", omittingEmptySubsequences: false)
+        let numbers = words.dropFirst().compactMap { Int($0) }.filter { $0 > 0 }
+        guard let name = words.first, numbers.count == words.count - 1 else { return nil }
+        switch (name, numbers.count) {
+        case ("fanout", 1): self.init(.fanout(subscribers: numbers[0], burst: 1), bytes: bytes, isCompressed: isCompressed)
+        case ("fanout", 2): self.init(.fanout(subscribers: numbers[0], burst: numbers[1]), bytes: bytes, isCompressed: isCompressed)
+        case ("echo", 1): self.init(.echo(sockets: numbers[0]), bytes: bytes, isCompressed: isCompressed)
+        default: return nil
+        }
+    }
+
     /// As in the head of a table.
     public var title: String {
         let words =

@@ -23,7 +23,7 @@ struct HubBench: ParsableCommand {
             """,
         subcommands: [
             ConnectCommand.self, IdleCommand.self, FanoutCommand.self, EchoCommand.self, AcksCommand.self, DurableCommand.self,
-            MessagesCommand.self, StormCommand.self, SlowCommand.self, SoakCommand.self, WorkerCommand.self,
+            MessagesCommand.self, StormCommand.self, SlowCommand.self, SoakCommand.self, CompareCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

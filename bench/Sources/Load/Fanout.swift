@@ -38,6 +38,7 @@ public struct Fanout {
         } else {
             publisher = try SocketPublisher(conductor, bytes: bytes)
         }
+        if let point = common.memory(server, connections: 0) { result.memory.append(point) }
         try conductor.hire(.hear(Hearing(dialect: server.dialect, announcesEvery: burst)), role: .subscriber)
         let connected = try conductor.connect()
         if server.choice.isCompressed, connected.count("compressed") < Int64(common.generator.clients) {

@@ -76,6 +76,16 @@ struct ContestTests {
         #expect(outcome.whole(.nchan) == nil)
     }
 
+    @Test("Is read from what a person types")
+    func typed() {
+        #expect(Match("fanout:1000") == Match.all[0])
+        #expect(Match("fanout:1000:20") == Match.all[2])
+        #expect(Match("echo:1000", bytes: 20, isCompressed: true) == Match(.echo(sockets: 1_000), bytes: 20, isCompressed: true))
+        for wrong in ["", "fanout", "fanout:", "fanout:x", "fanout:0", "fanout:1:2:3", "echo:1:2", "echo:-1", "race:1"] {
+            #expect(Match(wrong) == nil)
+        }
+    }
+
     @Test("Says what is compared")
     func titles() {
         #expect(
