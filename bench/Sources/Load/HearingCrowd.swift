@@ -51,7 +51,11 @@ final class HearingCrowd: Crowd {
                 return
             }
             guard isMeasuring, Int64(mark) >= beginMark else { return }
-            if seat < slowSeats { slow.record(intended: Int64(mark), at: now) } else { latencies.record(intended: Int64(mark), at: now) }
+            if seat < max(slowSeats, plan.door.smallBufferSeats) {
+                slow.record(intended: Int64(mark), at: now)
+            } else {
+                latencies.record(intended: Int64(mark), at: now)
+            }
         }
         if hearing.followsNumbers { follow(seat, message) }
         if deliveries > 0 { note(seat, deliveries) }
@@ -112,7 +116,7 @@ final class HearingCrowd: Crowd {
 
     override func conclude(expected: Int64?) {
         keep("publish → delivered", latencies)
-        if !slow.isEmpty { keep("publish → delivered, to those who had stopped reading", slow) }
+        if !slow.isEmpty { keep("publish → delivered, to the share that may stop reading", slow) }
         count("deliveries", measuredDeliveries)
         completeSince = nil
         guard let expected else { return }
