@@ -129,7 +129,7 @@ extension Setting {
             "Accepted typ headers; what tells an access token from an ID or logout token signed by the same key."),
         Setting(
             "auth.leeway", \.auth.leeway, .duration(.zero...(.seconds(600))),
-            "Tolerated difference of clocks for exp, nbf and iat."),
+            "Tolerated difference of clocks for exp, nbf and iat. A session lasts as long: to exp and this time more."),
         Setting(
             "auth.token-bytes", \.auth.tokenBytes, .size(256...64 << 10),
             "Longest token. Exceeded: refused unread."),
