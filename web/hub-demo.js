@@ -60,6 +60,7 @@ class Person {
   #attentive = false;
   #typedAt = -Infinity;
   #typingTimer = 0;
+  #expiryTimer = 0;
 
   constructor(me, other) {
     this.#me = me;
@@ -160,7 +161,19 @@ class Person {
     if (this.#attentive) this.#lookAt("notifications");
   }
 
+  /** From `expiresAt` on an entry is not to be shown: the hub still sends it, for its seq would be missing otherwise. */
+  #dropExpired() {
+    const now = Date.now();
+    const expiry = ({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) : Infinity);
+    this.#notifications = this.#notifications.filter((entry) => expiry(entry) > now);
+    clearTimeout(this.#expiryTimer);
+    const next = Math.min(...this.#notifications.map(expiry));
+    // Longer waits than this a timer cannot keep.
+    if (next < Infinity) this.#expiryTimer = setTimeout(() => this.#showNotifications(), Math.min(next - now, 2 ** 31 - 1));
+  }
+
   #showNotifications() {
+    this.#dropExpired();
     const list = this.#find(".notification-list");
     const known = new Map([...list.children].map((item) => [item.dataset.key, item]));
     const items = this.#notifications.map((entry) => {

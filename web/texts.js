@@ -7,7 +7,7 @@ export const texts = {
     tagline: "Notifications et messages en temps réel",
     language: "Langue",
     platformTitle: "Un service de la plateforme",
-    platformText: "publie un événement dans Kafka ; le hub le range, puis le remet à qui de droit.",
+    platformText: "publie un événement dans Kafka ; le hub le range, puis le remet à qui de droit.",
     event: "Événement",
     recipient: "Destinataire",
     everyone: "Tout le monde",
@@ -18,7 +18,7 @@ export const texts = {
     unread: "non lues",
     markAll: "Tout marquer comme lu",
     markOne: "Marquer comme lu",
-    markOneOf: (title) => `Marquer comme lu : ${title}`,
+    markOneOf: (title) => `Marquer comme lu : ${title}`,
     isRead: "Lu",
     noNotifications: "Rien pour l’instant. Publiez un événement.",
     conversationWith: (name) => `Conversation avec ${name}`,
@@ -29,7 +29,7 @@ export const texts = {
     sent: "Envoyé",
     delivered: "Remis",
     read: "Lu",
-    refused: (why) => `Refusé : ${why}`,
+    refused: (why) => `Refusé : ${why}`,
     isTyping: (name) => `${name} écrit…`,
     cut: "Couper",
     cutOf: (name) => `Couper la connexion de ${name}`,
@@ -41,7 +41,7 @@ export const texts = {
     forAll: "Pour tous",
     forYou: "Pour vous",
     footer:
-      "Tout passe par le vrai chemin : Kafka, PostgreSQL, un socket par personne. Coupez une connexion, publiez, reprenez : rien ne manque.",
+      "Tout passe par le vrai chemin : Kafka, PostgreSQL, un socket par personne. Coupez une connexion, publiez, reprenez : rien ne manque.",
     states: {
       connected: "En ligne",
       connecting: "Connexion…",
@@ -110,7 +110,7 @@ export const events = [
     label: { fr: "Évaluation par les pairs demandée", en: "Peer review requested" },
     title: { fr: "Une évaluation par les pairs vous attend", en: "A peer review is waiting for you" },
     body: {
-      fr: "Camille a partagé sa mise en situation « Gestion de projet ». Votre avis est attendu avant vendredi.",
+      fr: "Camille a partagé sa mise en situation « Gestion de projet ». Votre avis est attendu avant vendredi.",
       en: "Camille has shared the activity “Project management”. Your review is expected before Friday.",
     },
   },
@@ -119,7 +119,7 @@ export const events = [
     label: { fr: "Échéance proche", en: "Deadline ahead" },
     title: { fr: "Échéance demain à 18 h", en: "Deadline tomorrow at 6 p.m." },
     body: {
-      fr: "Mise en situation n° 3 : il reste deux traces à déposer dans votre portfolio.",
+      fr: "Mise en situation n° 3 : il reste deux traces à déposer dans votre portfolio.",
       en: "Activity 3: two items are still missing from your portfolio.",
     },
   },
@@ -128,7 +128,7 @@ export const events = [
     label: { fr: "Retour d’un enseignant", en: "Teacher’s feedback" },
     title: { fr: "Un retour sur votre portfolio", en: "Feedback on your portfolio" },
     body: {
-      fr: "M. Laurent a commenté « Stage en laboratoire » : très bonne prise de recul.",
+      fr: "M. Laurent a commenté « Stage en laboratoire » : très bonne prise de recul.",
       en: "Mr Laurent commented on “Laboratory internship”: a very good critical distance.",
     },
   },

@@ -96,6 +96,14 @@ public struct HTTPHeaders: Equatable, Sendable {
     }
 }
 
+extension HTTPRequest {
+    /// Whether it was sent to this machine by an address that nobody else can give a name to.
+    public var isToLoopback: Bool {
+        let port = host.utf8.last == UInt8(ascii: "]") ? nil : host.lastIndex(of: ":")
+        return ["127.0.0.1", "localhost", "[::1]"].contains(port.map { String(host[..<$0]) } ?? host)
+    }
+}
+
 // Bytes, not characters: a combining mark behind a space makes one character of both, and U+212A in lower case is a plain k.
 extension StringProtocol {
     /// With A…Z in lower case and nothing else changed, which is all that protocols mean by "case-insensitive".

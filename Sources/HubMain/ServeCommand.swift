@@ -15,7 +15,7 @@ struct ServeCommand: ParsableCommand {
                 HUB_JWKS=https://id.example.org/jwks HUB_ISSUER=https://id.example.org HUB_AUDIENCE=hub \\
                 hub serve --listen 0.0.0.0:8080
 
-            The embedded hub writes DIR/embedded.env with HUB_URL, HUB_DATABASE_URL and HUB_KAFKA_BROKERS:
+            The embedded hub writes DIR/embedded.env with HUB_URL, HUB_DATABASE_URL, HUB_KAFKA_BROKERS and what checks tokens:
 
               . .hub/embedded.env; psql "$HUB_DATABASE_URL" -c 'select * from hub.channel'
             """)

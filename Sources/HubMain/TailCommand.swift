@@ -7,7 +7,7 @@ struct TailCommand: ParsableCommand {
         commandName: "tail",
         abstract: "Print what a client of the hub receives, a JSON object per line.",
         discussion: """
-            Connects like any client, follows the user's channels, acknowledges nothing. Says "hub tail: live" on stderr when it has
+            Connects like any client, follows the user's channels; acknowledges nothing unless --ack. Says "hub tail: live" on stderr when it has
             caught up, and from then on misses nothing. When the connection is lost it comes back where it
             was, as politely as the hub asks. Goes to --url or HUB_URL, else to the embedded hub in --data.
 
@@ -29,6 +29,9 @@ struct TailCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("End after so many entries.", valueName: "count"))
     var entries: Int?
+
+    @Flag(help: "Acknowledge each entry, as a browser does: the user's cursors in the hub move.")
+    var ack = false
 
     @Flag(help: "End when the connection ends, instead of coming back.")
     var once = false
@@ -58,6 +61,7 @@ struct TailCommand: ParsableCommand {
             options.since = since
             options.entries = entries
             options.isOnce = once
+            options.acknowledges = ack
             try TailRun(options).run()
         }
     }

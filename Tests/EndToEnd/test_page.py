@@ -163,6 +163,96 @@ async def test_the_page_survives_the_hub(fresh):
     await in_browser(fresh, opened)
 
 
+STICKING_OUT = """
+[...document.querySelectorAll("body *")].filter((e) => {
+  const box = e.getBoundingClientRect();
+  return box.width > 1 && !e.matches(".skip, .visually-hidden, svg *, option") && (box.left < -1 || box.right > innerWidth + 1);
+}).map((e) => e.className || e.tagName)
+"""
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_nothing_sticks_out_of_a_narrow_window(fresh, language):
+    async def body(browser, url):
+        page = await browser.open(f"{url}?lang={language}", width=360, height=800)
+        await page.until(BOTH_ONLINE)
+        await publish(page, "peer-review.requested", "user:alice")
+        await page.until("document.querySelectorAll('#alice .notification').length > 0")
+        await page.write("#alice .compose input", "A sentence that is long enough to be folded in a window as narrow as this one")
+        await page.until(f"{bubbles('bob')}.at(-1)?.startsWith('A sentence')")
+        assert await page.evaluate(STICKING_OUT) == []
+        await page.screenshot(OUT / f"demo-narrow-{language}.png")
+
+    await in_browser(fresh, body)
+
+
+async def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(fresh):
+    async def press(page, key, code, text=None):
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            await page.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+                **({"text": text} if text and kind == "keyDown" else {}))
+
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.call("Page.bringToFront")
+        await page.until(BOTH_ONLINE)
+        await publish(page, "activity.deadline", "user:alice")
+        await page.until(f"{badge('alice')} !== '0'")
+        wanted = "[...document.querySelectorAll('a, button:enabled, select, input')]"
+        # The first Tab goes on from where the mouse was pressed last: to the end, then once round.
+        while await page.evaluate("document.activeElement !== document.body"):
+            await press(page, "Tab", 9)
+        stops = []
+        for _ in range(await page.evaluate(f"{wanted}.length") + 4):
+            await press(page, "Tab", 9)
+            stop = await page.evaluate(
+                f"(e => e === document.body ? null : [{wanted}.indexOf(e), getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)])"
+                "(document.activeElement)")
+            if stop is None:
+                break
+            assert stop[1] == "solid" and stop[2] >= 2, "the focus is seen"
+            if stop[0] >= 0:
+                stops.append(stop[0])
+        assert stops == list(range(len(stops))) and len(stops) == await page.evaluate(f"{wanted}.length")
+        # A message, and a notification marked as read, without a mouse.
+        await page.evaluate("document.querySelector('#alice .mark-all').focus()")
+        await press(page, "Enter", 13, "\r")
+        await page.until(f"{badge('alice')} === '0'")
+        await page.evaluate("document.querySelector('#alice .compose input').focus()")
+        await page.call("Input.insertText", text="By keyboard")
+        await press(page, "Tab", 9)
+        await press(page, "Enter", 13, "\r")
+        await page.until(f"{bubbles('bob')}.at(-1) === 'By keyboard'")
+
+    await in_browser(fresh, body)
+
+
+async def test_what_has_expired_is_not_shown(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.until(BOTH_ONLINE)
+        titles = "[...document.querySelectorAll('#bob .notification-title')].map(e => e.textContent)"
+
+        async def announce(title, milliseconds):
+            await page.evaluate(
+                "fetch('/demo/publish', {method: 'POST', body: JSON.stringify({id: crypto.randomUUID(), type: 'test', to: ['user:bob'],"
+                f" title: '{title}', expiresAt: new Date(Date.now() + {milliseconds}).toISOString()}})}}).then(a => a.status)")
+
+        await announce("soon over", 4_000)
+        await announce("over", -60_000)
+        await announce("for long", 3_600_000)
+        await page.until(f"{titles}.includes('for long')")
+        assert "over" not in await page.evaluate(titles)
+        await page.until(f"{titles}.includes('for long') && !{titles}.includes('soon over')")
+        again = await browser.open(url + "?lang=en")
+        await again.until(BOTH_ONLINE)
+        await again.until(f"{titles}.includes('for long')")
+        assert await again.evaluate(f"{titles}.filter(t => t.includes('over'))") == []
+
+    await in_browser(fresh, body)
+
+
 ACCESSIBLE = """
 (() => {
   const faults = [];

@@ -70,6 +70,22 @@ import Testing
         #expect(all.counters == Counters())
     }
 
+    @Test func whatIsReadOutOfOrderIsBounded() async throws {
+        await store(2_200)
+        let everySecond = stride(from: UInt64(2), through: 2_000, by: 2).map { Seq($0) }
+        let full = try await move(.read(.set(everySecond)))
+        #expect(full.cursor.readAlso.count == Cursor.mostRanges)
+        let replies = await bench.ask([
+            .move(ann, channel, .read(.set([Seq(2_100)])), session: "s1"), .move(ann, channel, .delivered(Seq(2_050)), session: "s2"),
+        ])
+        #expect(replies[0] == .failed(.tooScattered))
+        #expect(replies[1].moved?.cursor.delivered == Seq(2_050))
+        #expect(replies[1].moved?.cursor.readAlso == full.cursor.readAlso)
+        #expect(await bench.ask(.move(ann, channel, .unread([Seq(2_000), Seq(2)]), session: "s1")).changed == true)
+        #expect(try await move(.read(.set([Seq(2_100)]))).cursor.readAlso.count == Cursor.mostRanges - 1)
+        #expect(try await move(.read(.upTo(Seq(1_999)))).cursor.readAlso == [2_100...2_100])
+    }
+
     @Test func theVersionGrowsWithEachRealChangeOnly() async throws {
         await store(5)
         var versions: [UInt64] = []

@@ -49,6 +49,40 @@ import Testing
         #expect(bench.store.statistics.entriesDuplicate.value == 4)
     }
 
+    @Test func aMessageAnswersOnlyWhatIsThere() async throws {
+        let bench = try StoreBench().ready()
+        let ann = try user("ann")
+        let talk = try #require(await bench.ask(.open(ann, with: try user("bob"), context: nil)).opened).channel
+        func message(_ id: String, from sender: UserID, replyTo: Seq?) -> StoreRequest {
+            var message = draft(talk, id, sender: sender)
+            message.replyTo = replyTo
+            return .append(message)
+        }
+        #expect(await bench.ask(message("1", from: ann, replyTo: nil)).seqs == [1])
+        let replies = await bench.ask([
+            message("2", from: ann, replyTo: Seq(1)), message("3", from: ann, replyTo: Seq(9)),
+            message("4", from: try user("eve"), replyTo: Seq(9)), message("5", from: ann, replyTo: Seq(.max)),
+        ])
+        #expect(replies[0].seqs == [2])
+        #expect(replies[1] == .failed(.noSuchEntry))
+        #expect(replies[2] == .failed(.forbidden), "nothing is told of others' conversations")
+        #expect(replies[3] == .failed(.noSuchEntry))
+        #expect(try bench.entries(talk) == ["1:1", "2:2"])
+    }
+
+    @Test func aRowThatIsNotUnderstoodFailsNoOtherOrder() async throws {
+        let bench = try StoreBench().ready()
+        let ann = try inbox("ann")
+        let bob = try inbox("bob")
+        _ = await bench.ask(.ingest([draft(ann, "1"), draft(bob, "1")], []))
+        _ = try bench.query("alter table hub.entry drop constraint entry_kind_check")
+        _ = try bench.query("update hub.entry e set kind = 'riddle' from hub.channel c where c.id = e.channel_id and c.name = 'inbox:ann'")
+        let replies = await bench.ask(
+            [ann, bob, bob].map { .page($0, after: .zero, before: nil, limit: 10) } + [.page(bob, after: .zero, before: nil, limit: 9)])
+        #expect(replies[0] == .failed(.refused("rows that are not understood")))
+        #expect(replies[1...].allSatisfy { $0.page?.entries.count == 1 })
+    }
+
     @Test func positionsAreKeptButSkipNothing() async throws {
         let bench = try StoreBench().ready()
         let ann = try inbox("ann")

@@ -186,6 +186,26 @@ struct OriginTests {
         #expect(try outcome(.listed(["*"], sameHost: false), origin) == nil)
     }
 
+    @Test(
+        "a server on loopback believes no other name of itself",
+        arguments: [
+            ("localhost:8080", true), ("127.0.0.1:8080", true), ("[::1]:8080", true), ("[::1]", true), ("evil.example:8080", false),
+            ("127.0.0.1.evil.example:8080", false), ("localhost.evil.example", false),
+        ])
+    func loopback(host: String, isAllowed: Bool) throws {
+        var policy = HandshakePolicy()
+        policy.sameHostIsLoopback = true
+        for origins in [HandshakePolicy.Origins.sameHost, .listed([], sameHost: true)] {
+            policy.origins = origins
+            let text = handshake(["Host: \(host)", "Origin: http://\(host)"], without: ["host"])
+            guard case .reject(let why) = try answer(text, policy) else {
+                #expect(isAllowed)
+                continue
+            }
+            #expect(why == .originForbidden && !isAllowed)
+        }
+    }
+
     @Test func listedOriginsMayConnect() throws {
         let listed = HandshakePolicy.Origins.listed(["https://Portfolio.example"], sameHost: false)
         #expect(try outcome(listed, "https://portfolio.example") == nil)

@@ -5,17 +5,24 @@ public struct EmbeddedFacts: Equatable, Sendable {
     public var url: String
     public var databaseURL: String
     public var kafkaBrokers: String
+    /// The file of the development keys; who makes tokens with them, and for whom.
+    public var keys: String
+    public var issuer: String
+    public var audience: String
 
-    public init(url: String, databaseURL: String, kafkaBrokers: String) {
+    public init(url: String, databaseURL: String, kafkaBrokers: String, keys: String, issuer: String, audience: String) {
         self.url = url
         self.databaseURL = databaseURL
         self.kafkaBrokers = kafkaBrokers
+        self.keys = keys
+        self.issuer = issuer
+        self.audience = audience
     }
 
-    private static let names = ["HUB_URL", "HUB_DATABASE_URL", "HUB_KAFKA_BROKERS"]
+    private static let names = ["HUB_URL", "HUB_DATABASE_URL", "HUB_KAFKA_BROKERS", "HUB_JWKS", "HUB_ISSUER", "HUB_AUDIENCE"]
 
     public var text: String {
-        let values = [url, databaseURL, kafkaBrokers]
+        let values = [url, databaseURL, kafkaBrokers, keys, issuer, audience]
         return "# Written by the running embedded hub; gone when it stops. In a shell: . .hub/\(Self.fileName)\n"
             + zip(Self.names, values).map { "\($0)=\(Self.quoted($1))\n" }.joined() + "export \(Self.names.joined(separator: " "))\n"
     }
@@ -27,9 +34,10 @@ public struct EmbeddedFacts: Equatable, Sendable {
             guard let equals = line.firstIndex(of: "=") else { continue }
             found[String(line[..<equals])] = Self.unquoted(line[line.index(after: equals)...])
         }
-        guard let url = found["HUB_URL"], let databaseURL = found["HUB_DATABASE_URL"], let kafkaBrokers = found["HUB_KAFKA_BROKERS"]
-        else { return nil }
-        self.init(url: url, databaseURL: databaseURL, kafkaBrokers: kafkaBrokers)
+        let values = Self.names.compactMap { found[$0] }
+        guard values.count == Self.names.count else { return nil }
+        self.init(
+            url: values[0], databaseURL: values[1], kafkaBrokers: values[2], keys: values[3], issuer: values[4], audience: values[5])
     }
 
     private static func quoted(_ value: String) -> String {

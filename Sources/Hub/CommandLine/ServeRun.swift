@@ -31,7 +31,6 @@ public struct ServeRun {
             try serve(effective, embedded: nil)
             return
         }
-        for line in Self.warning(folder: effective.configuration.data) { Console.error(line) }
         let kafka = effective.configuration.kafka
         let services: EmbeddedServices
         do throws(EmbeddedFailure) {
@@ -63,6 +62,9 @@ public struct ServeRun {
         guard waitUntilReady(server) else { return }
         let url = "http://\(server.address)"
         do throws(EmbeddedFailure) { try embedded?.announce(url: url) } catch { throw CommandFailure(error) }
+        if embedded != nil {
+            for line in Self.warning(folder: configuration.data) { Console.error(line) }
+        }
         Console.print("ready \(url)")
         waitForEnd(hangupEnds: embedded != nil)
     }

@@ -2,9 +2,10 @@ internal import JSON
 internal import Messaging
 
 /// What `hub tail` says and learns on the hub's lines: connects, follows channels, remembers how far it came.
-/// Lives over several connections; acknowledges nothing, so it never moves anybody's cursor.
+/// Lives over several connections. Unless it `acknowledges`, it never moves anybody's cursor.
 struct TailFollower {
     private let token: String
+    private let acknowledges: Bool
     /// Empty: every channel that the reply to `connect` lists.
     private let wanted: [String]
     /// The newest entry seen, by channel: where to go on after a lost connection.
@@ -35,7 +36,8 @@ struct TailFollower {
         var isLive = false
     }
 
-    init(token: String, channels: [String], since: UInt64?) {
+    init(token: String, channels: [String], since: UInt64?, acknowledges: Bool = false) {
+        self.acknowledges = acknowledges
         self.token = token
         wanted = channels
         positions = since.map { since in Dictionary(channels.map { ($0, since) }, uniquingKeysWith: { first, _ in first }) } ?? [:]
@@ -59,7 +61,7 @@ struct TailFollower {
         guard let message = try? JSONValue.parse(line) else { return Reaction() }
         if let reply = message["re"] { return read(reply: message, to: reply.uint64) }
         switch message["type"]?.string {
-        case "entry": readEntry(message)
+        case "entry": return readEntry(message)
         case "signal": return readSignal(message)
         case "bye":
             farewell = Farewell(afterMilliseconds: message["afterMs"]?.int64 ?? 0, spreadMilliseconds: message["spreadMs"]?.int64 ?? 0)
@@ -83,10 +85,18 @@ struct TailFollower {
         return Reaction(commands: wanted.isEmpty ? names.map { follow($0) } : [])
     }
 
-    private mutating func readEntry(_ entry: JSONValue) {
+    private mutating func readEntry(_ entry: JSONValue) -> Reaction {
         entries += 1
-        guard let channel = entry["channel"]?.string, let seq = entry["seq"]?.uint64 else { return }
-        positions[channel] = max(seq, positions[channel] ?? 0)
+        guard let channel = entry["channel"]?.string, let seq = entry["seq"]?.uint64 else { return Reaction() }
+        let position = max(seq, positions[channel] ?? 0)
+        positions[channel] = position
+        guard acknowledges else { return Reaction() }
+        // Without an id: nothing is to be told when it succeeds.
+        var command = JSONObject()
+        command["type"] = "ack"
+        command["channel"] = .string(channel)
+        command["seq"] = .number(JSONNumber(position))
+        return Reaction(commands: [JSONValue.object(command).text])
     }
 
     /// A conversation that was just opened is followed from its beginning.

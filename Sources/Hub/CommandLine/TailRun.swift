@@ -11,6 +11,8 @@ public final class TailRun {
         public var since: UInt64?
         /// Ends with the first connection.
         public var isOnce = false
+        /// Tells the hub what has come: the user's cursors move.
+        public var acknowledges = false
         /// Ends after so many entries.
         public var entries: Int?
         public init(url: String, token: String) {
@@ -52,7 +54,7 @@ public final class TailRun {
             case .malformed: throw CommandFailure(.usage, "\(options.url): expected an address such as http://127.0.0.1:8080")
             }
         }
-        follower = TailFollower(token: options.token, channels: options.channels, since: options.since)
+        follower = TailFollower(token: options.token, channels: options.channels, since: options.since, acknowledges: options.acknowledges)
         do throws(SystemError) {
             signals = try Signals()
             poller = try Poller()

@@ -85,7 +85,7 @@ extension Setting {
         Setting(
             "websocket.origins", \.websocket.origins,
             .list("a list of origins such as https://portfolio.example.org, or *", mayBeEmpty: true),
-            "Pages that may open a socket, compared exactly. Empty: pages of the hub's own address. Others: 403. Clients that are no browsers send no Origin and are not concerned."
+            "Pages that may open a socket, compared exactly. Empty: pages of the hub's own address, which is a loopback one in the embedded mode. Others: 403. Clients that are no browsers send no Origin and are not concerned."
         ),
         Setting(
             "websocket.ping-every", \.websocket.pingEvery, .duration(.seconds(1)...(.seconds(3600))),
@@ -129,7 +129,7 @@ extension Setting {
             "Accepted typ headers; what tells an access token from an ID or logout token signed by the same key."),
         Setting(
             "auth.leeway", \.auth.leeway, .duration(.zero...(.seconds(600))),
-            "Tolerated difference of clocks for exp, nbf and iat."),
+            "Tolerated difference of clocks for exp, nbf and iat. A session lasts as long: to exp and this time more."),
         Setting(
             "auth.token-bytes", \.auth.tokenBytes, .size(256...64 << 10),
             "Longest token. Exceeded: refused unread."),

@@ -10,6 +10,10 @@ struct DataFolder: ~Copyable {
 
     /// - Throws: `.inUse` when another process holds it.
     static func claim(_ folder: String) throws(EmbeddedFailure) -> DataFolder {
+        switch Files.kind(folder) {
+        case .absent, .directory: break
+        case .file, .other: throw .notAFolder(folder)
+        }
         // PostgreSQL's account must be able to pass through when the hub runs as root.
         let mode: Int32 = Process.userID == 0 ? 0o711 : 0o700
         let path = try EmbeddedFailure.during("making the data folder") { () throws(SystemError) -> String in

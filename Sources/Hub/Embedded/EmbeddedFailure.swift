@@ -4,6 +4,8 @@ internal import Linux
 public enum EmbeddedFailure: Error, Equatable, Sendable, CustomStringConvertible {
     /// Another hub runs in the folder.
     case inUse(folder: String, process: String)
+    /// Something lies where the folder should be.
+    case notAFolder(String)
     case postgresMissing(version: String?)
     case accountMissing
     /// A step of starting did not work; with what the program or the system said.
@@ -13,6 +15,7 @@ public enum EmbeddedFailure: Error, Equatable, Sendable, CustomStringConvertible
         switch self {
         case .inUse(let folder, let process):
             "\(folder) is in use by the hub of process \(process); stop it, or give this one a folder of its own with --data"
+        case .notAFolder(let path): "\(path) is not a folder; name one with --data, it is made when it is missing"
         case .postgresMissing(nil):
             "PostgreSQL's server programs (initdb, postgres) were not found; install them, for example with: apt-get install postgresql"
         case .postgresMissing(let version?):

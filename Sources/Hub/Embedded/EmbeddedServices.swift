@@ -63,7 +63,9 @@ public final class EmbeddedServices {
 
     /// Writes `embedded.env`; call when the hub listens at `url`.
     public func announce(url: String) throws(EmbeddedFailure) {
-        let facts = EmbeddedFacts(url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers)
+        let facts = EmbeddedFacts(
+            url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers, keys: "\(path)/\(Self.keySetFileName)",
+            issuer: Self.issuer, audience: Self.audience)
         let file = "\(path)/\(EmbeddedFacts.fileName)"
         try EmbeddedFailure.during("writing \(file)") { () throws(SystemError) in
             try Files.write(Array(facts.text.utf8), to: file, mode: 0o600)

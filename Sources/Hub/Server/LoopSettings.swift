@@ -12,6 +12,7 @@ extension LoopThread.Settings {
         serving = ServingLimits(configuration, loops: loops)
         sessions = SessionLimits(configuration)
         handshake = HandshakePolicy(configuration.websocket)
+        handshake.sameHostIsLoopback = configuration.embedded
         handshake.subprotocols = ["hub.v1.json"]
         handshake.maximumBearerBytes = configuration.auth.tokenBytes
         introduction = configuration.limits.connectWithin

@@ -10,6 +10,8 @@ struct FanOut {
     static let sliceDeliveries = 128
     /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
     static let waitingBytes = 32 << 20
+    /// After so many bytes for one session it is looked again whether it takes them: a run so long was sent.
+    static let trustedBytes = 64 << 10
 
     struct Item {
         let seq: Seq
@@ -169,6 +171,8 @@ struct FanOut {
         var budget = Self.sliceDeliveries - outcome.deliveries
         var deliveries = 0
         var behind: [SessionKey] = []
+        // Almost never: then nothing is added up for each delivery.
+        let isLong = job.bytes > Self.trustedBytes
         let next =
             rosters[job.roster]?.visit(job.next..<end) { _, subscriber in
                 if formats.isEmpty || formats[current] != subscriber.format {
@@ -180,13 +184,20 @@ struct FanOut {
                         staged.append(job.items.map { outlet.stage($0.frame, format: subscriber.format) })
                     }
                 }
-                let isCongested = outlet.isCongested(subscriber.key)
+                var isCongested = outlet.isCongested(subscriber.key)
+                var unasked = 0
                 for i in job.items.indices {
                     let item = job.items[i]
                     switch subscriber.admit(item.seq, author: item.author, isUrgent: item.isUrgent, isCongested: isCongested) {
                     case .deliver:
                         outlet.send(staged[current][i], to: subscriber.key)
                         deliveries += 1
+                        guard isLong else { continue }
+                        unasked += item.frame.json.count
+                        if unasked >= Self.trustedBytes {
+                            unasked = 0
+                            isCongested = outlet.isCongested(subscriber.key)
+                        }
                     case .skip: continue
                     case .replay: behind.append(subscriber.key)
                     }

@@ -30,6 +30,8 @@ struct SessionLimits: Sendable {
     var messageBytes = 65_536
     /// Told with every temporary error.
     var retryAfter: Duration = .seconds(1)
+    /// Commands refused before a `connect` succeeded; at the next one the connection is closed (4000).
+    var strays: UInt8 = 8
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
     var inFlight = 64
     /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.

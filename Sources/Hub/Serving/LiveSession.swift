@@ -10,6 +10,10 @@ final class LiveSession {
     /// Its counters may be wrong in any channel: they are asked for again.
     var hasMissedEvents = false
     var isReadingPaused = false
+    /// `connect` was answered with success.
+    var isWelcomed = false
+    /// What was refused before that.
+    var strays: UInt8 = 0
     /// The loop's number for the user; `Users.nobody` until identified.
     var user = Users.nobody
     /// Came with the handshake; used by a `connect` without a token, then forgotten.

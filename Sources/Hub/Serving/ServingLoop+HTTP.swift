@@ -9,8 +9,13 @@ protocol HTTPRoutes: AnyObject, Sendable {
 }
 
 extension ServingLoop {
+    /// Answers the requests that are whole, as long as the client takes the answers; the others wait, unread or in the buffer, for
+    /// `drained`.
     func serveHTTP(_ endpoint: Endpoint) {
-        while endpoint.stage == .http, let isWhole = advance(endpoint), isWhole {}
+        while endpoint.stage == .http {
+            if table.isCongested(endpoint.id) { return table.pauseReading(endpoint.id) }
+            guard advance(endpoint) == true else { return }
+        }
     }
 
     /// Parses what is there. True: a request was answered and more may follow; false or nil: wait, or it is over.

@@ -70,8 +70,14 @@ final class ServingLoop: ConnectionDriver {
     }
 
     func drained(_ id: ConnectionID) {
-        guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
-        application.drained(id)
+        guard let endpoint = endpoint(id) else { return }
+        switch endpoint.stage {
+        case .http:
+            table.resumeReading(id)
+            serveHTTP(endpoint)
+        case .socket: application.drained(id)
+        case .closing: return
+        }
     }
 
     func closed(_ id: ConnectionID, _ cause: CloseCause) {
@@ -161,11 +167,12 @@ final class ServingLoop: ConnectionDriver {
             guard case .message(let kind) = event else { return .proceed }
             metrics.messagesIn.add()
             application.message(id, kind, payload, &outgoing)
+            // Before anything that may close: nothing is written behind a close frame.
+            for text in machine.takeDeferred() { outgoing.send(.text, text.span) }
             if let close = machine.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
             return .proceed
         }
         machine.isReceiving = false
-        for text in machine.takeDeferred() { machine.socket.send(.text, text.span, into: &output) }
         follow(endpoint, machine, step, output)
         if machine.isAtRest {
             endpoint.frames = nil

@@ -15,13 +15,14 @@ extension SessionLoop {
 
     /// Verifies a token and goes on with what it was for.
     func check(
-        _ live: LiveSession, _ id: UInt64?, _ token: String, isRefresh: Bool, requests: [SubscriptionRequest], isRetry: Bool = false
+        _ live: LiveSession, _ id: UInt64?, _ token: String, isRefresh: Bool, requests: [SubscriptionRequest],
+        question: KeyQuestion = .unasked
     ) {
         let now = now
         switch verifier.verify(token, now: now.milliseconds / 1_000) {
         case .accepted(let principal):
             metrics.tokensAccepted.add()
-            guard let identity = Identity(principal) else {
+            guard let identity = Identity(principal, leeway: verifier.policy.leeway) else {
                 reject(live, id, .invalidToken, "token: the subject is empty, too long or has control characters")
                 return
             }
@@ -30,10 +31,14 @@ extension SessionLoop {
             metrics.tokensRejected.add(rejection.name)
             reject(live, id, rejection == .expired ? .tokenExpired : .invalidToken, "token: \(rejection.name)")
         case .unknownKey(let kid):
-            if isRetry {
+            switch question {
+            case .answered:
                 metrics.tokensRejected.add("unknown_key")
-                reject(live, id, .invalidToken, "token: unknown_key")
-                return
+                return reject(live, id, .invalidToken, "token: unknown_key")
+            case .unanswered:
+                metrics.tokensRejected.add("key_unavailable")
+                return refuse(live, id, .unavailable, "token: its key is not known yet; the keys are being fetched", replyAnyway: true)
+            case .unasked: break
             }
             if !isRefresh { live.session.awaitKeys() }
             live.inFlight += 1
@@ -41,12 +46,16 @@ extension SessionLoop {
                 WaitingToken(key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests))
             services.requestKey(kid)
             let key = live.key
-            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0.key == key } }
+            loop.after(limits.keyWait) { [unowned self] in retryWaiting(.unanswered) { $0.key == key } }
         }
     }
 
+    /// Whether the source of the keys was asked for a token's key. Only its word makes a token invalid: a key may be minutes old, and the
+    /// source away or not to be asked again so soon.
+    enum KeyQuestion { case unasked, answered, unanswered }
+
     /// New keys came, or the wait for them is over.
-    func retryWaiting(_ isDue: (WaitingToken) -> Bool) {
+    func retryWaiting(_ question: KeyQuestion = .answered, _ isDue: (WaitingToken) -> Bool) {
         let due = waitingForKeys.filter(isDue)
         guard !due.isEmpty else { return }
         waitingForKeys.removeAll(where: isDue)
@@ -54,7 +63,7 @@ extension SessionLoop {
             guard let live = sessions[waiting.key] else { continue }
             settled(live)
             if !waiting.isRefresh { _ = live.session.abandonConnect() }
-            check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
+            check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, question: question)
         }
     }
 
@@ -133,6 +142,7 @@ extension SessionLoop {
             session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
             pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
             channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
+        live.isWelcomed = true
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
         for (subscription, state, since) in openings {
             tellReceipts(live, state)
@@ -239,10 +249,11 @@ extension SessionLoop {
 }
 
 extension Identity {
-    init?(_ principal: Principal) {
+    /// The session may last as long as the token would be accepted.
+    init?(_ principal: Principal, leeway: Duration) {
         guard let user = UserID(principal.subject) else { return nil }
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: Timestamp(milliseconds: principal.expiresAt.multipliedReportingOverflow(by: 1_000).partialValue))
+            expiresAt: Timestamp(milliseconds: min(principal.expiresAt + leeway.components.seconds, Principal.latestExpiry) * 1_000))
     }
 }

@@ -23,7 +23,12 @@ extension SessionLoop {
         case .recount(let channel):
             if case .state(let state) = outcome.reply {
                 tellReceipts(live, state)
+                let known = cursorVersion(live, channel)
                 adopt(live, channel, state)
+                // Another session moved it, and this one was not told.
+                if let known, let version = cursorVersion(live, channel), version > known {
+                    push(to: live.key) { ServerMessage.cursor(state, into: &$0) }
+                }
             }
             if outcome.reply == .failed(.unavailable) {
                 live.hasMissedEvents = true
@@ -116,10 +121,17 @@ extension SessionLoop {
         switch failure {
         case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
         case .unavailable: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
+        case .noSuchEntry: refuse(live, id, .badRequest, "replyTo: the conversation has no such entry")
+        case .tooScattered:
+            refuse(live, id, .limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
         case .refused(let why):
             log.error("the store refused data", metadata: ["reason": "\(why)"])
             refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
         }
+    }
+
+    private func cursorVersion(_ live: LiveSession, _ channel: Channel) -> UInt64? {
+        live.session.subscription(to: channel).flatMap { fanOut.subscriber(live.session.subscriptions[$0])?.cursorVersion }
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.

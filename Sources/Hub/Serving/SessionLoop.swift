@@ -116,8 +116,8 @@ final class SessionLoop {
 
     var keys: [SessionKey] { sessions.keys }
 
-    /// True once the client sent a `connect` that was accepted.
-    func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }
+    /// True once the client sent a `connect` that was answered with success.
+    func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.isWelcomed ?? false }
 
     /// When the session's token runs out.
     func expiry(_ key: SessionKey) -> Timestamp? { sessions[key]?.session.identity?.expiresAt }
@@ -155,6 +155,7 @@ final class SessionLoop {
     func message(_ key: SessionKey, _ text: Span<UInt8>) {
         guard let live = sessions[key] else { return }
         ClientCommand.parse(text, limits: limits.commands) { parsed in
+            if live.strays > limits.strays { return }
             switch parsed {
             case .success(let command):
                 metrics.commands.add()
@@ -227,9 +228,16 @@ final class SessionLoop {
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.
     func refuse(_ live: LiveSession, _ id: UInt64?, _ code: ErrorCode, _ reason: String, replyAnyway: Bool = false) {
         metrics.refusals.add(code.rawValue)
+        defer { if !live.isWelcomed, !code.isTemporary { strayed(live) } }
         guard id != nil || replyAnyway else { return }
         let retry = code.isTemporary ? UInt64(limits.retryAfter.wholeMilliseconds) : nil
         push(to: live.key) { ServerMessage.error(re: id, code, reason, retryAfterMs: retry, into: &$0) }
+    }
+
+    /// Whoever has not connected is not answered for ever.
+    private func strayed(_ live: LiveSession) {
+        live.strays &+= 1
+        if live.strays == limits.strays + 1 { outlet.close(live.key, .badFrame) }
     }
 
     // MARK: Orders

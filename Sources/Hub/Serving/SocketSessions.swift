@@ -110,7 +110,6 @@ final class SocketSessions: SocketApplication, SessionOutlet {
         guard let endpoint = serving.endpoint(key.connection), let expiry = sessions.expiry(key) else { return }
         let left = expiry.milliseconds &- sessions.now.milliseconds
         endpoint.expiresAt = serving.loop.now + .milliseconds(max(0, left))
-        endpoint.until = Endpoint.never
         serving.arm(endpoint)
     }
 }

@@ -79,20 +79,33 @@ struct CursorBatch: Batch {
             for order in move.orders { outcome.replies[order] = .moved(ChannelState(channel: move.channel), changed: false) }
         }
         for row in 0..<moved.count {
-            guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 15) else { return nil }
+            guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 15),
+                let isTooScattered = moved.bool(row, 16)
+            else { return nil }
             let move = moves[Int(place) - 1]
             guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
-            for order in move.orders { outcome.replies[order] = .moved(state, changed: changed) }
-            if changed { outcome.events.append(contentsOf: events(of: move, state)) }
+            for order in move.orders {
+                outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(state, changed: changed)
+            }
+            if changed { outcome.events.append(contentsOf: events(of: move, state) { !(isTooScattered && marks($0)) }) }
         }
         return outcome
     }
 
+    /// Whether it changes what is read; acks and mark-seen share its row.
+    private func marks(_ order: Int) -> Bool {
+        guard case .move(_, _, let change, _) = orders[order].order.request else { return false }
+        switch change {
+        case .read, .unread: return true
+        case .delivered, .seen: return false
+        }
+    }
+
     /// Of several moves of one kind by one session only the last is told: the state is the same.
-    private func events(of move: Move, _ state: ChannelState) -> [BusEvent] {
+    private func events(of move: Move, _ state: ChannelState, _ isDone: (Int) -> Bool) -> [BusEvent] {
         var told: [(session: String, kind: Int)] = []
         var events: [BusEvent] = []
-        for order in move.orders.reversed() {
+        for order in move.orders.reversed() where isDone(order) {
             guard case .move(let user, _, let change, let session) = orders[order].order.request else { continue }
             guard !told.contains(where: { $0.session == session && $0.kind == change.kind }) else { continue }
             told.append((session, change.kind))
@@ -136,6 +149,5 @@ extension CursorBatch.Move {
     private mutating func readUpTo(_ seq: Int64) {
         guard seq > 0 else { return }
         read.append(1..<seq + 1)
-        seen = max(seen, seq)
     }
 }

@@ -56,6 +56,7 @@ struct EntryBatch: Batch {
         entries.append(drafts.map(\.draft.expiresAt?.stored))
         entries.append(drafts.map(\.draft.receiptRequired))
         entries.append(drafts.map(\.draft.trace))
+        entries.append(drafts.map { $0.draft.replyTo?.stored })
 
         var reached = Parameters()
         let positions = Array(positions)
@@ -71,11 +72,13 @@ struct EntryBatch: Batch {
         let stored = rows[2]
         var results = [[StoredDraft]](repeating: [], count: orders.count)
         var admitted = [Bool](repeating: true, count: orders.count)
+        var isAnswer = [Bool](repeating: true, count: orders.count)
         var fresh: [Entry] = []
         for (row, draft) in drafts.enumerated() {
-            guard let isAdmitted = stored.bool(row, 0) else { return nil }
+            guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4) else { return nil }
             guard isAdmitted else {
                 admitted[draft.order] = false
+                isAnswer[draft.order] = answers
                 continue
             }
             guard let seq = Seq(stored: stored.int64(row, 1)), let time = stored.time(row, 2), let isFresh = stored.bool(row, 3)
@@ -90,7 +93,7 @@ struct EntryBatch: Batch {
         let replies = orders.indices.map { index -> StoreReply in
             if admitted[index] { return .stored(results[index]) }
             switch orders[index].order.request {
-            case .append: return .failed(.forbidden)
+            case .append: return .failed(isAnswer[index] ? .forbidden : .noSuchEntry)
             case .ingest, .open, .snapshot, .state, .page, .move: return .failed(.refused("there is no such conversation"))
             }
         }

@@ -144,7 +144,7 @@ final class Lane: LinkUser {
             settle(flight.orders, outcome)
         } else {
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
-            giveUp(flight.orders)
+            misunderstood(flight)
         }
         go()
     }
@@ -183,14 +183,7 @@ final class Lane: LinkUser {
             return rest(error)
         }
         switch error.meaning {
-        case .data:
-            if flight.orders.count == 1 {
-                statistics.ordersPoisonous.add()
-                return answer(flight.orders, .failed(.refused(error.description)))
-            }
-            let middle = flight.orders.count / 2
-            again.append((work, Array(flight.orders[middle...])))
-            again.append((work, Array(flight.orders[..<middle])))
+        case .data: halve(work, flight.orders, error.description)
         case .conflict:
             var orders = flight.orders
             for index in orders.indices { orders[index].conflicts += 1 }
@@ -210,6 +203,26 @@ final class Lane: LinkUser {
     }
 
     private static let mostConflicts = 5
+
+    /// One of these orders cannot be carried out: it is searched for, and the others are.
+    private func halve(_ work: Work, _ orders: [PendingOrder], _ reason: String) {
+        if orders.count == 1 {
+            statistics.ordersPoisonous.add()
+            return answer(orders, .failed(.refused(reason)))
+        }
+        let middle = orders.count / 2
+        again.append((work, Array(orders[middle...])))
+        again.append((work, Array(orders[..<middle])))
+    }
+
+    /// The transaction was committed, and a row of it is not what the statements promise.
+    private func misunderstood(_ flight: Flight) {
+        // Looked for again, they would be found as they are, for ever.
+        guard let work = flight.work else { return unannounced.removeAll() }
+        var orders = flight.orders
+        for index in orders.indices { orders[index].unsettled = true }
+        halve(work, orders, "rows that are not understood")
+    }
 
     /// Leaves the server in peace for a while.
     private func rest(_ error: PostgresError) {

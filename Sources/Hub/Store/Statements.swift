@@ -1,3 +1,5 @@
+import Messaging
+
 /// The SQL of the store. Every statement takes arrays, one element per order, so that a batch is one execution.
 ///
 /// Locks, always taken in this order, so that two hubs on one database cannot wait for each other:
@@ -52,30 +54,33 @@ extension Statement {
         """
 
     /// $1 index of the order, $2 by a member only, then the draft's fields. One row per draft, in their order:
-    /// admitted, seq, created_at, fresh.
+    /// admitted, seq, created_at, fresh; and whether it was only refused for the entry it answers (false).
     ///
     /// An order with a draft that is not admitted is left out as a whole. Of drafts with one key the first is stored.
     private static let storeEntriesSQL = """
         with draft as materialized (
             select * from unnest(
                 $1::int4[], $2::bool[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::bool[], $16::text[]
+                $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::bool[], $16::text[], $17::int8[]
             ) with ordinality d (
                 "order", members_only, channel, source, source_id, kind, event_type, priority, form, sender,
-                content, group_key, collapse_key, expires_at, receipt_required, trace, place
+                content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, place
             )
         ), target as (
             select d.*, c.id as channel_id, c.last_seq,
-                bool_and(c.id is not null and (not d.members_only or m.user_id is not null)) over (partition by d."order") as admitted
+                bool_and(c.id is not null and (not d.members_only or m.user_id is not null)) over (partition by d."order") as allowed,
+                bool_and(coalesce(d.reply_to <= c.last_seq, true)) over (partition by d."order") as answers
             from draft d
             left join hub.channel c on c.name = d.channel collate "C"
             left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"
+        ), judged as (
+            select t.*, t.allowed and t.answers as admitted from target t
         ), known as (
             select t.*, e.seq as known_seq, e.created_at as known_at,
                 t.admitted and e.seq is null and row_number() over (
                     partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.place
                 ) = 1 as fresh
-            from target t
+            from judged t
             left join hub.entry e
                 on e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
         ), numbered as (
@@ -100,7 +105,7 @@ extension Statement {
             from (select channel_id, max(seq) as seq from placed where fresh group by channel_id) m
             where c.id = m.channel_id
         )
-        select admitted, seq, coalesce(known_at, stamp), fresh from placed order by place
+        select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from placed order by place
         """
 
     /// $1 topic, $2 partition, $3 offset.
@@ -229,6 +234,9 @@ extension Statement {
     /// $1 user, $2 channel (each pair once), $3 delivered, $4 seen, $5 entries to make unread, $6 entries to make read,
     /// $7 the session that acknowledged, $8 the session that read.
     ///
+    /// When what is read would lie in more than so many pieces, and in more than before, nothing is read or made unread, and the last
+    /// column is true.
+    ///
     /// Unread first, then read. Everything is cut at the head. read ≤ seen ≤ delivered: who read it all has seen it, and
     /// who has seen it got it. The counters kept in the row are carried on from `counted` when only `delivered` moved, and
     /// counted anew otherwise, or when a counted entry has expired.
@@ -244,9 +252,16 @@ extension Statement {
             select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
                 int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
             from ask a join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
-        ), marked as (
-            select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as has_read
+        ), asked as (
+            select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as wants_read
             from held h
+        ), bounded as materialized (
+            select w.*, w.wants_read <> w.had_read
+                and (select count(*) from unnest(w.wants_read)) > greatest(\(Cursor.mostRanges), (select count(*) from unnest(w.had_read)))
+                as too_scattered
+            from asked w
+        ), marked as (
+            select b.*, case when b.too_scattered then b.had_read else b.wants_read end as has_read from bounded b
         ), reached as materialized (
             select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
             from marked m
@@ -299,7 +314,7 @@ extension Statement {
         select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
             least(new_unread, \(countedEntries)), least(new_unseen, \(countedEntries)), least(new_urgent, \(countedEntries)),
             case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
-            null::int8[], null::int8[], new_recount_at, changed
+            null::int8[], null::int8[], new_recount_at, changed, too_scattered
         from counted
         """
 }

@@ -68,13 +68,6 @@ final class HubRoutes: HTTPRoutes {
     }
 }
 
-extension HTTPRequest {
-    fileprivate var isToLoopback: Bool {
-        let port = host.utf8.last == UInt8(ascii: "]") ? nil : host.lastIndex(of: ":")
-        return ["127.0.0.1", "localhost", "[::1]"].contains(port.map { String(host[..<$0]) } ?? host)
-    }
-}
-
 /// What the demo page needs of the server; only the embedded mode has it.
 protocol DemoServices: AnyObject, Sendable {
     /// `GET /demo/token?subject=alice` → `{"token":"…"}`.

@@ -6,6 +6,9 @@ public struct Cursor: Equatable, Sendable {
     public var read: Seq
     /// Read out of order: ascending, disjoint, each above `read`.
     public var readAlso: [ClosedRange<UInt64>]
+    /// Most ranges of `readAlso`: each reply and push about the channel carries them all. Exceeded: error limit_exceeded.
+    public static let mostRanges = 1_000
+
     public init(delivered: Seq = .zero, seen: Seq = .zero, read: Seq = .zero, readAlso: [ClosedRange<UInt64>] = []) {
         self.delivered = delivered
         self.seen = seen

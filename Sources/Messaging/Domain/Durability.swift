@@ -62,6 +62,10 @@ public enum StoreFailure: Error, Equatable, Sendable {
     /// The store is away, full or starting. Usually nothing was done; but when the connection was lost during the commit,
     /// nobody knows. Asking the same again later is right and safe: every request may be repeated without harm.
     case unavailable
+    /// A message answers an entry that its conversation does not have.
+    case noSuchEntry
+    /// What is read out of order would lie in more pieces than are kept; nothing was read or made unread.
+    case tooScattered
     /// The store refused the data itself (the text is for the log and the dead letter, not for clients).
     case refused(String)
 }

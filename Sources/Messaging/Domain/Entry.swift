@@ -26,11 +26,14 @@ public struct EntryDraft: Equatable, Sendable {
     public var receiptRequired: Bool
     /// Kept from the Kafka header (`traceparent`) to the client frame.
     public var trace: String?
+    /// The entry of its channel that a message answers, which must be there when it is stored. Stands in `content`, and is not read back.
+    public var replyTo: Seq?
 
     public init(
         channel: Channel, source: String, id: String, kind: Kind, eventType: String, priority: Priority = .normal,
         form: Form = .full, sender: UserID? = nil, content: String, group: String? = nil, collapse: String? = nil,
-        expiresAt: Timestamp? = nil, receiptRequired: Bool = false, trace: String? = nil
+        expiresAt: Timestamp? = nil, receiptRequired: Bool = false, trace: String? = nil,
+        replyTo: Seq? = nil
     ) {
         self.channel = channel
         self.source = source
@@ -46,6 +49,7 @@ public struct EntryDraft: Equatable, Sendable {
         self.expiresAt = expiresAt
         self.receiptRequired = receiptRequired
         self.trace = trace
+        self.replyTo = replyTo
     }
 }
 

@@ -53,7 +53,8 @@ public enum CloseCode: UInt16, CaseIterable, Sendable {
     /// The one table: documentation and the clients' copies are made from it.
     private var row: (reason: String, meaning: String) {
         switch self {
-        case .badFrame: ("bad_frame", "The client sent what this subprotocol never carries, such as a binary message.")
+        case .badFrame:
+            ("bad_frame", "The client sent what this subprotocol never carries, such as a binary message, or commands and no connect.")
         case .forbidden: ("forbidden", "The user may not use the hub.")
         case .replaced: ("replaced", "A newer connection has taken this one's place.")
         case .blocked: ("blocked", "The user has been blocked.")

@@ -250,7 +250,7 @@ extension SendDraft {
     public func entry(from sender: UserID, in channel: Channel) -> EntryDraft {
         EntryDraft(
             channel: channel, source: "user:" + sender.name, id: key, kind: .message, eventType: "message", sender: sender,
-            content: content)
+            content: content, replyTo: replyTo)
     }
 }
 

@@ -10,6 +10,9 @@ public struct HandshakePolicy: Equatable, Sendable {
     }
 
     public var origins: Origins = .sameHost
+    /// "The same host" must be a loopback address or `localhost`: for a server on loopback any other name is one that a foreign page let
+    /// point to this machine.
+    public var sameHostIsLoopback = false
     /// Whether a client without an Origin may connect: programs, not pages. On: a token guards the door, Origin only guards cookies.
     public var allowsAbsentOrigin = true
     /// Subprotocols this server speaks, in its order of preference.

@@ -46,15 +46,17 @@ public enum ServerHandshake {
         let allowed =
             switch policy.origins {
             case .any: true
-            case .sameHost: isSameHost(origin, request.host)
+            case .sameHost: isSameHost(origin, request, policy)
             case .listed(let list, let sameHost):
-                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request.host)
+                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request, policy)
             }
         guard allowed else { throw .originForbidden }
     }
 
     /// A serialized origin is scheme "://" host [":" port], without default port (RFC 6454 §6.1); a Host may state the default.
-    private static func isSameHost(_ origin: String, _ host: String) -> Bool {
+    private static func isSameHost(_ origin: String, _ request: HTTPRequest, _ policy: HandshakePolicy) -> Bool {
+        if policy.sameHostIsLoopback, !request.isToLoopback { return false }
+        let host = request.host
         for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme) {
             let authority = origin.dropFirst(scheme.count)
             return authority == host || "\(authority)\(port)" == host

@@ -7,17 +7,21 @@ import Testing
 struct CommandLineValueTests {
     @Test("embedded.env is read as it was written", arguments: ["http://127.0.0.1:8080", "a b", "it's $HOME", "", "''"])
     func facts(_ value: String) {
-        let facts = EmbeddedFacts(url: value, databaseURL: "postgresql://hub:pw@127.0.0.1:5433/hub", kafkaBrokers: value)
+        let facts = EmbeddedFacts(
+            url: value, databaseURL: "postgresql://hub:pw@127.0.0.1:5433/hub", kafkaBrokers: value, keys: value, issuer: "i", audience: "a")
         #expect(EmbeddedFacts(facts.text) == facts)
     }
 
     @Test("embedded.env is plain shell")
     func shell() {
-        let facts = EmbeddedFacts(url: "http://127.0.0.1:8080", databaseURL: "x?a=1&b", kafkaBrokers: "127.0.0.1:9")
+        let facts = EmbeddedFacts(
+            url: "http://127.0.0.1:8080", databaseURL: "x?a=1&b", kafkaBrokers: "127.0.0.1:9", keys: "/d/jwks.json", issuer: "i",
+            audience: "hub")
         #expect(
             facts.text.split(separator: "\n").dropFirst().map(String.init) == [
                 "HUB_URL=http://127.0.0.1:8080", "HUB_DATABASE_URL='x?a=1&b'", "HUB_KAFKA_BROKERS=127.0.0.1:9",
-                "export HUB_URL HUB_DATABASE_URL HUB_KAFKA_BROKERS",
+                "HUB_JWKS=/d/jwks.json", "HUB_ISSUER=i", "HUB_AUDIENCE=hub",
+                "export HUB_URL HUB_DATABASE_URL HUB_KAFKA_BROKERS HUB_JWKS HUB_ISSUER HUB_AUDIENCE",
             ])
         #expect(EmbeddedFacts("HUB_URL=http://127.0.0.1:8080\n") == nil)
     }

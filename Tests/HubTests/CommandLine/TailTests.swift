@@ -22,6 +22,15 @@ struct TailFollowerTests {
         #expect(reaction(&follower, opened).commands == [#"{"id":4,"type":"subscribe","channel":"conversation:c","since":0}"#])
     }
 
+    @Test("It acknowledges what came, and only when that is wanted", arguments: [true, false])
+    func acknowledges(_ isWanted: Bool) {
+        var follower = TailFollower(token: "t", channels: [], since: nil, acknowledges: isWanted)
+        _ = follower.connect()
+        let entry = reaction(&follower, #"{"type":"entry","channel":"inbox","seq":8}"#)
+        #expect(entry.commands == (isWanted ? [#"{"type":"ack","channel":"inbox","seq":8}"#] : []))
+        #expect(reaction(&follower, #"{"type":"entry"}"#).commands.isEmpty)
+    }
+
     @Test("On the next connection it goes on where it stopped")
     func resumes() {
         var follower = TailFollower(token: "t", channels: [], since: nil)

@@ -76,6 +76,11 @@ struct EmbeddedServicesTests {
         let folder = Folder()
         let services = try start(folder)
         defer { services.stop() }
+        let file = "\(folder.path)/file"
+        try Files.write([], to: file)
+        #expect(throws: EmbeddedFailure.notAFolder(file)) {
+            _ = try EmbeddedServices(folder: file, topics: [], log: Logger(label: "embedded") { _ in SwiftLogNoOpLogHandler() })
+        }
         #expect(throws: EmbeddedFailure.inUse(folder: try Files.absolute(folder.path), process: "\(Linux.Process.id)")) {
             try start(folder)
         }

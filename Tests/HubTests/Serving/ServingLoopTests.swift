@@ -1,6 +1,8 @@
 import HTTP
 import Linux
 import Logging
+import Messaging
+import Reactor
 import Testing
 import WSProtocol
 
@@ -18,6 +20,7 @@ struct ServingLoopTests {
         let loop: EventLoop
         let serving: ServingLoop
         private let peer: Int32
+        private(set) var id: ConnectionID?
 
         init() throws {
             loop = try EventLoop(name: "serving")
@@ -26,7 +29,7 @@ struct ServingLoopTests {
                 log: Logger(label: "serving") { _ in SwiftLogNoOpLogHandler() })
             let (near, far) = try Socket.pair()
             peer = far
-            _ = serving.table.adopt(near, peer: .local)
+            id = serving.table.adopt(near, peer: .local)
         }
 
         deinit {
@@ -34,15 +37,34 @@ struct ServingLoopTests {
             loop.letGo()
         }
 
-        /// Says something, and gives what the loop answers to it in its next turn.
-        func say(_ text: String) -> String {
-            _ = Socket.send(peer, Array(text.utf8).span)
+        /// What is there to be read now.
+        func hear() -> [UInt8] {
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            var span = buffer.mutableSpan
+            guard case .bytes(let count) = Socket.receive(peer, into: &span) else { return [] }
+            return Array(buffer[..<count])
+        }
+
+        func turn() {
             loop.handle.wake()
             loop.turn()
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            var span = buffer.mutableSpan
-            guard case .bytes(let count) = Socket.receive(peer, into: &span) else { return "" }
-            return String(decoding: buffer[..<count], as: UTF8.self)
+        }
+
+        func send(_ bytes: [UInt8]) {
+            var rest = bytes
+            for _ in 0..<100 where !rest.isEmpty {
+                if case .bytes(let count) = Socket.send(peer, rest.span) { rest.removeFirst(count) }
+                turn()
+                if let id, serving.isCongested(id) { return }
+            }
+        }
+
+        /// Says something, and gives what the loop answers to it in its next turn.
+        func say(_ text: String) -> String { String(decoding: say(bytes: Array(text.utf8)), as: UTF8.self) }
+
+        func say(bytes: [UInt8]) -> [UInt8] {
+            send(bytes)
+            return hear()
         }
     }
 
@@ -56,6 +78,34 @@ struct ServingLoopTests {
         #expect(bench.say(head + "hello").hasPrefix("HTTP/1.1 200 OK"))
     }
 
+    @Test("requests sent ahead are answered as far as the client takes the answers, and all of them in the end")
+    func pipelined() throws {
+        let bench = try Bench()
+        let id = try #require(bench.id)
+        let body = String(repeating: "x", count: 60_000)
+        let request = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + body
+        var heard = 0
+        var said = 0
+        // Until nothing more is read from who reads nothing.
+        while !bench.serving.isCongested(id), said < 200 {
+            bench.send(Array(request.utf8))
+            said += 1
+        }
+        #expect(said < 200)
+        let limits = bench.serving.limits.connections
+        for _ in 0..<5 { bench.send(Array("GET /y HTTP/1.1\r\nHost: h\r\n\r\n".utf8)) }
+        let waiting = bench.serving.table.backlogBytes(id)
+        #expect(waiting <= limits.highWatermarkBytes + 200_000)
+        for _ in 0..<1_000 where heard < said * 60_000 {
+            heard += bench.hear().count
+            bench.turn()
+        }
+        for _ in 0..<10 { bench.turn() }
+        heard += bench.hear().count
+        #expect(heard > said * 60_000)
+        #expect(bench.serving.metrics.requests.value == UInt64(said + 5))
+    }
+
     @Test("a hub that is being stopped opens no more sockets")
     func drainingRefusesUpgrades() throws {
         let bench = try Bench()
@@ -67,5 +117,45 @@ struct ServingLoopTests {
         #expect(sockets.refusal(of: request) == nil)
         sockets.drain(spread: .zero)
         #expect(sockets.refusal(of: request)?.status == 503)
+    }
+
+    /// Says something and hangs up, at every message.
+    private final class HangsUp: SocketApplication {
+        let path: String? = nil
+        var handshake = HandshakePolicy()
+        let introduction: Duration? = nil
+        unowned let serving: ServingLoop
+
+        init(_ serving: ServingLoop) {
+            self.serving = serving
+            handshake.deflate?.serverContextTakeover = true
+        }
+
+        func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+        func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
+        func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+            serving.send(text: Array("goodbye".utf8).span, to: id)
+            serving.close(id, .badFrame)
+        }
+        func drained(_ id: ConnectionID) {}
+        func closed(_ id: ConnectionID) {}
+        func isIntroduced(_ id: ConnectionID) -> Bool { true }
+        func end(_ id: ConnectionID, _ code: CloseCode) {}
+    }
+
+    @Test("what is said before a close goes out before it, also to a client with a compression context of its own")
+    func lastWords() throws {
+        let bench = try Bench()
+        let application = HangsUp(bench.serving)
+        bench.serving.application = application
+        var policy = DeflatePolicy()
+        policy.serverContextTakeover = true
+        let client = ClientHandshake(host: "h", target: "/x", nonce: (1, 2), deflate: policy)
+        // Two empty messages, masked with zeros.
+        let frames: [UInt8] = [0x81, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0]
+        let answer = bench.say(String(decoding: client.requestHead, as: UTF8.self))
+        #expect(answer.contains("permessage-deflate") && !answer.contains("server_no_context_takeover"))
+        let goodbye = [0x81, 7] + Array("goodbye".utf8)
+        #expect(bench.say(bytes: frames) == goodbye + [0x88, 11, 0x0F, 0xA0] + Array("bad_frame".utf8))
     }
 }

@@ -52,8 +52,8 @@ final class SessionBench {
         return key
     }
 
-    func token(_ name: String, with other: TokenSigner? = nil) throws -> String {
-        let principal = Principal(subject: name, expiresAt: WallClock.now() / 1_000 + 600)
+    func token(_ name: String, with other: TokenSigner? = nil, lifetime: Int64 = 600) throws -> String {
+        let principal = Principal(subject: name, expiresAt: WallClock.now() / 1_000 + lifetime)
         return try (other ?? signer).token(for: principal, issuer: "tests", audience: "tests")
     }
 
@@ -127,7 +127,9 @@ final class Clients: SessionOutlet {
         return StagedFrame(index: UInt32(staged.count - 1), turn: 0)
     }
     func send(_ frame: StagedFrame, to key: SessionKey) { sent[key, default: []].append(staged[Int(frame.index)]) }
-    func isCongested(_ key: SessionKey) -> Bool { congested.contains(key) }
+    /// Congested after so many frames.
+    var patience = Int.max
+    func isCongested(_ key: SessionKey) -> Bool { congested.contains(key) || texts(key).count >= patience }
     func pauseReading(_ key: SessionKey) { paused.insert(key) }
     func resumeReading(_ key: SessionKey) { paused.remove(key) }
     func close(_ key: SessionKey, _ code: CloseCode) { closed[key] = code }

@@ -1,5 +1,6 @@
 import Auth
 import Messaging
+import Reactor
 import Testing
 
 @testable import Hub
@@ -200,5 +201,124 @@ struct SessionLoopTests {
         while !waiting.isIdle { _ = waiting.runSlice(clients) }
         let isTakenAgain = waiting.enqueue(Self.system, [item])
         #expect(isTakenAgain)
+    }
+
+    @Test("a burst goes only as far as the client takes it; the rest is read when it has caught up")
+    func longBurst() throws {
+        let clients = Clients()
+        clients.patience = 3
+        var fanOut = FanOut()
+        let key = SessionKey(rawValue: 1)
+        let (roster, place) = fanOut.join(Self.system, Subscriber(key: key, user: 0, format: 0))
+        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place))
+        _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
+        let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
+        let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
+        let isQueued = fanOut.enqueue(Self.system, items)
+        #expect(isQueued)
+        let outcome = fanOut.runSlice(clients)
+        #expect(clients.texts(key).count == 3)
+        #expect(outcome.behind.map(\.key) == [key])
+        #expect(fanOut.subscriber(subscription)?.position == Seq(3))
+    }
+
+    // MARK: Before connect
+
+    @Test("who sends commands and no connect is answered a few times, then closed")
+    func strays() throws {
+        let bench = try SessionBench()
+        let eve = bench.open()
+        for id in 1...8 { bench.say(eve, #"{"id":\#(id),"type":"ping"}"#) }
+        #expect(bench.clients.closed[eve] == nil)
+        bench.say(eve, "garbage", #"{"id":10,"type":"ping"}"#)
+        #expect(bench.clients.closed[eve] == .badFrame)
+        #expect(bench.clients.texts(eve).count == 9, "nothing is answered behind the end")
+    }
+
+    @Test("a connect without any token counts as well")
+    func emptyConnects() throws {
+        let bench = try SessionBench()
+        let eve = bench.open()
+        for id in 1...9 { bench.say(eve, #"{"id":\#(id),"type":"connect"}"#) }
+        #expect(bench.clients.closed[eve] == .badFrame)
+    }
+
+    @Test("a connected session is not closed for its mistakes")
+    func mistakes() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        for id in 1...20 { bench.say(ann, #"{"id":\#(id),"type":"dance"}"#) }
+        #expect(bench.clients.closed.isEmpty)
+    }
+
+    @Test("a session counts as connected only when the store has answered its connect")
+    func connectedByTheStore() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#
+        bench.say(ann, connect)
+        bench.turn()
+        #expect(!bench.sessions.isConnected(ann))
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(!bench.sessions.isConnected(ann))
+        bench.say(ann, connect)
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .snapshot([]))
+        #expect(bench.sessions.isConnected(ann))
+    }
+
+    // MARK: Tokens
+
+    @Test("a token accepted in the leeway behind its end opens a session that lasts as long")
+    func withinLeeway() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        bench.say(ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", lifetime: -10))"}"#)
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .snapshot([]))
+        let left = try #require(bench.sessions.expiry(ann)).milliseconds - bench.sessions.now.milliseconds
+        #expect((15_000...20_000).contains(left))
+        let ttl = try #require(bench.clients.texts(ann).first?.firstMatch(of: /"tokenTtlMs":([0-9]+)/)?.1).count
+        #expect(ttl == 5)
+    }
+
+    @Test("a token whose key the source could not be asked for is refused for the moment, not for good")
+    func keyNotAsked() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", with: try TokenSigner.generate()))"}"#
+        bench.say(ann, connect)
+        bench.sessions.retryWaiting(.unanswered) { _ in true }
+        #expect(bench.clients.texts(ann).count { $0.contains(#""code":"unavailable""#) } == 1)
+        #expect(bench.clients.closed.isEmpty)
+        bench.say(ann, connect)
+        bench.sessions.retryWaiting { _ in true }
+        #expect(bench.clients.closed[ann] == .tokenInvalid)
+    }
+
+    // MARK: Lost events
+
+    @Test("a cursor that moved while events were lost is told")
+    func cursorOfLostEvents() throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4), cursorVersion: 1)])
+        for _ in 0..<65 { bench.inbox.hear([]) }
+        bench.turn()
+        var orders: [StoreOrder] = []
+        // Waits for the timer that reads on.
+        for _ in 0..<20 where orders.isEmpty {
+            bench.loop.turn()
+            orders = bench.store.take()
+        }
+        let moved = ChannelState(
+            channel: Self.system, head: Seq(4), cursor: Cursor(delivered: Seq(4), seen: Seq(4), read: Seq(4)), cursorVersion: 2)
+        for order in orders {
+            switch order.request {
+            case .page: bench.answer(order, try page(4...4, of: Self.system, head: 4))
+            case .state: bench.answer(order, .state(moved))
+            default: Issue.record("asked for \(order.request)")
+            }
+        }
+        #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"type":"cursor""#) } == 1)
     }
 }
