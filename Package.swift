@@ -74,7 +74,9 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 "WebPages", "Zlib", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ], resources: [.embedInCode("Store/Migrations/migration_0001.sql")]),
+            ], resources: [
+                .embedInCode("Store/Migrations/migration_0001.sql"), .embedInCode("Store/Migrations/migration_0002.sql"),
+            ]),
         .executableTarget(
             name: "HubMain",
             dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],

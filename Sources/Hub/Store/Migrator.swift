@@ -7,7 +7,8 @@ struct Migration: Equatable {
 
     /// In the binary; `Migrations/migration_<number>.sql` is the source. Ascending and without gaps from 1. Never edited once released.
     static let all: [Migration] = [
-        Migration(number: 1, script: String(decoding: PackageResources.migration_0001_sql, as: UTF8.self))
+        Migration(number: 1, script: String(decoding: PackageResources.migration_0001_sql, as: UTF8.self)),
+        Migration(number: 2, script: String(decoding: PackageResources.migration_0002_sql, as: UTF8.self)),
     ]
 }
 

@@ -186,13 +186,18 @@ extension Statement {
         \(moverJoins)
         """
 
+    /// The channel that `a.channel` names. Cut off at one row, so that it stays a lookup: planned while there are few channels,
+    /// a join would begin with all of them.
+    private static let namedChannel = """
+        lateral (
+            select c.id, c.name, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+        )
+        """
+
     /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
     /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
     private static let moverJoins = """
-        join lateral (
-            -- Cut off at one row, so that it stays a lookup: planned while there are few channels, a join would begin with all of them.
-            select c.id, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
-        ) c on true
+        join \(namedChannel) c on true
         left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
         """
 
@@ -215,17 +220,40 @@ extension Statement {
         for update of k
         """
 
-    /// Of the entries of channel `p.id` above `p.counted_from`, those that count for `p.user_id`.
+    /// Of the entries of channel `p.id` above `p.counted_from` and up to `p.head`, those that count for `p.user_id`.
+    ///
+    /// By arithmetic, for `seq` has no gaps: only entries that may not count, or count as urgent, are looked at, in their own
+    /// index. So who comes to a long broadcast for the first time does not have it read.
     private static let tally = """
-        select count(*)::int4 as unread,
-            (count(*) filter (where e.seq > p.seen))::int4 as unseen,
-            (count(*) filter (where e.priority in ('high', 'critical')))::int4 as urgent,
-            min(e.expires_at) as next_expiry
-        from hub.entry e
-        where e.channel_id = p.id and e.seq > p.counted_from
-            and not p.has_read @> e.seq
-            and e.sender is distinct from p.user_id collate "C"
-            and e.retracted_at is null and (e.expires_at is null or e.expires_at > now())
+        select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry
+        from (
+            select greatest(p.head - f.start, 0) - c.read as ahead, greatest(p.head - l.seen, 0) - c.unseen as unseen
+            -- Numbers are missing at the start only, where old entries were removed.
+            from (
+                select coalesce(
+                    (select e.seq - 1 from hub.entry e where e.channel_id = p.id and e.seq > p.counted_from order by e.seq limit 1),
+                    p.head, p.counted_from) as start
+            ) f
+            cross join lateral (select greatest(p.seen, f.start) as seen) l
+            cross join lateral (
+                select coalesce(sum(upper(r) - lower(r)), 0) as read,
+                    coalesce(sum(upper(r) - greatest(lower(r), l.seen + 1)) filter (where upper(r) > l.seen + 1), 0) as unseen
+                from unnest(p.has_read * int8multirange(int8range(f.start + 1, greatest(p.head, f.start) + 1))) r
+            ) c
+        ) b
+        cross join lateral (
+            select count(*) filter (where not v.counts) as unread, count(*) filter (where not v.counts and e.seq > p.seen) as unseen,
+                count(*) filter (where v.counts and e.priority in ('high', 'critical')) as urgent,
+                min(e.expires_at) filter (where v.counts) as next_expiry
+            from hub.entry e
+            cross join lateral (
+                select e.sender is distinct from p.user_id collate "C"
+                    and e.retracted_at is null and (e.expires_at is null or e.expires_at > now()) as counts
+            ) v
+            where e.channel_id = p.id and e.seq > p.counted_from and e.seq <= p.head and not p.has_read @> e.seq
+                -- As the index entry_special says.
+                and (e.sender is not null or e.priority in ('high', 'critical') or e.expires_at is not null or e.retracted_at is not null)
+        ) x
         """
 
     /// Counters look no further back than this many entries behind the head: it bounds what one full count costs.
@@ -285,7 +313,7 @@ extension Statement {
                 least(case when w.anew then null else w.recount_at end, t.next_expiry) as new_recount_at
             from weighed w
             cross join lateral (
-                select w.id, w.user_id, w.has_read, w.new_seen as seen,
+                select w.id, w.user_id, w.head, w.has_read, w.new_seen as seen,
                     greatest(case when w.anew then w.new_read else w.counted end, w.head - \(countedEntries)) as counted_from
             ) p
             cross join lateral (\(tally)) t
@@ -335,14 +363,19 @@ extension Statement {
                 f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
                 greatest(case when f.anew then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
             from ask a
-            left join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
+            left join lateral (
+                select k.* from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
+            ) k on true
             cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as anew) f
         ) p
         cross join lateral (\(tally)) t
         cross join lateral (
             select array_agg(m.user_id order by m.user_id) as users, array_agg(coalesce(k.delivered, 0) order by m.user_id) as delivered,
                 array_agg(coalesce(k.read, 0) order by m.user_id) as read
-            from hub.member m left join hub.cursor k on k.user_id = m.user_id and k.channel_id = m.channel_id
+            from hub.member m
+            left join lateral (
+                select k.* from hub.cursor k where k.user_id = m.user_id and k.channel_id = m.channel_id limit 1
+            ) k on true
             where p.kind = 'conversation' and m.channel_id = p.id
         ) o
         order by p."order", p.place, p.id
@@ -354,14 +387,15 @@ extension Statement {
         with ask as (
             select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind
             from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
-            left join hub.channel c on c.name = a.channel collate "C"
+            left join \(namedChannel) c on true
             left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
             where a.entitled or m.user_id is not null
             union all
             select s."order", null, s.user_id, c.name, c.id, c.last_seq, c.kind
             from unnest($5::int4[], $6::text[]) s ("order", user_id)
-            join hub.member m on m.user_id = s.user_id collate "C"
-            join hub.channel c on c.id = m.channel_id
+            -- `offset 0` keeps each a lookup, as `limit 1` does.
+            cross join lateral (select m.channel_id from hub.member m where m.user_id = s.user_id collate "C" offset 0) m
+            cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
         )
         \(standing)
         """
@@ -372,7 +406,7 @@ extension Statement {
     private static let pagesSQL = """
         select a.place::int4, c.last_seq, e.*
         from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
-        join hub.channel c on c.name = a.channel collate "C"
+        join \(namedChannel) c on true
         left join lateral (
             select \(entryColumns) from (
                 (select e.*, row_number() over w as nth, sum(octet_length(e.content::text)) over w - octet_length(e.content::text) as ahead
