@@ -2,6 +2,7 @@ import Linux
 import Report
 
 /// Every session acknowledges entry after entry; the next goes out when a reply came, and a reply comes only after the commit.
+/// Its first ack belongs to getting ready: the hub counts the whole channel for it, once per user.
 final class AckCrowd: Crowd {
     private let acknowledging: Acknowledging
     private var next: [UInt64]
@@ -40,7 +41,7 @@ final class AckCrowd: Crowd {
     override func received(_ seat: Int, _ message: Span<UInt8>) {
         HubLineView.each(message) { line in
             guard HubLineView.begins(message, line, HubLineView.reply) else {
-                if HubLineView.begins(message, line, HubLineView.live) { becameReady(seat) }
+                if HubLineView.begins(message, line, HubLineView.live) { send(seat) }
                 if HubLineView.begins(message, line, HubLineView.bye) {
                     fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))")
                 }
@@ -62,6 +63,7 @@ final class AckCrowd: Crowd {
         latencies.record(
             intended: sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))], at: MonotonicInstant.now.nanoseconds)
         answered[seat] += 1
+        if seq == 1 { return becameReady(seat) }
         replies += 1
         events += 1
         guard isMeasuring, !isFinishing else { return }

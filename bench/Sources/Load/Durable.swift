@@ -1,4 +1,5 @@
 import Dialect
+import Foundation
 import Linux
 public import Report
 
@@ -9,6 +10,8 @@ public struct Durable {
     public var rate = 2_000.0
     /// At most so many on their way when `rate` is 0: the embedded broker keeps few bytes.
     public var window: Int64 = 10_000
+    /// The rate that the table of goals speaks of.
+    private static let judgedRate = 2_000.0
     public init() {}
 
     public func run(_ server: Server) throws -> ScenarioResult {
@@ -63,6 +66,13 @@ public struct Durable {
         let made = try server.metric("hub_store_transactions_total") - transactions
         result.figures.append(Figure("events per transaction", stored / max(made, 1), ""))
         result.timelines.append(conductor.timeline("events"))
+        if rate == Self.judgedRate, let recorder = result.latencies.first(where: { $0.name == "publish → delivered" })?.recorder {
+            let limits: [(Double, Goal?)] = [(50, .atMost(5)), (99, .atMost(20)), (99.9, nil)]
+            for (percentile, goal) in limits {
+                let name = "publish → delivered at \(Int(rate))/s, p\(percentile.formatted())"
+                result.figures.append(Figure(name, Double(recorder.nanoseconds(atPercentile: percentile)) / 1e6, "ms", goal: goal))
+            }
+        }
         if rate == 0 {
             result.notes.append("With \(window) events always on their way latencies tell the queue's length; see a run with a rate.")
         }

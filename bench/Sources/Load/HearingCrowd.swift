@@ -9,6 +9,7 @@ final class HearingCrowd: Crowd {
     private var heard: [Int64]
     /// The newest number of the followed channel each seat has; see `followsNumbers`.
     private var positions: [UInt64?]
+    private var bytesBefore: Int64 = 0
     private var measuredDeliveries: Int64 = 0
     private var latencies = LatencyRecorder()
     private var slow = LatencyRecorder()
@@ -101,6 +102,7 @@ final class HearingCrowd: Crowd {
     override func began() {
         beginMark = MonotonicInstant.now.nanoseconds - plan.epoch
         measuredDeliveries = 0
+        bytesBefore = swarm.receivedBytes
         latencies = LatencyRecorder()
         slow = LatencyRecorder()
     }
@@ -118,6 +120,7 @@ final class HearingCrowd: Crowd {
         keep("publish → delivered", latencies)
         if !slow.isEmpty { keep("publish → delivered, to the share that may stop reading", slow) }
         count("deliveries", measuredDeliveries)
+        count("bytes received", swarm.receivedBytes - bytesBefore)
         completeSince = nil
         guard let expected else { return }
         count("missing", heard.reduce(0) { $0 + max(expected - $1, 0) })
