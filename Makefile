@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench sanitize setup
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,11 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
-bench:           ## what a delivery costs beside a bare C loop
-	scripts/setup && bench/run && bench/broadcast
+bench:           ## the standard set of measurements, a few minutes: what things cost, beside bare C
+	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard
+
+micro:           ## what the inner operations cost, and their instructions beside the committed baseline
+	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions
 
 sanitize:        ## the test-suite under the address and the thread sanitizer
 	scripts/setup && swift test --sanitize=address --scratch-path .build/address

@@ -31,6 +31,9 @@ let package = Package(
         .target(name: "Dialect", swiftSettings: house),
         .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
 
+        // `bench-report`: several runs' JSON in one report.
+        .executableTarget(name: "bench-report", dependencies: [arguments, "Report"], path: "Sources/ReportCommand", swiftSettings: house),
+
         // `micro-bench`: the inner operations, each beside something whose price is known.
         .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
 

@@ -8,20 +8,39 @@ public enum Base64URL {
         // 4 n + 1 characters carry six bits less than a byte.
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count / 4 * 3 + 2)
-        var window: UInt32 = 0
-        var bits = 0
-        for index in text.indices {
-            guard let digit = value(of: text[index]) else { return nil }
-            window = window << 6 | UInt32(digit)
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: window >> UInt32(bits)))
-                window &= (1 << UInt32(bits)) - 1
+        // All digits together: a bit above the sixth says that one of them was none.
+        var seen: UInt32 = 0
+        var rest: UInt32 = 0
+        bytes.append(addingCapacity: text.count / 4 * 3 + 2) { out in
+            var position = 0
+            while position &+ 4 <= text.count {
+                let group = text.extracting(position..<(position &+ 4))
+                let digits = (value(of: group[0]), value(of: group[1]), value(of: group[2]), value(of: group[3]))
+                seen |= digits.0 | digits.1 | digits.2 | digits.3
+                let word = digits.0 &<< 18 | digits.1 &<< 12 | digits.2 &<< 6 | digits.3
+                out.append(UInt8(truncatingIfNeeded: word &>> 16))
+                out.append(UInt8(truncatingIfNeeded: word &>> 8))
+                out.append(UInt8(truncatingIfNeeded: word))
+                position &+= 4
+            }
+            for index in position..<text.count {
+                let digit = value(of: text[index])
+                seen |= digit
+                rest = rest &<< 6 | digit
+            }
+            // Two digits hold a byte and four bits, three hold two bytes and two bits.
+            switch text.count - position {
+            case 2:
+                out.append(UInt8(truncatingIfNeeded: rest &>> 4))
+                rest &= 0xF
+            case 3:
+                out.append(UInt8(truncatingIfNeeded: rest &>> 10))
+                out.append(UInt8(truncatingIfNeeded: rest &>> 2))
+                rest &= 0x3
+            default: break
             }
         }
-        return window == 0 ? bytes : nil
+        return seen < 64 && rest == 0 ? bytes : nil
     }
 
     public static func decode(_ text: String) -> [UInt8]? {
@@ -47,14 +66,16 @@ public enum Base64URL {
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    private static func value(of character: UInt8) -> UInt8? {
+    /// 0…63; more for what is no digit.
+    @inline(__always)
+    private static func value(of character: UInt8) -> UInt32 {
         switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): character - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0") + 52
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character &- UInt8(ascii: "A"))
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character &- UInt8(ascii: "a") &+ 26)
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character &- UInt8(ascii: "0") &+ 52)
         case UInt8(ascii: "-"): 62
         case UInt8(ascii: "_"): 63
-        default: nil
+        default: 64
         }
     }
 }

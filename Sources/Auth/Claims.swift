@@ -122,10 +122,3 @@ extension JSONObject {
         }
     }
 }
-
-extension String {
-    /// Byte for byte (RFC 7519 §4.1.1); `==` would call two encodings of `é` the same.
-    func isSameText(as other: String) -> Bool {
-        utf8.elementsEqual(other.utf8)
-    }
-}

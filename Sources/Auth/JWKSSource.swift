@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Decides when a provider's key set is fetched, which keys count meanwhile, and when to cry for help.
 ///
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:
@@ -52,6 +54,8 @@ public struct JWKSSource: Sendable {
         case fetch
         /// These keys count from now on; also sent unchanged when someone waits for a key that the provider does not have.
         case publish(KeySet)
+        /// The provider does not have this key, as was found out not long ago: whoever waits for it need not.
+        case absent(String?)
         case alert(Alert)
     }
 
@@ -133,9 +137,9 @@ public struct JWKSSource: Sendable {
 
     private mutating func unknownKey(_ id: String?, at now: Duration) -> [Action] {
         if let keys, keys.answers(id) { return [.publish(keys)] }
-        guard (id?.utf8.count ?? 0) <= Self.longestKeyIDBytes else { return [] }
+        guard (id?.utf8.count ?? 0) <= Self.longestKeyIDBytes else { return [.absent(id)] }
         if let until = absent[id] {
-            guard now >= until else { return [] }
+            guard now >= until else { return [.absent(id)] }
             absent[id] = nil
         }
         if asked.count < settings.absentKeyCapacity { asked.insert(id) }

@@ -25,8 +25,8 @@ public struct TokenSigner: Sendable {
     }
 
     /// A new key pair (ES256 by default).
-    public static func generate(_ kind: PrivateKey.Kind = .elliptic(.p256)) throws(KeyFailure) -> TokenSigner {
-        try TokenSigner(try PrivateKey.generate(kind))
+    public static func generate(_ family: PublicKey.Family = .elliptic(.p256)) throws(KeyFailure) -> TokenSigner {
+        try TokenSigner(try PrivateKey.generate(family))
     }
 
     /// The key as `pem()` wrote it.

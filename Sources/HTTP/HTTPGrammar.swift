@@ -52,8 +52,11 @@ extension UInt8 {
 extension HTTPHeaders {
     /// Whether `name` is a token: one or more tchar (RFC 9110 §5.6.2).
     public static func isToken(_ name: some StringProtocol) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy(ByteSet.token.contains)
+        !name.isEmpty && name.utf8.allSatisfy(isTokenByte)
     }
+
+    /// tchar (RFC 9110 §5.6.2).
+    public static func isTokenByte(_ byte: UInt8) -> Bool { ByteSet.token.contains(byte) }
 }
 
 extension StringProtocol {

@@ -7,7 +7,8 @@ struct TailCommand: ParsableCommand {
         commandName: "tail",
         abstract: "Print what a client of the hub receives, a JSON object per line.",
         discussion: """
-            Connects like any client, follows the user's channels, acknowledges nothing. When the connection is lost it comes back where it
+            Connects like any client, follows the user's channels, acknowledges nothing. Says "hub tail: live" on stderr when it has
+            caught up, and from then on misses nothing. When the connection is lost it comes back where it
             was, as politely as the hub asks. Goes to --url or HUB_URL, else to the embedded hub in --data.
 
               hub tail --token "$(hub token --subject alice)"

@@ -15,9 +15,9 @@ public struct JSONObject: Equatable, Sendable {
 
     /// Reads, replaces, appends or (with nil) removes a member. Looks from the first member on.
     public subscript(_ name: String) -> JSONValue? {
-        get { members.first { $0.name.isSameText(as: name) }?.value }
+        get { index(of: name).map { members[$0].value } }
         set {
-            let index = members.firstIndex { $0.name.isSameText(as: name) }
+            let index = index(of: name)
             switch (index, newValue) {
             case (let index?, let value?): members[index].value = value
             case (let index?, nil): members.remove(at: index)
@@ -25,6 +25,15 @@ public struct JSONObject: Equatable, Sendable {
             case (nil, nil): break
             }
         }
+    }
+
+    /// By index, for a member that is looked at as an element is copied with all it holds.
+    fileprivate func index(of name: String) -> Int? {
+        let length = name.utf8.count
+        for index in members.indices where members[index].name.utf8.count == length {
+            if members[index].name.isSameText(as: name) { return index }
+        }
+        return nil
     }
 }
 
@@ -38,7 +47,7 @@ struct JSONObjectBuilder {
     /// False when `name` is already there.
     mutating func append(_ name: String, _ value: JSONValue) -> Bool {
         if object.count < Self.searchable {
-            if object[name] != nil { return false }
+            if object.index(of: name) != nil { return false }
         } else {
             if names.isEmpty { names = Set(object.members.map { ExactText(text: $0.name) }) }
             guard names.insert(ExactText(text: name)).inserted else { return false }
@@ -66,11 +75,5 @@ private struct ExactText: Hashable {
         }
         hasher.combine(word)
         hasher.combine(text.utf8.count)
-    }
-}
-
-extension String {
-    fileprivate func isSameText(as other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

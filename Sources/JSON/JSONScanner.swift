@@ -194,7 +194,14 @@ public struct JSONScanner {
         let start = offset
         var i = offset + 1
         var hasEscapes = false
+        // Names are short; longer texts are passed over in blocks.
+        var nextBlock = i + Self.blockBytes
         while i < end {
+            if i >= nextBlock {
+                i = skipPlain(bytes, from: i)
+                nextBlock = i + Self.blockBytes
+                guard i < end else { break }
+            }
             let byte = bytes[i]
             if byte == UInt8(ascii: "\"") {
                 offset = i + 1
@@ -213,6 +220,26 @@ public struct JSONScanner {
             }
         }
         throw JSONError(.endOfInput, at: end)
+    }
+
+    private static let blockBytes = 16
+
+    /// The first position whose block is not all plain ASCII, in blocks of constant size that the compiler turns into vectors.
+    @inline(__always)
+    private func skipPlain(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var i = start
+        while i &+ Self.blockBytes <= end {
+            let block = bytes.extracting(i..<(i &+ Self.blockBytes))
+            var special: UInt8 = 0
+            for index in 0..<Self.blockBytes {
+                let byte = block[index]
+                let isSpecial = byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+                special |= isSpecial ? 1 : 0
+            }
+            guard special == 0 else { break }
+            i &+= Self.blockBytes
+        }
+        return i
     }
 
     private mutating func nextByte(in bytes: Span<UInt8>) throws(JSONError) -> UInt8 {

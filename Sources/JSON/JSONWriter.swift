@@ -59,7 +59,7 @@ extension [UInt8] {
 
     /// Appends what stands between the quotes, for a string made of several parts.
     public mutating func appendEscaped(_ text: String) {
-        if text.utf8.contains(where: \.needsEscape) {
+        if text.utf8.span.needsEscape {
             for byte in text.utf8 { append(escaping: byte) }
         } else {
             append(contentsOf: text.utf8)
@@ -98,6 +98,15 @@ extension [UInt8] {
             let low = byte & 0xF
             append(low < 10 ? UInt8(ascii: "0") + low : UInt8(ascii: "a") + low - 10)
         }
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether any byte does. Looks at all of them: without a way out the compiler makes vectors of it.
+    fileprivate var needsEscape: Bool {
+        var any = false
+        for index in indices { any = any || self[index].needsEscape }
+        return any
     }
 }
 

@@ -131,7 +131,11 @@ internal import CRdkafka
         // Without a broker there is nobody to tell: the group notices by itself.
         guard brokersAreUp != false else { return results }
         if !offsets.isEmpty {
-            guard (try? commit(offsets)) != nil else { return results }
+            do throws(KafkaError) {
+                try commit(offsets)
+            } catch {
+                return results + offsets.map { CommitResult(next: $0, failure: error) }
+            }
             while !offsets.allSatisfy({ offset in results.contains { $0.next == offset } }) {
                 guard ContinuousClock.now < start + limit / 2 else { return results }
                 if let event = unsafe queue?.next(waitingMilliseconds: 10) { results += unsafe answer(event) }

@@ -56,34 +56,23 @@ internal import CRdkafka
         try check(unsafe rd_kafka_mock_broker_set_up(cluster, broker ?? -1))
     }
 
-    /// How long every answer takes.
-    public func setRoundTrip(_ time: Duration) throws(KafkaError) {
-        try check(unsafe rd_kafka_mock_broker_set_rtt(cluster, -1, time.wholeMilliseconds))
-    }
-
     /// The kinds of request, by Kafka's API keys.
     public enum Request: Int16, Sendable {
         case produce = 0
         case fetch = 1
-        case listOffsets = 2
         case metadata = 3
         case offsetCommit = 8
-        case findCoordinator = 10
-        case joinGroup = 11
         case heartbeat = 12
     }
 
     /// Error codes of Kafka's protocol, for `fail`.
     public enum Fault: Int32, Sendable {
-        case offsetOutOfRange = 1
         case unknownTopicOrPartition = 3
         case notLeader = 6
         case messageTooLarge = 10
         case coordinatorNotAvailable = 15
-        case notCoordinator = 16
         case illegalGeneration = 22
         case unknownMember = 25
-        case rebalanceInProgress = 27
         case topicAuthorizationFailed = 29
         /// Another member took this one's instance id: fatal to it.
         case fencedInstance = 82

@@ -15,14 +15,8 @@ internal import COpenSSL
         unsafe EVP_PKEY_free(pointer)
     }
 
-    enum Family: Hashable, Sendable {
-        case rsa(bits: Int)
-        case elliptic(Curve)
-        case edwards(EdwardsCurve)
-    }
-
     /// What kind of key this is, or a failure when it is none that JOSE signs with.
-    func family() throws(KeyFailure) -> Family {
+    func family() throws(KeyFailure) -> PublicKey.Family {
         // `RSA-PSS` keys are another type and stay out: their parameters would have to be checked against each scheme.
         if isNamed("RSA") {
             return unsafe .rsa(bits: Int(EVP_PKEY_get_bits(pointer)))
@@ -54,7 +48,7 @@ internal import COpenSSL
         return String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    func numbers(of family: Family) throws(KeyFailure) -> KeyNumbers {
+    func numbers(of family: PublicKey.Family) throws(KeyFailure) -> KeyNumbers {
         switch family {
         case .rsa:
             return .rsa(modulus: try number("n"), exponent: try number("e"))

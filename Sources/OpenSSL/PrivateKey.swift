@@ -2,13 +2,6 @@ internal import COpenSSL
 
 /// A key pair that can sign. libcrypto wipes the secret when the last reference goes.
 public final class PrivateKey: Sendable {
-    /// What `generate` makes.
-    public enum Kind: Hashable, Sendable {
-        case rsa(bits: Int)
-        case elliptic(Curve)
-        case edwards(EdwardsCurve)
-    }
-
     public let publicKey: PublicKey
     private let handle: KeyHandle
 
@@ -19,9 +12,9 @@ public final class PrivateKey: Sendable {
         publicKey = try PublicKey(checking: unsafe KeyHandle(adopting: handle.pointer))
     }
 
-    public static func generate(_ kind: Kind) throws(KeyFailure) -> PrivateKey {
+    public static func generate(_ family: PublicKey.Family) throws(KeyFailure) -> PrivateKey {
         let made: OpaquePointer? =
-            switch kind {
+            switch family {
             case .rsa(let bits): unsafe hub_generate_rsa(bits)
             case .elliptic(let curve): unsafe hub_generate_elliptic(curve.groupName)
             case .edwards(let curve): unsafe hub_generate_edwards(curve.keyTypeName)

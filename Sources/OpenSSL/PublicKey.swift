@@ -32,7 +32,7 @@ public final class PublicKey: Sendable {
     }
 
     init(checking handle: KeyHandle) throws(KeyFailure) {
-        family = Family(try handle.family())
+        family = try handle.family()
         try Self.check(handle)
         self.handle = handle
     }
@@ -75,16 +75,6 @@ public final class PublicKey: Sendable {
         defer { ERR_clear_error() }
         guard let operation = SignatureOperation.started(.verify, key: handle, scheme: scheme) else { return false }
         return operation.isValid(signature, for: message)
-    }
-}
-
-extension PublicKey.Family {
-    init(_ family: KeyHandle.Family) {
-        switch family {
-        case .rsa(let bits): self = .rsa(bits: bits)
-        case .elliptic(let curve): self = .elliptic(curve)
-        case .edwards(let curve): self = .edwards(curve)
-        }
     }
 }
 

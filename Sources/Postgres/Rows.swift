@@ -61,19 +61,30 @@ import CPostgres
 
     /// A one-dimensional `text[]` without nulls.
     public func texts(_ row: Int, _ column: Int) -> [String]? {
+        elements(row, column, of: .text) { width, reader, bytes in reader.text(width, bytes) }
+    }
+
+    /// A one-dimensional `int8[]` without nulls.
+    public func int64s(_ row: Int, _ column: Int) -> [Int64]? {
+        elements(row, column, of: .int8) { width, reader, bytes in width == 8 ? reader.int64(bytes) : nil }
+    }
+
+    private func elements<Element>(
+        _ row: Int, _ column: Int, of type: ElementType, _ read: (Int, inout BigEndianReader, Span<UInt8>) -> Element?
+    ) -> [Element]? {
         withBytes(row, column) { bytes in
             var reader = BigEndianReader(at: 0)
             guard let dimensions = reader.int32(bytes), reader.int32(bytes) != nil,
-                reader.int32(bytes) == Int32(bitPattern: ElementType.text.rawValue)
+                reader.int32(bytes) == Int32(bitPattern: type.rawValue)
             else { return nil }
             if dimensions == 0 { return [] }
             guard dimensions == 1, let length = reader.int32(bytes), length >= 0, reader.int32(bytes) != nil else { return nil }
-            var texts: [String] = []
+            var elements: [Element] = []
             for _ in 0..<length {
-                guard let width = reader.int32(bytes), let text = reader.text(Int(width), bytes) else { return nil }
-                texts.append(text)
+                guard let width = reader.int32(bytes), let element = read(Int(width), &reader, bytes) else { return nil }
+                elements.append(element)
             }
-            return texts
+            return elements
         }
     }
 }

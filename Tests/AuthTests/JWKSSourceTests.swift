@@ -123,8 +123,8 @@ struct JWKSSourceTests {
         var talk = Talk.started()
         talk.at(100, .unknownKey("x"), .fetch)
         talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey("x"))
-        talk.at(160, .unknownKey("x"))
+        talk.at(140, .unknownKey("x"), .absent("x"))
+        talk.at(160, .unknownKey("x"), .absent("x"))
         talk.sleeps(until: 701)
         talk.at(161, .unknownKey("x"), .fetch)
         talk.at(162, .fetched(.keys(Self.keySet(["x"]), maxAge: nil)), .publish(Self.keySet(["x"])))
@@ -135,20 +135,21 @@ struct JWKSSourceTests {
         var talk = Talk.started()
         talk.at(100, .unknownKey(nil), .fetch)
         talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey(nil))
+        talk.at(140, .unknownKey(nil), .absent(nil))
     }
 
     @Test("does not remember more absent keys than it may, nor ask for a name of absurd length")
     func boundedMemory() {
         var talk = Talk.started { $0.absentKeyCapacity = 2 }
-        talk.at(50, .unknownKey(String(repeating: "k", count: 257)))
+        let absurd = String(repeating: "k", count: 257)
+        talk.at(50, .unknownKey(absurd), .absent(absurd))
         talk.sleeps(until: 600)
         talk.at(100, .unknownKey("x1"), .fetch)
         talk.at(100, .unknownKey("x2"))
         talk.at(100, .unknownKey("x3"))
         talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey("x1"))
-        talk.at(140, .unknownKey("x2"))
+        talk.at(140, .unknownKey("x1"), .absent("x1"))
+        talk.at(140, .unknownKey("x2"), .absent("x2"))
         // The third was not remembered; the rate still bounds what it can cause.
         talk.at(140, .unknownKey("x3"), .fetch)
     }

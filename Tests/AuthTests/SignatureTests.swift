@@ -5,7 +5,7 @@ import Testing
 struct SignatureTests {
     static let message = Array("nothing that was acknowledged is ever lost".utf8)
 
-    static let pairs: [(PrivateKey.Kind, SignatureScheme, Int)] = [
+    static let pairs: [(PublicKey.Family, SignatureScheme, Int)] = [
         (.rsa(bits: 2048), .rsaPKCS1(.sha256), 256), (.rsa(bits: 2048), .rsaPKCS1(.sha512), 256), (.rsa(bits: 2048), .rsaPSS(.sha256), 256),
         (.rsa(bits: 2048), .rsaPSS(.sha384), 256), (.rsa(bits: 2048), .rsaPSS(.sha512), 256), (.elliptic(.p256), .ecdsa(.sha256), 64),
         (.elliptic(.p384), .ecdsa(.sha384), 96), (.elliptic(.p521), .ecdsa(.sha512), 132), (.edwards(.ed25519), .edwards, 64),
@@ -13,7 +13,7 @@ struct SignatureTests {
     ]
 
     @Test("verify what they signed, at their exact length, and nothing else", arguments: pairs)
-    func roundTrip(kind: PrivateKey.Kind, scheme: SignatureScheme, byteCount: Int) throws {
+    func roundTrip(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
         let key = try PrivateKey.generate(kind)
         // ECDSA halves have leading zeros once in 128 signatures: enough rounds to see both forms.
         for _ in 0..<(byteCount == 256 ? 2 : 300) {
@@ -35,7 +35,7 @@ struct SignatureTests {
 
     @Test("refuse a scheme of another family")
     func wrongScheme() throws {
-        let families: [(PrivateKey.Kind, own: SignatureScheme, others: [SignatureScheme])] = [
+        let families: [(PublicKey.Family, own: SignatureScheme, others: [SignatureScheme])] = [
             (.rsa(bits: 2048), .rsaPSS(.sha256), [.ecdsa(.sha256), .edwards]),
             (.elliptic(.p256), .ecdsa(.sha256), [.rsaPKCS1(.sha256), .rsaPSS(.sha256), .edwards]),
             (.edwards(.ed25519), .edwards, [.rsaPKCS1(.sha256), .rsaPSS(.sha256), .ecdsa(.sha256)]),
@@ -51,7 +51,7 @@ struct SignatureTests {
     }
 
     @Test("are the same key again from numbers and from PEM", arguments: pairs)
-    func numbersAndPEM(kind: PrivateKey.Kind, scheme: SignatureScheme, byteCount: Int) throws {
+    func numbersAndPEM(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
         let key = try PrivateKey.generate(kind)
         let numbers = try key.publicKey.numbers()
         let signature = try key.signature(for: Self.message, scheme: scheme)

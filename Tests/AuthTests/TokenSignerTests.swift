@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The development signer")
 struct TokenSignerTests {
-    static let kinds: [(PrivateKey.Kind, Algorithm)] = [
+    static let kinds: [(PublicKey.Family, Algorithm)] = [
         (.elliptic(.p256), .es256), (.elliptic(.p384), .es384), (.elliptic(.p521), .es512), (.edwards(.ed25519), .edDSA),
         (.edwards(.ed448), .edDSA), (.rsa(bits: 2048), .rs256),
     ]
@@ -15,7 +15,7 @@ struct TokenSignerTests {
         issuedAt: TokenMint.now, expiresAt: TokenMint.now + 3600, tokenID: "t-1")
 
     @Test("signs tokens that its own key set verifies, for every kind of key", arguments: kinds)
-    func roundTrip(kind: PrivateKey.Kind, algorithm: Algorithm) throws {
+    func roundTrip(kind: PublicKey.Family, algorithm: Algorithm) throws {
         let signer = try TokenSigner.generate(kind)
         #expect(signer.algorithm == algorithm)
         let token = try signer.token(for: Self.alice, issuer: "hub-dev", audience: "hub")
@@ -30,7 +30,7 @@ struct TokenSignerTests {
     }
 
     @Test("comes back from its PEM text as the same key", arguments: kinds)
-    func storesItself(kind: PrivateKey.Kind, algorithm: Algorithm) throws {
+    func storesItself(kind: PublicKey.Family, algorithm: Algorithm) throws {
         let signer = try TokenSigner.generate(kind)
         let pem = try signer.pem()
         #expect(pem.hasPrefix("-----BEGIN PRIVATE KEY-----\n"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -131,6 +132,30 @@ async def test_messages_both_ways_with_marks(hub):
     assert own["unread"] == 0 and sorted(own["members"]) == sorted([alice, bob])
 
 
+async def test_who_comes_back_learns_how_far_the_others_are(hub):
+    alice, bob, one, two, channel = await meet(hub)
+    for n in range(3):
+        await one.ask("send", channel=channel, key=f"k-{n}", body="Bonjour")
+    await two.ask("ack", channel=channel, seq=3)
+    await two.ask("mark-read", channel=channel, upTo=2)
+    far = {"type": "receipt", "channel": channel, "user": bob, "delivered": 3, "read": 2}
+
+    async def heard_before_live(client):
+        await client.next("signal", signal="live", channel=channel)
+        kinds = [f for f in client.heard if f["type"] == "receipt" or f.get("signal") == "live"]
+        assert kinds[0] == far and len([f for f in kinds if f["type"] == "receipt"]) == 1
+
+    await heard_before_live(await Client.connect(hub.socket_url, hub.token(alice), {channel: 3}))
+    late = await Client.connect(hub.socket_url, hub.token(alice))
+    await late.ask("subscribe", channel=channel, since=0)
+    await heard_before_live(late)
+    await late.ask("subscribe", channel=channel)
+    assert await late.next("receipt") == far and await late.next("receipt") == far, "asking again tells it again"
+    back = await Client.connect(hub.socket_url, hub.token(bob), {channel: 3})
+    await back.quiet()
+    assert [f for f in back.heard if f["type"] == "receipt"] == [], "she has acknowledged nothing, and one's own way is no receipt"
+
+
 async def test_sending_again_under_the_same_key_stores_nothing(hub):
     alice, bob, one, two, channel = await meet(hub)
     first = await one.ask("send", channel=channel, key="only-once", body="Une fois")
@@ -201,6 +226,29 @@ async def test_history_is_cut_at_the_announced_page(hub):
     await client.entries("inbox", most + 20)
     page = await client.ask("history", channel="inbox", limit=10 * most)
     assert len(page["entries"]) == most and page["more"]
+
+
+async def test_what_expires_no_longer_counts_and_keeps_its_number(hub):
+    name = person()
+    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    hub.kafka.produce(event(f"user:{name}", expiresAt=soon.isoformat()), event(f"user:{name}"), key=name)
+    await client.entries("inbox", 2)
+
+    async def unread(number):
+        def told():
+            return [f for f in client.heard if f["type"] == "counters"][-1:] or None
+
+        return await client._until(lambda: (c := told()) and c[0]["totals"]["unread"] == number or None, f"{number} unread", 15)
+
+    await unread(2)
+    await unread(1)
+    assert datetime.now(UTC) >= soon
+    late = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    assert next(s for s in late.welcome["channels"] if s["channel"] == "inbox")["unread"] == 1
+    replayed = await late.entries("inbox", 2)
+    assert [entry["seq"] for entry in replayed] == [1, 2], "no gap"
+    assert "expiresAt" in replayed[0] and "expiresAt" not in replayed[1]
 
 
 async def test_unsubscribed_hears_no_more(hub):

@@ -97,6 +97,10 @@ async def test_two_people_side_by_side(fresh):
         assert await page.text("#alice .notification:last-child .notification-title") == "A peer review is waiting for you"
         await page.screenshot(OUT / "demo-en.png")
 
+        anew = await browser.open(url)
+        await anew.until(BOTH_ONLINE)
+        await anew.until(f"{last_mark('alice')} === 'read' && {last_mark('bob')} === 'read'", "how far the other is, on a page just loaded")
+
     await in_browser(fresh, body)
 
 

@@ -84,6 +84,14 @@ async def test_a_hostile_token_gets_nothing(strict):
             raise AssertionError(f"{name}: {error!r}") from error
 
 
+async def test_a_key_that_was_just_asked_for_in_vain_is_not_waited_for(strict):
+    other = ec.generate_private_key(ec.SECP256R1())
+    await refused(strict, strict.issuer.token("mallory", key=other, headers={"kid": "absent"}), "invalid_token", 4301)
+    began = time.monotonic()
+    await refused(strict, strict.issuer.token("mallory", key=other, headers={"kid": "absent"}), "invalid_token", 4301)
+    assert time.monotonic() - began < 1.5, "the wait for a key to be fetched is 4 s"
+
+
 async def test_an_expired_token_is_told_so(strict):
     await refused(strict, strict.token("alice", ttl=-600), "token_expired", 4300)
 

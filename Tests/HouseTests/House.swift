@@ -54,4 +54,56 @@ struct House {
     ]
 
     static let longestFileLines = 450
+
+    /// What makes its thread wait: words, or runs of words and signs.
+    static let blockingCalls: [[String]] = [
+        ["BlockingConnection"], ["HTTPClient"], ["ClusterMetadata"], ["Migrator"], ["Names", "."], ["Files", "."], ["Process", "."],
+        ["Thread", ".", "pause"], [".", "join", "(", ")"], ["Socket", ".", "wait"], ["Socket", ".", "connect"],
+        [".", "flush", "(", "within"], [".", "close", "(", "committing"],
+    ]
+
+    /// Who may wait, by the beginning of the path, and on which thread. The event loops' code is nowhere among them.
+    static let mayBlock = [
+        "Sources/HubMain/": "the command line",
+        "Sources/Hub/CommandLine/": "the command line",
+        "Sources/Hub/Embedded/": "the thread that starts and stops, and the one that watches PostgreSQL",
+        "Sources/Hub/Server/Server.swift": "the thread that starts and stops",
+        "Sources/Hub/Server/EchoServer.swift": "the thread that starts and stops",
+        "Sources/Hub/Keys/": "the keys' own thread; whoever stops it joins it",
+        "Sources/Hub/Intake/": "the intake's own thread, when it leaves its group; whoever stops it joins it",
+        "Sources/Hub/Store/Migrator.swift": "a thread of its own",
+        "Sources/Hub/Store/StoreThread.swift": "spawns that thread, and joins it when it has said its last word",
+        "Sources/Hub/Store/Store.swift": "whoever stops the store joins its thread",
+    ]
+
+    /// Files with a lock, and how long it is taken for whom. Nothing on the way of a frame is among them but the mailbox, once a batch.
+    static let locks = [
+        "Sources/Linux/Locked.swift": "the lock itself",
+        "Sources/Reactor/Mailbox.swift": "once for a batch that is posted, once for all that is taken in a turn",
+        "Sources/Hub/Serving/LoopInbox.swift": "new keys and orders of the server, once a turn",
+        "Sources/Hub/Metrics/Instruments.swift": "counters by label: refusals and failures",
+        "Sources/Hub/Web/Health.swift": "a question of /readyz or /metrics",
+        "Sources/Hub/Server/Demo.swift": "the demo's publish button",
+        "Sources/Hub/Store/Store.swift": "start and stop",
+        "Sources/Hub/Embedded/PostgresServer.swift": "start, stop, and the end of the private PostgreSQL",
+    ]
+
+    /// Files that ask for memory by a number, and whose number it is. Never a number that a peer wrote.
+    static let sizedAllocations = [
+        "Sources/Auth/Base64URL.swift": "of a text that is here: three quarters of it",
+        "Sources/JSON/JSONSlice.swift": "of a string that is here",
+        "Sources/WSProtocol/Frames/FrameEncoder.swift": "of a payload that is here",
+        "Sources/WSProtocol/Connection/WebSocketConnection.swift": "of bytes that are here",
+        "Sources/WSProtocol/Handshake/SHA1.swift": "eighty",
+        "Sources/Zlib/Deflater.swift": "half of the input that is here",
+        "Sources/Zlib/Inflater.swift": "twice the input that is here, then twice what came out, to the limit",
+        "Sources/Reactor/Backlog.swift": "of bytes that are here",
+        "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",
+        "Sources/Reactor/TimerWheel.swift": "a constant",
+        "Sources/Hub/Serving/ServingLoop.swift": "of bytes that are here",
+        "Sources/Hub/Store/CursorBatch.swift": "of orders that are here",
+        "Sources/Hub/Store/StateBatch.swift": "of orders that are here",
+        "Sources/Hub/Store/EntryBatch.swift": "of orders that are here",
+        "Sources/Hub/CommandLine/TailRun.swift": "a constant",
+    ]
 }

@@ -110,6 +110,26 @@ struct PlantedViolations {
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady { f() }\nusleep(1)"], ["Tests/HubTests/A.swift:2"]),
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "try await Task.sleep(for: .seconds(1))"], ["Tests/HubTests/A.swift:1"]),
 
+        Plant(.loopsDoNotWait, ["Sources/Hub/Keys/A.swift": "try HTTPClient()", "Sources/Linux/B.swift": "Socket.wait(fd)"]),
+        Plant(.loopsDoNotWait, ["Sources/Hub/Serving/A.swift": "// Thread.pause\nlet a = b.joined()\nsocket.wait()"]),
+        Plant(
+            .loopsDoNotWait,
+            ["Sources/Hub/Serving/A.swift": "Thread.pause(a)\nlet b = BlockingConnection(c)", "Sources/Reactor/B.swift": "\nt.join()"],
+            ["Sources/Hub/Serving/A.swift:1", "Sources/Hub/Serving/A.swift:2", "Sources/Reactor/B.swift:2"]),
+
+        Plant(.locksAreKnown, ["Sources/Reactor/Mailbox.swift": "let a = Locked(1)", "Sources/Hub/B.swift": "// Mutex"]),
+        Plant(.locksAreKnown, ["Sources/Hub/Serving/FanOut.swift": "\nlet a = Mutex(1)"], ["Sources/Hub/Serving/FanOut.swift:2"]),
+
+        Plant(.queuesAreMailboxes, ["Sources/Hub/A.swift": "let a = Mailbox<Int>(capacity: 1, wakes: b)"]),
+        Plant(.queuesAreMailboxes, ["Sources/Hub/A.swift": "let a = AsyncStream<Int> { _ in }"], ["Sources/Hub/A.swift:1"]),
+
+        Plant(
+            .memoryIsNotSizedByAPeer,
+            ["Sources/Kafka/A.swift": "a.reserveCapacity(b)", "Sources/HTTP/B.swift": "String(repeating: c, count: 1)"]),
+        Plant(
+            .memoryIsNotSizedByAPeer, ["Sources/HTTP/A.swift": "a.reserveCapacity(b)\nlet c = [UInt8](repeating: 0, count: d)"],
+            ["Sources/HTTP/A.swift:1", "Sources/HTTP/A.swift:2"]),
+
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test func disabled() {}"]),
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test(.disabled(\"flaky\")) func a() {}"], ["Tests/HubTests/A.swift:1"]),
     ]

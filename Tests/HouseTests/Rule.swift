@@ -25,6 +25,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     static let all: [Rule] = [
         importsPointDown, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed, everySettingIsRead, filesAreShort, namesSaySomething,
         uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff,
+        loopsDoNotWait, locksAreKnown, queuesAreMailboxes, memoryIsNotSizedByAPeer,
     ]
 }
 

@@ -118,6 +118,20 @@ import Testing
         }
     }
 
+    @Test func everyAnswerAboutAConversationTellsHowFarItsMembersAre() async throws {
+        let bench = try StoreBench().ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil)).opened).channel
+        _ = await bench.ask((1...5).map { .append(draft(channel, "\($0)", source: "user:ann", sender: ann)) })
+        _ = await bench.ask(.move(bob, channel, .delivered(Seq(4)), session: "s"))
+        _ = await bench.ask(.move(bob, channel, .read(.upTo(Seq(2))), session: "s"))
+        let expected = [MemberProgress(ann, delivered: .zero, read: .zero), MemberProgress(bob, delivered: Seq(4), read: Seq(2))]
+        #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.progress == expected)
+        #expect(await bench.ask(.open(bob, with: ann, context: nil)).opened?.progress == expected)
+        let snapshot = try #require(await bench.ask(.snapshot(ann, broadcasts: ["system"])).snapshot)
+        #expect(snapshot.map(\.progress) == [[], [], expected])
+    }
+
     @Test func aBroadcastByRightAndByMembershipIsListedOnce() async throws {
         let bench = try StoreBench().ready()
         _ = await bench.ask(.ingest([draft(.broadcast("system"), "1")], []))

@@ -65,7 +65,7 @@ import Testing
         #expect(reopened.cursor.read == Seq(1))
         #expect(reopened.cursor.readAlso == [3...3])
         #expect(reopened.counters.unread == 6)
-        let all = try await move(.read(.all))
+        let all = try await move(.read(.upTo(Seq(.max))))
         #expect(all.cursor.read == Seq(8) && all.cursor.readAlso.isEmpty)
         #expect(all.counters == Counters())
     }
@@ -73,8 +73,10 @@ import Testing
     @Test func theVersionGrowsWithEachRealChangeOnly() async throws {
         await store(5)
         var versions: [UInt64] = []
-        for change in [CursorChange.delivered(Seq(2)), .delivered(Seq(2)), .delivered(Seq(1)), .read(.all), .read(.all), .unread([Seq(5)])]
-        {
+        for change in [
+            CursorChange.delivered(Seq(2)), .delivered(Seq(2)), .delivered(Seq(1)), .read(.upTo(Seq(.max))), .read(.upTo(Seq(.max))),
+            .unread([Seq(5)]),
+        ] {
             versions.append(try await move(change).cursorVersion)
         }
         #expect(versions == [1, 1, 1, 2, 2, 3])
@@ -128,7 +130,11 @@ import Testing
             if n == 2 { draft.expiresAt = Timestamp(milliseconds: WallClock.now() + 3_600_000) }
             return draft
         }
-        #expect(try await move(.delivered(Seq(1))).counters.unread == 3)
+        let expiry = try #require(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry)
+        #expect(abs(expiry.milliseconds - WallClock.now() - 3_600_000) < 60_000)
+        let moved = try await move(.delivered(Seq(1)))
+        #expect(moved.counters.unread == 3 && moved.nextExpiry == expiry)
+        #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry == expiry, "kept in the row")
         // An hour passes.
         _ = try bench.query(
             """
@@ -136,6 +142,7 @@ import Testing
             update hub.cursor set recount_at = recount_at - interval '1 hour'
             """)
         #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.counters.unread == 2)
+        #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.nextExpiry == nil)
         #expect(try await move(.delivered(Seq(2))).counters.unread == 2)
         #expect(await bench.ask(.state(ann, channel, entitled: false)).state?.counters.unread == 2)
     }
@@ -160,7 +167,7 @@ import Testing
         #expect(try receipts() == [["2", "phone", "desk", "t", "t"], ["4", "desk", "desk", "t", "t"]])
         let before = try bench.query("select * from hub.receipt order by seq")
         _ = try await move(.unread([Seq(2)]), session: "other")
-        _ = try await move(.read(.all), session: "third")
+        _ = try await move(.read(.upTo(Seq(.max))), session: "third")
         #expect(try bench.query("select * from hub.receipt order by seq") == before, "what was recorded stays")
     }
 
@@ -212,9 +219,6 @@ private struct CursorModel {
         case .read(.upTo(let seq)):
             read.formUnion(all.filter { $0 <= bounded(seq) })
             seen = max(seen, bounded(seq))
-        case .read(.all):
-            read = all
-            seen = entries.count
         case .read(.set(let seqs)): read.formUnion(all.intersection(seqs.map { Int(clamping: $0.rawValue) }))
         case .unread(let seqs): read.subtract(seqs.map { Int(clamping: $0.rawValue) })
         }
@@ -266,7 +270,7 @@ private struct Dice {
         case 3: return .read(.upTo(Seq(UInt64(next(below: head / 2 + 2)))))
         case 4, 5: return .read(.set(seqs()))
         case 6: return .unread(seqs())
-        default: return next(below: 6) == 0 ? .read(.all) : .unread([seq()])
+        default: return next(below: 6) == 0 ? .read(.upTo(Seq(.max))) : .unread([seq()])
         }
     }
 }

@@ -64,6 +64,7 @@ struct CodesTests {
             let lines = table.split(separator: "\n")
             #expect(lines.count == rows + 2)
             #expect(lines.allSatisfy { $0.filter { $0 == "|" }.count == 5 })
+            #expect(!table.contains("<") && !table.contains(">"), "would be taken for HTML")
         }
     }
 }

@@ -17,6 +17,33 @@ struct ProtocolDocumentTests {
         #expect(String(document[begin.upperBound..<end.lowerBound]) == expected)
     }
 
+    @Test("The codes said to be reserved are those that nothing sends")
+    func reservedCodes() throws {
+        let closing = try Self.lines(of: ["Sources/Hub"]).filter { $0.contains("close(") || $0.contains(".end(") }
+        for code in CloseCode.allCases {
+            #expect(closing.contains { Self.names($0, "\(code)") } == !code.isReserved, "\(code)")
+        }
+        let refusing = try Self.lines(of: ["Sources/Hub/Serving", "Sources/Messaging/Session", "Sources/Messaging/Protocol"])
+            .filter { !$0.contains("case .") }
+        for code in ErrorCode.allCases {
+            #expect(refusing.contains { Self.names($0, "\(code)") } == !code.isReserved, "\(code)")
+        }
+    }
+
+    private static func names(_ line: Substring, _ name: String) -> Bool {
+        line.split { !$0.isLetter && $0 != "." }.contains { $0.hasSuffix("." + name) }
+    }
+
+    private static func lines(of folders: [String]) throws -> [Substring] {
+        try folders.flatMap { folder -> [Substring] in
+            let files = FileManager.default.enumerator(at: root.appending(path: folder), includingPropertiesForKeys: nil)
+            let sources = (files?.compactMap { $0 as? URL } ?? []).filter {
+                $0.pathExtension == "swift" && !["ErrorCode.swift", "CloseCode.swift"].contains($0.lastPathComponent)
+            }
+            return try sources.flatMap { try String(contentsOf: $0, encoding: .utf8).split(separator: "\n") }
+        }
+    }
+
     @Test("Every command has a definition in the schema, and no other")
     func commandsAgree() throws {
         let data = try Data(contentsOf: Self.root.appending(path: "docs/schemas/client-command.json"))

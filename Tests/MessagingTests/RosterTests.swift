@@ -137,57 +137,129 @@ struct RosterTests {
         #expect(next == 2)
     }
 
-    /// Interleaves commits, bus events and pages at random: every entry is pushed exactly once and in order.
-    @Test("any interleaving of commits, events and pages pushes every entry once, in order", arguments: 0..<200)
-    func interleavings(seed: UInt64) {
-        var random = SplitMix(state: seed)
+    @Test("what was missed is read, whatever the subscription was doing")
+    func suspects() {
+        var opening = subscriber()
+        opening.suspect()
+        #expect(opening.open(state(head: 4), since: nil) == true)
+
+        var reading = subscriber()
+        _ = reading.open(state(head: 4), since: Seq(2))
+        #expect(reading.startPage() == Seq(2))
+        #expect(reading.startPage() == nil)
+        reading.suspect()
+        #expect(reading.startPage() == Seq(2))
+
+        var live = subscriber()
+        _ = live.open(state(head: 4), since: nil)
+        live.suspect()
+        #expect(live.startPage() == Seq(4))
+    }
+
+    @Test("a page ordered before a rewind is not taken")
+    func stalePage() {
         var one = subscriber()
-        var head: UInt64 = random.next(below: 5)
-        let since = random.next(below: head + 1)
+        _ = one.open(state(head: 4), since: Seq(3))
+        #expect(one.startPage() == Seq(3))
+        one.rewind(to: Seq(1))
+        #expect(one.startPage() == Seq(1))
+        #expect(one.takePage(from: Seq(3)) == false)
+        #expect(one.takePage(from: Seq(1)) == true)
+    }
+
+    /// Interleaves commits, bus events, lost events, rewinds and pages at random: what is pushed is always the next entry.
+    @Test("any interleaving of commits, events, losses, rewinds and pages pushes every entry once, in order", arguments: 0..<300)
+    func interleavings(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        func below(_ bound: UInt64) -> UInt64 { UInt64.random(in: 0..<bound, using: &random) }
+        var one = subscriber()
+        var head = below(5)
+        let since = below(head + 1)
+        var next = since + 1
         var events: [UInt64] = []
-        var page: (entries: [UInt64], head: UInt64, more: Bool)?
+        var pages: [(start: Seq, entries: [UInt64], head: UInt64, more: Bool)] = []
         var snapshot: UInt64?
-        var pushed: [UInt64] = []
-        func read(after: UInt64) -> (entries: [UInt64], head: UInt64, more: Bool) {
-            let all = after < head ? Array((after + 1)...head) : []
-            return (Array(all.prefix(3)), head, all.count > 3)
+
+        func push(_ seq: UInt64) {
+            #expect(seq == next)
+            next = seq + 1
         }
-        for step in 0..<80 {
-            switch random.next(below: 4) {
-            case 0 where step < 60:
+        func hear() {
+            let seq = events.removeFirst()
+            if admit(&one, seq, congested: below(8) == 0) == .deliver { push(seq) }
+        }
+        func order() {
+            guard let start = one.startPage() else { return }
+            let all = start.rawValue < head ? Array((start.rawValue + 1)...head) : []
+            pages.append((start, Array(all.prefix(3)), head, all.count > 3))
+        }
+        func take() {
+            let page = pages.removeFirst()
+            guard one.takePage(from: page.start) else { return }
+            for seq in page.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { push(seq) }
+            _ = one.finishPage(head: Seq(page.head), more: page.more)
+        }
+        for _ in 0..<80 {
+            switch below(8) {
+            case 0, 1:
                 head += 1
                 events.append(head)
-            case 1 where !events.isEmpty:
-                let seq = events.removeFirst()
-                if admit(&one, seq, congested: random.next(below: 8) == 0) == .deliver { pushed.append(seq) }
-            case 2 where one.phase == .opening:
+            case 2 where !events.isEmpty, 3 where !events.isEmpty: hear()
+            case 4 where one.phase == .opening:
                 if let taken = snapshot { _ = one.open(state(head: taken), since: Seq(since)) } else { snapshot = head }
-            case 3 where one.phase == .replaying:
-                if let taken = page {
-                    page = nil
-                    for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
-                    _ = one.finishPage(head: Seq(taken.head), more: taken.more)
-                } else {
-                    page = read(after: one.position.rawValue)
-                }
+            case 4, 5: if pages.isEmpty || below(3) == 0 { order() } else { take() }
+            case 6 where !events.isEmpty && below(3) == 0:
+                events.removeFirst()
+                one.suspect()
+            case 7 where one.isGranted && one.position > .zero && below(3) == 0:
+                let back = below(one.position.rawValue)
+                one.rewind(to: Seq(back))
+                next = back + 1
             default: continue
             }
         }
         // The dust settles: everything still under way arrives.
         if one.phase == .opening { _ = one.open(state(head: snapshot ?? head), since: Seq(since)) }
-        for _ in 0..<100 where one.phase == .replaying || !events.isEmpty {
-            if !events.isEmpty {
-                let seq = events.removeFirst()
-                if admit(&one, seq) == .deliver { pushed.append(seq) }
-            } else {
-                let taken = page ?? read(after: one.position.rawValue)
-                page = nil
-                for seq in taken.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { pushed.append(seq) }
-                _ = one.finishPage(head: Seq(taken.head), more: taken.more)
-            }
+        for _ in 0..<500 where one.phase == .replaying || !events.isEmpty || !pages.isEmpty {
+            if !events.isEmpty { hear() } else if !pages.isEmpty { take() } else { order() }
         }
         #expect(one.phase == .live)
-        #expect(pushed == (since < head ? Array((since + 1)...head) : []))
+        #expect(next == max(head, since) + 1)
+    }
+}
+
+@Suite("Roster: entries that expire")
+struct RosterExpiryTests {
+    private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
+
+    @Test("the earliest expiry is told once, when it has come")
+    func earliest() {
+        var roster = Roster(channel: .broadcast("system"))
+        #expect(roster.takeExpiry(upTo: at(100)) == false)
+        roster.note(expiry: at(70))
+        roster.note(expiry: at(50))
+        roster.note(expiry: at(60))
+        #expect(roster.takeExpiry(upTo: at(49)) == false)
+        #expect(roster.takeExpiry(upTo: at(50)) == true)
+        #expect(roster.takeExpiry(upTo: at(100)) == false, "the later ones are told by those who are counted anew")
+    }
+
+    @Test("only those for whom something counts are counted anew, a bounded number at a time")
+    func counting() {
+        var roster = Roster(channel: .broadcast("system"))
+        for key in 0..<10 {
+            let place = roster.add(Subscriber(key: SessionKey(rawValue: UInt64(key)), user: UInt32(key), format: 0))
+            guard key != 4 else { continue }  // is still opening
+            let unread = key % 2 == 0 ? UInt32(1) : 0
+            _ = roster.update(place) {
+                $0.open(ChannelState(channel: .broadcast("system"), head: Seq(1), counters: Counters(unread: unread)), since: nil)
+            }
+        }
+        let first = roster.counting(from: 0, atMost: 3)
+        #expect(first.keys.map(\.rawValue) == [0, 2, 6])
+        let rest = roster.counting(from: first.next ?? 99, atMost: 3)
+        #expect(rest.keys.map(\.rawValue) == [8] && rest.next == nil)
+        #expect(roster.counting(from: 10, atMost: 3).next == nil)
     }
 }
 

@@ -77,6 +77,31 @@ struct SessionTests {
         #expect(code(receive(&session, body)) == expected)
     }
 
+    @Test("marking all read means all that this session was sent, and nothing that came since")
+    func markAll() {
+        var session = opened(following: ["inbox"])
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 7)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(Seq(7))), session: "s1"), .mark))
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 0)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(.zero)), session: "s1"), .mark))
+    }
+
+    @Test("one is told how far the others are, not oneself, and not those who have got nothing yet")
+    func receipts() {
+        let carol = UserID("carol")!
+        let reached = MemberProgress(Self.bob, delivered: Seq(3), read: Seq(1))
+        let state = ChannelState(
+            channel: Channel(wireName: Self.conversation, for: Self.alice)!, head: Seq(3),
+            progress: [
+                MemberProgress(Self.alice, delivered: Seq(3), read: Seq(3)), reached, MemberProgress(carol, delivered: .zero, read: .zero),
+            ])
+        #expect(state.receipts(for: Self.alice) == [reached])
+        #expect(state.receipts(for: Self.bob).map(\.user) == [Self.alice])
+        #expect(state.receipts(for: carol).map(\.user) == [Self.alice, Self.bob])
+    }
+
     @Test("people write in conversations, to somebody else, and nowhere else")
     func send() {
         var session = opened()
@@ -138,6 +163,36 @@ struct SessionTests {
     func entitlement(name: String, expected: Bool) {
         let identity = Self.identity(roles: ["reviewer"], channels: ["activity:7", "institution:paris"])
         #expect(identity.isEntitled(to: .broadcast(name)) == expected)
+    }
+
+    @Test("names begin with a combining mark without becoming part of what stands before it")
+    func combiningMarks() throws {
+        let name = "\u{301}cole"
+        let user = try #require(UserID(name))
+        #expect(Channel(storedName: Channel.inbox(user).storedName) == .inbox(user))
+        let institution = Channel.broadcast("institution:" + name)
+        #expect(Channel(storedName: institution.storedName) == institution)
+        #expect(Self.identity(institution: name).isEntitled(to: institution))
+        #expect(Self.identity(institution: name).broadcasts(limit: 10) == ["system", "institution:" + name])
+    }
+
+    @Test("a subscription the store has not agreed to gives no rights")
+    func notGranted() {
+        var session = opened(following: [Self.conversation])
+        func receive(_ body: ClientCommand.Body) -> Session.Action {
+            session.receive(body, now: Timestamp(milliseconds: 0), limits: Session.Limits()) { _ in nil }
+        }
+        #expect(code(receive(.ack(channel: Self.conversation, seq: .zero))) == .notSubscribed)
+        #expect(code(receive(.markRead(channel: Self.conversation, .all))) == .notSubscribed)
+        #expect(code(receive(.typing(channel: Self.conversation))) == .notSubscribed)
+        guard
+            case .store(.state(_, _, false), .entitlement) = receive(
+                .history(channel: Self.conversation, after: nil, before: nil, limit: 1))
+        else {
+            Issue.record("history without a look at the right")
+            return
+        }
+        #expect(receive(.unsubscribe(channel: Self.conversation)) == .unsubscribe(0))
     }
 
     @Test("a refreshed token that lost a right ends the subscriptions that stood on it")

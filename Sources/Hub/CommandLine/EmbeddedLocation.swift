@@ -59,7 +59,7 @@ enum UUIDText {
                 default: byte
                 }
             if [4, 6, 8, 10].contains(index) { text += "-" }
-            text += (value < 16 ? "0" : "") + String(value, radix: 16)
+            text += value.hexDigits
         }
         return text
     }

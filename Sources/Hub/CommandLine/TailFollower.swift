@@ -12,6 +12,8 @@ struct TailFollower {
     private(set) var farewell: Farewell?
     private(set) var entries = 0
     private var nextID: UInt64 = 2
+    /// Channels of this connection that are still being caught up with; nil before the reply to `connect`.
+    private var catchingUp: Set<String>?
 
     private static let connectID: UInt64 = 1
 
@@ -29,6 +31,8 @@ struct TailFollower {
         var refusal: String?
         /// The hub cannot let us in just now; the connection is of no use.
         var setback: String?
+        /// Everything there was has come; from now on what happens is heard as it happens. Once per connection.
+        var isLive = false
     }
 
     init(token: String, channels: [String], since: UInt64?) {
@@ -40,6 +44,7 @@ struct TailFollower {
     /// The first line on every connection.
     mutating func connect() -> String {
         farewell = nil
+        catchingUp = nil
         nextID = Self.connectID + 1
         var command = JSONObject()
         command["id"] = .number(JSONNumber(Self.connectID))
@@ -69,8 +74,13 @@ struct TailFollower {
             guard error["temporary"]?.bool == true else { return Reaction(refusal: reason) }
             return id == Self.connectID ? Reaction(setback: reason) : Reaction()
         }
-        guard id == Self.connectID, wanted.isEmpty, let channels = message["ok"]?["channels"]?.array else { return Reaction() }
-        return Reaction(commands: channels.compactMap { channel in channel["channel"]?.string.map { follow($0) } })
+        guard id == Self.connectID, let reply = message["ok"] else { return Reaction() }
+        if let refused = reply["refused"]?.array?.first {
+            return Reaction(refusal: [refused["channel"]?.string, refused["code"]?.string].compactMap(\.self).joined(separator: ": "))
+        }
+        let names = wanted.isEmpty ? (reply["channels"]?.array ?? []).compactMap { $0["channel"]?.string } : wanted
+        catchingUp = Set(names)
+        return Reaction(commands: wanted.isEmpty ? names.map { follow($0) } : [])
     }
 
     private mutating func readEntry(_ entry: JSONValue) {
@@ -81,6 +91,10 @@ struct TailFollower {
 
     /// A conversation that was just opened is followed from its beginning.
     private mutating func readSignal(_ signal: JSONValue) -> Reaction {
+        if signal["signal"]?.string == "live", let channel = signal["channel"]?.string {
+            let wasLast = catchingUp?.remove(channel) != nil && catchingUp?.isEmpty == true
+            return Reaction(isLive: wasLast)
+        }
         guard wanted.isEmpty, signal["signal"]?.string == "conversation", let channel = signal["channel"]?.string else { return Reaction() }
         positions[channel] = positions[channel] ?? 0
         return Reaction(commands: [follow(channel)])

@@ -150,6 +150,7 @@ public final class TailRun {
                         let reaction = follower.read(line)
                         refusal = refusal ?? reaction.refusal
                         setback = setback ?? reaction.setback
+                        if reaction.isLive { Console.error("hub tail: live") }
                         return reaction.commands
                     })
                 try send(output, on: socket)

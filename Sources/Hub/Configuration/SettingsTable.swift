@@ -100,7 +100,7 @@ extension Setting {
         Setting("websocket.deflate-level", \.websocket.deflate.level, .count(1...9), "zlib's level, from fast to small."),
         Setting(
             "websocket.deflate-takeover", \.websocket.deflate.takeover, .yesOrNo,
-            "Keep the compression window between messages: smaller frames, but about 300KiB of memory a socket, and a broadcast is compressed once per socket instead of once."
+            "Keep the compression window between messages: smaller frames, but about 300KiB of memory a socket, and broadcasts go to it uncompressed."
         ),
     ]
 
@@ -135,7 +135,7 @@ extension Setting {
             "Longest token. Exceeded: refused unread."),
         Setting(
             "auth.remembered-tokens", \.auth.rememberedTokens, .count(0...10_000_000),
-            "Verified tokens kept per loop, so that a reconnect costs no signature check. When full, the oldest goes."),
+            "Verified tokens kept per loop, so that a reconnect costs no signature check. When full, one that was not used lately goes."),
         Setting(
             "auth.refetch-after", \.auth.refetchAfter, .duration(.seconds(10)...(.seconds(86_400))),
             "Age at which fetched keys are fetched again even when all are known."),

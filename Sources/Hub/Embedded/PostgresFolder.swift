@@ -35,7 +35,7 @@ struct PostgresFolder {
             return
         }
         let random = try EmbeddedFailure.during("making a password") { () throws(SystemError) in try Random.bytes(16) }
-        let password = random.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let password = random.map(\.hexDigits).joined()
         self.password = password
         let programs = programs
         data = try EmbeddedFailure.during("making the database's folder") { () throws(SystemError) -> String in

@@ -191,7 +191,7 @@ final class PostgresServer: Sendable {
         text.utf8.map { byte in
             let scalar = Unicode.Scalar(byte)
             let isPlain = scalar.properties.isAlphabetic && byte < 0x80 || (0x30...0x39).contains(byte) || "-._~".utf8.contains(byte)
-            return isPlain ? String(scalar) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(scalar) : "%" + byte.hexDigits.uppercased()
         }.joined()
     }
 }

@@ -11,11 +11,10 @@ final class KeyFeed: Sendable {
     private let loop: LoopHandle
     private let thread: Thread
 
-    /// Starts at once; `publish` is called on the feed's thread whenever other keys count, and when a question for an unknown
-    /// key has been answered.
+    /// Starts at once; `tell` is called on the feed's thread.
     init(
         _ location: KeyLocation, settings: JWKSSource.Settings, limits: FetchLimits = FetchLimits(), metrics: KeyMetrics = KeyMetrics(),
-        log: Logger, publish: @escaping @Sendable (KeySet) -> Void
+        log: Logger, tell: @escaping @Sendable (KeyNews) -> Void
     ) throws(SystemError) {
         let loop = try EventLoop(name: "keys")
         // The machine answers at most one question a second or so; more waiting ones would be for the same few names.
@@ -24,7 +23,7 @@ final class KeyFeed: Sendable {
         self.loop = loop.handle
         self.metrics = metrics
         thread = try Thread.spawn(name: "keys") {
-            KeyFeedWorker(loop, questions, KeyReader(location, limits: limits), settings, metrics, log, publish).run()
+            KeyFeedWorker(loop, questions, KeyReader(location, limits: limits), settings, metrics, log, tell).run()
         }
     }
 
@@ -39,6 +38,14 @@ final class KeyFeed: Sendable {
         loop.stop()
         thread.join()
     }
+}
+
+/// What the key feed tells whoever verifies tokens.
+enum KeyNews: Equatable, Sendable {
+    /// These count from now on. Told again unchanged when a question for an unknown key has been answered.
+    case keys(KeySet)
+    /// There is no such key, and it is not worth waiting for one.
+    case absent(String?)
 }
 
 /// What the key feed counts. Written by its thread, read by any.

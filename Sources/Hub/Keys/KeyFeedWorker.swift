@@ -11,13 +11,13 @@ final class KeyFeedWorker {
     private var source: JWKSSource
     private let metrics: KeyMetrics
     private let log: Logger
-    private let publish: @Sendable (KeySet) -> Void
+    private let news: @Sendable (KeyNews) -> Void
     private var timer: TimerID?
     private var noted: [KeyNote] = []
 
     init(
         _ loop: EventLoop, _ questions: Mailbox<String?>, _ reader: KeyReader, _ settings: JWKSSource.Settings, _ metrics: KeyMetrics,
-        _ log: Logger, _ publish: @escaping @Sendable (KeySet) -> Void
+        _ log: Logger, _ news: @escaping @Sendable (KeyNews) -> Void
     ) {
         self.loop = loop
         self.questions = questions
@@ -25,7 +25,7 @@ final class KeyFeedWorker {
         source = JWKSSource(settings: settings, now: .nanoseconds(MonotonicInstant.now.nanoseconds))
         self.metrics = metrics
         self.log = log
-        self.publish = publish
+        self.news = news
     }
 
     /// Until stopped.
@@ -50,6 +50,7 @@ final class KeyFeedWorker {
             switch action {
             case .fetch: fetch()
             case .publish(let keys): announce(keys)
+            case .absent(let id): news(.absent(id))
             case .alert(let alert): cry(alert)
             }
         }
@@ -72,7 +73,7 @@ final class KeyFeedWorker {
 
     private func announce(_ keys: KeySet) {
         metrics.keys.set(Int64(keys.keys.count))
-        publish(keys)
+        news(.keys(keys))
     }
 
     private func sleep() {

@@ -30,7 +30,7 @@ final class Demo: DemoServices {
 
     func token(_ request: HTTPRequest) -> HTTPResponse {
         guard let subject = (try? HTTPQuery(request.query))?["subject"], let user = UserID(subject) else {
-            return HTTPResponse(status: 400, text: "subject: expected a user id, as in /demo/token?subject=alice\n")
+            return HTTPResponse(status: 400, text: "subject: expected a user id, as in /demo/token?subject=alice")
         }
         let now = WallClock.now() / 1_000
         let principal = Principal(
@@ -44,13 +44,13 @@ final class Demo: DemoServices {
             return HTTPResponse(
                 status: 200, headers: HTTPHeaders([("content-type", "application/json"), ("cache-control", "no-store")]), body: body)
         } catch {
-            return HTTPResponse(status: 500, text: "the development key does not sign: \(error)\n")
+            return HTTPResponse(status: 500, text: "the development key does not sign: \(error)")
         }
     }
 
     func publish(_ body: [UInt8]) -> HTTPResponse {
         guard case .object? = try? JSONValue.parse(body) else {
-            return HTTPResponse(status: 400, text: "expected one event as a JSON object\n")
+            return HTTPResponse(status: 400, text: "expected one event as a JSON object")
         }
         do throws(KafkaError) {
             try producer.withLock { producer throws(KafkaError) in
@@ -58,9 +58,9 @@ final class Demo: DemoServices {
                 _ = producer.poll()
                 try producer.produce(OutgoingRecord(topic: topic, key: nil, value: body, headers: []))
             }
-            return HTTPResponse(status: 202, text: "on its way to \(topic)\n")
+            return HTTPResponse(status: 202, text: "on its way to \(topic)")
         } catch {
-            return HTTPResponse(status: 503, text: "Kafka did not take it: \(error)\n")
+            return HTTPResponse(status: 503, text: "Kafka did not take it: \(error)")
         }
     }
 }

@@ -57,6 +57,6 @@ public final class EchoServer {
 
 private final class NoRoutes: HTTPRoutes {
     func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse {
-        HTTPResponse(status: 404, text: "an echo server: connect with a WebSocket\n")
+        HTTPResponse(status: 404, text: "an echo server: connect with a WebSocket")
     }
 }

@@ -17,11 +17,9 @@ final class HubServices: SessionServices {
 
     /// 128 random bits: a session id cannot be guessed, and never repeats.
     func makeSessionID() -> String {
-        guard let bytes = try? Random.bytes(16) else { return "unknown" }
-        return bytes.map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined()
+        // The system's generator; unlike `Random.bytes` it cannot fail.
+        var generator = SystemRandomNumberGenerator()
+        return generator.next().hexDigits + generator.next().hexDigits
     }
 
     func requestKey(_ kid: String?) { requestKeyFrom(kid) }

@@ -17,6 +17,7 @@ extension LoopThread.Settings {
         introduction = configuration.limits.connectWithin
         policy = TokenPolicy(configuration.auth)
         rememberedTokens = configuration.auth.rememberedTokens
+        openOrders = configuration.database.waitingOrders
     }
 }
 

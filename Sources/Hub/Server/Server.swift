@@ -57,9 +57,9 @@ public final class Server {
         do throws(SystemError) {
             let place = KeyLocation(configuration.auth.jwks ?? "")
             let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
-            keys = try KeyFeed(place, settings: rules, metrics: metrics.keys, log: log) { keys in
-                hasKeys.set(!keys.isEmpty)
-                for inbox in inboxes { inbox.replace(keys: keys) }
+            keys = try KeyFeed(place, settings: rules, metrics: metrics.keys, log: log) { news in
+                if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
+                for inbox in inboxes { inbox.hear(news) }
             }
         } catch {
             throw ServerFailure("preparing the keys", "\(error)")

@@ -8,6 +8,8 @@ import Reactor
 struct FanOut {
     /// Sends per slice: about 4 ms of kernel time.
     static let sliceDeliveries = 512
+    /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
+    static let waitingBytes = 32 << 20
 
     struct Item {
         let seq: Seq
@@ -21,6 +23,7 @@ struct FanOut {
         let roster: Int
         let channel: Channel
         let items: [Item]
+        let bytes: Int
         var next = 0
     }
 
@@ -29,7 +32,10 @@ struct FanOut {
     private var free: [Int] = []
     private var jobs: [Job] = []
     private var firstJob = 0
+    private var waiting = 0
     private(set) var subscriptions = 0
+    /// Not later than the earliest `nextExpiry` of all rosters; nil: none has one.
+    private(set) var earliestExpiry: Timestamp?
 
     var isIdle: Bool { firstJob == jobs.count }
 
@@ -63,6 +69,9 @@ struct FanOut {
         }
     }
 
+    /// Whether the store has agreed to it.
+    func isGranted(_ subscription: Session.Subscription) -> Bool { subscriber(subscription)?.isGranted ?? false }
+
     func subscriber(_ subscription: Session.Subscription) -> Subscriber? {
         let roster = Int(subscription.roster)
         guard rosters.indices.contains(roster) else { return nil }
@@ -84,12 +93,43 @@ struct FanOut {
         }
     }
 
+    // MARK: Expiry
+
+    /// False when nobody here follows the channel.
+    mutating func note(expiry: Timestamp, in channel: Channel) -> Bool {
+        guard let roster = index[channel] else { return false }
+        rosters[roster]?.note(expiry: expiry)
+        earliestExpiry = min(expiry, earliestExpiry ?? expiry)
+        return true
+    }
+
+    /// Channels in which something has expired. Told once.
+    mutating func takeExpired(upTo now: Timestamp) -> [Channel] {
+        guard let earliestExpiry, earliestExpiry <= now else { return [] }
+        self.earliestExpiry = nil
+        var expired: [Channel] = []
+        for i in rosters.indices {
+            if rosters[i]?.takeExpiry(upTo: now) == true, let channel = rosters[i]?.channel { expired.append(channel) }
+            if let next = rosters[i]?.nextExpiry { self.earliestExpiry = min(next, self.earliestExpiry ?? next) }
+        }
+        return expired
+    }
+
+    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        guard let roster = index[channel] else { return ([], nil) }
+        return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
+    }
+
     // MARK: Delivery
 
-    /// Queues entries of one channel for everyone who follows it here.
-    mutating func enqueue(_ channel: Channel, _ items: [Item]) {
-        guard let roster = index[channel] else { return }
-        jobs.append(Job(roster: roster, channel: channel, items: items))
+    /// Queues entries of one channel for everyone who follows it here. False when too much is waiting; nothing is queued then.
+    mutating func enqueue(_ channel: Channel, _ items: [Item]) -> Bool {
+        guard let roster = index[channel] else { return true }
+        let bytes = items.reduce(0) { $0 + $1.frame.json.count }
+        guard isIdle || waiting + bytes <= Self.waitingBytes else { return false }
+        waiting += bytes
+        jobs.append(Job(roster: roster, channel: channel, items: items, bytes: bytes))
+        return true
     }
 
     /// What one slice leaves to its caller.
@@ -160,6 +200,7 @@ struct FanOut {
     }
 
     private mutating func finishJob() {
+        waiting -= jobs[firstJob].bytes
         firstJob += 1
         if firstJob == jobs.count {
             jobs.removeAll(keepingCapacity: jobs.count < 1_024)

@@ -32,6 +32,8 @@ struct SessionLimits: Sendable {
     var retryAfter: Duration = .seconds(1)
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
     var inFlight = 64
+    /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.
+    var pages = 4
     /// How soon a page that could not be read is asked for again.
     var storeRetry: Duration = .milliseconds(500)
     /// How long a token with an unknown key waits for the keys to be fetched.

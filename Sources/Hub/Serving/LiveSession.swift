@@ -10,8 +10,12 @@ final class LiveSession {
     var handshakeToken: String?
     /// The loop's number for the user; `Users.nobody` until identified.
     var user = Users.nobody
-    /// Commands waiting for the store.
+    /// Commands and pages waiting for the store, and tokens waiting for a key.
     var inFlight = 0
+    /// Pages among them.
+    var pages = 0
+    /// Its counters may be wrong in any channel: they are asked for again.
+    var hasMissedEvents = false
     var isReadingPaused = false
     /// Counts the `counters` pushes of this session.
     var countersVersion: UInt64 = 0

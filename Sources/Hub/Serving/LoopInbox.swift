@@ -6,7 +6,7 @@ import Synchronization
 /// How other threads reach a loop's sessions: two bounded mailboxes.
 ///
 /// Bus events may be more than the loop can take: then they are dropped, noted, and the loop reads the entries from the
-/// store. Store outcomes are never more than the orders the loop has open, which is what their mailbox holds.
+/// store. Store outcomes are never more than the orders the loop has open, and it opens no more than their mailbox holds.
 final class LoopInbox: BusListener, StoreClient {
 
     enum Control: Sendable {
@@ -18,7 +18,7 @@ final class LoopInbox: BusListener, StoreClient {
     let events: Mailbox<[BusEvent]>
     let outcomes: Mailbox<StoreOutcome>
     private let hasMissed = Atomic<Bool>(false)
-    private let latestKeys = Mutex<KeySet?>(nil)
+    private let keyNews = Mutex<(keys: KeySet?, absent: [String?])>((nil, []))
     private let controls = Mutex<[Control]>([])
     private let sessionCount = Atomic<Int>(0)
     private let wake: LoopHandle
@@ -37,22 +37,28 @@ final class LoopInbox: BusListener, StoreClient {
     }
 
     func deliver(_ batch: [StoreOutcome]) {
-        if !outcomes.post(contentsOf: batch) {
-            assertionFailure("more outcomes than orders")
-            hasMissed.store(true, ordering: .releasing)
-        }
+        if !outcomes.post(contentsOf: batch) { assertionFailure("more outcomes than orders") }
     }
 
-    /// New keys to verify tokens with. Kept beside the mailbox, so that a full one cannot lose them.
-    func replace(keys: KeySet) {
-        latestKeys.withLock { $0 = keys }
+    /// Beyond these, whoever waits for an absent key waits until its time is up.
+    private static let absentKeys = 1_024
+
+    /// Kept beside the mailbox, so that a full one cannot lose new keys.
+    func hear(_ news: KeyNews) {
+        keyNews.withLock { heard in
+            switch news {
+            case .keys(let keys): heard.keys = keys
+            case .absent(let id): if heard.absent.count < Self.absentKeys { heard.absent.append(id) }
+            }
+        }
         wake.wake()
     }
 
-    func takeKeys() -> KeySet? {
-        latestKeys.withLock { keys in
-            defer { keys = nil }
-            return keys
+    func takeKeyNews() -> (keys: KeySet?, absent: [String?]) {
+        keyNews.withLock { heard in
+            guard heard.keys != nil || !heard.absent.isEmpty else { return heard }
+            defer { heard = (nil, []) }
+            return heard
         }
     }
 

@@ -30,6 +30,10 @@ extension ServingLoop {
             case .request(let request, let headBytes):
                 exchange.request = request
                 exchange.headBytes = headBytes
+                // RFC 9110 §10.1.1: not when the body has begun to arrive.
+                if request.expectsContinue, exchange.buffer.count == headBytes, !isUpgrade(request) {
+                    table.send(endpoint.id, bytes: HTTPResponse.goOn)
+                }
             }
         }
         guard let request = exchange.request else { return false }

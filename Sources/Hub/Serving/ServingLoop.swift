@@ -92,7 +92,7 @@ final class ServingLoop: ConnectionDriver {
             if let until = endpoint.dwellUntil, now >= until {
                 metrics.headTimeouts.add()
                 if endpoint.exchange?.buffer.isEmpty == false {
-                    respond(endpoint, HTTPResponse(status: 408, text: "the request head took too long\n"), keepAlive: false)
+                    respond(endpoint, HTTPResponse(status: 408, text: "the request head took too long"), keepAlive: false)
                 } else {
                     table.close(id, .now)
                 }

@@ -10,10 +10,12 @@ extension SessionLoop {
 
     /// What is rare and must not be lost: new keys, and orders of the server.
     func hearControls() {
-        if let keys = inbox.takeKeys() {
+        let news = inbox.takeKeyNews()
+        if let keys = news.keys {
             verifier.replace(keys: keys)
             retryWaiting { _ in true }
         }
+        if !news.absent.isEmpty { retryWaiting { news.absent.contains($0.kid) } }
         for control in inbox.takeControls() { onControl(control) }
         inbox.report(sessions: sessions.count)
     }
@@ -35,13 +37,13 @@ extension SessionLoop {
             var end = start + 1
             while end < entries.endIndex, entries[end].channel == channel { end += 1 }
             if fanOut.roster(of: channel) != nil {
-                fanOut.enqueue(
-                    channel,
-                    entries[start..<end].map { entry in
-                        FanOut.Item(
-                            seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
-                            frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
-                    })
+                noteExpiry(entries[start..<end].compactMap(\.draft.expiresAt).min(), in: channel)
+                let items = entries[start..<end].map { entry in
+                    FanOut.Item(
+                        seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                        frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
+                }
+                if !fanOut.enqueue(channel, items) { missed(channel) }
             }
             start = end
         }
@@ -58,7 +60,7 @@ extension SessionLoop {
             }
         }
         guard state.channel.kind == .conversation, change.isToldToOthers, fanOut.roster(of: state.channel) != nil else { return }
-        tellOthers(than: user, in: state.channel) {
+        tellOthers(than: user, in: state.channel, isReceipt: true) {
             ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
         }
     }
@@ -72,16 +74,21 @@ extension SessionLoop {
     }
 
     private func typing(_ channel: Channel, _ user: UserID) {
-        tellOthers(than: user, in: channel) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
+        tellOthers(than: user, in: channel, isReceipt: false) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
     }
 
     /// Receipts and signals: encoded once, and the first to go when a client does not keep up.
-    private func tellOthers(than user: UserID, in channel: Channel, _ write: (inout [UInt8]) -> Void) {
+    /// A receipt that was left out is made up for when the client has caught up.
+    private func tellOthers(than user: UserID, in channel: Channel, isReceipt: Bool, _ write: (inout [UInt8]) -> Void) {
         guard fanOut.roster(of: channel) != nil else { return }
         let number = users.number(of: user)
         let frame = SharedFrame(write)
         fanOut.visit(channel) { [outlet] subscriber in
-            guard subscriber.user != number, !outlet.isCongested(subscriber.key) else { return }
+            guard subscriber.isGranted, subscriber.user != number else { return }
+            guard !outlet.isCongested(subscriber.key) else {
+                if isReceipt { subscriber.hasMissedReceipts = true }
+                return
+            }
             outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
         }
     }

@@ -36,19 +36,23 @@ extension SessionLoop {
                 return
             }
             if !isRefresh { live.session.awaitKeys() }
-            waitingForKeys.append((live.key, id, token, isRefresh, requests))
+            live.inFlight += 1
+            waitingForKeys.append(
+                WaitingToken(key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests))
             services.requestKey(kid)
             let key = live.key
-            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0 == key } }
+            loop.after(limits.keyWait) { [unowned self] in retryWaiting { $0.key == key } }
         }
     }
 
     /// New keys came, or the wait for them is over.
-    func retryWaiting(_ isDue: (SessionKey) -> Bool) {
-        let due = waitingForKeys.filter { isDue($0.key) }
-        waitingForKeys.removeAll { isDue($0.key) }
+    func retryWaiting(_ isDue: (WaitingToken) -> Bool) {
+        let due = waitingForKeys.filter(isDue)
+        guard !due.isEmpty else { return }
+        waitingForKeys.removeAll(where: isDue)
         for waiting in due {
             guard let live = sessions[waiting.key] else { continue }
+            settled(live)
             if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, isRetry: true)
         }
@@ -127,7 +131,10 @@ extension SessionLoop {
             pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
             channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
-        for (subscription, state, since) in openings { begin(live, subscription, state, since) }
+        for (subscription, state, since) in openings {
+            tellReceipts(live, state)
+            begin(live, subscription, state, since)
+        }
     }
 
     // MARK: refresh
@@ -159,26 +166,31 @@ extension SessionLoop {
     /// Subscribing again is a question for the state; with an earlier position the entries come again.
     func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, id: UInt64?) {
         guard let identity = live.session.identity else { return }
-        let channel = live.session.subscriptions[index].channel
-        order(.state(identity.user, channel, entitled: true), live, id, .restate(channel, rewind: rewind))
+        let subscription = live.session.subscriptions[index]
+        let channel = subscription.channel
+        let isEntitled = fanOut.isGranted(subscription) || identity.isEntitled(to: channel)
+        order(.state(identity.user, channel, entitled: isEntitled), live, id, .restate(channel, rewind: rewind))
     }
 
     func restated(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ rewind: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
         let subscription = live.session.subscriptions[index]
         let position = fanOut.subscriber(subscription)?.position
         let isRewound = fanOut.update(subscription) { subscriber -> Bool in
-            guard let rewind, subscriber.phase != .opening, rewind < subscriber.position else { return false }
+            guard let rewind, subscriber.isGranted, rewind < subscriber.position else { return false }
             subscriber.rewind(to: rewind)
             return true
         }
         let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
         reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
+        tellReceipts(live, state)
         if isRewound == true { orderPage(live, subscription) }
     }
 
     func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return }
+        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
+        // Ended and begun again meanwhile, and begun by the answer to the first.
+        if fanOut.isGranted(live.session.subscriptions[index]) { return restated(live, id, state, since) }
         if let since, since > state.head {
             unregister(live, state.channel)
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
@@ -187,16 +199,33 @@ extension SessionLoop {
         reply(live, id) {
             ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
         }
+        tellReceipts(live, state)
         begin(live, live.session.subscriptions[index], state, since)
+    }
+
+    /// Taken back by an `unsubscribe` that came behind it.
+    private func refuseEnded(_ live: LiveSession, _ id: UInt64?) {
+        refuse(live, id, .notSubscribed, "the subscription was ended before it had begun")
     }
 
     /// The start of a subscription is known: read what is missing, or be live.
     private func begin(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?) {
         guard let isBehind = fanOut.update(subscription, { $0.open(state, since: since) }) else { return }
+        noteExpiry(state.nextExpiry, in: state.channel)
         if isBehind {
             orderPage(live, subscription)
         } else {
             tellLive(live, subscription)
+        }
+    }
+
+    /// How far the others are. Registered before the store was asked, the session also hears who moved since.
+    func tellReceipts(_ live: LiveSession, _ state: ChannelState) {
+        guard let user = live.session.identity?.user else { return }
+        for member in state.receipts(for: user) {
+            push(to: live.key) {
+                ServerMessage.receipt(state.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0)
+            }
         }
     }
 

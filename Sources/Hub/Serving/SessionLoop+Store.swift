@@ -6,11 +6,7 @@ extension SessionLoop {
     func complete(_ outcome: StoreOutcome) {
         guard let pending = pending.removeValue(forKey: outcome.token) else { return }
         guard let live = sessions[pending.key] else { return }
-        live.inFlight -= 1
-        if live.isReadingPaused, live.inFlight <= limits.inFlight / 2 {
-            live.isReadingPaused = false
-            outlet.resumeReading(live.key)
-        }
+        settled(live)
         let id = pending.id
         switch pending.step {
         case .connect(let requests): completeConnect(live, id, outcome.reply, requests)
@@ -23,10 +19,16 @@ extension SessionLoop {
         case .restate(let channel, let rewind):
             guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply, channel) }
             restated(live, id, state, rewind)
-        case .replay(let channel): completePage(live, channel, outcome.reply)
+        case .replay(let channel, let start): completePage(live, channel, from: start, outcome.reply)
         case .recount(let channel):
-            guard case .state(let state) = outcome.reply else { return }
-            adopt(live, channel, state)
+            if case .state(let state) = outcome.reply {
+                tellReceipts(live, state)
+                adopt(live, channel, state)
+            }
+            if outcome.reply == .failed(.unavailable) {
+                live.hasMissedEvents = true
+                stall(live.key)
+            }
         case .openThenSend(let draft):
             guard case .opened(let state, _) = outcome.reply, let user = live.session.identity?.user else {
                 return fail(live, id, outcome.reply, nil)
@@ -34,6 +36,14 @@ extension SessionLoop {
             order(.append(draft.entry(from: user, in: state.channel)), live, id, .command(.send, state.channel))
         case .command(let purpose, let channel): completeCommand(live, id, purpose, channel, outcome.reply)
         }
+    }
+
+    /// One of the session's commands and pages is done with.
+    func settled(_ live: LiveSession) {
+        live.inFlight -= 1
+        guard live.isReadingPaused, live.inFlight <= limits.inFlight / 2 else { return }
+        live.isReadingPaused = false
+        outlet.resumeReading(live.key)
     }
 
     private func completeConnect(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply, _ requests: [SubscriptionRequest]) {
@@ -44,16 +54,26 @@ extension SessionLoop {
         connected(live, id, states, requests)
     }
 
-    private func completePage(_ live: LiveSession, _ channel: Channel, _ reply: StoreReply) {
+    private func completePage(_ live: LiveSession, _ channel: Channel, from start: Seq, _ reply: StoreReply) {
+        live.pages -= 1
+        guard case .page(let entries, let head, let more) = reply else {
+            if let index = live.session.subscription(to: channel) {
+                _ = fanOut.update(live.session.subscriptions[index]) { $0.takePage(from: start) }
+            }
+            return stall(live.key)
+        }
+        defer { readOn(live) }
         guard let index = live.session.subscription(to: channel) else { return }
         let subscription = live.session.subscriptions[index]
-        _ = fanOut.update(subscription) { $0.isReading = false }
-        guard case .page(let entries, let head, let more) = reply else { return stall(live.key, channel) }
+        guard fanOut.update(subscription, { $0.takePage(from: start) }) == true else { return }
+        // Read again when the client has read: it must not wait in memory.
+        if outlet.isCongested(live.key) { return }
         for entry in entries {
             let author = users.number(of: entry.draft.sender)
             let isNew = fanOut.update(subscription) {
                 $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)
             }
+            noteExpiry(entry.draft.expiresAt, in: channel)
             if isNew == true { push(to: live.key) { ServerMessage.entry(entry, replay: true, into: &$0) } }
         }
         metrics.replayed.add(UInt64(entries.count))
@@ -61,8 +81,6 @@ extension SessionLoop {
         if isLive {
             tellLive(live, subscription)
             counterTeller.changed(channel, self)
-        } else {
-            orderPage(live, subscription)
         }
     }
 
@@ -95,7 +113,7 @@ extension SessionLoop {
         }
         switch failure {
         case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable: refuse(live, id, .unavailable, "the store is away; nothing was stored; try again")
+        case .unavailable: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
         case .refused(let why):
             log.error("the store refused data", metadata: ["reason": "\(why)"])
             refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
@@ -106,6 +124,7 @@ extension SessionLoop {
     func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
         guard let index = live.session.subscription(to: channel) else { return }
         let subscription = live.session.subscriptions[index]
+        noteExpiry(state.nextExpiry, in: channel)
         switch fanOut.update(subscription, { $0.adopt(state) }) {
         case false?: recount(live, subscription)
         case true?, nil: counterTeller.changed(channel, self)

@@ -15,8 +15,8 @@ final class SessionLoop {
             case connect([SubscriptionRequest])
             case subscribe(Channel, since: Seq?)
             case restate(Channel, rewind: Seq?)
-            case replay(Channel)
-            /// Counters only: an event overtook newer entries.
+            case replay(Channel, from: Seq)
+            /// Counters and receipts, of which something was or may have been missed.
             case recount(Channel)
             case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
@@ -42,15 +42,26 @@ final class SessionLoop {
     private var nextToken: UInt64 = 0
     private var orders: [StoreOrder] = []
     private var isSlicing = false
+    /// Signals to be told to all loops at the end of the turn.
+    private var signals: [BusEvent] = []
     /// Every frame for one session is written here first.
     private var scratch: [UInt8] = []
 
-    /// Sessions whose next page could not be ordered or read; tried again by a timer.
-    private var stalled: [(SessionKey, Channel)] = []
+    /// Sessions with something to be read that could not be had, or with many others: they come in turn, by a timer.
+    private var stalled: Set<SessionKey> = []
     private var isRetryScheduled = false
-    /// Connects waiting for a signing key to be fetched.
-    var waitingForKeys: [(key: SessionKey, id: UInt64?, token: String, isRefresh: Bool, requests: [SubscriptionRequest])] = []
+    /// A token whose signing key is being asked for.
+    struct WaitingToken {
+        let key: SessionKey
+        let id: UInt64?
+        let token: String
+        let kid: String?
+        let isRefresh: Bool
+        let requests: [SubscriptionRequest]
+    }
+    var waitingForKeys: [WaitingToken] = []
     var counterTeller = CounterTeller()
+    var expiryWatch = ExpiryWatch()
     /// Set by whoever assembled the loop.
     var onControl: (LoopInbox.Control) -> Void = { _ in }
 
@@ -79,6 +90,10 @@ final class SessionLoop {
         loop.atTurnEnd { [unowned self] in
             hearControls()
             if inbox.takeMissed() { resynchronise() }
+            if !signals.isEmpty {
+                services.bus.publish(signals)
+                signals.removeAll(keepingCapacity: true)
+            }
             submitOrders()
         }
     }
@@ -109,12 +124,23 @@ final class SessionLoop {
         inbox.report(sessions: sessions.count)
     }
 
-    /// The connection has room again: sessions that fell behind read on.
+    /// The connection has room again: a session that fell behind reads on, and is told what it was not told.
     func drained(_ key: SessionKey) {
         guard let live = sessions[key] else { return }
-        for subscription in live.session.subscriptions where fanOut.subscriber(subscription)?.phase == .replaying {
-            orderPage(live, subscription)
+        readOn(live)
+        for subscription in live.session.subscriptions {
+            guard let subscriber = fanOut.subscriber(subscription) else { continue }
+            if subscriber.isCountersStale { counterTeller.changed(subscription.channel, self) }
+            if subscriber.hasMissedReceipts {
+                _ = fanOut.update(subscription) { $0.hasMissedReceipts = false }
+                recount(live, subscription)
+            }
         }
+    }
+
+    /// Orders the pages that are due, as many as may be on their way at once.
+    func readOn(_ live: LiveSession) {
+        for subscription in live.session.subscriptions where live.pages < limits.pages { orderPage(live, subscription) }
     }
 
     // MARK: Commands
@@ -141,7 +167,8 @@ final class SessionLoop {
     private func perform(_ command: ClientCommand, _ live: LiveSession) {
         let now = now
         let action = live.session.receive(command.body, now: now, limits: limits.session) { subscription in
-            fanOut.subscriber(subscription)?.position ?? .zero
+            guard let subscriber = fanOut.subscriber(subscription), subscriber.isGranted else { return nil }
+            return subscriber.position
         }
         switch action {
         case .refuse(let code, let reason):
@@ -165,7 +192,7 @@ final class SessionLoop {
             order(.open(user, with: other, context: draft.context), live, command.id, .openThenSend(draft))
         case .typing(let channel):
             guard let user = live.session.identity?.user else { return }
-            services.bus.publish([.typing(channel, user)])
+            signals.append(.typing(channel, user))
             reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
         case .acknowledgeTyping:
             reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
@@ -208,46 +235,62 @@ final class SessionLoop {
         orders.append(StoreOrder(request: request, client: inbox, token: nextToken))
     }
 
-    /// Hands this turn's orders over at once: one lock per turn, none per frame.
+    /// Orders handed over at once: one lock for so many, none per frame.
+    private static let handover = 64
+
+    /// Hands this turn's orders over, in parts: a store that has no room for all has room for some.
     private func submitOrders() {
         guard !orders.isEmpty else { return }
         let batch = orders
         orders.removeAll(keepingCapacity: true)
-        guard !services.store.submit(batch) else { return }
-        metrics.storeFull.add()
-        for order in batch { complete(StoreOutcome(token: order.token, reply: .failed(.unavailable))) }
+        var open = pending.count - batch.count
+        for start in stride(from: 0, to: batch.count, by: Self.handover) {
+            let part = Array(batch[start..<min(start + Self.handover, batch.count)])
+            if open + part.count <= inbox.outcomes.capacity, services.store.submit(part) {
+                open += part.count
+            } else {
+                metrics.storeFull.add()
+                for order in part { complete(StoreOutcome(token: order.token, reply: .failed(.unavailable))) }
+            }
+        }
     }
 
     /// Asks for what the subscription is missing, one page at a time.
     func orderPage(_ live: LiveSession, _ subscription: Session.Subscription) {
-        guard !outlet.isCongested(live.key) else { return }
-        let after = fanOut.update(subscription) { subscriber -> Seq? in
-            guard subscriber.phase == .replaying, !subscriber.isReading else { return nil }
-            subscriber.isReading = true
-            return subscriber.position
-        }
-        guard let after, let after else { return }
+        guard live.pages < limits.pages, !outlet.isCongested(live.key) else { return }
+        guard let start = fanOut.update(subscription, { $0.startPage() }), let start else { return }
+        live.pages += 1
         order(
-            .page(subscription.channel, after: after, before: nil, limit: limits.session.historyPage), live, nil,
-            .replay(subscription.channel))
+            .page(subscription.channel, after: start, before: nil, limit: limits.session.historyPage), live, nil,
+            .replay(subscription.channel, from: start))
     }
 
-    /// A page could not be had now; `retryStalled` asks again.
-    func stall(_ key: SessionKey, _ channel: Channel) {
-        stalled.append((key, channel))
+    /// What the session must read could not be had now; `retryStalled` asks again.
+    func stall(_ key: SessionKey) {
+        stalled.insert(key)
+        scheduleRetry(after: limits.storeRetry)
+    }
+
+    private func scheduleRetry(after delay: Duration) {
         guard !isRetryScheduled else { return }
         isRetryScheduled = true
-        loop.after(limits.storeRetry) { [unowned self] in retryStalled() }
+        loop.after(delay) { [unowned self] in retryStalled() }
     }
+
+    /// Orders of one round of retries, so that ten thousand sessions that all fell behind leave room for those that ask.
+    private static let retriedOrders = 512
+    private static let retryPause: Duration = .milliseconds(50)
 
     private func retryStalled() {
         isRetryScheduled = false
-        let batch = stalled
-        stalled.removeAll()
-        for (key, channel) in batch {
-            guard let live = sessions[key], let index = live.session.subscription(to: channel) else { continue }
-            orderPage(live, live.session.subscriptions[index])
+        while orders.count < Self.retriedOrders, let key = stalled.popFirst() {
+            guard let live = sessions[key] else { continue }
+            readOn(live)
+            guard live.hasMissedEvents else { continue }
+            live.hasMissedEvents = false
+            for subscription in live.session.subscriptions where fanOut.isGranted(subscription) { recount(live, subscription) }
         }
+        if !stalled.isEmpty { scheduleRetry(after: Self.retryPause) }
     }
 
     /// Events were dropped because this loop's mailbox was full: every subscription may have a gap.
@@ -255,12 +298,20 @@ final class SessionLoop {
         metrics.resynchronisations.add()
         log.warning("loop missed events and reads them from the store", metadata: ["sessions": "\(sessions.count)"])
         for live in sessions.values {
-            for subscription in live.session.subscriptions {
-                _ = fanOut.update(subscription) { $0.suspect() }
-                if fanOut.subscriber(subscription)?.phase == .replaying { stall(live.key, subscription.channel) }
-                recount(live, subscription)
-            }
+            for subscription in live.session.subscriptions { _ = fanOut.update(subscription) { $0.suspect() } }
+            live.hasMissedEvents = true
+            stall(live.key)
         }
+    }
+
+    /// Entries of a channel could not be queued: whoever follows it reads them from the store.
+    func missed(_ channel: Channel) {
+        metrics.resynchronisations.add()
+        fanOut.visit(channel) { [self] subscriber in
+            subscriber.suspect()
+            stalled.insert(subscriber.key)
+        }
+        scheduleRetry(after: limits.storeRetry)
     }
 
     func recount(_ live: LiveSession, _ subscription: Session.Subscription) {

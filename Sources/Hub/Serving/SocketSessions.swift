@@ -11,6 +11,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     let introduction: Duration?
     private unowned let serving: ServingLoop
     private let sessions: SessionLoop
+    private var isDraining = false
 
     init(serving: ServingLoop, sessions: SessionLoop, handshake: HandshakePolicy, introduction: Duration) {
         self.serving = serving
@@ -24,12 +25,13 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     /// A token in the address would stand in every proxy's log.
     func refusal(of request: HTTPRequest) -> HTTPResponse? {
-        guard let query = try? HTTPQuery(request.query) else { return HTTPResponse(status: 400, text: "the query cannot be read\n") }
+        if isDraining { return HTTPResponse(status: 503, text: "this hub is being stopped; another one, or the same one, takes over") }
+        guard let query = try? HTTPQuery(request.query) else { return HTTPResponse(status: 400, text: "the query cannot be read") }
         guard query["token"] == nil, query["access_token"] == nil else {
             return HTTPResponse(
                 status: 400,
                 text: "query_token: a token in the address ends up in logs; send it in connect, as the subprotocol item "
-                    + "hub.bearer.<token>, or as an Authorization header\n")
+                    + "hub.bearer.<token>, or as an Authorization header")
         }
         return nil
     }
@@ -84,6 +86,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     /// Closes every session with 4200 in small steps over half of `spread`; the clients come back over all of it.
     func drain(spread: Duration) {
+        isDraining = true
         serving.table.stopListening()
         let keys = sessions.keys
         let steps = max(1, (keys.count + Self.drainStep - 1) / Self.drainStep)

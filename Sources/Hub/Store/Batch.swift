@@ -50,7 +50,8 @@ extension Timestamp {
 }
 
 extension ChannelState {
-    /// Reads the columns after the first two: head, delivered, seen, read, read_set, version, unread, unseen, urgent, members.
+    /// Reads the columns after the first two: head, delivered, seen, read, read_set, version, unread, unseen, urgent,
+    /// members, how far each of them has come (delivered, read), next expiry.
     init?(_ rows: Rows, _ row: Int, channel: Channel) {
         guard let head = Seq(stored: rows.int64(row, 2)), let delivered = Seq(stored: rows.int64(row, 3)),
             let seen = Seq(stored: rows.int64(row, 4)), let read = Seq(stored: rows.int64(row, 5)),
@@ -62,11 +63,17 @@ extension ChannelState {
             guard range.lowerBound >= 0, !range.isEmpty else { return nil }
             readAlso.append(UInt64(range.lowerBound)...UInt64(range.upperBound - 1))
         }
+        let members = (rows.texts(row, 11) ?? []).compactMap { UserID($0) }
         self.init(
             channel: channel, head: head,
             cursor: Cursor(delivered: delivered, seen: seen, read: read, readAlso: readAlso),
             counters: Counters(unread: UInt32(clamping: unread), unseen: UInt32(clamping: unseen), urgent: UInt32(clamping: urgent)),
             cursorVersion: UInt64(version),
-            members: (rows.texts(row, 11) ?? []).compactMap { UserID($0) })
+            members: members,
+            progress: zip(members, zip(rows.int64s(row, 12) ?? [], rows.int64s(row, 13) ?? [])).compactMap { member, reached in
+                guard let delivered = Seq(stored: reached.0), let read = Seq(stored: reached.1) else { return nil }
+                return MemberProgress(member, delivered: delivered, read: read)
+            },
+            nextExpiry: rows.time(row, 14).map { Timestamp($0) })
     }
 }

@@ -79,7 +79,7 @@ struct CursorBatch: Batch {
             for order in move.orders { outcome.replies[order] = .moved(ChannelState(channel: move.channel), changed: false) }
         }
         for row in 0..<moved.count {
-            guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 12) else { return nil }
+            guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 15) else { return nil }
             let move = moves[Int(place) - 1]
             guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
             for order in move.orders { outcome.replies[order] = .moved(state, changed: changed) }
@@ -125,7 +125,6 @@ extension CursorBatch.Move {
         case .read(let selection):
             switch selection {
             case .upTo(let seq): readUpTo(seq.stored)
-            case .all: readUpTo(Int64.max - 1)
             case .set(let seqs): read.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
             }
             readSession = session

@@ -177,7 +177,11 @@ final class Lane: LinkUser {
 
     /// The transaction was rolled back, and the connection lives.
     private func failed(_ flight: Flight, _ error: PostgresError) {
-        guard let work = flight.work else { return rest(error) }
+        guard let work = flight.work else {
+            // Data the database cannot even look for was never stored.
+            if error.meaning == .data { unannounced.removeAll() }
+            return rest(error)
+        }
         switch error.meaning {
         case .data:
             if flight.orders.count == 1 {
@@ -246,6 +250,9 @@ final class Lane: LinkUser {
 
     func connect() { link.connect() }
 
+    /// Another lane reached the database: no need to wait out the pause.
+    func hurry() { link.hurry() }
+
     func linkIsUp() {
         owner.availabilityChanged()
         go()
@@ -267,22 +274,21 @@ final class Lane: LinkUser {
         let interrupted = flight
         clear()
         if let interrupted, let work = interrupted.work {
-            if work.runsAgainWhenLost {
-                var orders = interrupted.orders
-                for index in orders.indices { orders[index].unsettled = true }
-                keep(orders, work)
-            } else {
-                giveUp(interrupted.orders)
-            }
+            var orders = interrupted.orders
+            for index in orders.indices { orders[index].unsettled = true }
+            keep(orders, work)
         }
         let halves = again
         again.removeAll()
-        for (work, orders) in halves {
-            if work.runsAgainWhenLost { keep(orders, work) } else { giveUp(orders) }
-        }
+        for (work, orders) in halves { keep(orders, work) }
         for (index, work) in works.enumerated() {
-            let orders = queues[index].takeAll()
-            if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }
+            if work.waitsWhileAway {
+                // In their place: behind what was under way, and in batches that may share a transaction.
+                queues[index].wait(until: loop.now + configuration.patience)
+                watchPatience()
+            } else {
+                giveUp(queues[index].takeAll())
+            }
         }
         if wasUp { owner.availabilityChanged() }
     }

@@ -37,6 +37,7 @@ final class Link {
     private var stage = Stage.down
     private var isClosed = false
     private var isWriting = false
+    private var failedToConnect = false
     private var backoff: Backoff
     /// Until when the connection must be up.
     private var deadline: TimerID?
@@ -74,6 +75,14 @@ final class Link {
         }
     }
 
+    /// Cuts the pause before the next attempt short, if it was connecting that failed: a server that can be reached and
+    /// then refuses its work is left its pauses.
+    func hurry() {
+        guard case .down = stage, failedToConnect, let retry else { return }
+        loop.cancel(retry)
+        connect()
+    }
+
     /// Sends statements as one transaction. A failure is told by `linkIsLost`.
     func send(_ statements: [(statement: Statement, parameters: Parameters)]) {
         guard case .up(let connection, _) = stage else { return }
@@ -87,6 +96,7 @@ final class Link {
     /// The connection is gone, was never made, or is of no use.
     func give(up error: PostgresError) {
         let wasUp = isUp
+        failedToConnect = !wasUp
         drop()
         if wasUp { statistics.connectionsLost.add() }
         let delay = backoff.next(random: random())

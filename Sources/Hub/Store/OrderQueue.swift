@@ -1,3 +1,5 @@
+import Linux
+
 /// Orders of one kind of work in the order they came. Taking from the front moves an index; the storage is kept short.
 struct OrderQueue {
     private var orders: [PendingOrder] = []
@@ -26,6 +28,11 @@ struct OrderQueue {
             first = 0
         }
         return batch
+    }
+
+    /// Sets the patience of those that have none yet.
+    mutating func wait(until end: MonotonicInstant) {
+        for index in first..<orders.count where orders[index].patience == nil { orders[index].patience = end }
     }
 
     mutating func takeAll() -> [PendingOrder] {

@@ -292,7 +292,7 @@ extension Statement {
         select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
             least(new_unread, \(countedEntries)), least(new_unseen, \(countedEntries)), least(new_urgent, \(countedEntries)),
             case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
-            changed
+            null::int8[], null::int8[], new_recount_at, changed
         from counted
         """
 }
@@ -307,9 +307,9 @@ extension Statement {
             least(case when p.anew then 0 else p.unread end + t.unread, \(countedEntries)),
             least(case when p.anew then 0 else p.unseen end + t.unseen, \(countedEntries)),
             least(case when p.anew then 0 else p.urgent end + t.urgent, \(countedEntries)),
-            case when p.kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = p.id order by 1) end
+            o.users, o.delivered, o.read, least(case when p.anew then null else p.recount_at end, t.next_expiry)
         from (
-            select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent,
+            select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
                 greatest(case when f.anew then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
             from ask a
@@ -317,6 +317,12 @@ extension Statement {
             cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as anew) f
         ) p
         cross join lateral (\(tally)) t
+        cross join lateral (
+            select array_agg(m.user_id order by m.user_id) as users, array_agg(coalesce(k.delivered, 0) order by m.user_id) as delivered,
+                array_agg(coalesce(k.read, 0) order by m.user_id) as read
+            from hub.member m left join hub.cursor k on k.user_id = m.user_id and k.channel_id = m.channel_id
+            where p.kind = 'conversation' and m.channel_id = p.id
+        ) o
         order by p."order", p.place, p.id
         """
 

@@ -41,7 +41,7 @@ public final class Store: StoreDesk {
             guard case .made(let loop) = stage else { return }
             stage = .stopped
             stage = .running(
-                try Thread.spawn(name: "hub-store") {
+                try Thread.spawn(name: "store") {
                     StoreThread(loop: loop, front: front, configuration: configuration, bus: bus, log: log).run()
                 })
         }

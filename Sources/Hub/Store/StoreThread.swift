@@ -82,7 +82,7 @@ final class StoreThread: LaneOwner {
         guard migration == nil, !isStopping else { return }
         let (address, front) = (configuration.address, front)
         do {
-            migration = try Thread.spawn(name: "hub-migrate") {
+            migration = try Thread.spawn(name: "migrate") {
                 do throws(MigrationError) {
                     // Full only when the store's thread no longer reads: then nobody needs to know.
                     _ = front.signals.post(.migrated(try Migrator.migrate(address)))
@@ -133,5 +133,6 @@ final class StoreThread: LaneOwner {
     func availabilityChanged() {
         guard !isStopping else { return }
         front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
+        if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
     }
 }

@@ -5,9 +5,9 @@ import Messaging
 /// | work | requests | arrives or waits while away | was in flight when the connection broke |
 /// |---|---|---|---|
 /// | entries | ingest, append | `.unavailable` at once: the intake pauses, a sender tries again with the same key | kept and run again |
-/// | conversations | open | `.unavailable` at once | kept and run again |
+/// | conversations | open | kept, run when it is back | kept and run again |
 /// | cursors | move | kept, run when it is back | kept and run again |
-/// | states, pages | snapshot, state, page | `.unavailable` at once | `.unavailable` at once: nothing was to be kept |
+/// | states, pages | snapshot, state, page | kept, run when it is back | kept and run again |
 ///
 /// What is kept waits at most `StoreConfiguration.patience`, then it is `.unavailable` too. Running again is safe because
 /// every kept request is idempotent: entries by their key, conversations by their pair, cursors because they only move
@@ -29,15 +29,8 @@ enum Work: Int, CaseIterable {
 
     var waitsWhileAway: Bool {
         switch self {
-        case .cursors: true
-        case .entries, .conversations, .states, .pages: false
-        }
-    }
-
-    var runsAgainWhenLost: Bool {
-        switch self {
-        case .entries, .conversations, .cursors: true
-        case .states, .pages: false
+        case .conversations, .cursors, .states, .pages: true
+        case .entries: false
         }
     }
 

@@ -33,25 +33,25 @@ final class HubRoutes: HTTPRoutes {
         switch router.match(request) {
         case .found(let route): answer(route, request, body)
         case .methodNotAllowed(let allowed): HTTPResponse.methodNotAllowed(allowed)
-        case .notFound: HTTPResponse(status: 404, text: "nothing here; the socket is at /v1/socket\n")
+        case .notFound: HTTPResponse(status: 404, text: "nothing here; the socket is at /v1/socket")
         }
     }
 
     private func answer(_ route: Route, _ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse {
         switch route {
         case .page(let page): page.response
-        case .alive: HTTPResponse(status: 200, text: "alive\n")
+        case .alive: HTTPResponse(status: 200, text: "alive")
         case .ready:
             switch health.readiness {
-            case .ready: HTTPResponse(status: 200, text: "ready\n")
-            case .notReady(let reasons): HTTPResponse(status: 503, text: reasons.map { "not ready: \($0)\n" }.joined())
+            case .ready: HTTPResponse(status: 200, text: "ready")
+            case .notReady(let reasons): HTTPResponse(status: 503, text: reasons.map { "not ready: \($0)" }.joined(separator: "\n"))
             }
         case .metrics:
             HTTPResponse(
                 status: 200, headers: HTTPHeaders([("content-type", "text/plain; version=0.0.4; charset=utf-8")]),
                 body: Array(metrics().utf8))
-        case .demoToken: demo?.token(request) ?? HTTPResponse(status: 404, text: "not here\n")
-        case .demoPublish: demo?.publish(body) ?? HTTPResponse(status: 404, text: "not here\n")
+        case .demoToken: demo?.token(request) ?? HTTPResponse(status: 404, text: "not here")
+        case .demoPublish: demo?.publish(body) ?? HTTPResponse(status: 404, text: "not here")
         }
     }
 }

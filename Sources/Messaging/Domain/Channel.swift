@@ -1,3 +1,5 @@
+internal import JSON
+
 /// An ordered, durable sequence of entries.
 ///
 /// | case | stored name | name on the wire |
@@ -19,7 +21,7 @@ public enum Channel: Hashable, Sendable {
     public static func == (a: Channel, b: Channel) -> Bool {
         switch (a, b) {
         case (.inbox(let a), .inbox(let b)): a == b
-        case (.broadcast(let a), .broadcast(let b)): a.utf8.elementsEqual(b.utf8)
+        case (.broadcast(let a), .broadcast(let b)): a.isSameText(as: b)
         case (.conversation(let a), .conversation(let b)): a == b
         case (.inbox, _), (.broadcast, _), (.conversation, _): false
         }
@@ -95,32 +97,41 @@ public enum Channel: Hashable, Sendable {
     private static func isBroadcastName(_ name: Substring) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
         if name == "system" { return true }
-        guard let colon = name.firstIndex(of: ":") else { return false }
-        return colon != name.startIndex && name.index(after: colon) != name.endIndex
+        // By bytes: a combining mark behind the colon would make one character of both.
+        let bytes = name.utf8.span
+        guard let colon = bytes.indices.first(where: { bytes[$0] == UInt8(ascii: ":") }) else { return false }
+        return colon > 0 && colon + 1 < bytes.count
     }
 }
 
 /// A UUID in its canonical lower-case text form; upper case is accepted and folded.
 public struct ConversationID: Hashable, Sendable {
     public let text: String
-    public init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 36 else { return nil }
-        for (i, byte) in text.utf8.enumerated() {
-            switch (i, byte) {
-            case (8, UInt8(ascii: "-")), (13, UInt8(ascii: "-")), (18, UInt8(ascii: "-")), (23, UInt8(ascii: "-")): continue
-            case (8, _), (13, _), (18, _), (23, _): return nil
-            case (_, UInt8(ascii: "0")...UInt8(ascii: "9")), (_, UInt8(ascii: "a")...UInt8(ascii: "f")),
-                (_, UInt8(ascii: "A")...UInt8(ascii: "F")):
+    public init?(_ text: String) { self.init(text[...]) }
+
+    public init?(_ text: Substring) {
+        let bytes = text.utf8.span
+        guard bytes.count == 36 else { return nil }
+        var hasUpperCase = false
+        for i in bytes.indices {
+            let byte = bytes[i]
+            if i == 8 || i == 13 || i == 18 || i == 23 {
+                guard byte == UInt8(ascii: "-") else { return nil }
                 continue
+            }
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): continue
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): hasUpperCase = true
             default: return nil
             }
         }
-        self.text = text.lowercased()
+        self.text = hasUpperCase ? text.lowercased() : String(text)
     }
 }
 
 extension String {
+    /// `prefix` is ASCII, so that what follows begins at a scalar.
     fileprivate func suffix(after prefix: String) -> Substring? {
-        hasPrefix(prefix) ? dropFirst(prefix.count) : nil
+        begins(with: prefix) ? self[utf8.index(startIndex, offsetBy: prefix.utf8.count)...] : nil
     }
 }

@@ -38,9 +38,13 @@ public struct ChannelState: Equatable, Sendable {
     public var cursorVersion: UInt64
     /// Members of a conversation; empty for the other kinds.
     public var members: [UserID]
+    /// How far each member of a conversation has come; empty in what a move answers, where nobody asks for it.
+    public var progress: [MemberProgress]
+    /// When the next of the counted entries expires: from then on `counters` are wrong.
+    public var nextExpiry: Timestamp?
     public init(
         channel: Channel, head: Seq = .zero, cursor: Cursor = Cursor(), counters: Counters = Counters(), cursorVersion: UInt64 = 0,
-        members: [UserID] = []
+        members: [UserID] = [], progress: [MemberProgress] = [], nextExpiry: Timestamp? = nil
     ) {
         self.channel = channel
         self.head = head
@@ -48,21 +52,39 @@ public struct ChannelState: Equatable, Sendable {
         self.counters = counters
         self.cursorVersion = cursorVersion
         self.members = members
+        self.progress = progress
+        self.nextExpiry = nextExpiry
     }
     public var version: UInt64 { head.rawValue &+ cursorVersion }
+
+    /// What `user` is to be told of the others: those who have got anything yet.
+    public func receipts(for user: UserID) -> [MemberProgress] {
+        progress.filter { $0.user != user && ($0.delivered > .zero || $0.read > .zero) }
+    }
+}
+
+/// How far a member of a conversation has come, as the others may know it.
+public struct MemberProgress: Equatable, Sendable {
+    public var user: UserID
+    public var delivered: Seq
+    public var read: Seq
+    public init(_ user: UserID, delivered: Seq, read: Seq) {
+        self.user = user
+        self.delivered = delivered
+        self.read = read
+    }
 }
 
 /// A forward move of a cursor, or the explicit mark-unread.
 public enum CursorChange: Equatable, Sendable {
     case delivered(Seq)
     case seen(Seq)
-    case read(ReadSelection)
+    case read(ReadMove)
     case unread([Seq])
 }
 
-public enum ReadSelection: Equatable, Sendable {
+public enum ReadMove: Equatable, Sendable {
     case upTo(Seq)
-    /// At most `ClientCommand.maximumSet` elements.
+    /// At most `CommandLimits.setSize` elements.
     case set([Seq])
-    case all
 }

@@ -59,7 +59,8 @@ public struct StoredDraft: Equatable, Sendable {
 public enum StoreFailure: Error, Equatable, Sendable {
     /// Not a member, not entitled, or it does not exist: deliberately one answer.
     case forbidden
-    /// The store is away, full or starting; nothing was stored; trying again later is right.
+    /// The store is away, full or starting. Usually nothing was done; but when the connection was lost during the commit,
+    /// nobody knows. Asking the same again later is right and safe: every request may be repeated without harm.
     case unavailable
     /// The store refused the data itself (the text is for the log and the dead letter, not for clients).
     case refused(String)

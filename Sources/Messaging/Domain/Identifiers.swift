@@ -1,3 +1,5 @@
+internal import JSON
+
 /// The position of an entry in its channel: gapless, starting at 1. Zero means "before the first".
 public struct Seq: RawRepresentable, Hashable, Comparable, Sendable {
     public let rawValue: UInt64
@@ -19,7 +21,7 @@ public struct UserID: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
     public var description: String { name }
     // By bytes, as the store compares: Swift's == would take a composed and a decomposed é for one user.
-    public static func == (a: UserID, b: UserID) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+    public static func == (a: UserID, b: UserID) -> Bool { a.name.isSameText(as: b.name) }
     public static func < (a: UserID, b: UserID) -> Bool { a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
@@ -31,10 +33,32 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 }
 
+extension String {
+    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser and the store do.
+    func begins(with prefix: String) -> Bool {
+        let bytes = utf8.span
+        let expected = prefix.utf8.span
+        guard bytes.count >= expected.count else { return false }
+        for index in expected.indices where bytes[index] != expected[index] { return false }
+        return true
+    }
+}
+
 enum Identifier {
     /// Non-empty, bounded, and free of C0 controls, DEL and C1 controls (they break logs, and NUL cannot be stored).
-    static func isAcceptable(_ name: some StringProtocol, maximumBytes: Int) -> Bool {
-        !name.isEmpty && name.utf8.count <= maximumBytes
-            && name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    static func isAcceptable(_ name: String, maximumBytes: Int) -> Bool { isAcceptable(name.utf8.span, maximumBytes: maximumBytes) }
+    static func isAcceptable(_ name: Substring, maximumBytes: Int) -> Bool { isAcceptable(name.utf8.span, maximumBytes: maximumBytes) }
+
+    private static func isAcceptable(_ name: Span<UInt8>, maximumBytes: Int) -> Bool {
+        guard name.count > 0, name.count <= maximumBytes else { return false }
+        var previous: UInt8 = 0
+        for index in name.indices {
+            let byte = name[index]
+            if byte < 0x20 || byte == 0x7F { return false }
+            // U+0080…U+009F are C2 80…C2 9F; C2 is never anything but a first byte.
+            if previous == 0xC2 && byte < 0xA0 { return false }
+            previous = byte
+        }
+        return true
     }
 }

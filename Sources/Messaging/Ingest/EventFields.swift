@@ -51,7 +51,9 @@ struct EventFields {
 
     private static func channel(target: String) -> Channel? {
         let prefix = "user:"
-        if target.hasPrefix(prefix) { return UserID(String(target.dropFirst(prefix.count))).map(Channel.inbox) }
+        if target.begins(with: prefix) {
+            return UserID(String(Substring(target.utf8.dropFirst(prefix.utf8.count)))).map(Channel.inbox)
+        }
         guard let channel = Channel(storedName: target), channel.kind != .inbox else { return nil }
         return channel
     }
@@ -150,11 +152,6 @@ struct EventFields {
         guard value == "required" else { throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false") }
         return true
     }
-}
-
-extension String {
-    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser does.
-    fileprivate func begins(with prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
 }
 
 extension UInt8 {

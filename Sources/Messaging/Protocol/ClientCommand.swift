@@ -27,6 +27,15 @@ public struct ClientCommand: Equatable, Sendable {
         case ping
     }
 
+    /// What `mark-read` names.
+    public enum ReadSelection: Equatable, Sendable {
+        case upTo(Seq)
+        /// At most `CommandLimits.setSize` elements.
+        case set([Seq])
+        /// All that this session was sent: what came since may not have been before anybody's eyes.
+        case all
+    }
+
     /// The `type` on the wire.
     public enum Kind: String, CaseIterable, Sendable {
         case connect, refresh, subscribe, unsubscribe, ack

@@ -10,13 +10,10 @@ extension ClientCommand {
         var count = 0
         var start = 0
         while start < message.count {
-            var end = start
-            var isBlank = true
-            while end < message.count, message[end] != newline {
-                if !message[end].isBlank { isBlank = false }
-                end += 1
-            }
-            if !isBlank {
+            var first = start
+            while first < message.count, message[first].isBlank { first += 1 }
+            let end = lineEnd(message, from: first)
+            if first < end {
                 guard count < limits.commandsPerMessage else {
                     deliver(
                         .failure(CommandRejection(id: nil, .limitExceeded, "a message holds at most \(limits.commandsPerMessage) commands"))
@@ -52,6 +49,21 @@ extension ClientCommand {
 }
 
 private let newline = UInt8(ascii: "\n")
+private let blockBytes = 32
+
+/// Where the next line end stands, or the message ends, in blocks of constant size that the compiler turns into vectors.
+private func lineEnd(_ message: Span<UInt8>, from start: Int) -> Int {
+    var end = start
+    while end &+ blockBytes <= message.count {
+        let block = message.extracting(end..<(end &+ blockBytes))
+        var found: UInt8 = 0
+        for index in 0..<blockBytes { found |= block[index] == newline ? 1 : 0 }
+        guard found == 0 else { break }
+        end &+= blockBytes
+    }
+    while end < message.count, message[end] != newline { end &+= 1 }
+    return end
+}
 
 extension UInt8 {
     fileprivate var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0D }

@@ -73,6 +73,16 @@ public enum CloseCode: UInt16, CaseIterable, Sendable {
         }
     }
 
+    /// Kept for what later versions do; no code of this one sends it.
+    public var isReserved: Bool {
+        switch self {
+        case .forbidden, .replaced, .blocked, .featureOff, .overloaded, .slowConsumer, .rateLimited, .connectionLimit, .idle,
+            .tokenRevoked, .privilegesChanged:
+            true
+        case .badFrame, .connectTimeout, .draining, .noPong, .tokenExpired, .tokenInvalid: false
+        }
+    }
+
     /// The short name sent as the reason of the close frame and in `bye`.
     public var reason: String { row.reason }
     /// One English sentence: what happened.
@@ -82,8 +92,10 @@ public enum CloseCode: UInt16, CaseIterable, Sendable {
     /// The table for `docs/PROTOCOL.md`, the codes of RFC 6455 after the hub's own.
     public static var markdownTable: String {
         "| code | reason | meaning | what the client does |\n|---|---|---|---|\n"
-            + allCases.map { "| \($0.rawValue) | `\($0.reason)` | \($0.meaning) | \($0.advice.meaning) |\n" }.joined()
-            + StandardCloseCode.allCases.map { "| \($0.rawValue) | – | \($0.meaning) | \($0.advice.meaning) |\n" }.joined()
+            + allCases.map {
+                "| \($0.rawValue) | `\($0.reason)` | \($0.meaning.cell(isReserved: $0.isReserved)) | \($0.advice.meaning.cell()) |\n"
+            }.joined()
+            + StandardCloseCode.allCases.map { "| \($0.rawValue) | – | \($0.meaning.cell()) | \($0.advice.meaning.cell()) |\n" }.joined()
     }
 
     /// The table for client libraries: `[{"code","reason","meaning","advice"}…]`; RFC 6455's codes have no reason.
@@ -137,4 +149,19 @@ public enum StandardCloseCode: UInt16, CaseIterable, Sendable {
     public var advice: CloseAdvice { row.advice }
     /// One English sentence: what happened.
     public var meaning: String { row.meaning }
+}
+
+extension String {
+    /// As a cell of a Markdown table: `<` would begin a tag there, and what follows it would not be seen.
+    func cell(isReserved: Bool = false) -> String {
+        var text = ""
+        for character in self {
+            switch character {
+            case "<": text += "&lt;"
+            case ">": text += "&gt;"
+            default: text.append(character)
+            }
+        }
+        return isReserved ? text + " *Reserved: this version does not send it.*" : text
+    }
 }

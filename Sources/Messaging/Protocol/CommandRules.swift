@@ -45,6 +45,7 @@ extension CommandMembers {
     // MARK: Rules of several commands
 
     private func kind(in bytes: Span<UInt8>) throws(CommandFault) -> ClientCommand.Kind {
+        if let slice = self[.type], let kind = ClientCommand.Kind(word: slice.word(in: bytes)) { return kind }
         let type = try text(.type, in: bytes)
         guard let kind = ClientCommand.Kind(rawValue: type) else {
             let known = ClientCommand.Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -80,7 +81,7 @@ extension CommandMembers {
 
     // MARK: Rules of one command
 
-    private func selection(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> ReadSelection {
+    private func selection(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> ClientCommand.ReadSelection {
         try exactlyOne(of: [.seq, .seqs, .upTo, .all])
         if let all = self[.all] {
             guard all.bool(in: bytes) == true else { throw .badRequest(.all, "true") }
@@ -212,6 +213,16 @@ extension CommandMembers {
         } catch {
             throw CommandFault(.badJSON, "\(error)")
         }
+    }
+}
+
+extension ClientCommand.Kind {
+    private static let words = allCases.map { JSONSlice.word($0.rawValue) }
+
+    /// By the text as one word: cheaper than comparing with one string after another.
+    fileprivate init?(word: UInt128) {
+        guard let index = Self.words.firstIndex(of: word) else { return nil }
+        self = Self.allCases[index]
     }
 }
 

@@ -47,9 +47,23 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .rateLimited: (true, "Too many commands in too short a time.", "Repeat after retryAfterMs.")
         case .overloaded: (true, "The hub has too much to do.", "Repeat after retryAfterMs, or after a growing pause.")
         case .unavailable:
-            (true, "Something the command needs is away; nothing was done.", "Repeat after retryAfterMs, or after a growing pause.")
+            (
+                true, "Something the command needs is away; as a rule nothing was done, but the command may have taken effect.",
+                "Repeat it, a send with the same key, after retryAfterMs, or after a growing pause."
+            )
         case .internal:
             (true, "The hub failed; the command may or may not have taken effect.", "Repeat it with the same key after a growing pause.")
+        }
+    }
+
+    /// Kept for what later versions do; no code of this one sends it.
+    public var isReserved: Bool {
+        switch self {
+        case .tokenRevoked, .rateLimited, .overloaded: true
+        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired, .subjectChanged,
+            .forbidden,
+            .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
+            false
         }
     }
 
@@ -63,7 +77,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// The table for `docs/PROTOCOL.md`.
     public static var markdownTable: String {
         "| code | temporary | meaning | what the client does |\n|---|---|---|---|\n"
-            + allCases.map { "| `\($0.rawValue)` | \($0.isTemporary ? "yes" : "no") | \($0.meaning) | \($0.advice) |\n" }.joined()
+            + allCases.map { code in
+                let meaning = code.meaning.cell(isReserved: code.isReserved)
+                return "| `\(code.rawValue)` | \(code.isTemporary ? "yes" : "no") | \(meaning) | \(code.advice.cell()) |\n"
+            }.joined()
     }
 
     /// The table for client libraries: `[{"code","temporary","meaning","advice"}…]`.

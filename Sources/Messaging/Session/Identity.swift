@@ -21,11 +21,11 @@ public struct Identity: Equatable, Sendable {
         if let institution { names.append("institution:" + institution) }
         names += roles.map { "category:" + $0 }
         names += channels
-        var seen = Set<String>()
+        var seen = Set<Channel>()
         return Array(
             names.filter {
                 guard let channel = Channel(storedName: "broadcast:" + $0) else { return false }
-                return isEntitled(to: channel) && seen.insert($0).inserted
+                return isEntitled(to: channel) && seen.insert(channel).inserted
             }.prefix(limit))
     }
 
@@ -36,8 +36,8 @@ public struct Identity: Equatable, Sendable {
         case .conversation: return false
         case .broadcast(let name):
             if name == "system" { return true }
-            if name.hasPrefix("institution:") { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
-            if name.hasPrefix("category:") { return roles.contains { channel == .broadcast("category:" + $0) } }
+            if name.begins(with: "institution:") { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
+            if name.begins(with: "category:") { return roles.contains { channel == .broadcast("category:" + $0) } }
             return channels.contains { channel == .broadcast($0) }
         }
     }

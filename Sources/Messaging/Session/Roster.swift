@@ -35,8 +35,12 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var phase: Phase
     /// Counters have changed since the session was last told.
     public var isCountersStale = false
-    /// A page was ordered from the store and has not come yet.
-    public var isReading = false
+    /// A receipt was not sent because the client did not keep up.
+    public var hasMissedReceipts = false
+    /// Where the page begins that was ordered from the store and has not come yet.
+    private var reading: Seq?
+    /// Events were missed before it was known where to start.
+    private var isSuspect = false
     public private(set) var position: Seq
     /// The newest entry that passed by while not live.
     public private(set) var wanted: Seq
@@ -59,13 +63,17 @@ public struct Subscriber: Equatable, Sendable {
 
     public var version: UInt64 { countedTo.rawValue &+ cursorVersion }
 
+    /// The store has agreed: until then the channel may be somebody else's, and nothing of it is told.
+    public var isGranted: Bool { phase != .opening }
+
     /// The store told where the channel stands. `since` is where the client wants to go on; nil starts at the head.
     /// - Returns: true when pages must be read first; false when it is live at once.
     public mutating func open(_ state: ChannelState, since: Seq?) -> Bool {
         position = since ?? state.head
         adopt(state)
         isCountersStale = false
-        let behind = max(state.head, wanted) > position
+        let behind = isSuspect || max(state.head, wanted) > position
+        isSuspect = false
         phase = behind ? .replaying : .live
         return behind
     }
@@ -75,11 +83,31 @@ public struct Subscriber: Equatable, Sendable {
         wanted = max(wanted, position)
         position = since
         phase = .replaying
+        reading = nil
     }
 
-    /// Events were missed: whatever is newer than `position` must be read.
+    /// Events were missed: whatever is newer than `position` must be read, by a page that is ordered after this.
     public mutating func suspect() {
-        if phase == .live { phase = .replaying }
+        switch phase {
+        case .opening: isSuspect = true
+        case .replaying, .live:
+            phase = .replaying
+            reading = nil
+        }
+    }
+
+    /// The position to order the next page from; nil when none is wanted, or one is on its way.
+    public mutating func startPage() -> Seq? {
+        guard phase == .replaying, reading == nil else { return nil }
+        reading = position
+        return position
+    }
+
+    /// A page has come. False: it was ordered before a rewind, a loss of events or a new subscription, and would leave a hole.
+    public mutating func takePage(from start: Seq) -> Bool {
+        guard reading == start else { return false }
+        reading = nil
+        return true
     }
 
     /// A committed entry passes by.
@@ -149,6 +177,8 @@ public struct Subscriber: Equatable, Sendable {
 public struct Roster: Sendable {
     public let channel: Channel
     public private(set) var count = 0
+    /// When the next entry expires that may count as unread for somebody here.
+    public private(set) var nextExpiry: Timestamp?
     private var places: ContiguousArray<Subscriber?> = []
     private var free: [UInt32] = []
 
@@ -173,6 +203,28 @@ public struct Roster: Sendable {
         places[place] = nil
         count -= 1
         free.append(UInt32(truncatingIfNeeded: place))
+    }
+
+    public mutating func note(expiry: Timestamp) {
+        nextExpiry = min(expiry, nextExpiry ?? expiry)
+    }
+
+    /// True once when something has expired: everyone whose counters are not zero must be counted anew, and what the
+    /// store then says about the next expiry be noted.
+    public mutating func takeExpiry(upTo now: Timestamp) -> Bool {
+        guard let nextExpiry, nextExpiry <= now else { return false }
+        self.nextExpiry = nil
+        return true
+    }
+
+    /// Up to `limit` of those from `place` on for whom something counts, and where to go on; nil at the end.
+    public mutating func counting(from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        var keys: [SessionKey] = []
+        let next = visit(place..<end) { _, subscriber in
+            if subscriber.phase != .opening, subscriber.counters.unread > 0 { keys.append(subscriber.key) }
+            return keys.count < limit
+        }
+        return (keys, next < end ? next : nil)
     }
 
     public func subscriber(at place: Int) -> Subscriber? { places[place] }

@@ -117,8 +117,8 @@ public struct Session: Sendable {
 
     /// - Parameters:
     ///   - now: for the pace of typing signals.
-    ///   - position: what this session was sent in a subscription.
-    public mutating func receive(_ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq) -> Action {
+    ///   - position: what this session was sent in a subscription; nil while the store has not agreed to it.
+    public mutating func receive(_ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq?) -> Action {
         do {
             return try judge(body, now: now, limits: limits, position: position)
         } catch {
@@ -136,7 +136,7 @@ public struct Session: Sendable {
     }
 
     private mutating func judge(
-        _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq
+        _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq?
     ) throws(Refusal) -> Action {
         if case .connect(let token, let requests) = body {
             guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
@@ -163,7 +163,13 @@ public struct Session: Sendable {
         case .markSeen(let name, let seq):
             return .store(.move(user, try sent(name, user, seq, position), .seen(seq), session: id), .mark)
         case .markRead(let name, let selection):
-            return .store(.move(user, try sent(name, user, selection.highest, position), .read(selection), session: id), .mark)
+            let move: ReadMove
+            switch selection {
+            case .upTo(let seq): move = .upTo(seq)
+            case .set(let seqs): move = .set(seqs)
+            case .all: move = .upTo(try granted(name, user, position).newest)
+            }
+            return .store(.move(user, try sent(name, user, move.highest, position), .read(move), session: id), .mark)
         case .markUnread(let name, let seqs):
             return .store(.move(user, try sent(name, user, seqs.max() ?? .zero, position), .unread(seqs), session: id), .mark)
         case .open(let other, let context):
@@ -182,14 +188,14 @@ public struct Session: Sendable {
         case .history(let name, let after, let before, let limit):
             let channel = try channel(name, user)
             let bounded = min(limit, limits.historyPage)
-            if subscription(to: channel) != nil {
+            if let index = subscription(to: channel), position(subscriptions[index]) != nil {
                 return .store(.page(channel, after: after, before: before, limit: bounded), .history)
             }
             return .store(
                 .state(user, channel, entitled: identity.isEntitled(to: channel)),
                 .entitlement(after: after, before: before, limit: bounded))
         case .typing(let name):
-            let (index, channel) = try followed(name, user)
+            let (index, channel, _) = try granted(name, user, position)
             guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }
             let last = subscriptions[index].lastTyping
             guard last == .min || now.milliseconds &- last >= limits.typingInterval else { return .acknowledgeTyping }
@@ -213,10 +219,20 @@ public struct Session: Sendable {
         return (index, channel)
     }
 
-    /// A cursor may go only as far as this session was sent: an ack for what was never sent is a client's error.
-    private func sent(_ name: String, _ user: UserID, _ seq: Seq, _ position: (Subscription) -> Seq) throws(Refusal) -> Channel {
+    /// A subscription the store has agreed to, and what was sent in it.
+    private func granted(
+        _ name: String, _ user: UserID, _ position: (Subscription) -> Seq?
+    ) throws(Refusal) -> (index: Int, channel: Channel, newest: Seq) {
         let (index, channel) = try followed(name, user)
-        let newest = position(subscriptions[index])
+        guard let newest = position(subscriptions[index]) else {
+            throw Refusal(.notSubscribed, "the channel is not followed yet; wait for the reply to connect or subscribe")
+        }
+        return (index, channel, newest)
+    }
+
+    /// A cursor may go only as far as this session was sent: an ack for what was never sent is a client's error.
+    private func sent(_ name: String, _ user: UserID, _ seq: Seq, _ position: (Subscription) -> Seq?) throws(Refusal) -> Channel {
+        let (_, channel, newest) = try granted(name, user, position)
         guard seq <= newest else {
             throw Refusal(.notSent, "seq \(seq.rawValue) was not sent on this session; the newest is \(newest.rawValue)")
         }
@@ -233,13 +249,12 @@ extension SendDraft {
     }
 }
 
-extension ReadSelection {
-    /// The newest entry named; zero for `all`, which is bounded by the channel's head.
+extension ReadMove {
+    /// The newest entry named.
     var highest: Seq {
         switch self {
         case .upTo(let seq): seq
         case .set(let seqs): seqs.max() ?? .zero
-        case .all: .zero
         }
     }
 }

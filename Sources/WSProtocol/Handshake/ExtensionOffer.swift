@@ -1,3 +1,5 @@
+import HTTP
+
 /// One element of Sec-WebSocket-Extensions (RFC 6455 §9.1).
 struct ExtensionOffer: Equatable, Sendable {
     struct Parameter: Equatable, Sendable {
@@ -61,7 +63,7 @@ private struct ExtensionReader {
 
     private mutating func token() -> String? {
         let start = position
-        while position < bytes.count, isTokenByte(bytes[position]) { position += 1 }
+        while position < bytes.count, HTTPHeaders.isTokenByte(bytes[position]) { position += 1 }
         return position > start ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
     }
 
@@ -76,22 +78,10 @@ private struct ExtensionReader {
                 byte = bytes[position]
                 position += 1
             }
-            guard isTokenByte(byte) else { return nil }
+            guard HTTPHeaders.isTokenByte(byte) else { return nil }
             value.append(byte)
         }
         return nil
-    }
-
-    private func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "^")...UInt8(ascii: "z"):
-            true
-        case UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"),
-            UInt8(ascii: "."), UInt8(ascii: "|"), UInt8(ascii: "~"):
-            true
-        default:
-            false
-        }
     }
 
     private mutating func skipSpace() {

@@ -45,6 +45,28 @@ struct TailFollowerTests {
         #expect(reaction(&follower, #"{"re":1,"ok":{"channels":[{"channel":"inbox"}]}}"#).commands == [])
     }
 
+    @Test("It is live when every channel is, once on each connection", arguments: [[], ["inbox", "broadcast:system"]])
+    func live(channels: [String]) {
+        var follower = TailFollower(token: "t", channels: channels, since: nil)
+        let welcome = #"{"re":1,"ok":{"channels":[{"channel":"inbox"},{"channel":"broadcast:system"}]}}"#
+        func live(_ channel: String) -> String { #"{"type":"signal","signal":"live","channel":"\#(channel)","seq":1}"# }
+        for _ in 1...2 {
+            _ = follower.connect()
+            #expect(!reaction(&follower, welcome).isLive)
+            #expect(!reaction(&follower, live("inbox")).isLive)
+            #expect(!reaction(&follower, live("inbox")).isLive)
+            #expect(reaction(&follower, live("broadcast:system")).isLive)
+            #expect(!reaction(&follower, live("broadcast:system")).isLive, "after a gap was filled")
+        }
+    }
+
+    @Test("A channel that cannot be followed ends it")
+    func refusedChannel() {
+        var follower = TailFollower(token: "t", channels: ["broadcast:institution:x"], since: nil)
+        let reply = #"{"re":1,"ok":{"channels":[],"refused":[{"channel":"broadcast:institution:x","code":"forbidden"}]}}"#
+        #expect(reaction(&follower, reply).refusal == "broadcast:institution:x: forbidden")
+    }
+
     @Test("A refusal ends it, a temporary one does not")
     func refusals() {
         var follower = TailFollower(token: "t", channels: [], since: nil)

@@ -3,11 +3,22 @@ import Foundation
 import Synchronization
 import Testing
 
+@testable import Hub
+
 /// What a feed has published, and a way to wait for it.
 final class HeardKeys: Sendable {
     private let sets = Mutex<[KeySet]>([])
+    private let absentees = Mutex<[String?]>([])
 
-    func hear(_ keys: KeySet) { sets.withLock { $0.append(keys) } }
+    func hear(_ news: KeyNews) {
+        switch news {
+        case .keys(let keys): sets.withLock { $0.append(keys) }
+        case .absent(let id): absentees.withLock { $0.append(id) }
+        }
+    }
+
+    /// Keys that were said not to exist, one after the other.
+    var absent: [String?] { absentees.withLock { $0 } }
 
     var last: KeySet? { sets.withLock { $0.last } }
     var count: Int { sets.withLock { $0.count } }

@@ -87,6 +87,25 @@ struct KeyFeedTests {
         #expect(heard.last == (try second.keySet()))
     }
 
+    @Test("tells at once that a key is not there which it asked for a moment ago")
+    func absentKey() throws {
+        let signer = try TokenSigner.generate()
+        try folder.write(signer.jwks)
+        let feed = try feed(.init(folder.path)) {
+            $0.refreshInterval = .seconds(3_600)
+            $0.absentKeyLifetime = .seconds(60)
+        }
+        defer { feed.stop() }
+        _ = try heard.wait { $0 == (try? signer.keySet()) }
+        let count = heard.count
+        feed.request("nobody")
+        try HeardKeys.wait { heard.count > count }
+        #expect(heard.absent == [])
+        feed.request("nobody")
+        try HeardKeys.wait { heard.absent == ["nobody"] }
+        #expect(feed.metrics.fetches.value == 2)
+    }
+
     @Test("takes no shared secret from an address, and no answer but 200")
     func addressRefusals() throws {
         let server = try FolderServer(folder)

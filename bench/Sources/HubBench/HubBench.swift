@@ -22,8 +22,8 @@ struct HubBench: ParsableCommand {
             `hub-bench help SCENARIO` tells the parameters of each.
             """,
         subcommands: [
-            FanoutCommand.self, EchoCommand.self, WorkerCommand.self,
-            CompareCommand.self,
+            ConnectCommand.self, IdleCommand.self, FanoutCommand.self, EchoCommand.self, AcksCommand.self, DurableCommand.self,
+            MessagesCommand.self, StormCommand.self, SlowCommand.self, SoakCommand.self, CompareCommand.self, WorkerCommand.self,
         ])
 
     static func main() {
@@ -35,7 +35,8 @@ struct HubBench: ParsableCommand {
 
 /// What the bench starts itself as.
 struct WorkerCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "worker", abstract: "A generator process; started by the others.", shouldDisplay: false)
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "A generator process; started by the others.", shouldDisplay: false)
 
     func run() throws { try Worker.run() }
 }

@@ -22,7 +22,9 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Of the server at --url: whose processor time and memory is told.", valueName: "id"))
     var pid: Int32?
 
-    @Option(help: ArgumentHelp("Of the hub at --url: the folder of its embedded services, for its keys, broker and database.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp(
+            "Of the hub at --url: the folder of its embedded services, for its keys, broker and database.", valueName: "folder"))
     var data: String?
 
     @Option(help: ArgumentHelp("The processor a started server may use; -1: all.", valueName: "number"))

@@ -41,7 +41,9 @@ final class AckCrowd: Crowd {
         HubLineView.each(message) { line in
             guard HubLineView.begins(message, line, HubLineView.reply) else {
                 if HubLineView.begins(message, line, HubLineView.live) { becameReady(seat) }
-                if HubLineView.begins(message, line, HubLineView.bye) { fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))") }
+                if HubLineView.begins(message, line, HubLineView.bye) {
+                    fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))")
+                }
                 return
             }
             guard HubLineView.after(message, line, HubLineView.ok) != nil,
@@ -54,7 +56,8 @@ final class AckCrowd: Crowd {
 
     private func answer(_ seat: Int, seq: UInt64, delivered: UInt64?) {
         guard let delivered, delivered >= seq, seq < next[seat] else {
-            return fail("client \(plan.firstSeat + seat): the reply to the ack of \(seq) says delivered \(delivered.map(String.init) ?? "nothing")")
+            return fail(
+                "client \(plan.firstSeat + seat): the reply to the ack of \(seq) says delivered \(delivered.map(String.init) ?? "nothing")")
         }
         latencies.record(
             intended: sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))], at: MonotonicInstant.now.nanoseconds)

@@ -30,6 +30,7 @@ final class Conductor {
     private let signals: Signals
     private var failure: (any Error)?
     private var planned = 0
+    private var begun = 0
     private var ready: [Findings] = []
     private var done: [Findings] = []
     /// By worker: sockets open and events so far.
@@ -73,19 +74,23 @@ final class Conductor {
     /// - Parameter adjust: changes a share's plan: by worker.
     func hire(_ part: Part, role: Role, pairs: Bool = false, adjust: (inout Plan) -> Void = { _ in }) throws {
         let unit = pairs ? 2 : 1
-        let count = options.workers > 0 ? options.workers : (options.clients + GeneratorOptions.mostSeatsPerWorker - 1) / GeneratorOptions.mostSeatsPerWorker
+        let count =
+            options.workers > 0
+            ? options.workers : (options.clients + GeneratorOptions.mostSeatsPerWorker - 1) / GeneratorOptions.mostSeatsPerWorker
         var first = 0
         for index in 0..<max(count, 1) {
             let seats = (options.clients / unit * (index + 1) / count - options.clients / unit * index / count) * unit
             guard seats <= Linux.Machine.descriptorLimit - 64 else {
-                throw LoadFailure("\(seats) clients in one process, and it may open \(Linux.Machine.descriptorLimit) files: give more --workers")
+                throw LoadFailure(
+                    "\(seats) clients in one process, and it may open \(Linux.Machine.descriptorLimit) files: give more --workers")
             }
             // 10 000 sockets from one address leave room for those of earlier runs that the kernel still remembers.
             var door = Self.door(server, role, sources: 1 + seats / 10_000, compressed: server.choice.isCompressed)
             door.firstSource = 2 + index * 4
             var plan = Plan(
                 door: door, part: part, seats: seats, firstSeat: first, concurrency: options.concurrency,
-                connectRate: options.connectRate * Double(seats) / Double(max(options.clients, 1)), processor: options.processor, epoch: epoch,
+                connectRate: options.connectRate * Double(seats) / Double(max(options.clients, 1)), processor: options.processor,
+                epoch: epoch,
                 signer: server.signer)
             adjust(&plan)
             first += seats
@@ -112,6 +117,7 @@ final class Conductor {
             for word: Word in try workers[index].channel.take() {
                 switch word {
                 case .planned: planned += 1
+                case .begun: begun += 1
                 case .ready(let findings): ready.append(findings)
                 case .progress(let open, let events):
                     self.open[index] = open
@@ -152,7 +158,9 @@ final class Conductor {
         let deadline = MonotonicInstant.now + limit
         while try !isSo() {
             if let failure { throw failure }
-            guard MonotonicInstant.now < deadline else { throw LoadFailure("waited \(limit.rounded) for \(what); \(open.reduce(0, +)) sockets are open") }
+            guard MonotonicInstant.now < deadline else {
+                throw LoadFailure("waited \(limit.rounded) for \(what); \(open.reduce(0, +)) sockets are open")
+            }
             try step(until: MonotonicInstant.now.nanoseconds + 5_000_000, what)
         }
         if let failure { throw failure }
@@ -176,13 +184,18 @@ final class Conductor {
         ready = []
         try tell(order)
         let paced = options.connectRate > 0 ? Duration.seconds(Int(Double(options.clients) / options.connectRate)) : .zero
-        try wait(within: limit ?? .seconds(30) + paced + .milliseconds(options.clients * 10), for: "\(options.clients) clients to be ready") {
+        try wait(within: limit ?? .seconds(30) + paced + .milliseconds(options.clients * 10), for: "\(options.clients) clients to be ready")
+        {
             ready.count == workers.count
         }
         return merged(ready)
     }
 
-    func begin() throws { try tell(.begin) }
+    func begin() throws {
+        begun = 0
+        try tell(.begin)
+        try wait(within: .seconds(10), for: "the workers to begin") { begun == workers.count }
+    }
 
     /// - Parameter expected: deliveries per seat since they connected.
     func finish(expected: Int64? = nil, within limit: Double = 20) throws -> Findings {
@@ -203,7 +216,9 @@ final class Conductor {
     }
 
     func pause(seats: Int) throws {
-        for worker in workers { try worker.channel.send(Order.pause(seats: Int((Double(seats) * Double(worker.seats) / Double(options.clients)).rounded()))) }
+        for worker in workers {
+            try worker.channel.send(Order.pause(seats: Int((Double(seats) * Double(worker.seats) / Double(options.clients)).rounded())))
+        }
     }
 
     func resume() throws { try tell(.resume) }

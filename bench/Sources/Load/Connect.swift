@@ -19,7 +19,10 @@ public struct Connect {
         for isCold in [true, false] {
             var result = common.result(
                 "connect", server, "connect",
-                [Parameter("rate", rate == 0 ? "\(common.generator.concurrency) at once" : "\(rate)/s"), Parameter("tokens", isCold ? "cold" : "seen before")])
+                [
+                    Parameter("rate", rate == 0 ? "\(common.generator.concurrency) at once" : "\(rate)/s"),
+                    Parameter("tokens", isCold ? "cold" : "seen before"),
+                ])
             let accepted = server.dialect == .hub ? try server.metric("hub_tokens_accepted_total") : 0
             var findings = Findings()
             try common.measured(server, &result) { findings = try conductor.connect(isCold ? .open : .reopen) }

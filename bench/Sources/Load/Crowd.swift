@@ -170,7 +170,8 @@ class Crowd: Player {
         for seat in 0..<plan.seats { swarm.close(seat, reset: true) }
     }
 
-    func reopen() { open()
+    func reopen() {
+        open()
     }
 
     /// The first so many seats stopped reading at some time.

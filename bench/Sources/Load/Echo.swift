@@ -15,7 +15,8 @@ public struct Echo {
         guard server.dialect.roles.contains(.echo) else { throw LoadFailure("\(server.dialect.title) does not echo") }
         let conductor = try Conductor(server, common.generator)
         var result = common.result(
-            "echo", server, "echo", [Parameter("bytes", bytes), Parameter("rate", rate == 0 ? "one always on its way" : "\(rate)/s and client")])
+            "echo", server, "echo",
+            [Parameter("bytes", bytes), Parameter("rate", rate == 0 ? "one always on its way" : "\(rate)/s and client")])
         try conductor.hire(.echo(Echoing(dialect: server.dialect, bytes: bytes, rate: rate)), role: .echo)
         _ = try conductor.connect()
         // Warm-up: a tenth of the time.
@@ -31,7 +32,9 @@ public struct Echo {
         result.operations = findings.count("echoes")
         common.add(findings, to: &result)
         result.timelines.append(conductor.timeline("echoes"))
-        if rate == 0 { result.notes.append("Closed loop: a client that waits sends nothing, so its latencies say nothing of an arrival rate.") }
+        if rate == 0 {
+            result.notes.append("Closed loop: a client that waits sends nothing, so its latencies say nothing of an arrival rate.")
+        }
         return result
     }
 }

@@ -20,10 +20,14 @@ public struct Fanout {
     public func run(_ server: Server) throws -> ScenarioResult {
         let isHub = server.dialect == .hub
         let probes = isHub && probeEvery != nil
-        let conductor = try Conductor(server, common.generator, role: isHub ? .subscriber : .publisher, ownSeats: isHub ? (probes ? 1 : 0) : 1)
+        let conductor = try Conductor(
+            server, common.generator, role: isHub ? .subscriber : .publisher, ownSeats: isHub ? (probes ? 1 : 0) : 1)
         var result = common.result(
             "fanout", server, "delivery",
-            [Parameter("bytes", bytes), Parameter("burst", burst), Parameter("rate", rate == 0 ? "when everyone has the last" : "\(rate)/s")])
+            [
+                Parameter("bytes", bytes), Parameter("burst", burst),
+                Parameter("rate", rate == 0 ? "when everyone has the last" : "\(rate)/s"),
+            ])
         let publisher: any Publisher
         var probe: Probe?
         if isHub {
@@ -38,7 +42,8 @@ public struct Fanout {
         try conductor.hire(.hear(Hearing(dialect: server.dialect, announcesEvery: burst)), role: .subscriber)
         let connected = try conductor.connect()
         if server.choice.isCompressed, connected.count("compressed") < Int64(common.generator.clients) {
-            throw LoadFailure("\(server.dialect.title) agreed to compress with \(connected.count("compressed")) of \(common.generator.clients) clients")
+            throw LoadFailure(
+                "\(server.dialect.title) agreed to compress with \(connected.count("compressed")) of \(common.generator.clients) clients")
         }
         if let point = common.memory(server, connections: common.generator.clients) { result.memory.append(point) }
         var published: Int64 = 0
@@ -47,7 +52,9 @@ public struct Fanout {
             published += Int64(burst)
         }
         func everyoneHas() throws {
-            try conductor.wait(within: .seconds(20), for: "everyone to have \(published) deliveries") { conductor.rounds.allSatisfy { $0 >= published } }
+            try conductor.wait(within: .seconds(20), for: "everyone to have \(published) deliveries") {
+                conductor.rounds.allSatisfy { $0 >= published }
+            }
         }
         for _ in 0..<warmups {
             try round()
@@ -80,7 +87,9 @@ public struct Fanout {
         if let probe { result.latencies.append(LatencySeries("another client's ack → reply meanwhile", probe.latencies)) }
         result.timelines.append(conductor.timeline("deliveries"))
         guard findings.count("deliveries") == result.operations, findings.count("more than published") == 0 else {
-            throw LoadFailure("\(result.operations) deliveries were due, and \(findings.count("deliveries")) came; \(findings.count("more than published")) too many")
+            throw LoadFailure(
+                "\(result.operations) deliveries were due, and \(findings.count("deliveries")) came; \(findings.count("more than published")) too many"
+            )
         }
         return result
     }

@@ -24,7 +24,9 @@ extension Server {
             switch Socket.receive(fd, into: &span) {
             case .bytes(let count): answer += buffer[..<count]
             case .wouldBlock:
-                guard try Socket.wait(fd, readable: true, timeout: .seconds(10)) else { throw LoadFailure("\(path) was not answered within 10 s") }
+                guard try Socket.wait(fd, readable: true, timeout: .seconds(10)) else {
+                    throw LoadFailure("\(path) was not answered within 10 s")
+                }
             case .ended: return String(decoding: answer, as: UTF8.self)
             case .failed(let error): throw SystemError(call: "receive \(path)", errno: error)
             }

@@ -19,11 +19,13 @@ public struct Idle {
         // Sharing of pages with other processes started from the same executable would flatter: RSS and not PSS.
         let before = ServerMemory(server.pids)
         if let point = common.memory(server, connections: 0) { result.memory.append(point) }
+        // Not into the result itself: the measuring below holds that.
+        var points: [MemoryPoint] = []
         var next = clients / steps
         conductor.pulse = {
             let open = conductor.openSockets
             if open >= next, open < clients, let point = common.memory(server, connections: open) {
-                result.memory.append(point)
+                points.append(point)
                 next = open + max(clients / steps, 1)
             }
             return MonotonicInstant.now.nanoseconds + 20_000_000
@@ -31,6 +33,7 @@ public struct Idle {
         var findings = Findings()
         try common.measured(server, &result) { findings = try conductor.connect() }
         conductor.pulse = nil
+        result.memory += points
         if server.choice.isCompressed, findings.count("compressed") < Int64(clients) { throw LoadFailure("not every client may compress") }
         try conductor.turn(until: MonotonicInstant.now.nanoseconds + 2_000_000_000, "settling")
         let after = ServerMemory(server.pids)
@@ -49,14 +52,18 @@ public struct Idle {
                 Figure("proportional memory per session", each(after.proportionalBytes - before.proportionalBytes), "B"),
                 Figure("processor time while idle", rest.serverTotal.totalSeconds / max(rest.seconds, 0.001) * 100, "%"),
             ]
-            if let slope = Self.slope(result.memory) { result.figures.append(Figure("resident memory per session, from the second reading on", slope, "B")) }
+            if let slope = Self.slope(result.memory) {
+                result.figures.append(Figure("resident memory per session, from the second reading on", slope, "B"))
+            }
         }
         result.figures += [
             Figure("kernel slab per session, both ends", each(after.kernelSlabBytes - before.kernelSlabBytes), "B"),
             Figure("kernel socket buffers per session, both ends", each(after.kernelSocketBytes - before.kernelSocketBytes), "B"),
         ]
         result.notes.append("Kernel memory is the whole machine's difference, with the clients' ends of the sockets in it.")
-        guard conductor.openSockets == clients else { throw LoadFailure("\(clients - conductor.openSockets) clients were lost while nothing happened") }
+        guard conductor.openSockets == clients else {
+            throw LoadFailure("\(clients - conductor.openSockets) clients were lost while nothing happened")
+        }
         return result
     }
 

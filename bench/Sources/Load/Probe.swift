@@ -29,10 +29,16 @@ final class Probe: Player {
         let swarm = conductor.swarm
         swarm.player = self
         try swarm.connect(0, intended: 0)
-        try conductor.wait(within: .seconds(20), for: "the probe to be live") { [unowned self] in try check(); return isLive }
+        try conductor.wait(within: .seconds(20), for: "the probe to be live") { [unowned self] in
+            try check()
+            return isLive
+        }
         for _ in 0..<entries { try publisher.publish(to: user, mark: MonotonicInstant.now.nanoseconds, body: "") }
         // An ack is refused unless the entry was sent before.
-        try conductor.wait(within: .seconds(60), for: "the probe to have something to acknowledge") { [unowned self] in try check(); return heard >= entries }
+        try conductor.wait(within: .seconds(60), for: "the probe to have something to acknowledge") { [unowned self] in
+            try check()
+            return heard >= entries
+        }
     }
 
     func start() {
@@ -42,7 +48,10 @@ final class Probe: Player {
 
     func stop() throws {
         nextAt = .max
-        try conductor.wait(within: .seconds(20), for: "the probe's replies") { [unowned self] in try check(); return sentAt.isEmpty }
+        try conductor.wait(within: .seconds(20), for: "the probe's replies") { [unowned self] in
+            try check()
+            return sentAt.isEmpty
+        }
         conductor.pulse = nil
     }
 
@@ -66,12 +75,21 @@ final class Probe: Player {
     func received(_ seat: Int, _ message: Span<UInt8>) {
         HubLineView.each(message) { line in
             if HubLineView.begins(message, line, HubLineView.live) { isLive = true }
-            if HubLineView.begins(message, line, HubLineView.entry) { heard = max(heard, HubLineView.number(message, line, after: HubLineView.seq) ?? 0) }
+            if HubLineView.begins(message, line, HubLineView.entry) {
+                heard = max(heard, HubLineView.number(message, line, after: HubLineView.seq) ?? 0)
+            }
             guard HubLineView.begins(message, line, HubLineView.reply) else { return }
-            guard HubLineView.after(message, line, HubLineView.ok) != nil, let id = HubLineView.number(message, line, after: HubLineView.reply)
-            else { return failure = HubLineView.words(message, line) }
+            guard HubLineView.after(message, line, HubLineView.ok) != nil,
+                let id = HubLineView.number(message, line, after: HubLineView.reply)
+            else {
+                failure = HubLineView.words(message, line)
+                return
+            }
             guard id > 1 else { return }
-            guard let start = sentAt.removeValue(forKey: id - 1) else { return failure = "an unexpected reply: \(HubLineView.words(message, line))" }
+            guard let start = sentAt.removeValue(forKey: id - 1) else {
+                failure = "an unexpected reply: \(HubLineView.words(message, line))"
+                return
+            }
             latencies.record(intended: start, at: MonotonicInstant.now.nanoseconds)
         }
     }

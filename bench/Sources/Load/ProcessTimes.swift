@@ -64,7 +64,8 @@ struct ProcessTimes {
     /// The hub's threads by their work.
     static func hubGroup(_ thread: String) -> String {
         if thread.hasPrefix("loop-") || thread.hasPrefix("echo-") { return "loops" }
-        if thread == "store" || thread == "intake" || thread == "keys" { return thread }
+        if thread == "hub-store" { return "store" }
+        if thread == "intake" || thread == "keys" { return thread }
         return thread.hasPrefix("rdk:") ? "librdkafka" : "other"
     }
 }

@@ -17,7 +17,9 @@ final class KafkaPublisher: Publisher {
     private var reportsFailure: String?
 
     init(_ server: Server, bytes: Int, channel: String = Dialect.channel) throws {
-        guard let brokers = server.brokers else { throw LoadFailure("where the hub's Kafka brokers are is not known: give the hub's --data folder") }
+        guard let brokers = server.brokers else {
+            throw LoadFailure("where the hub's Kafka brokers are is not known: give the hub's --data folder")
+        }
         var configuration = ProducerConfiguration(brokers: brokers)
         configuration.linger = .zero
         configuration.queueRecords = 100_000
@@ -30,8 +32,14 @@ final class KafkaPublisher: Publisher {
     func publish(_ count: Int, mark: Int64) throws {
         for index in 0..<count {
             published += 1
-            guard case .record(let value)? = Dialect.hub.publication(mark: UInt64(mark) + UInt64(index), bytes: bytes, seq: published, channel: channel)
-            else { throw LoadFailure("a message of \(bytes) B does not hold what the hub adds: at least \(Dialect.hub.leastBytes(seq: published, channel: channel) ?? 0)") }
+            guard
+                case .record(let value)? = Dialect.hub.publication(
+                    mark: UInt64(mark) + UInt64(index), bytes: bytes, seq: published, channel: channel)
+            else {
+                throw LoadFailure(
+                    "a message of \(bytes) B does not hold what the hub adds: at least \(Dialect.hub.leastBytes(seq: published, channel: channel) ?? 0)"
+                )
+            }
             try write(value, key: nil)
         }
         try check()
@@ -65,7 +73,9 @@ final class KafkaPublisher: Publisher {
     /// A record that Kafka did not take would look like one the hub lost.
     func check() throws {
         let poll = producer.poll()
-        for report in poll.reports { if case .failed(let error) = report.outcome { throw LoadFailure("Kafka did not take an event: \(error)") } }
+        for report in poll.reports {
+            if case .failed(let error) = report.outcome { throw LoadFailure("Kafka did not take an event: \(error)") }
+        }
     }
 
     func flush() throws {

@@ -42,10 +42,15 @@ public struct Scenario {
         if result.operations > 0 {
             let spent = (findings.userSeconds + findings.systemSeconds) / Double(result.operations) * 1e9
             result.figures.append(Figure("generator's own cost per \(result.operation)", spent, "ns"))
-            result.figures.append(Figure("generator's own user-space cost per \(result.operation)", findings.userSeconds / Double(result.operations) * 1e9, "ns"))
+            result.figures.append(
+                Figure(
+                    "generator's own user-space cost per \(result.operation)", findings.userSeconds / Double(result.operations) * 1e9, "ns")
+            )
         }
         let share = (findings.userSeconds + findings.systemSeconds) / max(findings.seconds, 0.001)
-        if share > Self.busy { result.notes.append("The generator used \(Int(share * 100)) % of a processor: it may have been the bottleneck.") }
+        if share > Self.busy {
+            result.notes.append("The generator used \(Int(share * 100)) % of a processor: it may have been the bottleneck.")
+        }
     }
 
     func memory(_ server: Server, connections: Int) -> MemoryPoint? {

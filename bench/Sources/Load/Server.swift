@@ -81,7 +81,9 @@ public final class Server {
             try launch([executable, "echo", "--listen", "127.0.0.1:\(port)"] + settingArguments)
             try awaitPort()
         case .peer(let dialect):
-            guard let peer = Peer(dialect, bench: choice.benchFolder) else { throw LoadFailure("\(dialect.title) is not started from bench/peers") }
+            guard let peer = Peer(dialect, bench: choice.benchFolder) else {
+                throw LoadFailure("\(dialect.title) is not started from bench/peers")
+            }
             let running = try peer.start(compressed: choice.isCompressed, processor: choice.processor)
             self.peer = running
             (port, pid) = (running.port, running.pid)
@@ -108,7 +110,9 @@ public final class Server {
 
     /// Ends the hub without a warning and starts it again on the same data and port.
     func killAndRestart() throws {
-        guard case .hub(let executable) = choice.kind, let process, let folder else { throw LoadFailure("only a hub that the bench started can be killed") }
+        guard case .hub(let executable) = choice.kind, let process, let folder else {
+            throw LoadFailure("only a hub that the bench started can be killed")
+        }
         process.kill(.kill)
         _ = try process.wait()
         self.process = nil
@@ -128,7 +132,8 @@ public final class Server {
         self.port = port
         brokers = facts["HUB_KAFKA_BROKERS"]
         databaseURL = facts["HUB_DATABASE_URL"]
-        signer = SignerPlan(pem: key, issuer: "hub-development", audience: "hub", userPrefix: "bench-\(Linux.Process.id)-\(WallClock.now() % 1_000_000)-")
+        signer = SignerPlan(
+            pem: key, issuer: "hub-development", audience: "hub", userPrefix: "bench-\(Linux.Process.id)-\(WallClock.now() % 1_000_000)-")
     }
 
     private func makeFolder() throws -> String {
@@ -174,7 +179,10 @@ public final class Server {
         let deadline = MonotonicInstant.now + limit
         while !isThere() {
             let status = try process?.exitStatus()
-            if let status { process = nil; throw LoadFailure("the server ended with \(status) before it was ready:\n\(logTail)") }
+            if let status {
+                process = nil
+                throw LoadFailure("the server ended with \(status) before it was ready:\n\(logTail)")
+            }
             if MonotonicInstant.now > deadline { throw LoadFailure("waited \(limit) for \(what):\n\(logTail)") }
             Linux.Thread.pause(.milliseconds(5))
         }

@@ -21,7 +21,8 @@ final class TalkCrowd: Crowd {
     init(_ plan: Plan, _ talking: Talking) throws {
         guard plan.seats.isMultiple(of: 2) else { throw LoadFailure("people talk in pairs: an even number of clients per worker") }
         self.talking = talking
-        body = String(repeating: "Bonjour, as-tu lu mon portfolio ? ", count: talking.bodyBytes / 34 + 1).prefix(talking.bodyBytes).description
+        body =
+            String(repeating: "Bonjour, as-tu lu mon portfolio ? ", count: talking.bodyBytes / 34 + 1).prefix(talking.bodyBytes).description
         let pairs = plan.seats / 2
         channels = Array(repeating: "", count: pairs)
         isSubscribed = Array(repeating: false, count: plan.seats)
@@ -44,7 +45,9 @@ final class TalkCrowd: Crowd {
             if HubLineView.begins(message, line, HubLineView.reply) { return reply(seat, message, line) }
             if HubLineView.begins(message, line, HubLineView.entry) { return entry(seat, message, line) }
             if HubLineView.begins(message, line, HubLineView.receipt) { return receipt(seat, message, line) }
-            if HubLineView.begins(message, line, HubLineView.bye) { fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))") }
+            if HubLineView.begins(message, line, HubLineView.bye) {
+                fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))")
+            }
         }
     }
 

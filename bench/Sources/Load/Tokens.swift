@@ -14,7 +14,8 @@ struct Tokens {
 
     func token(subject: String) throws -> String {
         let now = WallClock.now() / 1_000
-        let principal = Principal(subject: subject, institution: "bench", roles: ["student"], channels: [], issuedAt: now, expiresAt: now + 7_200)
+        let principal = Principal(
+            subject: subject, institution: "bench", roles: ["student"], channels: [], issuedAt: now, expiresAt: now + 7_200)
         return try signer.token(for: principal, issuer: plan.issuer, audience: plan.audience)
     }
 

@@ -48,7 +48,9 @@ public enum Worker {
                 switch order {
                 case .plan: throw LoadFailure("a worker has one plan")
                 case .open: crowd.open()
-                case .begin: crowd.begin()
+                case .begin:
+                    crowd.begin()
+                    try channel.send(Word.begun)
                 case .finish(let expected, let limit):
                     crowd.finish()
                     finishing = (expected, MonotonicInstant.now.nanoseconds + Int64(limit * 1e9))

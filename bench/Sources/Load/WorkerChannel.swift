@@ -17,7 +17,9 @@ final class WorkerChannel {
             switch Socket.send(fd, bytes.span.extracting(sent..<bytes.count)) {
             case .bytes(let count): sent += count
             case .wouldBlock:
-                guard try Socket.wait(fd, readable: false, timeout: .seconds(20)) else { throw LoadFailure("the other process does not listen") }
+                guard try Socket.wait(fd, readable: false, timeout: .seconds(20)) else {
+                    throw LoadFailure("the other process does not listen")
+                }
             case .ended, .failed: throw LoadFailure("the other process is gone")
             }
         }

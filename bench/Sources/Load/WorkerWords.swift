@@ -88,6 +88,8 @@ enum Order: Codable, Sendable {
 /// What a worker says to its conductor.
 enum Word: Codable, Sendable {
     case planned
+    /// Measuring since now.
+    case begun
     case ready(Findings)
     case progress(open: Int, events: Int64)
     /// Every seat has so many deliveries.

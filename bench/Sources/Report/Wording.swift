@@ -11,12 +11,12 @@ public enum Wording {
         }
     }
 
-    /// 950 B, 12.3 KiB, 4.56 MiB
+    /// 950 B, 3100 B, 12.3 KiB, 4.56 MiB: what one connection costs is thought of in bytes.
     public static func bytes(_ bytes: Double) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = bytes
         var unit = 0
-        while value.magnitude >= 1000, unit + 1 < units.count {
+        while value.magnitude >= (unit == 0 ? 10_000 : 1000), unit + 1 < units.count {
             value /= 1024
             unit += 1
         }
@@ -50,6 +50,16 @@ public enum Wording {
             decimals += 1
         }
         return sign + fixed(magnitude, decimals: decimals)
+    }
+
+    /// For an axis, where values are round: `10.0 ms` becomes `10 ms`.
+    static func withoutIdleZeros(_ text: String) -> String {
+        let number = text.prefix { $0 != " " }
+        guard number.contains(".") else { return text }
+        var short = number
+        while short.last == "0" { short.removeLast() }
+        if short.last == "." { short.removeLast() }
+        return String(short + text.dropFirst(number.count))
     }
 
     /// Always so many digits after the point.

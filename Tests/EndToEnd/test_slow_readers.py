@@ -1,0 +1,53 @@
+"""A client that does not read: what it loses is its connection, never an entry."""
+
+import asyncio
+import json
+import re
+import urllib.request
+
+import pytest
+
+from hubclient import Client
+from rawsocket import RawSocket, frame
+from rig import event, person
+
+
+@pytest.fixture(scope="module")
+def narrow(platform):
+    """Little room for what a socket does not take."""
+    hub = platform.hub("narrow", extra={
+        "HUB_OUTBOUND_HIGH_WATERMARK_BYTES": "64KiB", "HUB_OUTBOUND_LOW_WATERMARK_BYTES": "16KiB",
+        "HUB_OUTBOUND_BACKLOG_BYTES": "512KiB"})
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+
+
+async def reluctant(hub, name):
+    """A session on a socket of which nothing is read any more."""
+    raw = await RawSocket.upgraded(hub.address)
+    raw.send(frame(1, json.dumps({"id": 1, "type": "connect", "token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}]})))
+    return raw
+
+
+def metric(hub, name):
+    with urllib.request.urlopen(f"{hub.url.rstrip('/')}/metrics", timeout=10) as answer:
+        return float(re.search(rf"(?m)^{name} (\S+)$", answer.read().decode())[1])
+
+
+async def test_who_only_asks_and_never_reads_is_cut_and_resumes(narrow):
+    name = person()
+    client = await Client.connect(narrow.socket_url, narrow.token(name), {"inbox": 0})
+    narrow.kafka.produce(*[event(f"user:{name}", body="x" * 3_000) for _ in range(40)], key=name)
+    await client.entries("inbox", 40)
+    before = metric(narrow, "hub_slow_consumers_total")
+    raw = await reluctant(narrow, name)
+    for number in range(2, 200):
+        raw.send(frame(1, json.dumps({"id": number, "type": "history", "channel": "inbox", "limit": 40})))
+    async with asyncio.timeout(30):
+        while metric(narrow, "hub_slow_consumers_total") == before:
+            await asyncio.sleep(0.1)
+    assert await raw.close_code() is None, "a close frame would wait behind what is not read"
+    again = await Client.connect(narrow.socket_url, narrow.token(name), {"inbox": 0})
+    assert [entry["seq"] for entry in await again.entries("inbox", 40)] == list(range(1, 41))

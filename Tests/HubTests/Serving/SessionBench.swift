@@ -1,0 +1,148 @@
+import Auth
+import Linux
+import Logging
+import Messaging
+import OpenSSL
+import Synchronization
+import Testing
+
+@testable import Hub
+@testable import Reactor
+
+/// One loop's sessions between a store that answers when it is told to and clients that keep what they were sent.
+final class SessionBench {
+    let loop: EventLoop
+    let inbox: LoopInbox
+    let sessions: SessionLoop
+    let store = HeldStore()
+    let clients = Clients()
+    let bus = HeardBus()
+    private let signer: TokenSigner
+    private var opened: UInt64 = 0
+
+    init(openOrders: Int = 1_024, _ adjust: (inout SessionLimits) -> Void = { _ in }) throws {
+        loop = try EventLoop(name: "sessions")
+        inbox = LoopInbox(loop: loop.handle, events: 64, orders: openOrders)
+        signer = try TokenSigner.generate()
+        var limits = SessionLimits()
+        adjust(&limits)
+        sessions = SessionLoop(
+            loop: loop, inbox: inbox, limits: limits, verifier: TokenVerifier(policy: TokenPolicy(), keys: try signer.keySet()),
+            services: Services(bus: bus, store: store), metrics: ServingMetrics(),
+            log: Logger(label: "sessions") { _ in SwiftLogNoOpLogHandler() })
+        sessions.attach(clients)
+    }
+
+    /// A connected session of `name`, whose `connect` was answered with these channels.
+    func connect(_ name: String, following states: [ChannelState] = []) throws -> SessionKey {
+        let key = open()
+        let channels = states.map { #"{"channel":"\#($0.channel.wireName)"}"# }.joined(separator: ",")
+        say(key, #"{"id":1,"type":"connect","token":"\#(try token(name))","channels":[\#(channels)]}"#)
+        turn()
+        let orders = store.take()
+        try #require(orders.count == 1)
+        answer(orders[0], .snapshot(states))
+        clients.forget()
+        return key
+    }
+
+    func open() -> SessionKey {
+        opened += 1
+        let key = SessionKey(rawValue: opened)
+        sessions.open(key, format: 0, handshakeToken: nil)
+        return key
+    }
+
+    func token(_ name: String, with other: TokenSigner? = nil) throws -> String {
+        let principal = Principal(subject: name, expiresAt: WallClock.now() / 1_000 + 600)
+        return try (other ?? signer).token(for: principal, issuer: "tests", audience: "tests")
+    }
+
+    func say(_ key: SessionKey, _ lines: String...) { sessions.message(key, Array(lines.joined(separator: "\n").utf8).span) }
+
+    /// One turn of the loop, which never waits here.
+    func turn() {
+        loop.handle.wake()
+        loop.turn()
+    }
+
+    func answer(_ order: StoreOrder, _ reply: StoreReply) {
+        inbox.deliver([StoreOutcome(token: order.token, reply: reply)])
+        turn()
+    }
+
+    func hear(_ events: BusEvent...) {
+        inbox.hear(events)
+        turn()
+    }
+}
+
+/// Takes orders, up to its capacity, and keeps them.
+final class HeldStore: StoreDesk {
+    private let state = Mutex((orders: [StoreOrder](), room: Int.max))
+    var room: Int {
+        get { state.withLock { $0.room } }
+        set { state.withLock { $0.room = newValue } }
+    }
+
+    func submit(_ orders: [StoreOrder]) -> Bool {
+        state.withLock { state in
+            guard orders.count <= state.room else { return false }
+            state.orders += orders
+            state.room -= orders.count
+            return true
+        }
+    }
+
+    func take() -> [StoreOrder] {
+        state.withLock { state in
+            defer { state.orders = [] }
+            return state.orders
+        }
+    }
+}
+
+/// What was sent to each session, as text.
+final class Clients: SessionOutlet {
+    private(set) var sent: [SessionKey: [String]] = [:]
+    private(set) var closed: [SessionKey: CloseCode] = [:]
+    private(set) var paused: Set<SessionKey> = []
+    var congested: Set<SessionKey> = []
+    private var staged: [String] = []
+
+    func forget() { sent = [:] }
+    func texts(_ key: SessionKey) -> [String] { sent[key] ?? [] }
+    /// The numbers of the entries that were pushed.
+    func seqs(_ key: SessionKey) -> [UInt64] {
+        texts(key).compactMap { text in
+            guard text.hasPrefix(#"{"type":"entry""#), let start = text.firstRange(of: #""seq":"#) else { return nil }
+            return UInt64(text[start.upperBound...].prefix { $0.isNumber })
+        }
+    }
+
+    func send(_ json: Span<UInt8>, to key: SessionKey) {
+        sent[key, default: []].append(String(decoding: json.indices.map { json[$0] }, as: UTF8.self))
+    }
+    func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
+        staged.append(String(decoding: frame.json, as: UTF8.self))
+        return StagedFrame(index: UInt32(staged.count - 1), turn: 0)
+    }
+    func send(_ frame: StagedFrame, to key: SessionKey) { sent[key, default: []].append(staged[Int(frame.index)]) }
+    func isCongested(_ key: SessionKey) -> Bool { congested.contains(key) }
+    func pauseReading(_ key: SessionKey) { paused.insert(key) }
+    func resumeReading(_ key: SessionKey) { paused.remove(key) }
+    func close(_ key: SessionKey, _ code: CloseCode) { closed[key] = code }
+    func identityChanged(_ key: SessionKey) {}
+}
+
+private final class Services: SessionServices {
+    let bus: any Bus
+    let store: any StoreDesk
+    let features: [String] = []
+    init(bus: any Bus, store: any StoreDesk) {
+        self.bus = bus
+        self.store = store
+    }
+    func makeSessionID() -> String { "s" }
+    func requestKey(_ kid: String?) {}
+}

@@ -1,0 +1,204 @@
+import Auth
+import Messaging
+import Testing
+
+@testable import Hub
+
+@Suite("The sessions of a loop: whatever the order in which things happen")
+struct SessionLoopTests {
+    static let secret = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
+    static let system = Channel.broadcast("system")
+
+    func entry(_ seq: UInt64, in channel: Channel) throws -> Entry {
+        Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft(channel, "\(seq)"))
+    }
+
+    func page(_ seqs: ClosedRange<UInt64>, of channel: Channel, head: UInt64, more: Bool = false) throws -> StoreReply {
+        .page(try seqs.map { try entry($0, in: channel) }, head: Seq(head), more: more)
+    }
+
+    // MARK: Nobody sees what is not theirs
+
+    @Test("what follows a subscribe in the same message does not profit from it before the store has agreed")
+    func nothingBeforeTheStoreAgrees() throws {
+        let bench = try SessionBench()
+        let eve = try bench.connect("eve")
+        let name = Self.secret.wireName
+        bench.say(
+            eve, #"{"id":2,"type":"subscribe","channel":"\#(name)"}"#, #"{"id":3,"type":"history","channel":"\#(name)"}"#,
+            #"{"id":4,"type":"typing","channel":"\#(name)"}"#, #"{"id":5,"type":"mark-read","channel":"\#(name)","all":true}"#,
+            #"{"id":6,"type":"subscribe","channel":"\#(name)"}"#)
+        bench.turn()
+        for order in bench.store.take() {
+            guard case .state(_, _, let entitled) = order.request else {
+                Issue.record("asked without looking at the right: \(order.request)")
+                continue
+            }
+            #expect(!entitled)
+            bench.answer(order, .failed(.forbidden))
+        }
+        #expect(bench.store.take().isEmpty)
+        #expect(bench.bus.events.isEmpty)
+        for id in 2...6 {
+            #expect(bench.clients.texts(eve).count { $0.hasPrefix(#"{"re":\#(id),"error""#) } == 1, "command \(id) is refused once")
+        }
+    }
+
+    @Test("signals and receipts of a channel go only to those the store has let in")
+    func noSignalsBeforeTheStoreAgrees() throws {
+        let bench = try SessionBench()
+        let ann = try user("ann")
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.secret, members: [ann, try user("bob")])])
+        let eve = try bench.connect("eve")
+        bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
+        bench.turn()
+        bench.hear(
+            .typing(Self.secret, ann), .moved(ann, ChannelState(channel: Self.secret), change: .delivered(Seq(1)), session: "other"))
+        #expect(bench.clients.texts(bob).count == 2)
+        #expect(bench.clients.texts(eve).isEmpty)
+    }
+
+    // MARK: Pages and rewinds
+
+    @Test("a page ordered before a rewind leaves no hole")
+    func rewindWhileReading() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let late = bench.store.take()
+        try #require(late.count == 1)
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system","since":1}"#)
+        bench.turn()
+        let state = bench.store.take()
+        try #require(state.count == 1)
+        bench.answer(state[0], .state(ChannelState(channel: Self.system, head: Seq(6))))
+        bench.answer(late[0], try page(5...6, of: Self.system, head: 6))
+        for order in bench.store.take() {
+            guard case .page(_, let after, _, _) = order.request else { continue }
+            #expect(after == Seq(1))
+            bench.answer(order, try page(2...6, of: Self.system, head: 6))
+        }
+        #expect(bench.clients.seqs(ann) == [2, 3, 4, 5, 6])
+    }
+
+    @Test("a page that belongs to an ended subscription is not told in the next one")
+    func pageOfAnEndedSubscription() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let late = bench.store.take()
+        try #require(late.count == 1)
+        bench.say(
+            ann, #"{"id":2,"type":"unsubscribe","channel":"broadcast:system"}"#,
+            #"{"id":3,"type":"subscribe","channel":"broadcast:system"}"#)
+        bench.turn()
+        bench.answer(late[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann).isEmpty)
+    }
+
+    @Test("events that were dropped are read, also by those who had not begun or were reading")
+    func missedEvents() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        bench.say(
+            ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"broadcast:system"}]}"#)
+        bench.turn()
+        let connect = bench.store.take()
+        try #require(connect.count == 1)
+        // More batches than the mailbox takes: entry 5 is among those dropped.
+        for _ in 0..<64 { bench.inbox.hear([]) }
+        bench.inbox.hear([.entries([try entry(5, in: Self.system)])])
+        bench.turn()
+        bench.answer(connect[0], .snapshot([ChannelState(channel: Self.system, head: Seq(4))]))
+        for order in bench.store.take() {
+            if case .page = order.request { bench.answer(order, try page(5...5, of: Self.system, head: 5)) }
+        }
+        #expect(bench.clients.seqs(ann) == [5])
+    }
+
+    @Test("a page that comes when the client does not read is read again when it does")
+    func congestedWhileReading() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let first = bench.store.take()
+        try #require(first.count == 1)
+        bench.clients.congested = [ann]
+        bench.answer(first[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann).isEmpty)
+        bench.clients.congested = []
+        bench.sessions.drained(ann)
+        bench.turn()
+        let again = bench.store.take()
+        try #require(again.count == 1)
+        bench.answer(again[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann) == [5, 6])
+    }
+
+    // MARK: Every command is answered
+
+    @Test("a subscribe that is taken back before the store answers is answered all the same")
+    func subscribeTakenBack() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        bench.say(
+            ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system"}"#,
+            #"{"id":3,"type":"unsubscribe","channel":"broadcast:system"}"#)
+        bench.turn()
+        for order in bench.store.take() { bench.answer(order, .state(ChannelState(channel: Self.system, head: Seq(4)))) }
+        for id in 2...3 { #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"re":\#(id),"#) } == 1, "command \(id)") }
+    }
+
+    // MARK: Bounds
+
+    @Test("a store with room for some of a turn's orders takes those")
+    func someRoom() throws {
+        let bench = try SessionBench()
+        let keys = try (0..<200).map { try bench.connect("user \($0)") }
+        bench.store.room = 128
+        for key in keys { bench.say(key, #"{"id":2,"type":"open","with":"zoe"}"#) }
+        bench.turn()
+        #expect(bench.store.take().count == 128)
+        #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 72)
+    }
+
+    @Test("a loop never has more orders open than its mailbox has room for their outcomes")
+    func openOrders() throws {
+        let bench = try SessionBench(openOrders: 64)
+        let keys = try (0..<100).map { try bench.connect("user \($0)") }
+        for key in keys { bench.say(key, #"{"id":2,"type":"open","with":"zoe"}"#) }
+        bench.turn()
+        #expect(bench.store.take().count == 64)
+        #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 36)
+    }
+
+    @Test("tokens that wait for a key count as unanswered: who sends too many is not read")
+    func waitingTokens() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        let token = try bench.token("ann", with: try TokenSigner.generate())
+        for id in 0..<64 { bench.say(ann, #"{"id":\#(id + 2),"type":"refresh","token":"\#(token)"}"#) }
+        #expect(bench.clients.paused == [ann])
+        bench.sessions.retryWaiting { _ in true }
+        #expect(bench.clients.paused.isEmpty)
+        #expect(bench.clients.texts(ann).count == 64)
+    }
+
+    @Test("entries that wait for slow sockets are bounded: beyond it they are read from the store")
+    func boundedFanOut() {
+        let clients = Clients()
+        var waiting = FanOut()
+        _ = waiting.join(Self.system, Subscriber(key: SessionKey(rawValue: 1), user: 0, format: 0))
+        let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: 1 << 20) }
+        let item = FanOut.Item(seq: Seq(1), author: 0, isUrgent: false, frame: frame)
+        var taken = 0
+        while taken < 1_000, waiting.enqueue(Self.system, [item]) { taken += 1 }
+        #expect(taken == FanOut.waitingBytes >> 20)
+        while !waiting.isIdle { _ = waiting.runSlice(clients) }
+        let isTakenAgain = waiting.enqueue(Self.system, [item])
+        #expect(isTakenAgain)
+    }
+}
