@@ -31,10 +31,10 @@ struct Claims {
         var roles: [String] = []
         for path in policy.claims.roles { roles += try names(path) }
         guard let subject = try text(policy.claims.subject) else { throw .missingClaim(policy.claims.subject.name) }
+        _ = try text("jti")
         return Principal(
             subject: subject, institution: try text(policy.claims.institution), roles: roles,
-            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry,
-            tokenID: try text("jti"))
+            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry)
     }
 
     /// The first moment at which the token counts, leeway included; cached with the verdict because clocks are set back.

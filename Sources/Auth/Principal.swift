@@ -10,6 +10,8 @@ public struct Principal: Equatable, Sendable {
     public var issuedAt: Int64?
     /// Seconds since 1970; `latestExpiry` for a token without `exp`, where the policy allows one.
     public var expiresAt: Int64
+    /// Written into tokens that are signed here. Of a verified token it is judged and dropped: nobody asks for it, and it would be
+    /// a third of what a remembered token costs.
     public var tokenID: String?
 
     /// 9999-12-31T23:59:59Z, the last moment RFC 3339 can write.

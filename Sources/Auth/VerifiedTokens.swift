@@ -13,25 +13,28 @@ struct TokenDigest: Hashable {
     static func == (a: TokenDigest, b: TokenDigest) -> Bool { a.words == b.words }
 
     func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+
+    /// Enough to find it by, not to know it by.
+    var start: UInt64 { words.0 }
 }
 
 /// The tokens verified lately, at most `capacity`.
 ///
-/// Owns the slots and the index over them: `index[slots[i].digest] == i` for every slot. Eviction is the clock algorithm:
+/// Owns the slots and the index over them: `index[slots[i].digest.start] == i` for every slot. Eviction is the clock algorithm:
 /// a hand goes round, passing over each slot used since its last visit once, so an insertion costs O(1) amortized.
 struct VerifiedTokens {
     private struct Slot {
         var digest: TokenDigest
         var principal: Principal
         var validFrom: Int64
-        var until: Int64
         var isRecent: Bool
     }
 
     private let capacity: Int
     private var slots: [Slot] = []
-    private var index: [TokenDigest: Int] = [:]
+    private var index: [UInt64: UInt32] = [:]
     private var hand = 0
+    private var grants = SharedGrants()
 
     init(capacity: Int) {
         self.capacity = max(capacity, 0)
@@ -41,32 +44,39 @@ struct VerifiedTokens {
 
     /// nil outside the token's own time: no leeway here, so that a remembered verdict never outlives `exp`.
     mutating func principal(for digest: TokenDigest, now: Int64) -> Principal? {
-        guard let position = index[digest], slots[position].validFrom <= now, now < slots[position].until else { return nil }
+        guard let position = index[digest.start].map({ Int($0) }), slots[position].digest == digest, slots[position].validFrom <= now,
+            now < slots[position].principal.expiresAt
+        else { return nil }
         slots[position].isRecent = true
         return slots[position].principal
     }
 
-    mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64, until: Int64) {
-        guard capacity > 0 else { return }
-        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, until: until, isRecent: false)
-        if let position = index[digest] {
-            slots[position] = slot
+    /// Answers the principal as it is remembered, which shares what it has in common with others.
+    @discardableResult
+    mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64) -> Principal {
+        guard capacity > 0 else { return principal }
+        let principal = grants.sharing(principal)
+        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, isRecent: false)
+        if let position = index[digest.start] {
+            slots[Int(position)] = slot
         } else if slots.count < capacity {
-            index[digest] = slots.count
+            index[digest.start] = UInt32(slots.count)
             slots.append(slot)
         } else {
             let position = evicted()
-            index[slots[position].digest] = nil
-            index[digest] = position
+            index[slots[position].digest.start] = nil
+            index[digest.start] = UInt32(position)
             slots[position] = slot
         }
         assert(index.count == slots.count)
+        return principal
     }
 
     mutating func removeAll() {
         slots.removeAll(keepingCapacity: true)
         index.removeAll(keepingCapacity: true)
         hand = 0
+        grants = SharedGrants()
     }
 
     private mutating func evicted() -> Int {
@@ -76,5 +86,34 @@ struct VerifiedTokens {
         }
         defer { hand = (hand + 1) % slots.count }
         return hand
+    }
+}
+
+/// Institutions and roles as many tokens name them, one copy each: a session keeps them for as long as it lives.
+private struct SharedGrants {
+    /// Beyond it the rest stays unshared; tokens are signed by the platform, which has no more of them.
+    private static let most = 4_096
+    private var names: Set<String> = []
+    private var lists: Set<[String]> = []
+
+    mutating func sharing(_ principal: Principal) -> Principal {
+        var shared = principal
+        if let institution = principal.institution {
+            shared.institution = Self.one(institution, &names) { $0.utf8.elementsEqual($1.utf8) }
+        }
+        shared.roles = Self.one(principal.roles, &lists, Self.haveSameBytes)
+        shared.channels = Self.one(principal.channels, &lists, Self.haveSameBytes)
+        return shared
+    }
+
+    private static func haveSameBytes(_ a: [String], _ b: [String]) -> Bool {
+        a.elementsEqual(b) { $0.utf8.elementsEqual($1.utf8) }
+    }
+
+    /// Swift's `==` takes a composed and a decomposed é for one; to the platform they are two.
+    private static func one<Value: Hashable>(_ value: Value, _ known: inout Set<Value>, _ isSame: (Value, Value) -> Bool) -> Value {
+        if let position = known.firstIndex(of: value) { return isSame(known[position], value) ? known[position] : value }
+        if known.count < most { known.insert(value) }
+        return value
     }
 }

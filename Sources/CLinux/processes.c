@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -146,6 +147,8 @@ int clinux_user(const char *name, uint32_t *user, uint32_t *group) {
 }
 
 // the machine and this process
+
+void clinux_map_large_blocks(void) { mallopt(M_MMAP_THRESHOLD, 128 * 1024); }
 
 int clinux_cpu_count(void) {
     cpu_set_t set;

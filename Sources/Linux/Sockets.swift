@@ -55,6 +55,13 @@ public enum Socket {
         try SystemError.check("listen on \(host):\(port)", unsafe clinux_listen(host, port, reusePort ? 1 : 0, backlog))
     }
 
+    /// Fails when somebody listens there. Sockets that share a port (`SO_REUSEPORT`) also share it with another process of the same
+    /// account, without a word: each would get a part of the connections.
+    public static func requireFree(host: String, port: UInt16) throws(SystemError) {
+        guard port != 0 else { return }
+        close(try listen(host: host, port: port, reusePort: false))
+    }
+
     /// Waits up to `timeout` for the connection; the socket is non-blocking afterwards.
     public static func connect(host: String, port: UInt16, timeout: Duration) throws(SystemError) -> Int32 {
         try SystemError.check("connect to \(host):\(port)", unsafe clinux_connect(host, port, timeout.pollMilliseconds))

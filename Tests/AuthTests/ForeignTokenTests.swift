@@ -39,7 +39,7 @@ struct ForeignTokenTests {
                 == .accepted(
                     Principal(
                         subject: "\u{E9}l\u{E8}ve-7", institution: "univ-brest", roles: ["student", "reviewer"], issuedAt: 1_799_999_990,
-                        expiresAt: 1_800_000_600, tokenID: "t-1")))
+                        expiresAt: 1_800_000_600)))
     }
 
     @Test("are accepted by no other key of the table")

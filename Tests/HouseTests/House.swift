@@ -97,6 +97,7 @@ struct House {
         "Sources/WSProtocol/Handshake/SHA1.swift": "eighty",
         "Sources/Zlib/Deflater.swift": "half of the input that is here",
         "Sources/Zlib/Inflater.swift": "twice the input that is here, then twice what came out, to the limit",
+        "Sources/Messaging/Session/Session.swift": "of channels asked for by a message that is here, to the limit",
         "Sources/Reactor/Backlog.swift": "of bytes that are here",
         "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",
         "Sources/Reactor/TimerWheel.swift": "a constant",

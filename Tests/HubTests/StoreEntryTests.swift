@@ -177,4 +177,24 @@ import Testing
         }
         #expect(await bench.ask(.page(.broadcast("system"), after: .zero, before: nil, limit: 5)) == .page([], head: .zero, more: false))
     }
+
+    @Test func aPageOfLargeEntriesIsCutByItsBytes() async throws {
+        let bench = try StoreBench().ready()
+        let ann = try inbox("ann")
+        // With the braces around it, four make up a page exactly.
+        let frame = #""title":"""#
+        func large(_ bytes: Int) -> String { String(frame.dropLast()) + String(repeating: "x", count: bytes - frame.utf8.count - 2) + "\"" }
+        let sizes = [PageBatch.bytes / 4, PageBatch.bytes / 4, PageBatch.bytes / 4, PageBatch.bytes / 4, 100, PageBatch.bytes + 1, 100]
+        _ = await bench.ask(.ingest(sizes.enumerated().map { draft(ann, "\($0)", content: large($1)) }, []))
+        let cases: [(after: UInt64?, before: UInt64?, seqs: [UInt64], more: Bool)] = [
+            (0, nil, [1, 2, 3, 4], true), (1, nil, [2, 3, 4, 5], true), (4, nil, [5], true), (5, nil, [6], true), (6, nil, [7], false),
+            (nil, nil, [7], true), (nil, 7, [6], true), (nil, 6, [2, 3, 4, 5], true), (nil, 5, [1, 2, 3, 4], false),
+        ]
+        for expected in cases {
+            let page = try #require(
+                await bench.ask(.page(ann, after: expected.after.map { Seq($0) }, before: expected.before.map { Seq($0) }, limit: 10)).page)
+            #expect(page.entries.map(\.seq.rawValue) == expected.seqs, "\(expected)")
+            #expect(page.more == expected.more, "\(expected)")
+        }
+    }
 }

@@ -142,6 +142,18 @@ struct SessionTests {
         #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
     }
 
+    @Test("names are told apart by bytes, also when they begin with a combining mark", arguments: ["\u{301}x", "\u{20DD}", "\u{1F3FD}"])
+    func combiningMarks(name: String) {
+        let inbox = Channel.inbox(UserID(name)!)
+        #expect(Channel(storedName: inbox.storedName) == inbox)
+        let identity = Identity(
+            user: Self.alice, institution: name, roles: [name], channels: ["course:" + name], expiresAt: Timestamp(milliseconds: 0))
+        #expect(identity.broadcasts(limit: 9) == ["system", "institution:" + name, "category:" + name, "course:" + name])
+        let stranger = Identity(
+            user: Self.alice, institution: nil, roles: [], channels: ["institution:" + name], expiresAt: Timestamp(milliseconds: 0))
+        #expect(!stranger.isEntitled(to: .broadcast("institution:" + name)))
+    }
+
     @Test("a session follows a bounded number of channels")
     func subscriptionLimit() {
         var session = opened(following: ["inbox"])

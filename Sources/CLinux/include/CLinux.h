@@ -105,6 +105,7 @@ int clinux_kind(const char *path);
 int64_t clinux_modified_ns(const char *path);
 int clinux_user(const char *name, uint32_t *user, uint32_t *group);
 
+void clinux_map_large_blocks(void);
 int clinux_cpu_count(void);
 int64_t clinux_descriptor_limit(void);
 int64_t clinux_resident_bytes(void);

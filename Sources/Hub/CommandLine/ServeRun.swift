@@ -13,6 +13,7 @@ public struct ServeRun {
 
     /// Logs to stderr from here on, first what was odd about the configuration.
     public init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
+        Machine.mapLargeBlocks()
         self.effective = effective
         let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
         log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: Console.error) }

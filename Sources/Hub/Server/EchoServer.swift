@@ -21,6 +21,7 @@ public final class EchoServer {
         let handshake = HandshakePolicy(configuration.websocket)
         let metrics = ServingMetrics()
         do throws(SystemError) {
+            try Socket.requireFree(host: configuration.listen.host, port: configuration.listen.port)
             let first = try Socket.listen(host: configuration.listen.host, port: configuration.listen.port, reusePort: true)
             let port = try Socket.localPort(first)
             address = ListenEndpoint(host: configuration.listen.host, port: port)

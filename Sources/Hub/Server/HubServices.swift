@@ -15,11 +15,14 @@ final class HubServices: SessionServices {
         requestKeyFrom = requestKey
     }
 
-    /// 128 random bits: a session id cannot be guessed, and never repeats.
+    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    /// 90 random bits: a session id cannot be guessed, and never repeats. 15 characters are what a string holds without
+    /// memory of its own.
     func makeSessionID() -> String {
         // The system's generator; unlike `Random.bytes` it cannot fail.
         var generator = SystemRandomNumberGenerator()
-        return generator.next().hexDigits + generator.next().hexDigits
+        return String(decoding: (0..<15).map { _ in Self.digits[Int(generator.next() & 63)] }, as: UTF8.self)
     }
 
     func requestKey(_ kid: String?) { requestKeyFrom(kid) }

@@ -83,13 +83,13 @@ public final class Server {
         }
     }
 
-    /// Waits until the parts are there, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.
+    /// Waits until clients can be served, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.
     public func waitUntilReady(within limit: Duration) -> Bool {
         let end = MonotonicInstant.now + limit
         isAccepting.set(true)
-        while health.readiness != .ready {
+        while case .notReady = health.readiness {
             if MonotonicInstant.now >= end { return false }
-            Thread.pause(.milliseconds(2))
+            Thread.pause(.milliseconds(1))
         }
         return true
     }
@@ -140,6 +140,7 @@ public final class Server {
         _ endpoint: ListenEndpoint, count: Int
     ) throws(ServerFailure) -> (sockets: [Int32], address: ListenEndpoint) {
         do throws(SystemError) {
+            try Socket.requireFree(host: endpoint.host, port: endpoint.port)
             let first = try Socket.listen(host: endpoint.host, port: endpoint.port, reusePort: true)
             let address = ListenEndpoint(host: endpoint.host, port: try Socket.localPort(first))
             var sockets = [first]

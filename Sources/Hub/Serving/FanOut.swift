@@ -28,7 +28,7 @@ struct FanOut {
     }
 
     private(set) var rosters: ContiguousArray<Roster?> = []
-    private var index: [Channel: Int] = [:]
+    private var index: [Channel: UInt32] = [:]
     private var free: [Int] = []
     private var jobs: [Job] = []
     private var firstJob = 0
@@ -39,19 +39,19 @@ struct FanOut {
 
     var isIdle: Bool { firstJob == jobs.count }
 
-    func roster(of channel: Channel) -> Int? { index[channel] }
+    func roster(of channel: Channel) -> Int? { index[channel].map { Int($0) } }
 
     // MARK: Membership
 
     mutating func join(_ channel: Channel, _ subscriber: Subscriber) -> (roster: Int, place: Int) {
         let roster: Int
-        if let known = index[channel] {
+        if let known = self.roster(of: channel) {
             roster = known
         } else {
             roster = free.popLast() ?? rosters.count
             if roster == rosters.count { rosters.append(nil) }
             rosters[roster] = Roster(channel: channel)
-            index[channel] = roster
+            index[channel] = UInt32(truncatingIfNeeded: roster)
         }
         subscriptions += 1
         return (roster, rosters[roster]?.add(subscriber) ?? 0)
@@ -86,7 +86,7 @@ struct FanOut {
 
     /// Visits the subscribers of a channel in a range of places.
     mutating func visit(_ channel: Channel, _ places: Range<Int> = 0..<Int.max, _ body: (inout Subscriber) -> Void) {
-        guard let roster = index[channel] else { return }
+        guard let roster = roster(of: channel) else { return }
         _ = rosters[roster]?.visit(places) { _, subscriber in
             body(&subscriber)
             return true
@@ -97,7 +97,7 @@ struct FanOut {
 
     /// False when nobody here follows the channel.
     mutating func note(expiry: Timestamp, in channel: Channel) -> Bool {
-        guard let roster = index[channel] else { return false }
+        guard let roster = roster(of: channel) else { return false }
         rosters[roster]?.note(expiry: expiry)
         earliestExpiry = min(expiry, earliestExpiry ?? expiry)
         return true
@@ -116,7 +116,7 @@ struct FanOut {
     }
 
     mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
-        guard let roster = index[channel] else { return ([], nil) }
+        guard let roster = roster(of: channel) else { return ([], nil) }
         return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
     }
 
@@ -124,7 +124,7 @@ struct FanOut {
 
     /// Queues entries of one channel for everyone who follows it here. False when too much is waiting; nothing is queued then.
     mutating func enqueue(_ channel: Channel, _ items: [Item]) -> Bool {
-        guard let roster = index[channel] else { return true }
+        guard let roster = roster(of: channel) else { return true }
         let bytes = items.reduce(0) { $0 + $1.frame.json.count }
         guard isIdle || waiting + bytes <= Self.waitingBytes else { return false }
         waiting += bytes

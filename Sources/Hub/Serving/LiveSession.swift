@@ -2,23 +2,24 @@ import Messaging
 
 /// A session and what its loop keeps beside it. Owned by one `SessionLoop`.
 final class LiveSession {
+    // In an order that leaves no gaps, and in small numbers: there are ten thousands.
     let key: SessionKey
+    var session: Session
     /// The frame format of its client; see `SessionOutlet.stage`.
     let format: UInt8
-    var session: Session
-    /// Came with the handshake; used by a `connect` without a token, then forgotten.
-    var handshakeToken: String?
-    /// The loop's number for the user; `Users.nobody` until identified.
-    var user = Users.nobody
-    /// Commands and pages waiting for the store, and tokens waiting for a key.
-    var inFlight = 0
-    /// Pages among them.
-    var pages = 0
     /// Its counters may be wrong in any channel: they are asked for again.
     var hasMissedEvents = false
     var isReadingPaused = false
+    /// The loop's number for the user; `Users.nobody` until identified.
+    var user = Users.nobody
+    /// Came with the handshake; used by a `connect` without a token, then forgotten.
+    var handshakeToken: String?
     /// Counts the `counters` pushes of this session.
     var countersVersion: UInt64 = 0
+    /// Commands and pages waiting for the store, and tokens waiting for a key.
+    var inFlight: Int32 = 0
+    /// Pages among them.
+    var pages: Int32 = 0
 
     init(key: SessionKey, format: UInt8, session: Session, handshakeToken: String?) {
         self.key = key
@@ -32,8 +33,14 @@ final class LiveSession {
 struct Users {
     static let nobody = UInt32.max
 
+    /// Most have one session, which then needs no array of its own.
+    private struct Sessions {
+        var first: SessionKey
+        var more: [SessionKey] = []
+    }
+
     private var numbers: [UserID: UInt32] = [:]
-    private var sessions: [[SessionKey]] = []
+    private var sessions: ContiguousArray<Sessions> = []
     private var free: [UInt32] = []
 
     func number(of user: UserID?) -> UInt32 {
@@ -43,21 +50,21 @@ struct Users {
 
     func sessions(of user: UserID) -> [SessionKey] {
         guard let number = numbers[user] else { return [] }
-        return sessions[Int(number)]
+        return [sessions[Int(number)].first] + sessions[Int(number)].more
     }
 
     mutating func add(_ key: SessionKey, for user: UserID) -> UInt32 {
         if let number = numbers[user] {
-            sessions[Int(number)].append(key)
+            sessions[Int(number)].more.append(key)
             return number
         }
         let number: UInt32
         if let reused = free.popLast() {
             number = reused
-            sessions[Int(number)] = [key]
+            sessions[Int(number)] = Sessions(first: key)
         } else {
             number = UInt32(truncatingIfNeeded: sessions.count)
-            sessions.append([key])
+            sessions.append(Sessions(first: key))
         }
         numbers[user] = number
         return number
@@ -65,11 +72,44 @@ struct Users {
 
     mutating func remove(_ key: SessionKey, of user: UserID) {
         guard let number = numbers[user] else { return }
-        sessions[Int(number)].removeAll { $0 == key }
-        if sessions[Int(number)].isEmpty {
-            sessions[Int(number)] = []
+        let index = Int(number)
+        guard sessions[index].first == key else { return sessions[index].more.removeAll { $0 == key } }
+        if let next = sessions[index].more.popLast() {
+            sessions[index].first = next
+        } else {
             numbers[user] = nil
             free.append(number)
         }
     }
+}
+
+/// A loop's sessions by key. The lower half of a key is a small number that one session at a time has: an index.
+struct SessionTable {
+    private var places: ContiguousArray<LiveSession?> = []
+    private(set) var count = 0
+
+    private static func place(_ key: SessionKey) -> Int { Int(UInt32(truncatingIfNeeded: key.rawValue)) }
+
+    subscript(key: SessionKey) -> LiveSession? {
+        let place = Self.place(key)
+        guard place < places.count, let live = places[place], live.key == key else { return nil }
+        return live
+    }
+
+    mutating func insert(_ live: LiveSession) {
+        let place = Self.place(live.key)
+        while places.count <= place { places.append(nil) }
+        if places[place] == nil { count += 1 }
+        places[place] = live
+    }
+
+    mutating func removeValue(forKey key: SessionKey) -> LiveSession? {
+        guard let live = self[key] else { return nil }
+        places[Self.place(key)] = nil
+        count -= 1
+        return live
+    }
+
+    var values: [LiveSession] { places.compactMap(\.self) }
+    var keys: [SessionKey] { values.map(\.key) }
 }

@@ -47,10 +47,9 @@ extension ServingLoop {
         let body = Array(exchange.buffer[exchange.headBytes..<whole])
         metrics.requests.add()
         let response = routes.answer(request, body)
-        exchange = HTTPExchange(
-            parser: HTTPRequestParser(limits: limits.http), buffer: Array(exchange.buffer.dropFirst(whole)))
+        exchange = HTTPExchange(limits: limits.http, buffer: Array(exchange.buffer.dropFirst(whole)))
         respond(endpoint, response, keepAlive: request.keepAlive, headOnly: request.method == .head)
-        endpoint.dwellUntil = loop.now + limits.keepAliveTimeout
+        endpoint.until = loop.now + limits.keepAliveTimeout
         arm(endpoint)
         return request.keepAlive
     }
@@ -66,7 +65,7 @@ extension ServingLoop {
         table.send(endpoint.id, bytes: bytes)
         guard !keepAlive else { return }
         endpoint.stage = .closing
-        endpoint.closeUntil = loop.now + limits.closeTimeout
+        endpoint.until = loop.now + limits.closeTimeout
         arm(endpoint)
         table.close(endpoint.id, .afterFlush)
     }
@@ -86,9 +85,12 @@ extension ServingLoop {
             endpoint.exchange = nil
             endpoint.stage = .socket
             endpoint.format = FrameFormat.of(agreement.deflate)
-            endpoint.socket = WebSocketConnection(
-                role: .server, limits: limits.socket, deflate: agreement.deflate.map { NegotiatedDeflate($0, pool: deflaters) })
-            endpoint.dwellUntil = application.introduction.map { loop.now + $0 }
+            endpoint.isUpgraded = true
+            endpoint.kind = FrameMachine.Kind(agreement.deflate)
+            if endpoint.kind == .own {
+                endpoint.frames = FrameMachine(.own, limits: limits.socket, agreement: agreement.deflate, pool: deflaters)
+            }
+            endpoint.until = application.introduction.map { loop.now + $0 } ?? Endpoint.never
             application.opened(endpoint, request, agreement)
             arm(endpoint)
             guard !rest.isEmpty else { return }

@@ -19,6 +19,7 @@ final class ServingLoop: ConnectionDriver {
     /// Indexed by slot; the generation inside the id tells a reused slot apart.
     private var endpoints: ContiguousArray<Endpoint?> = []
     let deflaters: DeflatePool
+    var machines = FrameMachines()
 
     init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
         self.loop = loop
@@ -40,9 +41,8 @@ final class ServingLoop: ConnectionDriver {
     func opened(_ id: ConnectionID, peer: PeerAddress) {
         let slot = Int(id.slot)
         while endpoints.count <= slot { endpoints.append(nil) }
-        let exchange = HTTPExchange(parser: HTTPRequestParser(limits: limits.http))
-        let endpoint = Endpoint(id: id, peer: peer, exchange: exchange, now: loop.now)
-        endpoint.dwellUntil = loop.now + limits.headTimeout
+        let endpoint = Endpoint(id: id, exchange: HTTPExchange(limits: limits.http), now: loop.now)
+        endpoint.until = loop.now + limits.headTimeout
         endpoints[slot] = endpoint
         arm(endpoint)
     }
@@ -50,7 +50,7 @@ final class ServingLoop: ConnectionDriver {
     func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
         guard let endpoint = endpoint(id) else { return }
         endpoint.heardAt = loop.now
-        endpoint.isPongDue = false
+        endpoint.pongUntil = Endpoint.never
         switch endpoint.stage {
         case .http:
             endpoint.exchange?.buffer.append(copying: bytes.span)
@@ -59,7 +59,7 @@ final class ServingLoop: ConnectionDriver {
             receiveFrames(endpoint, &bytes)
         case .closing:
             // Until the peer's close frame comes, its messages are skipped.
-            if endpoint.socket != nil { receiveFrames(endpoint, &bytes) }
+            if endpoint.isUpgraded { receiveFrames(endpoint, &bytes) }
         }
     }
 
@@ -77,7 +77,7 @@ final class ServingLoop: ConnectionDriver {
     func closed(_ id: ConnectionID, _ cause: CloseCause) {
         guard let endpoint = endpoint(id) else { return }
         endpoints[Int(id.slot)] = nil
-        if endpoint.socket != nil {
+        if endpoint.isUpgraded {
             metrics.socketsClosed.add()
             application.closed(id)
         }
@@ -89,7 +89,7 @@ final class ServingLoop: ConnectionDriver {
         let now = loop.now
         switch endpoint.stage {
         case .http:
-            if let until = endpoint.dwellUntil, now >= until {
+            if now >= endpoint.until {
                 metrics.headTimeouts.add()
                 if endpoint.exchange?.buffer.isEmpty == false {
                     respond(endpoint, HTTPResponse(status: 408, text: "the request head took too long"), keepAlive: false)
@@ -99,7 +99,7 @@ final class ServingLoop: ConnectionDriver {
                 return
             }
         case .closing:
-            if let until = endpoint.closeUntil, now >= until {
+            if now >= endpoint.until {
                 table.close(id, .now)
                 return
             }
@@ -113,28 +113,28 @@ final class ServingLoop: ConnectionDriver {
 
     /// False when the connection is being closed.
     private func socketDeadline(_ endpoint: Endpoint, _ now: MonotonicInstant) -> Bool {
-        if let until = endpoint.dwellUntil {
+        if endpoint.until != Endpoint.never {
             if application.isIntroduced(endpoint.id) {
-                endpoint.dwellUntil = nil
-            } else if now >= until {
+                endpoint.until = Endpoint.never
+            } else if now >= endpoint.until {
                 metrics.dwellTimeouts.add()
                 application.end(endpoint.id, .connectTimeout)
                 return false
             }
         }
-        if let expiresAt = endpoint.expiresAt, now >= expiresAt {
-            endpoint.expiresAt = nil
+        if now >= endpoint.expiresAt {
+            endpoint.expiresAt = Endpoint.never
             application.end(endpoint.id, .tokenExpired)
             return endpoint.stage == .socket
         }
-        let silence = now - endpoint.heardAt
-        if silence >= limits.pingInterval + limits.pongTimeout, endpoint.isPongDue {
+        if endpoint.pongUntil != Endpoint.never {
+            guard now >= endpoint.pongUntil else { return true }
             metrics.pongTimeouts.add()
             application.end(endpoint.id, .noPong)
             return false
         }
-        if silence >= limits.pingInterval, !endpoint.isPongDue {
-            endpoint.isPongDue = true
+        if now - endpoint.heardAt >= limits.pingInterval {
+            endpoint.pongUntil = now + limits.pongTimeout
             table.send(endpoint.id, bytes: FrameEncoder.ping())
         }
         return true
@@ -142,44 +142,55 @@ final class ServingLoop: ConnectionDriver {
 
     /// Sets the connection's one deadline to the next thing that may be due.
     func arm(_ endpoint: Endpoint) {
-        let next: MonotonicInstant?
-        switch endpoint.stage {
-        case .http: next = endpoint.dwellUntil
-        case .closing: next = endpoint.closeUntil
-        case .socket:
-            let pong = endpoint.isPongDue ? limits.pingInterval + limits.pongTimeout : limits.pingInterval
-            next = [endpoint.heardAt + pong, endpoint.dwellUntil, endpoint.expiresAt].compactMap { $0 }.min()
+        var next = endpoint.until
+        if endpoint.stage == .socket {
+            let liveness = endpoint.pongUntil == Endpoint.never ? endpoint.heardAt + limits.pingInterval : endpoint.pongUntil
+            next = min(next, endpoint.expiresAt, liveness)
         }
-        table.setDeadline(endpoint.id, after: next.map { max(.milliseconds(1), $0 - loop.now) })
+        table.setDeadline(endpoint.id, after: next == Endpoint.never ? nil : max(.milliseconds(1), next - loop.now))
     }
 
     // MARK: Frames in
 
     func receiveFrames(_ endpoint: Endpoint, _ bytes: inout MutableSpan<UInt8>) {
         let id = endpoint.id
+        let machine = machine(of: endpoint)
         var output: [UInt8] = []
-        endpoint.isReceiving = true
-        let step =
-            endpoint.socket?.receive(&bytes, into: &output) { outgoing, event, payload in
-                guard case .message(let kind) = event else { return .proceed }
-                metrics.messagesIn.add()
-                application.message(id, kind, payload, &outgoing)
-                if let close = endpoint.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
-                return .proceed
-            } ?? .closeTransport
-        endpoint.isReceiving = false
-        for text in endpoint.takeDeferred() { endpoint.socket?.send(.text, text.span, into: &output) }
-        follow(endpoint, step, output)
+        machine.isReceiving = true
+        let step = machine.socket.receive(&bytes, into: &output) { outgoing, event, payload in
+            guard case .message(let kind) = event else { return .proceed }
+            metrics.messagesIn.add()
+            application.message(id, kind, payload, &outgoing)
+            if let close = machine.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
+            return .proceed
+        }
+        machine.isReceiving = false
+        for text in machine.takeDeferred() { machine.socket.send(.text, text.span, into: &output) }
+        follow(endpoint, machine, step, output)
+        if machine.isAtRest {
+            endpoint.frames = nil
+            machines.giveBack(machine)
+        }
+    }
+
+    /// Its own, or one lent until it is at rest.
+    private func machine(of endpoint: Endpoint) -> FrameMachine {
+        if let own = endpoint.frames { return own }
+        let machine =
+            machines.take(endpoint.kind)
+            ?? FrameMachine(endpoint.kind, limits: limits.socket, agreement: endpoint.kind.agreement, pool: deflaters)
+        endpoint.frames = machine
+        return machine
     }
 
     /// Sends what the protocol machine has to say, and does what it owes the connection.
-    private func follow(_ endpoint: Endpoint, _ step: WebSocketStep, _ output: [UInt8]) {
+    private func follow(_ endpoint: Endpoint, _ machine: FrameMachine, _ step: WebSocketStep, _ output: [UInt8]) {
         if !output.isEmpty { table.send(endpoint.id, bytes: output) }
         switch step {
         case .read: return
         case .awaitPeer: waitForPeer(endpoint)
         case .closeTransport:
-            if case .violation(let violation)? = endpoint.socket?.closure { metrics.violations.add("\(violation)") }
+            if case .violation(let violation)? = machine.socket.closure { metrics.violations.add("\(violation)") }
             // RFC 6455 §7.1.1: the server closes the TCP connection first.
             waitForPeer(endpoint)
             table.close(endpoint.id, .afterFlush)
@@ -189,7 +200,7 @@ final class ServingLoop: ConnectionDriver {
     private func waitForPeer(_ endpoint: Endpoint) {
         guard endpoint.stage != .closing else { return }
         endpoint.stage = .closing
-        endpoint.closeUntil = loop.now + limits.closeTimeout
+        endpoint.until = loop.now + limits.closeTimeout
         arm(endpoint)
     }
 
@@ -198,7 +209,7 @@ final class ServingLoop: ConnectionDriver {
     func send(text: Span<UInt8>, to id: ConnectionID) {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
         if endpoint.format == FrameFormat.ownContext {
-            endpoint.isReceiving ? endpoint.deferred.append(Array(copying: text)) : sendInContext(endpoint, text)
+            sendInContext(endpoint, text)
         } else {
             table.send(id, bytes: frame(text, endpoint.format))
         }
@@ -206,9 +217,14 @@ final class ServingLoop: ConnectionDriver {
 
     /// With context takeover a frame is one connection's own, and its compressor's state must follow the order of frames.
     private func sendInContext(_ endpoint: Endpoint, _ text: Span<UInt8>) {
-        var output: [UInt8] = []
-        endpoint.socket?.send(.text, text, into: &output)
-        table.send(endpoint.id, bytes: output)
+        let machine = machine(of: endpoint)
+        if machine.isReceiving {
+            machine.deferred.append(Array(copying: text))
+        } else {
+            var output: [UInt8] = []
+            machine.socket.send(.text, text, into: &output)
+            table.send(endpoint.id, bytes: output)
+        }
     }
 
     /// A text frame in a format that connections share.
@@ -230,12 +246,13 @@ final class ServingLoop: ConnectionDriver {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
         metrics.closes.add(code.reason)
         let socketCode = WebSocketCloseCode(code.rawValue)
-        if endpoint.isReceiving {
-            endpoint.closeAfterReceiving = (socketCode, code.reason)
+        let machine = machine(of: endpoint)
+        if machine.isReceiving {
+            machine.closeAfterReceiving = (socketCode, code.reason)
         } else {
             var output: [UInt8] = []
-            let step = endpoint.socket?.close(socketCode, reason: code.reason, into: &output) ?? .closeTransport
-            follow(endpoint, step, output)
+            let step = machine.socket.close(socketCode, reason: code.reason, into: &output)
+            follow(endpoint, machine, step, output)
         }
     }
 }

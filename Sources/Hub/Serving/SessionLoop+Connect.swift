@@ -77,6 +77,7 @@ extension SessionLoop {
 
         // Register first, then read: an entry committed after the snapshot then passes by the roster.
         var broadcasts = identity.broadcasts(limit: limits.session.subscriptions)
+        live.session.expect(subscriptions: min(requests.count, limits.session.subscriptions))
         for request in requests.prefix(limits.session.subscriptions) {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
             guard live.session.subscription(to: channel) == nil else { continue }
@@ -88,9 +89,11 @@ extension SessionLoop {
 
     func register(_ live: LiveSession, _ channel: Channel) {
         let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
+        // The roster's own name, so that all its sessions share one string.
         live.session.joined(
             Session.Subscription(
-                channel: channel, roster: UInt32(truncatingIfNeeded: roster), place: UInt32(truncatingIfNeeded: place)))
+                channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
+                place: UInt32(truncatingIfNeeded: place)))
     }
 
     /// Gives up a subscription that the store refused.

@@ -69,6 +69,8 @@ extension SessionLoop {
         // Read again when the client has read: it must not wait in memory.
         if outlet.isCongested(live.key) { return }
         for entry in entries {
+            // The rest is read again when the client has taken this: one page of large entries is more than may wait.
+            if outlet.isCongested(live.key) { return }
             let author = users.number(of: entry.draft.sender)
             let isNew = fanOut.update(subscription) {
                 $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)

@@ -35,7 +35,7 @@ final class SessionLoop {
     let services: any SessionServices
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
-    var sessions: [SessionKey: LiveSession] = [:]
+    var sessions = SessionTable()
     var users = Users()
     var fanOut = FanOut()
     var pending: [UInt64: Pending] = [:]
@@ -104,11 +104,11 @@ final class SessionLoop {
 
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
         let session = Session(id: services.makeSessionID())
-        sessions[key] = LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken)
+        sessions.insert(LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken))
         metrics.sessionsOpened.add()
     }
 
-    var keys: [SessionKey] { Array(sessions.keys) }
+    var keys: [SessionKey] { sessions.keys }
 
     /// True once the client sent a `connect` that was accepted.
     func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.identity != nil }

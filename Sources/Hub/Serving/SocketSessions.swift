@@ -10,11 +10,14 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     let handshake: HandshakePolicy
     let introduction: Duration?
     private unowned let serving: ServingLoop
+    /// Of the serving loop, kept at hand: it is asked twice for every delivery.
+    private let table: ConnectionTable
     private let sessions: SessionLoop
     private var isDraining = false
 
     init(serving: ServingLoop, sessions: SessionLoop, handshake: HandshakePolicy, introduction: Duration) {
         self.serving = serving
+        table = serving.table
         self.sessions = sessions
         self.handshake = handshake
         self.introduction = introduction
@@ -63,11 +66,11 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     func send(_ json: Span<UInt8>, to key: SessionKey) { serving.send(text: json, to: key.connection) }
 
     func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
-        serving.table.stage(frame.payload(format) { json in serving.frame(json.span, format) })
+        table.stage(frame.payload(format) { json in serving.frame(json.span, format) })
     }
 
-    func send(_ frame: StagedFrame, to key: SessionKey) { serving.table.send(key.connection, frame) }
-    func isCongested(_ key: SessionKey) -> Bool { serving.table.isCongested(key.connection) }
+    func send(_ frame: StagedFrame, to key: SessionKey) { table.send(key.connection, frame) }
+    func isCongested(_ key: SessionKey) -> Bool { table.isCongested(key.connection) }
     func pauseReading(_ key: SessionKey) { serving.pauseReading(key.connection) }
     func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
 
@@ -87,7 +90,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     /// Closes every session with 4200 in small steps over half of `spread`; the clients come back over all of it.
     func drain(spread: Duration) {
         isDraining = true
-        serving.table.stopListening()
+        table.stopListening()
         let keys = sessions.keys
         let steps = max(1, (keys.count + Self.drainStep - 1) / Self.drainStep)
         let pause = spread / (2 * steps)
@@ -107,7 +110,7 @@ final class SocketSessions: SocketApplication, SessionOutlet {
         guard let endpoint = serving.endpoint(key.connection), let expiry = sessions.expiry(key) else { return }
         let left = expiry.milliseconds &- sessions.now.milliseconds
         endpoint.expiresAt = serving.loop.now + .milliseconds(max(0, left))
-        endpoint.dwellUntil = nil
+        endpoint.until = Endpoint.never
         serving.arm(endpoint)
     }
 }

@@ -13,9 +13,14 @@ struct OrderQueue {
     mutating func takeBatch(of work: Work) -> [PendingOrder] {
         var batch: [PendingOrder] = []
         var weight = 0
+        var pages: Set<PageBatch.Page> = []
         while first < orders.count {
             let next = orders[first]
-            weight += work.weight(of: next.order.request)
+            if let page = PageBatch.Page(next.order.request), !pages.insert(page).inserted {
+                weight += 1
+            } else {
+                weight += work.weight(of: next.order.request)
+            }
             guard batch.isEmpty || weight <= work.capacity, work != .cursors || CursorBatch.mayFollow(batch, next) else { break }
             batch.append(next)
             first += 1

@@ -3,25 +3,46 @@ import Postgres
 
 /// `page` orders: stretches of entries.
 struct PageBatch: Batch {
-    private struct Page {
+    struct Page: Hashable {
         let channel: Channel
         let after: Seq?
         let before: Seq?
         let limit: Int
+
+        init?(_ request: StoreRequest) {
+            guard case .page(let channel, let after, let before, let limit) = request else { return nil }
+            self.channel = channel
+            self.after = after
+            self.before = before
+            self.limit = PageBatch.bounded(limit)
+        }
     }
 
+    /// Each page once: clients that were cut together ask for the same one.
     private var pages: [Page] = []
+    /// Which page answers an order.
+    private var places: [Int] = []
 
     /// A longer page is cut, as if that had been asked for.
     static func bounded(_ limit: Int) -> Int { min(max(limit, 0), 1_000) }
 
+    /// Most bytes of content in a page, its first entry aside. 1 MiB: a page, and a few replies more, must pass through a socket's
+    /// backlog, whatever was published; a hundred entries of the largest size would be six.
+    static let bytes = 1 << 20
+
     init(_ orders: [PendingOrder]) {
+        var known: [Page: Int] = [:]
         for pending in orders {
-            guard case .page(let channel, let after, let before, let limit) = pending.order.request else {
+            guard let page = Page(pending.order.request) else {
                 assertionFailure("not a page order")
                 continue
             }
-            pages.append(Page(channel: channel, after: after, before: before, limit: PageBatch.bounded(limit)))
+            let place = known[page] ?? pages.count
+            if place == pages.count {
+                known[page] = place
+                pages.append(page)
+            }
+            places.append(place)
         }
     }
 
@@ -48,12 +69,23 @@ struct PageBatch: Batch {
             guard let entry = Entry(rows, row, channel: pages[index].channel) else { return nil }
             found[index].entries.append(entry)
         }
-        return BatchOutcome(
-            replies: zip(pages, found).map { page, found in
-                let more = found.entries.count > page.limit
-                let entries = page.after != nil ? found.entries.prefix(page.limit) : found.entries.suffix(page.limit)
-                return .page(Array(entries), head: found.head, more: more)
-            })
+        let replies = zip(pages, found).map { page, found in
+            let fitting = PageBatch.fitting(page.after != nil ? found.entries : found.entries.reversed(), page.limit)
+            let entries = page.after != nil ? found.entries.prefix(fitting) : found.entries.suffix(fitting)
+            return StoreReply.page(Array(entries), head: found.head, more: fitting < found.entries.count)
+        }
+        return BatchOutcome(replies: places.map { replies[$0] })
+    }
+
+    /// How many of the entries, in the direction of reading, make up a page.
+    private static func fitting(_ entries: [Entry], _ limit: Int) -> Int {
+        var size = 0
+        for (index, entry) in entries.enumerated() {
+            // The braces are not kept.
+            size += entry.draft.content.utf8.count + 2
+            if index == limit || index > 0 && size > bytes { return index }
+        }
+        return entries.count
     }
 }
 

@@ -176,11 +176,18 @@ extension Statement {
 // MARK: Cursors
 
 extension Statement {
-    /// One row per (user, channel) of `$1, $2`, as `a` and `c`. In a conversation only members have `isMover`.
-    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
     private static let movers = """
         unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
-        join hub.channel c on c.name = a.channel collate "C"
+        \(moverJoins)
+        """
+
+    /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
+    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
+    private static let moverJoins = """
+        join lateral (
+            -- Cut off at one row, so that it stays a lookup: planned while there are few channels, a join would begin with all of them.
+            select c.id, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+        ) c on true
         left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
         """
 
@@ -227,11 +234,11 @@ extension Statement {
     /// counted anew otherwise, or when a counted entry has expired.
     private static let moveCursorsSQL = """
         with ask as materialized (
-            select a.*, c.id, c.last_seq as head, c.kind, coalesce(d.delivered, 0) as to_delivered, coalesce(d.seen, 0) as to_seen,
-                d.unread as make_unread, d.read as make_read, d.delivered_session, d.read_session
-            from \(movers)
-            join unnest($3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
-                with ordinality d (delivered, seen, unread, read, delivered_session, read_session, place) using (place)
+            select a.user_id, a.channel, a.place, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
+            from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
+                with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, place)
+            \(moverJoins)
             where \(isMover)
         ), held as (
             select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
@@ -345,19 +352,27 @@ extension Statement {
         """
 
     /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:
-    /// place (from 1), head, then the entry's columns, null when there is none.
+    /// place (from 1), head, then the entry's columns, null when there is none. A page ends with the entry that does not fit any
+    /// more: one row tells that there are more, whatever bound was reached.
     private static let pagesSQL = """
         select a.place::int4, c.last_seq, e.*
         from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
         join hub.channel c on c.name = a.channel collate "C"
         left join lateral (
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is not null and e.seq > a.after
-             order by e.seq limit a.most)
-            union all
-            (select \(entryColumns) from hub.entry e
-             where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
-             order by e.seq desc limit a.most)
+            select \(entryColumns) from (
+                (select e.*, row_number() over w as nth, sum(octet_length(e.content::text)) over w - octet_length(e.content::text) as ahead
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is not null and e.seq > a.after
+                 window w as (order by e.seq rows unbounded preceding)
+                 order by e.seq limit a.most)
+                union all
+                (select e.*, row_number() over w, sum(octet_length(e.content::text)) over w - octet_length(e.content::text)
+                 from hub.entry e
+                 where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
+                 window w as (order by e.seq desc rows unbounded preceding)
+                 order by e.seq desc limit a.most)
+            ) e
+            where e.nth <= 2 or e.ahead <= \(PageBatch.bytes)
         ) e on true
         order by a.place, e.seq
         """

@@ -13,10 +13,21 @@ final class Health: Sendable {
             case .accepting: "draining or starting"
             }
         }
+
+        /// Clients can be served without Kafka: only new events wait, in Kafka itself. A balancer that took such nodes
+        /// away would turn its outage into the hub's.
+        var isNeededByClients: Bool {
+            switch self {
+            case .store, .keys, .accepting: true
+            case .kafka: false
+            }
+        }
     }
 
     enum Readiness: Equatable {
-        case ready
+        /// Clients can connect, though these may be missing.
+        case ready(without: [String])
+        /// What clients need and whatever else is missing.
         case notReady([String])
     }
 
@@ -28,7 +39,8 @@ final class Health: Sendable {
     func isUp(_ part: Part) -> Bool { checks.withLock { $0[part] }?() ?? false }
 
     var readiness: Readiness {
-        let reasons = Part.allCases.filter { !isUp($0) }.map(\.reason)
-        return reasons.isEmpty ? .ready : .notReady(reasons)
+        let missing = Part.allCases.filter { !isUp($0) }
+        let reasons = missing.map(\.reason)
+        return missing.contains(where: \.isNeededByClients) ? .notReady(reasons) : .ready(without: reasons)
     }
 }

@@ -43,16 +43,35 @@ final class HubRoutes: HTTPRoutes {
         case .alive: HTTPResponse(status: 200, text: "alive")
         case .ready:
             switch health.readiness {
-            case .ready: HTTPResponse(status: 200, text: "ready")
+            case .ready(let missing):
+                HTTPResponse(status: 200, text: (["ready"] + missing.map { "missing: \($0)" }).joined(separator: "\n"))
             case .notReady(let reasons): HTTPResponse(status: 503, text: reasons.map { "not ready: \($0)" }.joined(separator: "\n"))
             }
         case .metrics:
             HTTPResponse(
                 status: 200, headers: HTTPHeaders([("content-type", "text/plain; version=0.0.4; charset=utf-8")]),
                 body: Array(metrics().utf8))
-        case .demoToken: demo?.token(request) ?? HTTPResponse(status: 404, text: "not here")
-        case .demoPublish: demo?.publish(body) ?? HTTPResponse(status: 404, text: "not here")
+        case .demoToken: demo(request) { $0.token(request) }
+        case .demoPublish: demo(request) { $0.publish(body) }
         }
+    }
+
+    /// The demo gives tokens to whoever asks. A page of another site, open in the same browser, must not be able to ask: neither
+    /// across origins nor under a name of its own that it lets point to this machine.
+    private func demo(_ request: HTTPRequest, _ answer: (any DemoServices) -> HTTPResponse) -> HTTPResponse {
+        guard let demo else { return HTTPResponse(status: 404, text: "not here") }
+        let origin = request.headers.first("origin")
+        guard request.isToLoopback, origin == nil || origin == "http://" + request.host else {
+            return HTTPResponse(status: 403, text: "only for the page at this machine's own address")
+        }
+        return answer(demo)
+    }
+}
+
+extension HTTPRequest {
+    fileprivate var isToLoopback: Bool {
+        let port = host.utf8.last == UInt8(ascii: "]") ? nil : host.lastIndex(of: ":")
+        return ["127.0.0.1", "localhost", "[::1]"].contains(port.map { String(host[..<$0]) } ?? host)
     }
 }
 

@@ -37,8 +37,6 @@ public struct Subscriber: Equatable, Sendable {
     public var isCountersStale = false
     /// A receipt was not sent because the client did not keep up.
     public var hasMissedReceipts = false
-    /// Where the page begins that was ordered from the store and has not come yet.
-    private var reading: Seq?
     /// Events were missed before it was known where to start.
     private var isSuspect = false
     public private(set) var position: Seq
@@ -48,6 +46,9 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var countedTo: Seq
     public private(set) var cursorVersion: UInt64
     public private(set) var counters: Counters
+    // Last, in the word that the counters leave half empty: a subscriber is one cache line, and there are ten thousands.
+    /// A page from `position` was ordered from the store and has not come yet. The position does not move meanwhile.
+    private var isReading = false
 
     public init(key: SessionKey, user: UInt32, format: UInt8) {
         self.key = key
@@ -83,7 +84,7 @@ public struct Subscriber: Equatable, Sendable {
         wanted = max(wanted, position)
         position = since
         phase = .replaying
-        reading = nil
+        isReading = false
     }
 
     /// Events were missed: whatever is newer than `position` must be read, by a page that is ordered after this.
@@ -92,21 +93,21 @@ public struct Subscriber: Equatable, Sendable {
         case .opening: isSuspect = true
         case .replaying, .live:
             phase = .replaying
-            reading = nil
+            isReading = false
         }
     }
 
     /// The position to order the next page from; nil when none is wanted, or one is on its way.
     public mutating func startPage() -> Seq? {
-        guard phase == .replaying, reading == nil else { return nil }
-        reading = position
+        guard phase == .replaying, !isReading else { return nil }
+        isReading = true
         return position
     }
 
     /// A page has come. False: it was ordered before a rewind, a loss of events or a new subscription, and would leave a hole.
     public mutating func takePage(from start: Seq) -> Bool {
-        guard reading == start else { return false }
-        reading = nil
+        guard isReading, position == start else { return false }
+        isReading = false
         return true
     }
 
@@ -176,44 +177,62 @@ public struct Subscriber: Equatable, Sendable {
 /// while sessions come and go: one that registers meanwhile reads the entry from the store.
 public struct Roster: Sendable {
     public let channel: Channel
-    public private(set) var count = 0
     /// When the next entry expires that may count as unread for somebody here.
-    public private(set) var nextExpiry: Timestamp?
+    public var nextExpiry: Timestamp? { expiry == Self.never ? nil : expiry }
+    private var expiry = never
+    private static let never = Timestamp(milliseconds: .max)
+    private var taken: UInt32 = 0
+    /// At place 0 while nobody else ever was: most rosters are inboxes with one session, which then needs no array.
+    private var sole: Subscriber?
     private var places: ContiguousArray<Subscriber?> = []
     private var free: [UInt32] = []
 
     public init(channel: Channel) { self.channel = channel }
 
     /// One past the last place ever used.
-    public var end: Int { places.count }
-    public var isEmpty: Bool { count == 0 }
+    public var end: Int { sole == nil ? places.count : 1 }
+    public var count: Int { Int(taken) }
+    public var isEmpty: Bool { taken == 0 }
 
     public mutating func add(_ subscriber: Subscriber) -> Int {
-        count += 1
+        taken += 1
         if let place = free.popLast() {
             places[Int(place)] = subscriber
             return Int(place)
+        }
+        if taken == 1, places.isEmpty {
+            sole = subscriber
+            return 0
+        }
+        if let first = sole {
+            places.append(first)
+            sole = nil
         }
         places.append(subscriber)
         return places.count - 1
     }
 
     public mutating func remove(at place: Int) {
+        if sole != nil, place == 0 {
+            sole = nil
+            taken = 0
+            return
+        }
         guard places.indices.contains(place), places[place] != nil else { return }
         places[place] = nil
-        count -= 1
+        taken -= 1
         free.append(UInt32(truncatingIfNeeded: place))
     }
 
     public mutating func note(expiry: Timestamp) {
-        nextExpiry = min(expiry, nextExpiry ?? expiry)
+        self.expiry = min(expiry, self.expiry)
     }
 
     /// True once when something has expired: everyone whose counters are not zero must be counted anew, and what the
     /// store then says about the next expiry be noted.
     public mutating func takeExpiry(upTo now: Timestamp) -> Bool {
-        guard let nextExpiry, nextExpiry <= now else { return false }
-        self.nextExpiry = nil
+        guard expiry != Self.never, expiry <= now else { return false }
+        expiry = Self.never
         return true
     }
 
@@ -227,10 +246,18 @@ public struct Roster: Sendable {
         return (keys, next < end ? next : nil)
     }
 
-    public func subscriber(at place: Int) -> Subscriber? { places[place] }
+    public func subscriber(at place: Int) -> Subscriber? {
+        if sole != nil { return place == 0 ? sole : nil }
+        return places.indices.contains(place) ? places[place] : nil
+    }
 
     /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.
     public mutating func visit(_ places: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
+        if sole != nil {
+            guard places.contains(0) else { return places.lowerBound }
+            _ = body(0, &sole!)
+            return 1
+        }
         var place = places.lowerBound
         let end = min(places.upperBound, self.places.count)
         while place < end {
@@ -245,6 +272,7 @@ public struct Roster: Sendable {
 
     /// Changes a subscriber in its place.
     public mutating func update<Result>(_ place: Int, _ change: (inout Subscriber) -> Result) -> Result? {
+        if sole != nil { return place == 0 ? change(&sole!) : nil }
         guard places.indices.contains(place), places[place] != nil else { return nil }
         return change(&places[place]!)
     }

@@ -16,9 +16,9 @@ public struct Session: Sendable {
         public let channel: Channel
         public let roster: UInt32
         public let place: UInt32
-        /// Milliseconds; a typing signal is passed on at most once per `Limits.typingInterval`.
-        public var lastTyping: Int64
-        public init(channel: Channel, roster: UInt32, place: UInt32, lastTyping: Int64 = .min) {
+        /// The low bits of milliseconds, never 0 once set; a typing signal is passed on at most once per `Limits.typingInterval`.
+        public var lastTyping: UInt32
+        public init(channel: Channel, roster: UInt32, place: UInt32, lastTyping: UInt32 = 0) {
             self.channel = channel
             self.roster = roster
             self.place = place
@@ -65,12 +65,13 @@ public struct Session: Sendable {
         case entitlement(after: Seq?, before: Seq?, limit: Int)
     }
 
-    public private(set) var phase: Phase = .greeting
     public private(set) var identity: Identity?
     public private(set) var subscriptions: [Subscription] = []
 
     /// Public name of the session: in the connect reply, logs and receipt rows.
     public let id: String
+    // Last, so that what stands beside a session shares its word: there are ten thousands.
+    public private(set) var phase: Phase = .greeting
 
     public init(id: String) { self.id = id }
 
@@ -107,6 +108,9 @@ public struct Session: Sendable {
     public func subscription(to channel: Channel) -> Int? {
         subscriptions.firstIndex { $0.channel == channel }
     }
+
+    /// Room for so many: an array that grows by itself takes twice what it needs.
+    public mutating func expect(subscriptions count: Int) { subscriptions.reserveCapacity(subscriptions.count + count) }
 
     public mutating func joined(_ subscription: Subscription) { subscriptions.append(subscription) }
 
@@ -198,8 +202,9 @@ public struct Session: Sendable {
             let (index, channel, _) = try granted(name, user, position)
             guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }
             let last = subscriptions[index].lastTyping
-            guard last == .min || now.milliseconds &- last >= limits.typingInterval else { return .acknowledgeTyping }
-            subscriptions[index].lastTyping = now.milliseconds
+            let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds) | 1
+            guard last == 0 || milliseconds &- last >= limits.typingInterval else { return .acknowledgeTyping }
+            subscriptions[index].lastTyping = milliseconds
             return .typing(channel)
         }
     }

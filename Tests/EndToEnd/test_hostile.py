@@ -1,0 +1,179 @@
+"""What was once found by attacking a running hub; each test is one way in which it gave in."""
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+
+import pytest
+
+from hubclient import Client
+from rawsocket import RawSocket, frame
+from rig import event, hub_program, person
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u20dd", "\U0001f3fd", "\ufe0f"], ids=["acute", "circle", "skin tone", "variation"])
+async def test_a_name_that_begins_with_a_combining_mark_is_a_name(hub, mark):
+    name = mark + person()
+    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    hub.kafka.produce(event(f"user:{name}"), key="any")
+    assert (await client.next("entry"))["seq"] == 1
+    other = await Client.connect(hub.socket_url, hub.token(person()))
+    sent = await other.ask("send", to=name, key="1", body="bonjour")
+    assert (await client.next("signal", signal="conversation"))["channel"] == sent["channel"]
+
+
+async def settled(client, channel, head):
+    await client.next("signal", signal="live", channel=channel, seq=head)
+    await client.quiet()
+
+
+async def inbox_of(hub, count):
+    """A person with an inbox of so many entries, and their token."""
+    name = person()
+    token = hub.token(name)
+    hub.kafka.produce(*[event(f"user:{name}") for _ in range(count)], key=name)
+    client = await Client.connect(hub.socket_url, token, {"inbox": 0})
+    await client.entries("inbox", count)
+    await client.close()
+    return token
+
+
+async def test_following_anew_before_the_first_answer_came_begins_where_the_last_asked(hub):
+    token = await inbox_of(hub, 250)
+    for seed in range(20):
+        chance = random.Random(seed)
+        client = await Client.connect(hub.socket_url, token)
+        answers = []
+        for _ in range(chance.randint(1, 8)):
+            answers.append(client.begin("subscribe", channel="inbox", since=chance.choice([0, 100, 200, 250])))
+            answers.append(client.begin("unsubscribe", channel="inbox"))
+        last = client.begin("subscribe", channel="inbox", since=0)
+        # Each is answered, also the one whose subscription was gone by then.
+        await asyncio.wait_for(asyncio.gather(*answers), 20)
+        assert (await last)["since"] == 0
+        await settled(client, "inbox", 250)
+        position = 0
+        for entry in client.entries_of("inbox"):
+            position += entry["seq"] == position + 1
+        assert position == 250, f"seed {seed}: stopped at {position}"
+        await client.close()
+
+
+async def test_going_back_in_the_middle_of_a_replay_leaves_nothing_out(hub):
+    token = await inbox_of(hub, 250)
+    client = await Client.connect(hub.socket_url, token)
+    answers = [client.begin("subscribe", channel="inbox", since=since) for since in (240, 120, 0)]
+    assert [answer["since"] for answer in await asyncio.gather(*answers)][-1] == 0
+    await client._until(
+        lambda: True if {entry["seq"] for entry in client.entries_of("inbox")} == set(range(1, 251)) else None, "all of them", 20)
+    heard = [entry["seq"] for entry in client.entries_of("inbox")]
+    back = heard.index(1)
+    assert heard[back:][:250] == list(range(1, 251)), "from where it went back to, without a gap"
+
+
+async def test_a_hub_that_was_stopped_for_a_while_gives_its_clients_time_to_answer(platform):
+    extra = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "2s"}
+    async with platform.running("stopped", extra=extra) as hub:
+        raw = await RawSocket.upgraded(hub.address)
+        raw.send(frame(1, json.dumps({"id": 1, "type": "connect", "token": hub.token(person())})))
+        assert (await raw.receive())[0] == 1
+        hub.process.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(4)
+        finally:
+            hub.process.send_signal(signal.SIGCONT)
+        opcode, payload = await raw.receive()
+        assert opcode == 9
+        await asyncio.sleep(0.5)  # a client on a real network
+        raw.send(frame(10, payload) + frame(1, '{"id":2,"type":"ping"}'))
+        opcode, payload = await raw.receive()
+        assert opcode == 1 and b'"re":2' in payload, (opcode, payload)
+
+
+async def test_a_client_that_answers_no_ping_is_still_given_up(platform):
+    extra = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "1s"}
+    async with platform.running("silent", extra=extra) as hub:
+        raw = await RawSocket.upgraded(hub.address)
+        assert (await raw.receive())[0] == 9
+        assert await raw.close_code() == 4201
+
+
+async def test_a_flood_of_refreshes_with_an_unknown_key_is_answered_one_by_one(platform):
+    async with platform.running("unknown-keys") as hub:
+        client = await Client.connect(hub.socket_url, hub.token(person()))
+        stranger = hub.token("somebody", headers={"kid": "nobody-knows"})
+        answers = [client.begin("refresh", token=stranger) for _ in range(500)]
+        refused = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 60)
+        assert {answer.code for answer in refused} == {"invalid_token"}
+        # None of them stays counted as waiting: the socket is read on.
+        pings = [client.begin("ping") for _ in range(200)]
+        await asyncio.wait_for(asyncio.gather(*pings), 20)
+
+
+async def test_a_page_of_the_largest_messages_is_cut_and_nothing_is_missing(hub):
+    alice, bob = person("alice"), person("bob")
+    one = await Client.connect(hub.socket_url, hub.token(alice))
+    two = await Client.connect(hub.socket_url, hub.token(bob))
+    channel = (await one.ask("open", **{"with": bob}))["channel"]
+    # A control character takes one byte of the limit and six on the wire.
+    large = {"body": "\u0001" * 8_000, "data": "\u0001" * 2_600}
+    await asyncio.gather(*[one.begin("send", channel=channel, key=str(i), **large) for i in range(60)])
+    seen, before = [], None
+    while True:
+        page = await two.ask("history", channel=channel, **({"before": before} if before else {}))
+        assert len(json.dumps(page["entries"])) < 1_200_000
+        seen[:0] = [entry["seq"] for entry in page["entries"]]
+        if not page["more"]:
+            break
+        before = seen[0]
+    assert seen == list(range(1, 61))
+    await two.ask("subscribe", channel=channel, since=0)
+    await settled(two, channel, 60)
+    assert [entry["seq"] for entry in two.entries_of(channel)] == list(range(1, 61))
+
+
+ELSEWHERE = [
+    ("a name that points to this machine", {"Host": "rebound.example"}),
+    ("another origin", {"Origin": "http://elsewhere.example"}),
+    ("another port's page", {"Origin": "http://127.0.0.1:1"}),
+    ("no origin at all", {"Origin": "null"}),
+]
+
+
+@pytest.mark.parametrize("changed", [one[1] for one in ELSEWHERE], ids=[one[0] for one in ELSEWHERE])
+@pytest.mark.parametrize("request_line", ["GET /demo/token?subject=alice", "POST /demo/publish"])
+async def test_pages_of_others_get_nothing_of_the_demo(hub, request_line, changed):
+    async def status(fields):
+        raw = await RawSocket.open(hub.address)
+        lines = [f"{name}: {value}" for name, value in fields.items()]
+        raw.send("\r\n".join([f"{request_line} HTTP/1.1", *lines, "", ""]).encode() + b"{}")
+        got = (await raw.response())[0]
+        raw.close()
+        return got
+
+    own = {"Host": "{}:{}".format(*hub.address), "Origin": hub.url.rstrip("/"), "Content-Length": "2"}
+    assert await status(own) in (200, 202)
+    assert await status({**own, **changed}) == 403
+
+
+async def test_who_waits_for_leave_to_send_a_body_gets_it(hub):
+    raw = await RawSocket.open(hub.address)
+    host = "{}:{}".format(*hub.address)
+    raw.send(f"POST /demo/publish HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n".encode())
+    assert (await raw.response())[0] == 100
+    raw.send(b"[1,2]")
+    assert (await raw.response())[0] == 400
+
+
+@pytest.mark.parametrize("command", ["serve", "echo"])
+async def test_a_second_hub_does_not_share_the_first_ones_port(platform, command):
+    async with platform.running("first") as first:
+        second = platform.hub("second", port=first.address[1])
+        done = await asyncio.to_thread(
+            subprocess.run, [str(hub_program()), command, *(["--listen", "{}:{}".format(*first.address)] if command == "echo" else [])],
+            env=second._environment, capture_output=True, text=True, timeout=30)
+        assert done.returncode not in (0, None) and "ready" not in done.stdout
+        assert "in use" in done.stderr
+        await (await Client.connect(first.socket_url, first.token(person()))).quiet()
