@@ -121,11 +121,17 @@ struct RunOptions: ParsableArguments {
 
 /// Starts the server, measures, ends the server, and tells.
 func measure(_ title: String, _ run: RunOptions, _ choice: ServerChoice, _ body: (Server) throws -> [ScenarioResult]) throws {
+    try measure(title, run, [choice]) { try $0.flatMap(body) }
+}
+
+func measure(_ title: String, _ run: RunOptions, _ choices: [ServerChoice], _ body: ([Server]) throws -> [ScenarioResult]) throws {
     var found = Run(title: title, machine: .current())
-    let server: Server
-    do { server = try Server.start(choice) } catch { throw Complaint("\(title): \(error)") }
-    defer { server.stop() }
-    do { found.scenarios += try body(server) } catch { throw Complaint("\(title): \(error)") }
+    var servers: [Server] = []
+    defer { for server in servers { server.stop() } }
+    do {
+        for choice in choices { servers.append(try Server.start(choice)) }
+        found.scenarios += try body(servers)
+    } catch { throw Complaint("\(title): \(error)") }
     print(TextReport.text(found))
     if let json = run.json { try RunFile.write(found, to: json) }
     if let html = run.html { try HTMLReport.page(found).write(toFile: html, atomically: true, encoding: .utf8) }
