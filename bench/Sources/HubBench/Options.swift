@@ -91,7 +91,7 @@ struct RunOptions: ParsableArguments {
     var generatorCore = 1
 
     @Option(help: ArgumentHelp("Connections being made at once.", valueName: "count"))
-    var concurrency = 64
+    var concurrency: Int?
 
     @Option(help: ArgumentHelp("Write the run as JSON.", valueName: "file"))
     var json: String?
@@ -104,14 +104,15 @@ struct RunOptions: ParsableArguments {
 
     func validate() throws {
         if let clients, clients < 1 { throw ValidationError("--clients: at least 1") }
+        if let concurrency, concurrency < 1 { throw ValidationError("--concurrency: at least 1") }
         if let seconds, !(0.1...86_400).contains(seconds) { throw ValidationError("--seconds: from 0.1 to 86400") }
     }
 
-    func scenario(clients defaultClients: Int, seconds defaultSeconds: Double) -> Scenario {
+    func scenario(clients defaultClients: Int, seconds defaultSeconds: Double, concurrency defaultConcurrency: Int = 64) -> Scenario {
         var scenario = Scenario()
         scenario.generator.clients = clients ?? defaultClients
         scenario.generator.workers = workers
-        scenario.generator.concurrency = concurrency
+        scenario.generator.concurrency = concurrency ?? defaultConcurrency
         scenario.generator.isQuiet = quiet
         scenario.generator.processor = generatorCore >= 0 && generatorCore < Linux.Machine.processors ? generatorCore : nil
         scenario.seconds = seconds ?? defaultSeconds

@@ -23,6 +23,7 @@ class Crowd: Player {
     private var mayLose = false
     private var opensAt: Int64 = 0
     private var measuredFrom: Int64 = 0
+    private var isAgain = false
     private var concurrency: Int
     private var processorTimes = (user: Duration.zero, system: Duration.zero)
     var announce: ((Word) -> Void)?
@@ -104,6 +105,8 @@ class Crowd: Player {
         underWay -= 1
         let end = MonotonicInstant.now.nanoseconds
         findings.latencies["connect → ready", default: LatencyRecorder()].record(intended: swarm.seats[seat].intended, at: end)
+        // Whoever waits for a turn to come back waits nevertheless.
+        if isAgain { record(Findings.back, from: opensAt, to: end) }
         if readySeats == plan.seats {
             findings.seconds = Double(end - opensAt) / 1e9
             findings.counts["connected"] = Int64(plan.seats)
@@ -171,6 +174,7 @@ class Crowd: Player {
     }
 
     func reopen() {
+        isAgain = true
         open()
     }
 
