@@ -133,7 +133,7 @@ struct SlowCommand: ParsableCommand {
         discussion: "The same load first with everyone reading. In the end the slow ones read on, and must get every entry once.")
     @Option(help: ArgumentHelp("Of the clients, that stop reading.", valueName: "0…0.9")) var share = 0.1
     @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 20.0
-    @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 2_000
+    @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 8_000
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 

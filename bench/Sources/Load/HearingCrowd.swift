@@ -53,7 +53,11 @@ final class HearingCrowd: Crowd {
                 return
             }
             guard isMeasuring, Int64(mark) >= beginMark else { return }
-            if seat < slowSeats { slow.record(intended: Int64(mark), at: now) } else { latencies.record(intended: Int64(mark), at: now) }
+            if seat < max(slowSeats, plan.door.smallBufferSeats) {
+                slow.record(intended: Int64(mark), at: now)
+            } else {
+                latencies.record(intended: Int64(mark), at: now)
+            }
         }
         if hearing.followsNumbers { follow(seat, message) }
         if deliveries > 0 { note(seat, deliveries) }
@@ -118,7 +122,7 @@ final class HearingCrowd: Crowd {
 
     override func conclude(expected: Int64?) {
         keep("publish → delivered", latencies)
-        if !slow.isEmpty { keep("publish → delivered, to those who had stopped reading", slow) }
+        if !slow.isEmpty { keep("publish → delivered, to the share that may stop reading", slow) }
         count("deliveries", measuredDeliveries)
         completeSince = nil
         guard let expected else { return }

@@ -161,6 +161,8 @@ final class Swarm {
     func pauseReading(_ index: Int, _ isPaused: Bool) {
         guard seats[index].fd >= 0 else { return }
         seats[index].isPaused = isPaused
+        // Who reads again reads in earnest: with a window of a few bytes it would be TCP that is measured.
+        if !isPaused, index < door.smallBufferSeats { Socket.setReceiveBuffer(seats[index].fd, bytes: 1 << 20) }
         arm(index)
     }
 

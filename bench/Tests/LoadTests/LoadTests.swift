@@ -20,11 +20,12 @@ import Testing
 
     @Test func aNumberIsFoundBehindItsName() {
         let line = Array(#"{"type":"entry","channel":"inbox","seq":42,"id":"7"}"#.utf8)
-        #expect(HubLineView.number(line.span, 0..<line.count, after: HubLineView.seq) == 42)
-        #expect(HubLineView.number(line.span, 0..<line.count, after: HubLineView.delivered) == nil)
-        #expect(HubLineView.text(line.span, 0..<line.count, after: HubLineView.channel) == "inbox")
-        #expect(HubLineView.begins(line.span, 0..<line.count, HubLineView.entry))
-        #expect(!HubLineView.begins(line.span, 0..<line.count, HubLineView.live))
+        let seq = HubLineView.number(line.span, 0..<line.count, after: HubLineView.seq)
+        let delivered = HubLineView.number(line.span, 0..<line.count, after: HubLineView.delivered)
+        let channel = HubLineView.text(line.span, 0..<line.count, after: HubLineView.channel)
+        let isEntry = HubLineView.begins(line.span, 0..<line.count, HubLineView.entry)
+        let isLive = HubLineView.begins(line.span, 0..<line.count, HubLineView.live)
+        #expect(seq == 42 && delivered == nil && channel == "inbox" && isEntry && !isLive)
     }
 
     @Test func everyLineOfAMessageIsSeenOnce() {
