@@ -130,15 +130,21 @@ struct StormCommand: ParsableCommand {
 struct SlowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "slow", abstract: "A share of the clients stops reading: what the others feel, and what the hub holds.",
-        discussion: "The same load first with everyone reading. In the end the slow ones read on, and must get every entry once.")
+        discussion: """
+            The same load in turns: everyone reads, or the share does not, with little room in its sockets' buffers, so that the hub has to
+            keep or to let go of what they do not take. After each turn they read on, and the run fails unless each has every entry
+            once. Told are the others' latencies in both kinds of turns, their ratio in each round, and the hub's memory over time.
+            """)
     @Option(help: ArgumentHelp("Of the clients, that stop reading.", valueName: "0…0.9")) var share = 0.1
     @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 20.0
     @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 8_000
+    @Option(help: ArgumentHelp("Turns of each kind, --seconds long.", valueName: "count")) var rounds = 3
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
     func validate() throws {
         if !(0...0.9).contains(share) { throw ValidationError("--share: from 0 to 0.9") }
+        if !(1...100).contains(rounds) { throw ValidationError("--rounds: from 1 to 100") }
         if rate <= 0 { throw ValidationError("--rate: more than 0") }
     }
 
@@ -148,6 +154,7 @@ struct SlowCommand: ParsableCommand {
         slow.share = share
         slow.rate = rate
         slow.bytes = bytes
+        slow.rounds = rounds
         try measure("slow", how, try server.choice()) { try slow.run($0) }
     }
 }

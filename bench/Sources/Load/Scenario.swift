@@ -24,13 +24,13 @@ public struct Scenario {
         try measured([server], &result, body)
     }
 
-    /// The processor time of several servers, added up.
+    /// The processor time of several servers, added up; and to what the result has already.
     func measured(_ servers: [Server], _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
         let before = servers.map { $0.times() }
         let children = servers.map { $0.childTimes() }
         let start = MonotonicInstant.now
         try body()
-        result.seconds = (MonotonicInstant.now - start).seconds
+        result.seconds += (MonotonicInstant.now - start).seconds
         for (index, server) in servers.enumerated() {
             if server.pid != nil { Self.add(server.times().spent(since: before[index]), to: &result.serverCPU) }
         }
@@ -39,7 +39,12 @@ public struct Scenario {
             if let before, let now = server.childTimes() { Self.add(now.spent(since: before), to: &beside) }
         }
         for time in beside {
-            result.figures.append(Figure("\(time.group), processor time beside the hub's", time.totalSeconds, "s"))
+            let name = "\(time.group), processor time beside the hub's"
+            if let place = result.figures.firstIndex(where: { $0.name == name }) {
+                result.figures[place].value += time.totalSeconds
+            } else {
+                result.figures.append(Figure(name, time.totalSeconds, "s"))
+            }
         }
     }
 

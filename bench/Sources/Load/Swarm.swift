@@ -77,6 +77,7 @@ final class Swarm {
 
     static let watchedTokens: UInt64 = 1 << 40
     private static let bufferBytes = 256 << 10
+    private static let readingBufferBytes: Int32 = 64 << 10
 
     init(_ door: Door, seats count: Int) throws {
         self.door = door
@@ -162,7 +163,9 @@ final class Swarm {
         guard seats[index].fd >= 0 else { return }
         seats[index].isPaused = isPaused
         // Who reads again reads in earnest: with a window of a few bytes it would be TCP that is measured.
-        if !isPaused, index < door.smallBufferSeats { Socket.setReceiveBuffer(seats[index].fd, bytes: 1 << 20) }
+        if index < door.smallBufferSeats {
+            Socket.setReceiveBuffer(seats[index].fd, bytes: isPaused ? door.receiveBufferBytes : Self.readingBufferBytes)
+        }
         arm(index)
     }
 
