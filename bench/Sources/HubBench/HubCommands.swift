@@ -161,19 +161,38 @@ struct SlowCommand: ParsableCommand {
 
 struct SoakCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "soak", abstract: "A steady load for long, with all lines cut from time to time; memory all along.",
-        discussion: "Fails when one entry is lost or comes twice.")
+        commandName: "soak", abstract: "A mixed load for long: what the hub holds must not keep growing, and nothing may get lost.",
+        discussion: """
+            Clients follow a broadcast and their inbox, both are published to at their rates, people write to each other beside them,
+            and from time to time all listeners are cut and come back. Resident memory, descriptors and threads of the hub are read all
+            along. The run fails when an entry, a message or a receipt is missing or comes twice, when the median of the memory has
+            grown both from the second to the third and to the last quarter of the time, or when descriptors or threads are left over. The
+            broker inside a hub that the bench starts keeps what was published; so much growth is allowed.
+
+              hub-bench soak --seconds 3600 --html soak.html
+            """)
     @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 5.0
+    @Option(help: ArgumentHelp("Entries per second to one inbox after the other; 0: none.", valueName: "per second")) var inboxRate = 20.0
+    @Option(help: ArgumentHelp("People beside the clients, two and two; 0: none.", valueName: "count")) var talkers = 100
+    @Option(help: ArgumentHelp("Messages per second over all people.", valueName: "per second")) var messageRate = 20.0
     @Option(help: ArgumentHelp("Seconds between two cuts; 0: none.", valueName: "seconds")) var cutEvery = 60.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
-    func validate() throws { if rate <= 0 { throw ValidationError("--rate: more than 0") } }
+    func validate() throws {
+        if rate <= 0 { throw ValidationError("--rate: more than 0") }
+        if inboxRate < 0 || cutEvery < 0 { throw ValidationError("--inbox-rate and --cut-every: 0 or more") }
+        if talkers < 0 || !talkers.isMultiple(of: 2) { throw ValidationError("--talkers: an even number") }
+        if talkers > 0, messageRate <= 0 { throw ValidationError("--message-rate: more than 0") }
+    }
 
     func run() throws {
         var soak = Soak()
         soak.common = how.scenario(clients: 1_000, seconds: 600)
         soak.rate = rate
+        soak.inboxRate = inboxRate
+        soak.talkers = talkers
+        soak.messageRate = messageRate
         soak.cutEvery = cutEvery
         try measure("soak", how, try server.choice()) { [try soak.run($0)] }
     }

@@ -31,7 +31,7 @@ public struct Messages {
     }
 
     /// Both ends and the database must have every message, delivered and read.
-    private func check(_ findings: Findings, _ server: Server) throws {
+    func check(_ findings: Findings, _ server: Server) throws {
         let prefix = server.signer?.userPrefix ?? ""
         let mine = "e.kind = 'message' and starts_with(e.sender, $1)"
         let stored = try server.number("select count(*) from hub.entry e where \(mine)", [prefix])
