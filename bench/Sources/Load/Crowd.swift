@@ -119,6 +119,7 @@ class Crowd: Player {
 
     func lost(_ seat: Int, _ reason: String) {
         if mayLose || failure != nil { return }
+        if isReady[seat], seat < slowSeats { return letGo(seat) }
         let stage = isReady[seat] ? "" : " while connecting"
         fail("client \(plan.firstSeat + seat)\(stage): \(reason)")
     }
@@ -180,13 +181,35 @@ class Crowd: Player {
 
     /// The first so many seats stopped reading at some time.
     private(set) var slowSeats = 0
+    private var arePaused = false
+    /// Lost while they did not read.
+    private var gone: [Int] = []
+    private var returns = 0
 
     func pause(seats: Int) {
-        slowSeats = seats
-        for seat in 0..<min(seats, plan.seats) { swarm.pauseReading(seat, true) }
+        slowSeats = min(seats, plan.seats)
+        arePaused = true
+        for seat in 0..<slowSeats { swarm.pauseReading(seat, true) }
     }
 
     func resume() {
+        arePaused = false
         for seat in 0..<plan.seats where swarm.seats[seat].isPaused { swarm.pauseReading(seat, false) }
+        let seats = gone
+        gone = []
+        for seat in seats { comeBack(seat) }
+    }
+
+    /// Who does not answer pings is let go, and comes back as any client does.
+    private func letGo(_ seat: Int) {
+        count("times that a slow reader was let go")
+        if arePaused { gone.append(seat) } else { comeBack(seat) }
+    }
+
+    private func comeBack(_ seat: Int) {
+        returns += 1
+        guard returns <= 20 * slowSeats else { return fail("\(slowSeats) slow readers were let go \(returns) times") }
+        do { try swarm.connect(seat, intended: swarm.now) } catch { return fail("client \(plan.firstSeat + seat): \(error)") }
+        swarm.pauseReading(seat, false)
     }
 }

@@ -63,8 +63,12 @@ final class HearingCrowd: Crowd {
         if deliveries > 0 { note(seat, deliveries) }
         if said.becameReady { becameReady(seat) }
         if let answer = said.answer { swarm.send(seat, swarm.frame(answer)) }
-        if let refusal = said.refusal { fail("client \(plan.firstSeat + seat) was refused: \(refusal)") }
+        if let refusal = said.refusal, seat >= slowSeats || !refusal.hasPrefix(Self.bye) {
+            fail("client \(plan.firstSeat + seat) was refused: \(refusal)")
+        }
     }
+
+    private static let bye = #"{"type":"bye""#
 
     private func note(_ seat: Int, _ deliveries: Int) {
         let before = heard[seat]

@@ -81,6 +81,9 @@ struct ServerMemory {
     /// What the machine could still give, as the kernel estimates it.
     var availableBytes: Int64 = 0
 
+    /// Nothing.
+    init() {}
+
     init(_ pids: [Int32]) {
         for pid in pids {
             let fields = Self.fields("/proc/\(pid)/smaps_rollup")

@@ -20,7 +20,7 @@ public struct Slow {
         var findings = Findings()
         var behind: Int64 = 0
         var p99: [Double] = []
-        var residentMost: Int64 = 0
+        var most = ServerMemory()
     }
 
     private static let way = "publish → delivered"
@@ -32,7 +32,6 @@ public struct Slow {
         let publisher = try KafkaPublisher(server, bytes: bytes)
         try conductor.hire(.hear(Hearing(dialect: .hub, followsNumbers: true)), role: .subscriber) { plan in
             // Little room on their way, so that the hub is the one that has to wait.
-            plan.door.receiveBufferBytes = 4_096
             plan.door.smallBufferSeats = Int((share * Double(plan.seats)).rounded())
         }
         _ = try conductor.connect()
@@ -44,12 +43,16 @@ public struct Slow {
             try conductor.wait(within: .seconds(20), for: "warming up") { conductor.totalEvents >= published * Int64(clients) }
         }
         var resident = Timeline(name: "resident memory", unit: "B")
-        var most: Int64 = 0
+        var kernel = Timeline(name: "kernel's socket buffers", unit: "B")
+        var most = ServerMemory()
         if server.pid != nil {
             conductor.pulse = {
-                let now = ServerMemory(server.pids).residentBytes
-                most = max(most, now)
-                resident.points.append(Timeline.Point(seconds: Double(Scenario.mark(conductor)) / 1e9, value: Double(now)))
+                let now = ServerMemory(server.pids)
+                most.residentBytes = max(most.residentBytes, now.residentBytes)
+                most.kernelSocketBytes = max(most.kernelSocketBytes, now.kernelSocketBytes)
+                let seconds = Double(Scenario.mark(conductor)) / 1e9
+                resident.points.append(Timeline.Point(seconds: seconds, value: Double(now.residentBytes)))
+                kernel.points.append(Timeline.Point(seconds: seconds, value: Double(now.kernelSocketBytes)))
                 return MonotonicInstant.now.nanoseconds + 100_000_000
             }
         }
@@ -66,12 +69,14 @@ public struct Slow {
         for round in 0..<rounds {
             // The other way round in every second round, so that a drift of the machine falls on both.
             for isSlow in round.isMultiple(of: 2) ? [false, true] : [true, false] {
-                most = 0
-                try turn(isSlow, slow, conductor, publisher, &published, &sides[isSlow ? 1 : 0])
-                sides[isSlow ? 1 : 0].residentMost = max(sides[isSlow ? 1 : 0].residentMost, most)
+                let side = isSlow ? 1 : 0
+                most = ServerMemory()
+                try turn(isSlow, slow, conductor, publisher, &published, &sides[side])
+                sides[side].most.residentBytes = max(sides[side].most.residentBytes, most.residentBytes)
+                sides[side].most.kernelSocketBytes = max(sides[side].most.kernelSocketBytes, most.kernelSocketBytes)
             }
         }
-        return conclude(sides, slow, resident)
+        return conclude(sides, slow, [resident, kernel])
     }
 
     private func turn(
@@ -104,13 +109,18 @@ public struct Slow {
         side.findings.seconds = seconds
     }
 
-    private func conclude(_ sides: [Side], _ slow: Int, _ resident: Timeline) -> [ScenarioResult] {
+    private func conclude(_ sides: [Side], _ slow: Int, _ timelines: [Timeline]) -> [ScenarioResult] {
         var results: [ScenarioResult] = []
         for side in sides {
             var result = side.result
             common.add(side.findings, to: &result)
             result.counts.append(Count("times that a session fell behind", side.behind))
-            if side.residentMost > 0 { result.figures.append(Figure("resident memory, most", Double(side.residentMost), "B")) }
+            if side.most.residentBytes > 0 {
+                result.figures += [
+                    Figure("resident memory, most", Double(side.most.residentBytes), "B"),
+                    Figure("kernel's socket buffers of the whole machine, most", Double(side.most.kernelSocketBytes), "B"),
+                ]
+            }
             results.append(result)
         }
         if sides[1].behind < Int64(slow * rounds) {
@@ -124,12 +134,12 @@ public struct Slow {
             Figure("\(name), median of the rounds", Self.median(ratios), "×", goal: .atMost(1.2)),
             Figure("\(name), least", ratios.first ?? 0, "×"), Figure("\(name), greatest", ratios.last ?? 0, "×"),
         ]
-        if sides[0].residentMost > 0 {
+        if sides[0].most.residentBytes > 0 {
             results[1].figures.append(
-                Figure("resident memory, most, to without slow readers", Double(sides[1].residentMost) / Double(sides[0].residentMost), "×")
+                Figure("resident memory, most, to without slow readers", Double(sides[1].most.residentBytes) / Double(sides[0].most.residentBytes), "×")
             )
         }
-        results[1].timelines.append(resident)
+        results[1].timelines += timelines
         return results
     }
 

@@ -45,6 +45,10 @@ public struct Soak {
         }
         defer { listeners.pulse = nil }
         var feed = Feed(try KafkaPublisher(server, bytes: bytes), listeners, users: signer.userPrefix, clients: common.generator.clients)
+        // The first records of a topic take seconds.
+        try feed.everyone(3, mark: Scenario.mark(listeners), watch)
+        try listeners.wait(within: .seconds(30), for: "the first entries") { listeners.totalEvents >= feed.deliveries }
+        let warm = feed.takeDeliveries()
         var all = Findings()
         var cuts: Int64 = 0
         try common.measured(server, &result) {
@@ -69,7 +73,7 @@ public struct Soak {
                 _ = try listeners.connect(.reopen)
             }
         }
-        result.operations = feed.deliveries
+        result.operations = feed.deliveries - warm
         if let people {
             listeners.pulse = nil
             let found = try people.finish(within: 60)
