@@ -35,10 +35,8 @@ bench:           ## the standard set of measurements, a few minutes: what things
 micro:           ## what the inner operations cost, and their instructions beside the committed baseline
 	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions
 
-sanitize:        ## the test-suite under the address and the thread sanitizer
-	scripts/setup && swift test --sanitize=address --scratch-path .build/address
-	swift build --build-tests --sanitize=thread --scratch-path .build/thread && cc -shared -fPIC -O1 -o .build/thread/c11threads.so scripts/c11threads.c
-	LD_PRELOAD=$(CURDIR)/.build/thread/c11threads.so swift test --skip-build --sanitize=thread --scratch-path .build/thread
+sanitize:        ## the test-suites and the hub under the address and the thread sanitizer
+	scripts/setup && scripts/sanitize
 
 setup:           ## only install what is missing
 	scripts/setup

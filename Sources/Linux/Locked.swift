@@ -19,9 +19,9 @@ import CLinux
     deinit { unsafe clinux_mutex_free(mutex) }
 
     /// Never call out, and never lock another, inside.
-    public func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+    public func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
         unsafe clinux_mutex_lock(mutex)
         defer { unsafe clinux_mutex_unlock(mutex) }
-        return body(&value)
+        return try body(&value)
     }
 }

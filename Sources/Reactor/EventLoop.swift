@@ -134,6 +134,18 @@ public final class EventLoop: @unchecked Sendable {
     public func run() {
         now = .now
         while !handle.isStopped { turn() }
+        letGo()
+    }
+
+    /// Ends what was registered: it holds the loop, which holds it. For a loop that is never turned again.
+    func letGo() {
+        sources = []
+        watches = []
+        freeWatches = []
+        drains = []
+        turnEnds = []
+        slices = []
+        timers = TimerQueue(origin: now)
     }
 
     /// One turn; waits at most until the next timer, and not at all while there is work left.

@@ -3,7 +3,6 @@ import Kafka
 import Linux
 import Logging
 import Messaging
-import Synchronization
 import Testing
 
 @testable import Hub
@@ -33,7 +32,7 @@ final class FakeStore: StoreDesk {
         var requests = 0
         var waiting: [StoreOrder] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var entries: [EntryDraft] { state.withLock { $0.entries } }
     var duplicates: Int { state.withLock { $0.duplicates } }

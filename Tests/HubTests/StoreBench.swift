@@ -1,8 +1,8 @@
+import Linux
 import Logging
 import Messaging
 import Postgres
 import Support
-import Synchronization
 import Testing
 
 @testable import Hub
@@ -66,7 +66,7 @@ final class AskingDesk: StoreClient {
     }
 
     private let store: Store
-    private let state = Mutex(Desk())
+    private let state = Locked(Desk())
 
     init(_ store: Store) { self.store = store }
 
@@ -111,7 +111,7 @@ final class AskingDesk: StoreClient {
 }
 
 final class HeardBus: Bus {
-    private let heard = Mutex<[BusEvent]>([])
+    private let heard = Locked<[BusEvent]>([])
     func publish(_ events: [BusEvent]) { heard.withLock { $0.append(contentsOf: events) } }
     var events: [BusEvent] { heard.withLock { $0 } }
     func forget() { heard.withLock { $0.removeAll() } }

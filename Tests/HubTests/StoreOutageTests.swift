@@ -223,13 +223,13 @@ import Testing
 
 /// What the writers were told.
 private final class Ledger: Sendable {
-    let acknowledged: Mutex<[[String: UInt64]]>
-    let delivered: Mutex<[UInt64]>
+    let acknowledged: Locked<[[String: UInt64]]>
+    let delivered: Locked<[UInt64]>
     private let over = Atomic<Bool>(false)
 
     init(writers: Int) {
-        acknowledged = Mutex(Array(repeating: [:], count: writers))
-        delivered = Mutex(Array(repeating: 0, count: writers))
+        acknowledged = Locked(Array(repeating: [:], count: writers))
+        delivered = Locked(Array(repeating: 0, count: writers))
     }
 
     var isOver: Bool { over.load(ordering: .relaxed) }

@@ -67,6 +67,7 @@ import Testing
             }
         }
         wire.driver.reaction = { call in if case .drained = call, sent < 1_000_000 { push() } }
+        defer { wire.driver.reaction = { _ in } }
         push()
         var got = 0
         var heard = 0

@@ -38,6 +38,8 @@ import Testing
 
     @Test func anEventFetchedBeforeItsWatchEndedFindsNobody() throws {
         let loop = try EventLoop(name: "test")
+        // Its watches hold it.
+        defer { loop.letGo() }
         let pairs = [try Socket.pair(), try Socket.pair()]
         var replacement: (Int32, Int32)?
         defer { for pair in pairs + (replacement.map { [$0] } ?? []) { for fd in [pair.0, pair.1] { Socket.close(fd) } } }

@@ -24,7 +24,10 @@ final class Wire {
         }
     }
 
-    deinit { for peer in peers { Socket.close(peer) } }
+    deinit {
+        for peer in peers { Socket.close(peer) }
+        loop.letGo()
+    }
 
     /// A connection of the table, and the socket at its other end.
     func connect(sendBuffer: Int32? = nil) throws -> (id: ConnectionID, peer: Int32) {

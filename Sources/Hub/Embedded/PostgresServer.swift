@@ -1,7 +1,6 @@
 internal import Linux
 internal import Logging
 internal import Postgres
-internal import Synchronization
 
 /// The private PostgreSQL as a running child process: started, watched, started again when it ends by itself, stopped.
 ///
@@ -12,7 +11,7 @@ final class PostgresServer: Sendable {
     let networkURL: String
     private let folder: PostgresFolder
     private let log: Logger
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Readable once the watching thread is done.
     private let ended: WakeDescriptor
     private let stopping: WakeDescriptor
@@ -20,6 +19,7 @@ final class PostgresServer: Sendable {
     private struct State {
         var server: Process?
         var isStopping = false
+        var watcher: Thread?
     }
 
     private static let startLimit: Duration = .seconds(60)
@@ -50,9 +50,10 @@ final class PostgresServer: Sendable {
         do throws(EmbeddedFailure) {
             try waitUntilReady(server)
             try makeDatabase()
-            _ = try EmbeddedFailure.during("watching the database") { () throws(SystemError) in
+            let watcher = try EmbeddedFailure.during("watching the database") { () throws(SystemError) in
                 try Thread.spawn(name: "postgres-watch") { [self] in watch(server) }
             }
+            state.withLock { $0.watcher = watcher }
         } catch {
             server.kill(.interrupt)
             _ = try? server.wait()
@@ -71,8 +72,13 @@ final class PostgresServer: Sendable {
         if (try? Socket.wait(ended.descriptor, readable: true, timeout: Self.stopLimit)) != true {
             log.warning("embedded database does not stop", metadata: ["process": "\(server?.pid ?? 0)"])
             state.withLock { $0.server }?.kill(.kill)
-            _ = try? Socket.wait(ended.descriptor, readable: true, timeout: Self.stopLimit)
+            guard (try? Socket.wait(ended.descriptor, readable: true, timeout: Self.stopLimit)) == true else { return }
         }
+        let watcher = state.withLock { state -> Thread? in
+            defer { state.watcher = nil }
+            return state.watcher
+        }
+        watcher?.join()
     }
 
     // MARK: Starting

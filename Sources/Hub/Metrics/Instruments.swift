@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// A number that only grows. Safe to add to from any thread; each is written by one thread in practice.
@@ -49,7 +50,7 @@ public final class DurationHistogram: Sendable {
 
 /// Counters told apart by one label. A label's values come from the code, never from a peer, so the set stays small.
 public final class LabelledCounter: Sendable {
-    private let counts = Mutex<[String: UInt64]>([:])
+    private let counts = Locked<[String: UInt64]>([:])
     public init() {}
     /// Takes a lock: for refusals and failures, not for a frame's path.
     public func add(_ label: String, _ n: UInt64 = 1) { counts.withLock { $0[label, default: 0] &+= n } }

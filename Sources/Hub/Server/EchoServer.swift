@@ -40,7 +40,7 @@ public final class EchoServer {
                             return log.critical("loop cannot listen", metadata: ["error": "\(error)"])
                         }
                         loop.run()
-                        withExtendedLifetime(echo) {}
+                        withExtendedLifetime((serving, echo)) {}
                     })
             }
             self.handles = handles

@@ -1,4 +1,5 @@
 import Auth
+import Linux
 import Messaging
 import Reactor
 import Synchronization
@@ -18,8 +19,8 @@ final class LoopInbox: BusListener, StoreClient {
     let events: Mailbox<[BusEvent]>
     let outcomes: Mailbox<StoreOutcome>
     private let hasMissed = Atomic<Bool>(false)
-    private let keyNews = Mutex<(keys: KeySet?, absent: [String?])>((nil, []))
-    private let controls = Mutex<[Control]>([])
+    private let keyNews = Locked<(keys: KeySet?, absent: [String?])>((nil, []))
+    private let controls = Locked<[Control]>([])
     private let sessionCount = Atomic<Int>(0)
     private let wake: LoopHandle
 

@@ -60,7 +60,8 @@ final class LoopThread: Sendable {
                 }
             }
             loop.run()
-            withExtendedLifetime(sockets) {}
+            sessions.detach()
+            withExtendedLifetime((serving, sockets)) {}
         }
     }
 }

@@ -98,6 +98,12 @@ final class SessionLoop {
         }
     }
 
+    /// Once the loop has stopped. What is let go here holds the sessions, as they hold it.
+    func detach() {
+        outlet = NoOutlet()
+        onControl = { _ in }
+    }
+
     var now: Timestamp { Timestamp(milliseconds: WallClock.now()) }
 
     // MARK: Sessions

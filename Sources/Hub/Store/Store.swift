@@ -2,7 +2,6 @@ public import Linux
 public import Logging
 import Messaging
 import Reactor
-import Synchronization
 
 /// Makes durable what the domain asks for, in PostgreSQL, on a thread of its own. `Work` says what happens while the
 /// database is away.
@@ -20,7 +19,7 @@ public final class Store: StoreDesk {
     private let configuration: StoreConfiguration
     private let bus: any Bus
     private let log: Logger
-    private let stage: Mutex<Stage>
+    private let stage: Locked<Stage>
 
     /// - Throws: when the system has no descriptors for an event loop.
     public init(configuration: StoreConfiguration, bus: any Bus, logger: Logger) throws(SystemError) {
@@ -29,7 +28,7 @@ public final class Store: StoreDesk {
         log = logger
         let loop = try EventLoop(name: "store")
         front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
-        stage = Mutex(.made(loop))
+        stage = Locked(.made(loop))
     }
 
     /// Starts the thread, which migrates the schema and connects. Orders are accepted from now on, and answered

@@ -1,4 +1,4 @@
-import Synchronization
+import Linux
 
 /// Which parts the hub stands on are there: asked by `/readyz` and `/metrics`, answered by the parts themselves.
 final class Health: Sendable {
@@ -31,7 +31,7 @@ final class Health: Sendable {
         case notReady([String])
     }
 
-    private let checks: Mutex<[Part: @Sendable () -> Bool]> = Mutex([:])
+    private let checks: Locked<[Part: @Sendable () -> Bool]> = Locked([:])
 
     /// Says how a part is asked. A part nobody answers for is missing.
     func watch(_ part: Part, _ isUp: @escaping @Sendable () -> Bool) { checks.withLock { $0[part] = isUp } }

@@ -1,14 +1,14 @@
 import Auth
 import Foundation
-import Synchronization
+import Linux
 import Testing
 
 @testable import Hub
 
 /// What a feed has published, and a way to wait for it.
 final class HeardKeys: Sendable {
-    private let sets = Mutex<[KeySet]>([])
-    private let absentees = Mutex<[String?]>([])
+    private let sets = Locked<[KeySet]>([])
+    private let absentees = Locked<[String?]>([])
 
     func hear(_ news: KeyNews) {
         switch news {

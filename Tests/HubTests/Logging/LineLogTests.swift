@@ -1,5 +1,5 @@
+import Linux
 import Logging
-import Synchronization
 import Testing
 
 @testable import Hub
@@ -7,7 +7,7 @@ import Testing
 @Suite("The log")
 struct LineLogTests {
     private final class Lines: Sendable {
-        let all = Mutex<[String]>([])
+        let all = Locked<[String]>([])
     }
 
     private func lines(level: Logger.Level = .info, _ body: (inout Logger) -> Void) -> [String] {

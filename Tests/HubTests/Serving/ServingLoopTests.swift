@@ -1,11 +1,11 @@
 import HTTP
 import Linux
 import Logging
-import Reactor
 import Testing
 import WSProtocol
 
 @testable import Hub
+@testable import Reactor
 
 @Suite("The connections of a loop: plain HTTP")
 struct ServingLoopTests {
@@ -29,7 +29,10 @@ struct ServingLoopTests {
             _ = serving.table.adopt(near, peer: .local)
         }
 
-        deinit { Socket.close(peer) }
+        deinit {
+            Socket.close(peer)
+            loop.letGo()
+        }
 
         /// Says something, and gives what the loop answers to it in its next turn.
         func say(_ text: String) -> String {
@@ -56,8 +59,10 @@ struct ServingLoopTests {
     @Test("a hub that is being stopped opens no more sockets")
     func drainingRefusesUpgrades() throws {
         let bench = try Bench()
+        let sessions = try SessionBench().sessions
+        defer { sessions.detach() }
         let sockets = SocketSessions(
-            serving: bench.serving, sessions: try SessionBench().sessions, handshake: HandshakePolicy(), introduction: .seconds(1))
+            serving: bench.serving, sessions: sessions, handshake: HandshakePolicy(), introduction: .seconds(1))
         let request = HTTPRequest(method: .get, target: "/v1/socket", path: "/v1/socket", host: "h", headers: HTTPHeaders())
         #expect(sockets.refusal(of: request) == nil)
         sockets.drain(spread: .zero)

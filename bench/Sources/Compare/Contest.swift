@@ -86,10 +86,7 @@ public struct Outcome: Sendable {
     public var comparisons: [Comparison] {
         let others = Dialect.allCases.filter { $0 != match.subject }
         var comparisons = others.map { compare(match.subject, $0, goal: match.goal(against: $0)) }
-        comparisons += others.map {
-            compare(match.subject, $0, "user CPU per \(operation)") { $0.serverNanosecondsPerOperation(\.userSeconds) }
-        }
-        comparisons += others.filter { $0 != .bareC }.map { compare($0, .bareC) }
+        comparisons += others.filter { $0 != .bareC }.map { compare($0, .bareC, "\($0.title): CPU per \(operation)") }
         return comparisons.filter { !$0.pairs.isEmpty }
     }
 
