@@ -134,10 +134,9 @@ public struct Slow {
             Figure("\(name), median of the rounds", Self.median(ratios), "×", goal: .atMost(1.2)),
             Figure("\(name), least", ratios.first ?? 0, "×"), Figure("\(name), greatest", ratios.last ?? 0, "×"),
         ]
-        if sides[0].most.residentBytes > 0 {
-            results[1].figures.append(
-                Figure("resident memory, most, to without slow readers", Double(sides[1].most.residentBytes) / Double(sides[0].most.residentBytes), "×")
-            )
+        let most = sides.map { Double($0.most.residentBytes) }
+        if most[0] > 0 {
+            results[1].figures.append(Figure("resident memory, most, to without slow readers", most[1] / most[0], "×"))
         }
         results[1].timelines += timelines
         return results
