@@ -17,13 +17,15 @@ struct HubBench: ParsableCommand {
               hub-bench fanout --clients 10000 --burst 20 --compressed
               hub-bench durable --rate 2000             Kafka → PostgreSQL → socket, open loop
               hub-bench storm --clients 18000           everyone is cut and comes back
+              hub-bench many                            100 000 sessions on several hubs
               hub-bench echo --json echo.json --html echo.html
 
             `hub-bench help SCENARIO` tells the parameters of each.
             """,
         subcommands: [
             ConnectCommand.self, IdleCommand.self, FanoutCommand.self, EchoCommand.self, AcksCommand.self, DurableCommand.self,
-            MessagesCommand.self, StormCommand.self, SlowCommand.self, SoakCommand.self, CompareCommand.self, WorkerCommand.self,
+            MessagesCommand.self, StormCommand.self, SlowCommand.self, ManyCommand.self, SoakCommand.self,
+            CompareCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

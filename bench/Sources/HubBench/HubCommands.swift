@@ -98,18 +98,30 @@ struct MessagesCommand: ParsableCommand {
 struct StormCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "storm", abstract: "Everyone is cut at once and comes back from where they were.",
-        discussion:
-            "Entries are published while all are away. Every client must get each of them once; gaps and repetitions are counted and fail the run."
-    )
-    @Option(help: ArgumentHelp("Entries published meanwhile.", valueName: "count")) var missed = 20
+        discussion: """
+            Each client follows a broadcast and its own inbox. All are reset at once; while they are away entries are published to both, then
+            all come back, each naming the number it has of each channel. Every client must get each entry once and in order, or
+            the run fails. Latency counts from the moment when all may come back, until a client has everything it missed; told are also the
+            database's round trips and the store's orders per client.
+
+              hub-bench storm --clients 18000 --inbox 2
+              hub-bench storm --kill                       the hub is killed instead (SIGKILL), and started again
+            """)
+    @Option(help: ArgumentHelp("Entries published to everyone meanwhile.", valueName: "count")) var missed = 20
+    @Option(help: ArgumentHelp("Entries published to each client's inbox meanwhile.", valueName: "count")) var inbox = 1
     @Flag(help: "Kill the hub (SIGKILL) and start it again, instead of cutting the lines.") var kill = false
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
+    func validate() throws {
+        if missed < 0 || inbox < 0 || missed + inbox == 0 { throw ValidationError("--missed and --inbox: something must be missed") }
+    }
+
     func run() throws {
         var storm = Storm()
-        storm.common = how.scenario(clients: 2_000, seconds: 1)
-        storm.missed = max(missed, 1)
+        storm.common = how.scenario(clients: 2_000, seconds: 1, concurrency: 1_000)
+        storm.missed = missed
+        storm.missedInbox = inbox
         storm.killsServer = kill
         try measure("storm", how, try server.choice()) { [try storm.run($0)] }
     }
@@ -118,15 +130,21 @@ struct StormCommand: ParsableCommand {
 struct SlowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "slow", abstract: "A share of the clients stops reading: what the others feel, and what the hub holds.",
-        discussion: "The same load first with everyone reading. In the end the slow ones read on, and must get every entry once.")
+        discussion: """
+            The same load in turns: everyone reads, or the share does not, with little room in its sockets' buffers, so that the hub has to
+            keep or to let go of what they do not take. After each turn they read on, and the run fails unless each has every entry
+            once. Told are the others' latencies in both kinds of turns, their ratio in each round, and the hub's memory over time.
+            """)
     @Option(help: ArgumentHelp("Of the clients, that stop reading.", valueName: "0…0.9")) var share = 0.1
     @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 20.0
     @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 8_000
+    @Option(help: ArgumentHelp("Turns of each kind, --seconds long.", valueName: "count")) var rounds = 3
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
     func validate() throws {
         if !(0...0.9).contains(share) { throw ValidationError("--share: from 0 to 0.9") }
+        if !(1...100).contains(rounds) { throw ValidationError("--rounds: from 1 to 100") }
         if rate <= 0 { throw ValidationError("--rate: more than 0") }
     }
 
@@ -136,25 +154,45 @@ struct SlowCommand: ParsableCommand {
         slow.share = share
         slow.rate = rate
         slow.bytes = bytes
+        slow.rounds = rounds
         try measure("slow", how, try server.choice()) { try slow.run($0) }
     }
 }
 
 struct SoakCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "soak", abstract: "A steady load for long, with all lines cut from time to time; memory all along.",
-        discussion: "Fails when one entry is lost or comes twice.")
+        commandName: "soak", abstract: "A mixed load for long: what the hub holds must not keep growing, and nothing may get lost.",
+        discussion: """
+            Clients follow a broadcast and their inbox, both are published to at their rates, people write to each other beside them,
+            and from time to time all listeners are cut and come back. Resident memory, descriptors and threads of the hub are read all
+            along. The run fails when an entry, a message or a receipt is missing or comes twice, when the median of the memory has
+            grown both from the second to the third and to the last quarter of the time, or when descriptors or threads are left over. The
+            broker inside a hub that the bench starts keeps what was published; so much growth is allowed.
+
+              hub-bench soak --seconds 3600 --html soak.html
+            """)
     @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 5.0
+    @Option(help: ArgumentHelp("Entries per second to one inbox after the other; 0: none.", valueName: "per second")) var inboxRate = 20.0
+    @Option(help: ArgumentHelp("People beside the clients, two and two; 0: none.", valueName: "count")) var talkers = 100
+    @Option(help: ArgumentHelp("Messages per second over all people.", valueName: "per second")) var messageRate = 20.0
     @Option(help: ArgumentHelp("Seconds between two cuts; 0: none.", valueName: "seconds")) var cutEvery = 60.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
-    func validate() throws { if rate <= 0 { throw ValidationError("--rate: more than 0") } }
+    func validate() throws {
+        if rate <= 0 { throw ValidationError("--rate: more than 0") }
+        if inboxRate < 0 || cutEvery < 0 { throw ValidationError("--inbox-rate and --cut-every: 0 or more") }
+        if talkers < 0 || !talkers.isMultiple(of: 2) { throw ValidationError("--talkers: an even number") }
+        if talkers > 0, messageRate <= 0 { throw ValidationError("--message-rate: more than 0") }
+    }
 
     func run() throws {
         var soak = Soak()
         soak.common = how.scenario(clients: 1_000, seconds: 600)
         soak.rate = rate
+        soak.inboxRate = inboxRate
+        soak.talkers = talkers
+        soak.messageRate = messageRate
         soak.cutEvery = cutEvery
         try measure("soak", how, try server.choice()) { [try soak.run($0)] }
     }

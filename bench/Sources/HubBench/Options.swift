@@ -91,7 +91,7 @@ struct RunOptions: ParsableArguments {
     var generatorCore = 1
 
     @Option(help: ArgumentHelp("Connections being made at once.", valueName: "count"))
-    var concurrency = 64
+    var concurrency: Int?
 
     @Option(help: ArgumentHelp("Write the run as JSON.", valueName: "file"))
     var json: String?
@@ -104,14 +104,15 @@ struct RunOptions: ParsableArguments {
 
     func validate() throws {
         if let clients, clients < 1 { throw ValidationError("--clients: at least 1") }
+        if let concurrency, concurrency < 1 { throw ValidationError("--concurrency: at least 1") }
         if let seconds, !(0.1...86_400).contains(seconds) { throw ValidationError("--seconds: from 0.1 to 86400") }
     }
 
-    func scenario(clients defaultClients: Int, seconds defaultSeconds: Double) -> Scenario {
+    func scenario(clients defaultClients: Int, seconds defaultSeconds: Double, concurrency defaultConcurrency: Int = 64) -> Scenario {
         var scenario = Scenario()
         scenario.generator.clients = clients ?? defaultClients
         scenario.generator.workers = workers
-        scenario.generator.concurrency = concurrency
+        scenario.generator.concurrency = concurrency ?? defaultConcurrency
         scenario.generator.isQuiet = quiet
         scenario.generator.processor = generatorCore >= 0 && generatorCore < Linux.Machine.processors ? generatorCore : nil
         scenario.seconds = seconds ?? defaultSeconds
@@ -121,11 +122,17 @@ struct RunOptions: ParsableArguments {
 
 /// Starts the server, measures, ends the server, and tells.
 func measure(_ title: String, _ run: RunOptions, _ choice: ServerChoice, _ body: (Server) throws -> [ScenarioResult]) throws {
+    try measure(title, run, [choice]) { try $0.flatMap(body) }
+}
+
+func measure(_ title: String, _ run: RunOptions, _ choices: [ServerChoice], _ body: ([Server]) throws -> [ScenarioResult]) throws {
     var found = Run(title: title, machine: .current())
-    let server: Server
-    do { server = try Server.start(choice) } catch { throw Complaint("\(title): \(error)") }
-    defer { server.stop() }
-    do { found.scenarios += try body(server) } catch { throw Complaint("\(title): \(error)") }
+    var servers: [Server] = []
+    defer { for server in servers { server.stop() } }
+    do {
+        for choice in choices { servers.append(try Server.start(choice)) }
+        found.scenarios += try body(servers)
+    } catch { throw Complaint("\(title): \(error)") }
     print(TextReport.text(found))
     if let json = run.json { try RunFile.write(found, to: json) }
     if let html = run.html { try HTMLReport.page(found).write(toFile: html, atomically: true, encoding: .utf8) }

@@ -174,6 +174,12 @@ final class Conductor {
         }
     }
 
+    /// Hears what the workers have to say, without waiting: while another conductor leads.
+    func attend() throws {
+        if let failure { throw failure }
+        try swarm.turn(until: 0)
+    }
+
     private func step(until moment: Int64, _ what: String) throws {
         let next = try pulse?() ?? moment
         try swarm.turn(until: min(moment, next))

@@ -23,6 +23,7 @@ class Crowd: Player {
     private var mayLose = false
     private var opensAt: Int64 = 0
     private var measuredFrom: Int64 = 0
+    private var isAgain = false
     private var concurrency: Int
     private var processorTimes = (user: Duration.zero, system: Duration.zero)
     var announce: ((Word) -> Void)?
@@ -104,6 +105,8 @@ class Crowd: Player {
         underWay -= 1
         let end = MonotonicInstant.now.nanoseconds
         findings.latencies["connect → ready", default: LatencyRecorder()].record(intended: swarm.seats[seat].intended, at: end)
+        // Whoever waits for a turn to come back waits nevertheless.
+        if isAgain { record(Findings.back, from: opensAt, to: end) }
         if readySeats == plan.seats {
             findings.seconds = Double(end - opensAt) / 1e9
             findings.counts["connected"] = Int64(plan.seats)
@@ -116,6 +119,7 @@ class Crowd: Player {
 
     func lost(_ seat: Int, _ reason: String) {
         if mayLose || failure != nil { return }
+        if isReady[seat], seat < slowSeats { return letGo(seat) }
         let stage = isReady[seat] ? "" : " while connecting"
         fail("client \(plan.firstSeat + seat)\(stage): \(reason)")
     }
@@ -171,18 +175,41 @@ class Crowd: Player {
     }
 
     func reopen() {
+        isAgain = true
         open()
     }
 
     /// The first so many seats stopped reading at some time.
     private(set) var slowSeats = 0
+    private var arePaused = false
+    /// Lost while they did not read.
+    private var gone: [Int] = []
+    private var returns = 0
 
     func pause(seats: Int) {
-        slowSeats = seats
-        for seat in 0..<min(seats, plan.seats) { swarm.pauseReading(seat, true) }
+        slowSeats = min(seats, plan.seats)
+        arePaused = true
+        for seat in 0..<slowSeats { swarm.pauseReading(seat, true) }
     }
 
     func resume() {
+        arePaused = false
         for seat in 0..<plan.seats where swarm.seats[seat].isPaused { swarm.pauseReading(seat, false) }
+        let seats = gone
+        gone = []
+        for seat in seats { comeBack(seat) }
+    }
+
+    /// Who does not answer pings is let go, and comes back as any client does.
+    private func letGo(_ seat: Int) {
+        count("times that a slow reader was let go")
+        if arePaused { gone.append(seat) } else { comeBack(seat) }
+    }
+
+    private func comeBack(_ seat: Int) {
+        returns += 1
+        guard returns <= 20 * slowSeats else { return fail("\(slowSeats) slow readers were let go \(returns) times") }
+        do { try swarm.connect(seat, intended: swarm.now) } catch { return fail("client \(plan.firstSeat + seat): \(error)") }
+        swarm.pauseReading(seat, false)
     }
 }

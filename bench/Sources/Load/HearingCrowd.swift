@@ -7,9 +7,12 @@ final class HearingCrowd: Crowd {
     private let hearing: Hearing
     private var listeners: [Listener]
     private var heard: [Int64]
-    /// The newest number of the followed channel each seat has; see `followsNumbers`.
+    /// The newest number each seat has of each channel, one seat after the other; see `followsNumbers`.
     private var positions: [UInt64?]
     private var bytesBefore: Int64 = 0
+    private let channels: [String]
+    /// How each is named in a line.
+    private let names: [[UInt8]]
     private var measuredDeliveries: Int64 = 0
     private var latencies = LatencyRecorder()
     private var slow = LatencyRecorder()
@@ -22,14 +25,13 @@ final class HearingCrowd: Crowd {
         self.hearing = hearing
         listeners = []
         heard = Array(repeating: 0, count: plan.seats)
-        positions = Array(repeating: nil, count: plan.seats)
-        let channels = hearing.channels.count + (hearing.followsInbox ? 1 : 0)
-        listeners = Array(repeating: Listener(hearing.dialect, .subscriber, channels: channels), count: plan.seats)
+        channels = hearing.channels + (hearing.followsInbox ? ["inbox"] : [])
+        names = channels.map { Array(#""channel":"\#($0)""#.utf8) }
+        positions = Array(repeating: nil, count: plan.seats * channels.count)
+        listeners = Array(repeating: Listener(hearing.dialect, .subscriber, channels: channels.count), count: plan.seats)
         announced = Int64(hearing.announcesEvery)
         try super.init(plan)
     }
-
-    private var channels: [String] { hearing.channels + (hearing.followsInbox ? ["inbox"] : []) }
 
     override func greeting(_ seat: Int) -> [UInt8] {
         listeners[seat] = Listener(hearing.dialect, .subscriber, channels: channels.count)
@@ -38,7 +40,7 @@ final class HearingCrowd: Crowd {
             return hearing.dialect.greeting(.subscriber, session: plan.firstSeat + seat)
                 .flatMap { swarm.frame($0) }
         }
-        let follows = channels.enumerated().map { HubWords.Follow(channel: $1, since: $0 == 0 ? positions[seat] : nil) }
+        let follows = channels.enumerated().map { HubWords.Follow(channel: $1, since: positions[seat * channels.count + $0]) }
         return swarm.frame(text: HubWords.connect(token: token(seat), follows))
     }
 
@@ -62,8 +64,12 @@ final class HearingCrowd: Crowd {
         if deliveries > 0 { note(seat, deliveries) }
         if said.becameReady { becameReady(seat) }
         if let answer = said.answer { swarm.send(seat, swarm.frame(answer)) }
-        if let refusal = said.refusal { fail("client \(plan.firstSeat + seat) was refused: \(refusal)") }
+        if let refusal = said.refusal, seat >= slowSeats || !refusal.hasPrefix(Self.bye) {
+            fail("client \(plan.firstSeat + seat) was refused: \(refusal)")
+        }
     }
+
+    private static let bye = #"{"type":"bye""#
 
     private func note(_ seat: Int, _ deliveries: Int) {
         let before = heard[seat]
@@ -85,16 +91,20 @@ final class HearingCrowd: Crowd {
             let isEntry = HubLineView.begins(message, line, HubLineView.entry)
             guard isEntry || HubLineView.begins(message, line, HubLineView.live) else { return }
             guard let number = HubLineView.number(message, line, after: HubLineView.seq) else { return }
-            let position = positions[seat]
+            guard let channel = names.firstIndex(where: { HubLineView.after(message, line, $0) != nil }) else {
+                return count("foreign deliveries")
+            }
+            let place = seat * channels.count + channel
+            let position = positions[place]
             if isEntry {
                 if let position, number <= position { return count("duplicates") }
                 if let position, number > position + 1 { count("gaps", Int64(number - position - 1)) }
-                positions[seat] = number
+                positions[place] = number
             } else if position == nil {
-                positions[seat] = number
+                positions[place] = number
             } else if let position, number > position {
                 count("gaps", Int64(number - position))
-                positions[seat] = number
+                positions[place] = number
             }
         }
     }

@@ -26,11 +26,28 @@ public struct Messages {
         result.operations = findings.count("messages")
         common.add(findings, to: &result)
         result.timelines.append(conductor.timeline("messages read"))
-        let stored = try server.number(
-            "select count(*) from hub.entry where kind = 'message' and starts_with(sender, $1)", [server.signer?.userPrefix ?? ""])
-        guard stored == findings.count("stored messages") else {
-            throw LoadFailure("\(findings.count("stored messages")) messages were answered, and the database has \(stored)")
-        }
+        try check(findings, server)
         return result
+    }
+
+    /// Both ends and the database must have every message, delivered and read.
+    func check(_ findings: Findings, _ server: Server) throws {
+        let prefix = server.signer?.userPrefix ?? ""
+        let mine = "e.kind = 'message' and starts_with(e.sender, $1)"
+        let stored = try server.number("select count(*) from hub.entry e where \(mine)", [prefix])
+        let read = try server.number(
+            """
+            select count(*) from hub.entry e join hub.cursor c on c.channel_id = e.channel_id and c.user_id <> e.sender
+            where \(mine) and c.delivered >= e.seq and c.read >= e.seq
+            """, [prefix])
+        let counts = [
+            ("were answered", findings.count("stored messages")), ("arrived", findings.count("arrived messages")),
+            ("have a delivered receipt", findings.count("messages with a delivered receipt")),
+            ("have a read receipt", findings.count("messages with a read receipt")), ("are in the database", stored),
+            ("are delivered and read by the database's cursors", read),
+        ]
+        for (what, count) in counts where count != findings.count("messages") {
+            throw LoadFailure("\(findings.count("messages")) messages were sent, and \(count) \(what)")
+        }
     }
 }

@@ -78,6 +78,11 @@ struct ServerMemory {
     /// Both ends of every loopback socket, and everything else of the machine's.
     var kernelSlabBytes: Int64 = 0
     var kernelSocketBytes: Int64 = 0
+    /// What the machine could still give, as the kernel estimates it.
+    var availableBytes: Int64 = 0
+
+    /// Nothing.
+    init() {}
 
     init(_ pids: [Int32]) {
         for pid in pids {
@@ -86,7 +91,9 @@ struct ServerMemory {
             proportionalBytes += fields["Pss"] ?? 0
             anonymousBytes += fields["Anonymous"] ?? 0
         }
-        kernelSlabBytes = Self.fields("/proc/meminfo")["Slab"] ?? 0
+        let machine = Self.fields("/proc/meminfo")
+        kernelSlabBytes = machine["Slab"] ?? 0
+        availableBytes = machine["MemAvailable"] ?? 0
         // "TCP: inuse 41 orphan 0 tw 3 alloc 43 mem 7": the last in pages.
         let sockets = (try? Files.text("/proc/net/sockstat")) ?? ""
         let words = sockets.split(separator: "\n").first { $0.hasPrefix("TCP:") }?.split(separator: " ") ?? []

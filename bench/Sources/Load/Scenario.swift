@@ -21,16 +21,37 @@ public struct Scenario {
 
     /// The server's processor time while `body` runs.
     func measured(_ server: Server, _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
-        let before = server.times()
-        let children = server.childTimes()
+        try measured([server], &result, body)
+    }
+
+    /// The processor time of several servers, added up; and to what the result has already.
+    func measured(_ servers: [Server], _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
+        let before = servers.map { $0.times() }
+        let children = servers.map { $0.childTimes() }
         let start = MonotonicInstant.now
         try body()
-        result.seconds = (MonotonicInstant.now - start).seconds
-        if server.pid != nil { result.serverCPU = server.times().spent(since: before) }
-        if let children, let now = server.childTimes() {
-            for time in now.spent(since: children) {
-                result.figures.append(Figure("\(time.group), processor time beside the hub's", time.totalSeconds, "s"))
+        result.seconds += (MonotonicInstant.now - start).seconds
+        for (index, server) in servers.enumerated() {
+            if server.pid != nil { Self.add(server.times().spent(since: before[index]), to: &result.serverCPU) }
+        }
+        var beside: [CPUTime] = []
+        for (server, before) in zip(servers, children) {
+            if let before, let now = server.childTimes() { Self.add(now.spent(since: before), to: &beside) }
+        }
+        for time in beside {
+            let name = "\(time.group), processor time beside the hub's"
+            if let place = result.figures.firstIndex(where: { $0.name == name }) {
+                result.figures[place].value += time.totalSeconds
+            } else {
+                result.figures.append(Figure(name, time.totalSeconds, "s"))
             }
+        }
+    }
+
+    /// Adds up by group.
+    private static func add(_ times: [CPUTime], to sums: inout [CPUTime]) {
+        for time in times {
+            if let place = sums.firstIndex(where: { $0.group == time.group }) { sums[place].add(time) } else { sums.append(time) }
         }
     }
 

@@ -2,67 +2,167 @@ import Dialect
 import Linux
 public import Report
 
-/// A steady load for long: entries to everyone, and from time to time all lines are cut. Memory is read all along.
+/// A mixed load for long: entries to everyone and to single inboxes, people who write to each other, and from time to time all listeners'
+/// lines are cut. What the server holds is read all along, and must not keep growing.
 public struct Soak {
+    /// `common.generator.clients` follow a broadcast and their inbox.
     public var common = Scenario()
+    /// Entries per second to everyone, and to one inbox after the other.
     public var rate = 5.0
+    public var inboxRate = 20.0
     public var bytes = 300
-    /// Between two cuts of all lines; 0: none.
+    /// People who write to each other, two and two, and messages per second over all of them.
+    public var talkers = 100
+    public var messageRate = 20.0
+    /// Between two cuts of all listeners' lines; 0: none.
     public var cutEvery = 60.0
+    /// Published to everyone while they are away.
+    public var missed = 5
     public init() {}
 
+    /// Numbers of seats in one run; so the talkers are users of their own.
+    private static let talkersFrom = 10_000_000
+
     public func run(_ server: Server) throws -> ScenarioResult {
-        let clients = common.generator.clients
-        let conductor = try Conductor(server, common.generator)
-        let publisher = try KafkaPublisher(server, bytes: bytes)
+        guard let signer = server.signer else {
+            throw LoadFailure("without the hub's signing key there are no sessions: give its --data folder")
+        }
         var result = common.result(
             "soak", server, "delivery",
-            [Parameter("bytes", bytes), Parameter("rate", "\(rate)/s"), Parameter("cut every", "\(cutEvery) s")])
-        try conductor.hire(.hear(Hearing(dialect: .hub, followsNumbers: true)), role: .subscriber)
-        _ = try conductor.connect()
-        var resident = Timeline(name: "resident memory", unit: "B")
-        var published: Int64 = 0
-        var cuts: Int64 = 0
+            [
+                Parameter("bytes", bytes), Parameter("rate", "\(rate)/s"), Parameter("to inboxes", "\(inboxRate)/s"),
+                Parameter("talkers", talkers), Parameter("messages", "\(messageRate)/s"), Parameter("cut every", "\(cutEvery) s"),
+            ])
+        let listeners = try Conductor(server, common.generator)
+        try listeners.hire(.hear(Hearing(dialect: .hub, followsInbox: true, followsNumbers: true)), role: .subscriber)
+        _ = try listeners.connect()
+        let people = try startTalking(server)
+        let watch = Watch(server, every: max(common.seconds / 400, 0.25), from: MonotonicInstant.now.nanoseconds)
+        listeners.pulse = {
+            try people?.attend()
+            try watch.read(isWhole: listeners.openSockets == common.generator.clients)
+            return MonotonicInstant.now.nanoseconds + 20_000_000
+        }
+        defer { listeners.pulse = nil }
+        var feed = Feed(try KafkaPublisher(server, bytes: bytes), listeners, users: signer.userPrefix, clients: common.generator.clients)
+        // The first records of a topic take seconds.
+        try feed.everyone(3, mark: Scenario.mark(listeners), watch)
+        try listeners.wait(within: .seconds(30), for: "the first entries") { listeners.totalEvents >= feed.deliveries }
+        let warm = feed.takeDeliveries()
         var all = Findings()
+        var cuts: Int64 = 0
         try common.measured(server, &result) {
-            let start = MonotonicInstant.now.nanoseconds
-            let end = start + Int64(common.seconds * 1e9)
+            let end = MonotonicInstant.now.nanoseconds + Int64(common.seconds * 1e9)
+            try listeners.begin()
             while MonotonicInstant.now.nanoseconds < end {
-                try conductor.begin()
                 let from = MonotonicInstant.now.nanoseconds
                 let until = min(end, cutEvery > 0 ? from + Int64(cutEvery * 1e9) : end)
-                var number: Int64 = 0
-                var nextReading = from
-                while true {
-                    let intended = from + Int64(Double(number) * 1e9 / rate)
-                    if intended >= until { break }
-                    try conductor.turn(until: intended, "soak")
-                    try publisher.publish(1, mark: intended - conductor.epoch)
-                    published += 1
-                    number += 1
-                    if intended >= nextReading, server.pid != nil {
-                        resident.points.append(
-                            Timeline.Point(seconds: Double(intended - start) / 1e9, value: Double(ServerMemory(server.pids).residentBytes)))
-                        nextReading = intended + max(Int64(common.seconds * 1e9) / 200, 1_000_000_000)
-                    }
-                }
-                let findings = try conductor.finish(expected: published, within: 60)
-                try checkNothingLost(findings, number * Int64(clients))
+                try feed.publish(rate, inboxRate, until: until, watch)
+                let findings = try listeners.finish(expected: feed.perSeat, within: 60)
+                try checkNothingLost(findings, feed.takeDeliveries())
+                let seconds = all.seconds + findings.seconds
                 all.merge(findings)
-                if MonotonicInstant.now.nanoseconds < end {
-                    try conductor.cut()
-                    cuts += 1
-                    _ = try conductor.connect(.reopen)
-                }
+                all.seconds = seconds
+                guard MonotonicInstant.now.nanoseconds < end else { break }
+                try listeners.cut()
+                cuts += 1
+                // Marks from before the measuring begins: that nobody was there is not the hub's latency.
+                let mark = Scenario.mark(listeners)
+                try listeners.begin()
+                try feed.everyone(missed, mark: mark, watch)
+                _ = try listeners.connect(.reopen)
             }
         }
-        result.operations = published * Int64(clients)
+        result.operations = feed.deliveries - warm
+        if let people {
+            listeners.pulse = nil
+            let found = try people.finish(within: 60)
+            try Messages().check(found, server)
+            // The same seconds as the listeners', on the same processor.
+            all.merge(found)
+        }
         common.add(all, to: &result)
         result.counts.append(Count("cuts of all lines", cuts))
-        if let first = resident.points.first, let last = resident.points.last {
-            result.figures.append(Figure("resident memory, end to beginning", last.value / max(first.value, 1), "×"))
-        }
-        result.timelines += [conductor.timeline("deliveries"), resident]
+        result.timelines += [listeners.timeline("deliveries")]
+        try watch.conclude(&result)
         return result
+    }
+
+    private func startTalking(_ server: Server) throws -> Conductor? {
+        guard talkers > 0 else { return nil }
+        var options = common.generator
+        options.clients = talkers
+        options.workers = 1
+        options.isQuiet = true
+        let people = try Conductor(server, options)
+        try people.hire(.talk(Talking(rate: messageRate * 2 / Double(talkers))), role: .subscriber, pairs: true) {
+            $0.firstSeat += Self.talkersFrom
+        }
+        _ = try people.connect()
+        try people.begin()
+        return people
+    }
+}
+
+/// Publishes to everyone and to one inbox after the other, and knows how much each listener must have.
+private struct Feed {
+    private let publisher: KafkaPublisher
+    private let conductor: Conductor
+    private let users: String
+    private let clients: Int
+    private let body = String(repeating: "x", count: 100)
+    private var toAll: Int64 = 0
+    private var toInboxes: Int64 = 0
+    private var taken: Int64 = 0
+
+    init(_ publisher: KafkaPublisher, _ conductor: Conductor, users: String, clients: Int) {
+        (self.publisher, self.conductor, self.users, self.clients) = (publisher, conductor, users, clients)
+    }
+
+    /// True between whole rounds of the inboxes.
+    var perSeat: Int64 { toAll + toInboxes / Int64(clients) }
+    var deliveries: Int64 { toAll * Int64(clients) + toInboxes }
+
+    /// Since the last call.
+    mutating func takeDeliveries() -> Int64 {
+        defer { taken = deliveries }
+        return deliveries - taken
+    }
+
+    mutating func everyone(_ count: Int, mark: Int64, _ watch: Watch) throws {
+        try publisher.publish(count, mark: mark)
+        toAll += Int64(count)
+        watch.publishedBytes += Int64(count) * Self.recordBytes
+    }
+
+    private mutating func inbox(mark: Int64, _ watch: Watch) throws {
+        try publisher.publish(to: users + String(toInboxes % Int64(clients)), mark: mark, body: body)
+        toInboxes += 1
+        watch.publishedBytes += Self.recordBytes
+    }
+
+    /// About what a broker inside the hub keeps of a record.
+    private static let recordBytes: Int64 = 500
+
+    /// Both kinds at their intended moments; in the end the inboxes' round is made whole.
+    mutating func publish(_ rate: Double, _ inboxRate: Double, until: Int64, _ watch: Watch) throws {
+        let from = MonotonicInstant.now.nanoseconds
+        var (all, inboxes) = (0.0, 0.0)
+        while true {
+            let nextAll = from + Int64(all * 1e9 / rate)
+            let nextInbox = inboxRate > 0 ? from + Int64(inboxes * 1e9 / inboxRate) : Int64.max
+            let next = min(nextAll, nextInbox)
+            guard next < until else { break }
+            try conductor.turn(until: next, "soak")
+            if next == nextAll {
+                try everyone(1, mark: next - conductor.epoch, watch)
+                all += 1
+            } else {
+                try inbox(mark: next - conductor.epoch, watch)
+                inboxes += 1
+            }
+        }
+        try conductor.turn(until: until, "soak")
+        while toInboxes % Int64(clients) != 0 { try inbox(mark: Scenario.mark(conductor), watch) }
     }
 }

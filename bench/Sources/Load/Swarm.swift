@@ -30,9 +30,9 @@ struct Door: Codable, Sendable {
     /// 127.0.0.`firstSource` and so many more; each has about 28 000 ports for one server.
     var firstSource = 1
     var sources = 1
-    /// Small on purpose for readers that are to be slow; 0: the system's own choice.
-    var receiveBufferBytes: Int32 = 0
-    /// The first so many seats have that buffer.
+    /// Small on purpose while a reader has stopped reading.
+    var receiveBufferBytes: Int32 = 4_096
+    /// The first so many seats may stop, and have buffers of a fixed size while they read.
     var smallBufferSeats = 0
 }
 
@@ -77,6 +77,7 @@ final class Swarm {
 
     static let watchedTokens: UInt64 = 1 << 40
     private static let bufferBytes = 256 << 10
+    private static let readingBufferBytes: Int32 = 64 << 10
 
     init(_ door: Door, seats count: Int) throws {
         self.door = door
@@ -132,7 +133,7 @@ final class Swarm {
     func connect(_ index: Int, intended: Int64) throws {
         let source = "127.0.0.\(door.firstSource + index % door.sources)"
         let fd = try Socket.beginConnect(host: door.host, port: door.port, from: door.host.hasPrefix("127.") ? source : nil)
-        if index < door.smallBufferSeats { Socket.setReceiveBuffer(fd, bytes: door.receiveBufferBytes) }
+        if index < door.smallBufferSeats { Socket.setReceiveBuffer(fd, bytes: Self.readingBufferBytes) }
         seats[index] = Seat(fd: fd, stage: .shaking, intended: intended)
         // On loopback the connection mostly stands by now, and the request goes out without waiting to be told.
         let request = template.requestHead
@@ -161,8 +162,10 @@ final class Swarm {
     func pauseReading(_ index: Int, _ isPaused: Bool) {
         guard seats[index].fd >= 0 else { return }
         seats[index].isPaused = isPaused
-        // Who reads again reads in earnest: with a window of a few bytes it would be TCP that is measured.
-        if !isPaused, index < door.smallBufferSeats { Socket.setReceiveBuffer(seats[index].fd, bytes: 1 << 20) }
+        // Who reads does so in earnest: with a window of a few bytes it would be TCP that is measured.
+        if index < door.smallBufferSeats {
+            Socket.setReceiveBuffer(seats[index].fd, bytes: isPaused ? door.receiveBufferBytes : Self.readingBufferBytes)
+        }
         arm(index)
     }
 
@@ -229,7 +232,12 @@ final class Swarm {
     // MARK: Receiving
 
     private func receive(_ index: Int) {
-        guard seats[index].fd >= 0, !seats[index].isPaused else { return }
+        guard seats[index].fd >= 0 else { return }
+        if seats[index].isPaused {
+            // Nothing is asked for, so this is the end of the connection; left there it would be told again and again.
+            lose(index, "ended while it did not read")
+            return
+        }
         let kept = seats[index].rest.count
         if kept > 0 {
             if buffer.count < kept + Self.bufferBytes / 2 { buffer += Array(repeating: 0, count: kept + Self.bufferBytes) }

@@ -13,6 +13,9 @@ final class TalkCrowd: Crowd {
     private var startedAt: Int64 = 0
     /// By pair and number in the conversation: when it was to be sent.
     private var intended: [[Int64]]
+    /// When the reader acknowledged it.
+    private var acknowledged: [[Int64]]
+    private var receipts: Int64 = 0
     private var storedTo: [Int]
     private var arrivedTo: [Int]
     private var deliveredTo: [Int]
@@ -29,6 +32,7 @@ final class TalkCrowd: Crowd {
         opened = Array(repeating: false, count: plan.seats)
         nextID = Array(repeating: 10, count: plan.seats)
         intended = Array(repeating: [], count: pairs)
+        acknowledged = intended
         storedTo = Array(repeating: 0, count: pairs)
         arrivedTo = storedTo
         deliveredTo = storedTo
@@ -89,7 +93,9 @@ final class TalkCrowd: Crowd {
             HubLineView.number(message, line, after: HubLineView.identifier) == UInt64(seq)
         else { return fail("client \(plan.firstSeat + seat): not the next message: \(HubLineView.words(message, line))") }
         arrivedTo[pair] = seq
-        record("send → other's socket", from: intended[pair][seq - 1], to: moment)
+        let now = moment
+        record("send → other's socket", from: intended[pair][seq - 1], to: now)
+        acknowledged[pair].append(now)
         say(seat, HubWords.ack(id: nextID[seat], channel: channels[pair], seq: UInt64(seq)))
         say(seat, HubWords.markRead(id: nextID[seat] + 1, channel: channels[pair], upTo: UInt64(seq)))
         nextID[seat] += 2
@@ -100,15 +106,18 @@ final class TalkCrowd: Crowd {
         let pair = seat / 2
         let delivered = Int(HubLineView.number(message, line, after: HubLineView.delivered) ?? 0)
         let read = Int(HubLineView.number(message, line, after: HubLineView.read) ?? 0)
-        guard delivered <= intended[pair].count, read <= delivered else {
-            return fail("client \(plan.firstSeat + seat): a receipt of what was not sent: \(HubLineView.words(message, line))")
+        guard delivered <= arrivedTo[pair], read <= delivered else {
+            return fail("client \(plan.firstSeat + seat): a receipt of what did not arrive: \(HubLineView.words(message, line))")
         }
+        receipts += 1
+        let now = moment
         while deliveredTo[pair] < delivered {
-            record("send → delivered receipt", from: intended[pair][deliveredTo[pair]], to: moment)
+            record("send → delivered receipt", from: intended[pair][deliveredTo[pair]], to: now)
+            record("ack → delivered receipt at the sender", from: acknowledged[pair][deliveredTo[pair]], to: now)
             deliveredTo[pair] += 1
         }
         while readTo[pair] < read {
-            record("send → read receipt", from: intended[pair][readTo[pair]], to: moment)
+            record("send → read receipt", from: intended[pair][readTo[pair]], to: now)
             readTo[pair] += 1
             events += 1
         }
@@ -146,5 +155,9 @@ final class TalkCrowd: Crowd {
     override func conclude(expected: Int64?) {
         count("messages", sent)
         count("stored messages", Int64(storedTo.reduce(0, +)))
+        count("arrived messages", Int64(arrivedTo.reduce(0, +)))
+        count("messages with a delivered receipt", Int64(deliveredTo.reduce(0, +)))
+        count("messages with a read receipt", Int64(readTo.reduce(0, +)))
+        count("receipts, each for one or more messages", receipts)
     }
 }

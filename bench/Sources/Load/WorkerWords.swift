@@ -108,6 +108,8 @@ struct Findings: Codable, Sendable {
 
     /// Workers in which something that was under way never came.
     static let incomplete = "incomplete workers"
+    /// From the moment when all may come back.
+    static let back = "all come back → live again"
 
     mutating func merge(_ other: Findings) {
         for (name, count) in other.counts { counts[name, default: 0] += count }

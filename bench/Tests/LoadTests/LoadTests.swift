@@ -69,3 +69,31 @@ import Testing
         #expect(sum != 1 && spent.count == 1 && (spent.first?.totalSeconds ?? 0) > 0)
     }
 }
+
+@Suite struct WatchTests {
+    private func keepsGrowing(_ kibibytes: [Int64], published: [Int64] = [0, 0, 0, 0]) -> Bool {
+        let readings = (0..<40).map { place in
+            Watch.Reading(
+                seconds: Double(place), residentBytes: kibibytes[place / 10] << 10, descriptors: 9, threads: 5,
+                publishedBytes: published[place / 10] << 10)
+        }
+        return Watch.keepsGrowing(Watch.quarters(readings))
+    }
+
+    @Test func whatWarmsUpDoesNotKeepGrowing() {
+        #expect(!keepsGrowing([40_000, 60_000, 60_100, 60_200]))
+        #expect(!keepsGrowing([40_000, 50_000, 60_000, 60_200]))
+    }
+
+    @Test func whatGrowsFromEachQuarterToTheNextDoes() {
+        #expect(keepsGrowing([40_000, 42_000, 44_000, 46_000]))
+        #expect(!keepsGrowing([40_000, 42_000, 44_000, 46_000], published: [0, 2_000, 4_000, 6_000]))
+    }
+
+    @Test func tooFewReadingsTellNothing() {
+        #expect(
+            Watch.quarters(
+                Array(repeating: Watch.Reading(seconds: 0, residentBytes: 0, descriptors: 0, threads: 0, publishedBytes: 0), count: 7)
+            ).isEmpty)
+    }
+}
