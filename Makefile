@@ -29,8 +29,8 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
-bench:           ## what a delivery costs beside a bare C loop
-	scripts/setup bench && bench/run && bench/broadcast
+bench:           ## the standard set of measurements, a few minutes: what things cost, beside bare C
+	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard
 
 micro:           ## what the inner operations cost, and their instructions beside the committed baseline
 	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions

@@ -27,11 +27,30 @@ let package = Package(
             name: "Report", dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: house),
         .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: house),
 
+        // How each server of the comparison is spoken to. Pure.
+        .target(name: "Dialect", swiftSettings: house),
+        .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
+
         // `bench-report`: several runs' JSON in one report.
         .executableTarget(name: "bench-report", dependencies: [arguments, "Report"], path: "Sources/ReportCommand", swiftSettings: house),
 
         // `micro-bench`: the inner operations, each beside something whose price is known.
         .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
+
+        // The load generator: a crowd of client sockets on one loop, the processes that share it, what is measured of the server.
+        .target(name: "Load", dependencies: [parts, "Report", "Dialect", "Peers"], swiftSettings: house),
+        .testTarget(name: "LoadTests", dependencies: ["Load", "Report", "Dialect", parts], swiftSettings: house),
+        .executableTarget(
+            name: "hub-bench", dependencies: ["Load", "Compare", "Dialect", "Peers", "Report", parts, arguments], path: "Sources/HubBench",
+            swiftSettings: house),
+
+        // The other servers of the comparison, started from bench/peers.
+        .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),
+        .testTarget(name: "PeersTests", dependencies: ["Peers", "Dialect", parts], swiftSettings: house),
+
+        // Who is measured when, and what is compared with what. Pure.
+        .target(name: "Compare", dependencies: ["Dialect", "Report"], swiftSettings: house),
+        .testTarget(name: "CompareTests", dependencies: ["Compare", "Dialect", "Report"], swiftSettings: house),
 
         // `bench/run`: the reactor beside bare C.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),

@@ -46,10 +46,7 @@ int clinux_epoll_add_edge(int epoll, int fd, uint64_t token) {
 int clinux_epoll_change(int epoll, int fd, uint32_t readiness, uint64_t token) { return control(epoll, EPOLL_CTL_MOD, fd, readiness, token); }
 int clinux_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
 
-int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int timeout_ms) {
-    struct epoll_event found[CLINUX_EVENTS];
-    if (maximum > CLINUX_EVENTS) maximum = CLINUX_EVENTS;
-    int count = epoll_wait(epoll, found, maximum, timeout_ms);
+static int translate(const struct epoll_event *found, int count, struct clinux_event *events) {
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
         uint32_t readiness = 0;
@@ -60,6 +57,19 @@ int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int t
         events[i].readiness = readiness;
     }
     return count;
+}
+
+int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int timeout_ms) {
+    struct epoll_event found[CLINUX_EVENTS];
+    if (maximum > CLINUX_EVENTS) maximum = CLINUX_EVENTS;
+    return translate(found, epoll_wait(epoll, found, maximum, timeout_ms), events);
+}
+
+int clinux_epoll_wait_ns(int epoll, struct clinux_event *events, int maximum, int64_t timeout_ns) {
+    struct epoll_event found[CLINUX_EVENTS];
+    if (maximum > CLINUX_EVENTS) maximum = CLINUX_EVENTS;
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    return translate(found, epoll_pwait2(epoll, found, maximum, &timeout, NULL), events);
 }
 
 int clinux_eventfd(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
@@ -160,6 +170,29 @@ int clinux_connect(const char *host, uint16_t port, int timeout_ms) {
     return fd;
 }
 
+int clinux_connect_begin(const char *host, uint16_t port, const char *source) {
+    struct sockaddr_storage address, from;
+    socklen_t length, from_length;
+    int parsed = parse(host, port, &address, &length);
+    if (parsed == 0 && source) parsed = parse(source, 0, &from, &from_length);
+    if (parsed < 0) return parsed;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd < 0) return -errno;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return fail(fd);
+    if (source) {
+        if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0) return fail(fd);
+        if (bind(fd, (struct sockaddr *)&from, from_length) < 0) return fail(fd);
+    }
+    if (connect(fd, (struct sockaddr *)&address, length) < 0 && errno != EINPROGRESS) return fail(fd);
+    return fd;
+}
+
+int clinux_socket_error(int fd) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+}
+
 int clinux_local_port(int fd) {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
@@ -178,6 +211,7 @@ int clinux_is_nodelay(int fd) {
 }
 
 int clinux_set_send_buffer(int fd, int bytes) { return answer(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes)); }
+int clinux_set_receive_buffer(int fd, int bytes) { return answer(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes)); }
 
 int clinux_socketpair(int fds[2]) { return answer(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds)); }
 

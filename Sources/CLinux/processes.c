@@ -20,7 +20,8 @@ static int answer(int result) { return result < 0 ? -errno : result; }
 
 // processes
 
-int clinux_spawn(char *const argv[], char *const environment[], const char *directory, int output, int dies_with_parent, int new_group) {
+int clinux_spawn(
+    char *const argv[], char *const environment[], const char *directory, int output, int channel, int dies_with_parent, int new_group) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) < 0) return -errno;
     pid_t pid = fork();
@@ -42,6 +43,8 @@ int clinux_spawn(char *const argv[], char *const environment[], const char *dire
         int null = open("/dev/null", O_RDWR);
         if (null >= 0) dup2(null, 0);
         if (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)) error = errno;
+        // dup2 of a descriptor onto itself would leave it to be closed by the exec.
+        if (!error && channel >= 0 && (channel == 3 ? fcntl(3, F_SETFD, 0) : dup2(channel, 3)) < 0) error = errno;
         if (!error && directory && chdir(directory) < 0) error = errno;
         if (!error) {
             if (environment) environ = (char **)environment;
@@ -79,6 +82,14 @@ int clinux_wait(int pid, int block, int *status) {
 int clinux_kill(int pid, int signal) { return answer(kill(pid, signal)); }
 int clinux_pid(void) { return getpid(); }
 int clinux_user_id(void) { return (int)getuid(); }
+
+int clinux_pin(int pid, int processor) {
+    if (processor < 0 || processor >= CPU_SETSIZE) return -EINVAL;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return answer(sched_setaffinity(pid, sizeof set, &set));
+}
 
 // files
 

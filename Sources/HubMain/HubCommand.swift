@@ -25,7 +25,7 @@ struct HubCommand: ParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
-            EchoCommand.self,
+            EchoCommand.self, StatementsCommand.self,
         ])
 
     static func main() {

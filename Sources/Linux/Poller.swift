@@ -46,6 +46,17 @@ public final class Poller {
                 unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait(epoll, $0.baseAddress, maximum, milliseconds) }))
     }
 
+    /// Waits up to `time`, to the nanosecond: for those who must send at a moment and not about then.
+    public func wait(for time: Duration) throws(SystemError) -> Int {
+        let maximum = Int32(events.count)
+        let epoll = epoll
+        let nanoseconds = min(max(time.wholeNanoseconds, 0), 1_000_000_000_000)
+        return Int(
+            try SystemError.check(
+                "epoll_pwait2",
+                unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait_ns(epoll, $0.baseAddress, maximum, nanoseconds) }))
+    }
+
     /// One of those the last `wait` found.
     public func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
         (events[index].token, Readiness(rawValue: events[index].readiness))

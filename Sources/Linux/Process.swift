@@ -10,6 +10,8 @@ public struct Process: Sendable {
         public var directory: String?
         /// Where stdout and stderr go; nil: where this process's go.
         public var output: Int32?
+        /// What the child finds as its descriptor 3, to talk with this process.
+        public var channel: Int32?
         /// The kernel sends SIGTERM when the thread that started it ends.
         public var diesWithParent = false
         /// A process group of its own: Ctrl-C at the terminal does not reach it.
@@ -22,8 +24,8 @@ public struct Process: Sendable {
         let argv = unsafe CStrings(arguments)
         let environment = unsafe options.environment.map { unsafe CStrings($0) }
         let pid = unsafe clinux_spawn(
-            argv.pointers, environment?.pointers, options.directory, options.output ?? -1, options.diesWithParent ? 1 : 0,
-            options.newGroup ? 1 : 0)
+            argv.pointers, environment?.pointers, options.directory, options.output ?? -1, options.channel ?? -1,
+            options.diesWithParent ? 1 : 0, options.newGroup ? 1 : 0)
         return Process(pid: try SystemError.check("start \(arguments.first ?? "")", pid))
     }
 
@@ -48,6 +50,14 @@ public struct Process: Sendable {
     /// Whether a process of this id exists, ours or not.
     public static func exists(_ pid: Int32) -> Bool { clinux_kill(pid, 0) != -3 }
     public static func kill(_ pid: Int32, _ signal: Signals.Signal) { _ = clinux_kill(pid, signal.rawValue) }
+
+    /// Where a child finds what was given as its `channel`.
+    public static let channelDescriptor: Int32 = 3
+
+    /// Lets a process, and what it starts from then on, run on one processor only. 0: the calling thread.
+    public static func pin(_ pid: Int32, to processor: Int) throws(SystemError) {
+        try SystemError.check("run on processor \(processor)", clinux_pin(pid, Int32(clamping: processor)))
+    }
 
     public static var id: Int32 { clinux_pid() }
     public static var userID: Int32 { clinux_user_id() }

@@ -67,6 +67,19 @@ public enum Socket {
         try SystemError.check("connect to \(host):\(port)", unsafe clinux_connect(host, port, timeout.pollMilliseconds))
     }
 
+    /// Begins to connect and does not wait: writable when it is decided, then ask `connectFailure`. Small writes go out at once.
+    /// - Parameter source: the numeric address to come from: one address has about 28 000 ports for connections to one peer.
+    public static func beginConnect(host: String, port: UInt16, from source: String?) throws(SystemError) -> Int32 {
+        let answer = if let source { unsafe clinux_connect_begin(host, port, source) } else { unsafe clinux_connect_begin(host, port, nil) }
+        return try SystemError.check("connect to \(host):\(port)", answer)
+    }
+
+    /// Why a connection that was begun failed; nil when it stands.
+    public static func connectFailure(_ fd: Int32) -> SystemError? {
+        let error = clinux_socket_error(fd)
+        return error == 0 ? nil : SystemError(call: "connect", errno: error)
+    }
+
     public static func localPort(_ fd: Int32) throws(SystemError) -> UInt16 {
         UInt16(truncatingIfNeeded: try SystemError.check("getsockname", clinux_local_port(fd)))
     }
@@ -86,6 +99,8 @@ public enum Socket {
     /// Small writes go out at once (TCP_NODELAY); so it is with every socket a listener of ours accepted.
     public static func isNoDelay(_ fd: Int32) -> Bool { clinux_is_nodelay(fd) > 0 }
     public static func setSendBuffer(_ fd: Int32, bytes: Int32) { _ = clinux_set_send_buffer(fd, bytes) }
+    /// Before connecting, where it bounds the window that is announced.
+    public static func setReceiveBuffer(_ fd: Int32, bytes: Int32) { _ = clinux_set_receive_buffer(fd, bytes) }
     public static func setResetOnClose(_ fd: Int32) { _ = clinux_set_reset_on_close(fd) }
     public static func shutdownWrite(_ fd: Int32) { _ = clinux_shutdown_write(fd) }
     public static func close(_ fd: Int32) { _ = clinux_close(fd) }

@@ -90,3 +90,16 @@ import Testing
             order: StoreOrder(request: .move(try user(name), .broadcast("system"), change, session: "s"), client: Nobody(), token: token))
     }
 }
+
+@Suite("The listing of the store's SQL")
+struct StatementListingTests {
+    @Test func holdsEveryStatementAsItIsPreparedAndSettingsWithoutAParameter() {
+        let sections = StatementListing.text.split(separator: "-- name: ")
+        let names = sections.map { $0.prefix { $0 != "\n" } }
+        #expect(names.map(String.init) == ["session", "session"] + Statement.allCases.map(\.rawValue))
+        for statement in Statement.allCases {
+            #expect(StatementListing.text.contains("-- name: \(statement.rawValue)\n\(statement.sql)\n"))
+        }
+        #expect(!sections[0].contains("$1") && sections[0].contains("('statement_timeout', '10000')"))
+    }
+}

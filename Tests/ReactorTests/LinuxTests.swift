@@ -56,4 +56,78 @@ import Testing
         Bytes.append([UInt8]().span, to: &bytes)
         #expect(bytes == [1, 2, 3])
     }
+
+    @Test func aConnectionComesFromTheAddressItWasTold() throws {
+        let listener = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
+        defer { Socket.close(listener) }
+        let fd = try Socket.beginConnect(host: "127.0.0.1", port: try Socket.localPort(listener), from: "127.0.0.77")
+        defer { Socket.close(fd) }
+        #expect(try Socket.wait(fd, readable: false, timeout: .seconds(5)))
+        #expect(Socket.connectFailure(fd) == nil)
+        #expect(Socket.isNoDelay(fd))
+        guard case .connection(let accepted, let peer) = Socket.accept(listener) else {
+            Issue.record("nobody came")
+            return
+        }
+        Socket.close(accepted)
+        #expect(peer.description.hasPrefix("127.0.0.77:"))
+    }
+
+    @Test func aRefusedConnectionSaysSo() throws {
+        let listener = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
+        let port = try Socket.localPort(listener)
+        Socket.close(listener)
+        let fd: Int32
+        do { fd = try Socket.beginConnect(host: "127.0.0.1", port: port, from: nil) } catch {
+            #expect(error.errno == 111)
+            return
+        }
+        defer { Socket.close(fd) }
+        #expect(try Socket.wait(fd, readable: false, timeout: .seconds(5)))
+        #expect(Socket.connectFailure(fd)?.errno == 111)
+    }
+
+    @Test func aPollerWaitsToTheNanosecond() throws {
+        let poller = try Poller()
+        let wake = try WakeDescriptor()
+        try poller.add(wake.descriptor, .readable, token: 5)
+        let start = MonotonicInstant.now
+        #expect(try poller.wait(for: .microseconds(200)) == 0)
+        #expect(MonotonicInstant.now - start >= .microseconds(200))
+        wake.signal()
+        #expect(try poller.wait(for: .seconds(5)) == 1)
+        #expect(poller.event(0).token == 5)
+    }
+
+    @Test func aChildTalksThroughItsChannel() throws {
+        let (own, childs) = try Socket.pair()
+        defer { Socket.close(own) }
+        var options = Process.Options()
+        options.channel = childs
+        // Before it looks: the descriptors do not wait.
+        #expect(Socket.send(own, Array("it\n".utf8).span) == .bytes(3))
+        let child = try Process.spawn(["sh", "-c", "read -r word <&3; echo \"heard $word\" >&3"], options)
+        Socket.close(childs)
+        #expect(try child.wait() == 0)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        var span = buffer.mutableSpan
+        #expect(Socket.receive(own, into: &span) == .bytes(9))
+        #expect(String(decoding: buffer[..<9], as: UTF8.self) == "heard it\n")
+    }
+
+    @Test func aPinnedThreadHasOneProcessor() throws {
+        let thread = try Thread.spawn(name: "pinned") {
+            guard let allowed = Self.firstProcessor() else { return }
+            #expect(throws: Never.self) { try Process.pin(0, to: allowed) }
+            #expect(Machine.processors == 1)
+        }
+        thread.join()
+        #expect(throws: SystemError.self) { try Process.pin(0, to: -1) }
+    }
+
+    private static func firstProcessor() -> Int? {
+        let status = (try? Files.text("/proc/thread-self/status")) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
+        return line?.split(separator: "\t").last?.split { $0 == "-" || $0 == "," }.first.flatMap { Int($0) }
+    }
 }

@@ -23,6 +23,9 @@ int clinux_epoll_remove(int epoll, int fd);
 #define CLINUX_EVENTS 512
 int clinux_epoll_wait(int epoll, struct clinux_event *events, int maximum, int timeout_ms);
 
+/// The same to the nanosecond; at most 2^31 seconds.
+int clinux_epoll_wait_ns(int epoll, struct clinux_event *events, int maximum, int64_t timeout_ns);
+
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int fd);
 
@@ -32,9 +35,15 @@ int clinux_accept(int listener, uint8_t *address, int *family, uint16_t *port);
 int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
 /// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
 int clinux_connect(const char *host, uint16_t port, int timeout_ms);
+/// Begins to connect and does not wait: writable when it is decided. `source`: the numeric address to come from, or NULL; its port is
+/// chosen with the peer in view, so that one address serves as many connections to each peer as it has ports.
+int clinux_connect_begin(const char *host, uint16_t port, const char *source);
+/// How a connection that was begun has ended: 0, or the errno.
+int clinux_socket_error(int fd);
 int clinux_local_port(int fd);
 int clinux_is_nodelay(int fd);
 int clinux_set_send_buffer(int fd, int bytes);
+int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);
 int64_t clinux_receive(int fd, uint8_t *buffer, size_t count);
 int64_t clinux_send(int fd, const uint8_t *buffer, size_t count);
@@ -67,13 +76,17 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 int clinux_thread_join(uint64_t thread);
 
 /// `argv` and `environment` end with NULL; `environment` NULL: inherited. `output`: descriptor for stdout and stderr, or -1.
+/// `channel`: descriptor the child finds as its 3, or -1.
 /// The child gets default signal handling. With `dies_with_parent` the kernel ends it (SIGTERM) when the starting thread ends.
-int clinux_spawn(char *const argv[], char *const environment[], const char *directory, int output, int dies_with_parent, int new_group);
+int clinux_spawn(
+    char *const argv[], char *const environment[], const char *directory, int output, int channel, int dies_with_parent, int new_group);
 /// 0: still running; else 1 and `status` is the exit code, or 128 + signal.
 int clinux_wait(int pid, int block, int *status);
 int clinux_kill(int pid, int signal);
 int clinux_pid(void);
 int clinux_user_id(void);
+/// Lets a process, and what it starts from then on, run on one processor only. 0: the calling thread's.
+int clinux_pin(int pid, int processor);
 
 int clinux_open_read(const char *path);
 int clinux_open_write(const char *path, int mode, int exclusive, int append);

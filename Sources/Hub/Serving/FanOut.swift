@@ -6,8 +6,8 @@ import Reactor
 /// A broadcast to ten thousand sockets takes tens of milliseconds: it is cut into slices, between which the loop
 /// handles input. Entries of one channel that arrived together go out together, so each socket gets one write.
 struct FanOut {
-    /// Sends per slice: about 4 ms of kernel time.
-    static let sliceDeliveries = 512
+    /// Sends per slice: about 1 ms of kernel time, which is what an ack waits for, twice at most.
+    static let sliceDeliveries = 128
     /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
     static let waitingBytes = 32 << 20
     /// After so many bytes for one session it is looked again whether it takes them: a run so long was sent.

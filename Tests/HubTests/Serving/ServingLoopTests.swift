@@ -2,11 +2,11 @@ import HTTP
 import Linux
 import Logging
 import Messaging
-import Reactor
 import Testing
 import WSProtocol
 
 @testable import Hub
+@testable import Reactor
 
 @Suite("The connections of a loop: plain HTTP")
 struct ServingLoopTests {
@@ -31,7 +31,10 @@ struct ServingLoopTests {
             id = serving.table.adopt(near, peer: .local)
         }
 
-        deinit { Socket.close(peer) }
+        deinit {
+            Socket.close(peer)
+            loop.letGo()
+        }
 
         /// What is there to be read now.
         func hear() -> [UInt8] {
@@ -105,8 +108,10 @@ struct ServingLoopTests {
     @Test("a hub that is being stopped opens no more sockets")
     func drainingRefusesUpgrades() throws {
         let bench = try Bench()
+        let sessions = try SessionBench().sessions
+        defer { sessions.detach() }
         let sockets = SocketSessions(
-            serving: bench.serving, sessions: try SessionBench().sessions, handshake: HandshakePolicy(), introduction: .seconds(1))
+            serving: bench.serving, sessions: sessions, handshake: HandshakePolicy(), introduction: .seconds(1))
         let request = HTTPRequest(method: .get, target: "/v1/socket", path: "/v1/socket", host: "h", headers: HTTPHeaders())
         #expect(sockets.refusal(of: request) == nil)
         sockets.drain(spread: .zero)

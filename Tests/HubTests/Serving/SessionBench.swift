@@ -3,7 +3,6 @@ import Linux
 import Logging
 import Messaging
 import OpenSSL
-import Synchronization
 import Testing
 
 @testable import Hub
@@ -79,7 +78,7 @@ final class SessionBench {
 
 /// Takes orders, up to its capacity, and keeps them.
 final class HeldStore: StoreDesk {
-    private let state = Mutex((orders: [StoreOrder](), room: Int.max))
+    private let state = Locked((orders: [StoreOrder](), room: Int.max))
     var room: Int {
         get { state.withLock { $0.room } }
         set { state.withLock { $0.room = newValue } }

@@ -1,0 +1,153 @@
+public import Dialect
+public import Report
+
+/// Servers measured in turns: each round measures every server once, so that whatever else the machine does falls on all of them, and
+/// begins with another one. A ratio is taken between two measurements of one round; what is told is the median over the rounds.
+public struct Contest: Sendable {
+    public var match: Match
+    public var servers: [Dialect]
+    public var rounds: Int
+
+    public init(_ match: Match, servers: [Dialect], rounds: Int) {
+        self.match = match
+        self.servers = servers.filter(match.admits)
+        self.rounds = rounds
+    }
+
+    /// - Parameters:
+    ///   - measure: starts the server, runs the match, ends the server. One that fails is left out of the later rounds.
+    ///   - told: a line for whoever waits.
+    public func run(
+        measure: (Dialect) throws -> ScenarioResult, told: (String) -> Void, isCancelled: () -> Bool = { false }
+    ) -> Outcome {
+        var outcome = Outcome(match: match, rounds: [])
+        for round in 0..<rounds {
+            var found: [Dialect: ScenarioResult] = [:]
+            for place in servers.indices {
+                let server = servers[(place + round) % servers.count]
+                if isCancelled() { return outcome }
+                guard outcome.failures[server] == nil else { continue }
+                do {
+                    let result = try measure(server)
+                    if let failure = result.failure {
+                        outcome.failures[server] = failure
+                    } else {
+                        found[server] = result
+                    }
+                    told("\(match.title), round \(round + 1) of \(rounds): \(server.title) \(Self.words(result))")
+                } catch {
+                    outcome.failures[server] = "\(error)"
+                    told("\(match.title), round \(round + 1) of \(rounds): \(server.title) failed: \(error)")
+                }
+            }
+            outcome.rounds.append(found)
+        }
+        return outcome
+    }
+
+    private static func words(_ result: ScenarioResult) -> String {
+        if let failure = result.failure { return "failed: \(failure)" }
+        guard let all = result.serverNanosecondsPerOperation() else { return "was not measured" }
+        let user = result.serverNanosecondsPerOperation(\.userSeconds) ?? 0
+        return "\(Int(all)) ns of processor time per \(result.operation), of which \(Int(user)) user"
+    }
+}
+
+/// What was found in one match.
+public struct Outcome: Sendable {
+    public let match: Match
+    /// What each server did in each round.
+    public var rounds: [[Dialect: ScenarioResult]]
+    /// Why a server is missing from some round on.
+    public var failures: [Dialect: String] = [:]
+
+    /// For the report: each server's rounds as one result, the hub beside every other, and every peer beside bare C.
+    public func record(in run: inout Run) {
+        for server in Dialect.allCases {
+            if let result = whole(server) { run.scenarios.append(result) }
+            if let failure = failures[server] {
+                let note = "\(match.title): \(server.title) failed and was left out from then on: \(failure)"
+                if !run.notes.contains(note) { run.notes.append(note) }
+            }
+        }
+        run.comparisons += comparisons
+    }
+
+    /// - Returns: nil when the server was never measured.
+    public func whole(_ server: Dialect) -> ScenarioResult? {
+        let results = rounds.compactMap { $0[server] }
+        guard var whole = results.first else { return nil }
+        for result in results.dropFirst() { whole.include(result) }
+        whole.parameters.append(Parameter("rounds", results.count))
+        if let bytes = idleBytes(server) { whole.figures.append(Figure("memory per idle subscriber", bytes, "B")) }
+        return whole
+    }
+
+    public var comparisons: [Comparison] {
+        let others = Dialect.allCases.filter { $0 != match.subject }
+        var comparisons = others.map { compare(match.subject, $0, goal: match.goal(against: $0)) }
+        comparisons += others.filter { $0 != .bareC }.map { compare($0, .bareC, "\($0.title): CPU per \(operation)") }
+        return comparisons.filter { !$0.pairs.isEmpty }
+    }
+
+    private func compare(
+        _ subject: Dialect, _ yardstick: Dialect, _ measure: String? = nil, goal: Goal? = nil,
+        _ value: (ScenarioResult) -> Double? = { $0.serverNanosecondsPerOperation() }
+    ) -> Comparison {
+        let pairs = rounds.compactMap { round -> Comparison.Pair? in
+            guard let first = round[subject].flatMap(value), let second = round[yardstick].flatMap(value) else { return nil }
+            return Comparison.Pair(subject: first, yardstick: second)
+        }
+        return Comparison(
+            title: match.title, measure: measure ?? "CPU per \(operation)", unit: "ns", subject: subject.title, yardstick: yardstick.title,
+            pairs: pairs, goal: goal)
+    }
+
+    private var operation: String { rounds.lazy.flatMap(\.values).first?.operation ?? "operation" }
+
+    /// The median over the rounds of what the process grew by, from before the first connection to when all were there.
+    private func idleBytes(_ server: Dialect) -> Double? {
+        median(
+            rounds.compactMap { round in
+                guard let points = round[server]?.memory, let first = points.first,
+                    let last = points.max(by: { $0.connections < $1.connections }),
+                    last.connections > first.connections
+                else { return nil }
+                return Double(last.residentBytes - first.residentBytes) / Double(last.connections - first.connections)
+            })
+    }
+}
+
+extension ScenarioResult {
+    /// Another round of the same.
+    mutating func include(_ other: ScenarioResult) {
+        seconds += other.seconds
+        operations += other.operations
+        for count in other.counts {
+            if let place = counts.firstIndex(where: { $0.name == count.name }) {
+                counts[place].value += count.value
+            } else {
+                counts.append(count)
+            }
+        }
+        for series in other.latencies {
+            if let place = latencies.firstIndex(where: { $0.name == series.name }) {
+                latencies[place].recorder.merge(series.recorder)
+            } else {
+                latencies.append(series)
+            }
+        }
+        for time in other.serverCPU {
+            if let place = serverCPU.firstIndex(where: { $0.group == time.group }) {
+                serverCPU[place].add(time)
+            } else {
+                serverCPU.append(time)
+            }
+        }
+        if let time = other.generatorCPU {
+            if generatorCPU == nil { generatorCPU = CPUTime(group: time.group) }
+            generatorCPU?.add(time)
+        }
+        notes += other.notes.filter { !notes.contains($0) }
+    }
+}

@@ -1,0 +1,176 @@
+/// What a message from the server said, other than deliveries.
+public struct Heard: Equatable, Sendable {
+    /// The connection can now be used: the greeting was answered. True once.
+    public var becameReady = false
+    /// Neither deliveries nor answers to the greeting: the hub's counters, a broker's news.
+    public var others = 0
+    /// To be sent back at once.
+    public var answer: Message?
+    /// The server does not want this connection, or closes it: its words.
+    public var refusal: String?
+
+    public init() {}
+}
+
+/// One connection's ear: finds deliveries in what the server sends. Owns the beginning of a protocol unit whose end has not come yet;
+/// it is empty between messages for every server that sends whole units.
+public struct Listener: Sendable {
+    private let dialect: Dialect
+    private let role: Role
+    private var rest: [UInt8] = []
+    private var awaitedLives: Int
+    /// Whether what is published from now on is delivered here.
+    public private(set) var isReady: Bool
+
+    /// After a completed handshake.
+    /// - Parameter channels: how many the greeting named; the hub tells of each when it is live.
+    public init(_ dialect: Dialect, _ role: Role, channels: Int = 1) {
+        self.dialect = dialect
+        self.role = role
+        awaitedLives = channels
+        switch dialect {
+        case .hub, .nats, .mosquitto: isReady = false
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: isReady = true
+        }
+    }
+
+    /// - Parameters:
+    ///   - message: a whole WebSocket message, inflated.
+    ///   - delivered: called for each delivery, in order, with its mark; nil for one that was not published by this bench.
+    public mutating func receive(_ message: Span<UInt8>, delivered: (UInt64?) -> Void) -> Heard {
+        switch dialect {
+        case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
+            var heard = Heard()
+            if role == .publisher { heard.others = 1 } else { delivered(Mark.read(message, at: 0)) }
+            return heard
+        case .hub:
+            return lines(message, delivered)
+        case .nats, .mosquitto:
+            if rest.isEmpty { return units(message, delivered) }
+            for index in message.indices { rest.append(message[index]) }
+            let whole = rest
+            rest.removeAll()
+            return units(whole.span, delivered)
+        }
+    }
+
+    private mutating func lines(_ message: Span<UInt8>, _ delivered: (UInt64?) -> Void) -> Heard {
+        var heard = Heard()
+        var start = 0
+        while start < message.count {
+            var end = start
+            while end < message.count, message[end] != UInt8(ascii: "\n") { end += 1 }
+            if HubLine.begins(message, start, end, HubLine.entry) {
+                delivered(HubLine.mark(message, start, end))
+            } else {
+                control(message, start, end, &heard)
+            }
+            start = end + 1
+        }
+        return heard
+    }
+
+    private mutating func control(_ message: Span<UInt8>, _ start: Int, _ end: Int, _ heard: inout Heard) {
+        let isLive = HubLine.begins(message, start, end, HubLine.live)
+        if isLive, !isReady {
+            awaitedLives -= 1
+            isReady = awaitedLives == 0
+            heard.becameReady = isReady
+        } else if HubLine.begins(message, start, end, HubLine.accepted) {
+            if HubLine.contains(message, start, end, HubLine.refused) { heard.refusal = HubLine.text(message, start, end) }
+            if awaitedLives == 0, !isReady {
+                isReady = true
+                heard.becameReady = true
+            }
+        } else if HubLine.begins(message, start, end, HubLine.bye) || HubLine.contains(message, start, end, HubLine.error) {
+            heard.refusal = HubLine.text(message, start, end)
+        } else {
+            heard.others += 1
+        }
+    }
+
+    private mutating func units(_ bytes: Span<UInt8>, _ delivered: (UInt64?) -> Void) -> Heard {
+        var heard = Heard()
+        var place = 0
+        while place < bytes.count {
+            guard let end = dialect == .nats ? nats(bytes, place, &heard, delivered) : mqtt(bytes, place, &heard, delivered) else {
+                for index in place..<bytes.count { rest.append(bytes[index]) }
+                return heard
+            }
+            place = end
+        }
+        return heard
+    }
+
+    private mutating func nats(_ bytes: Span<UInt8>, _ start: Int, _ heard: inout Heard, _ delivered: (UInt64?) -> Void) -> Int? {
+        guard let (unit, end) = NATS.unit(bytes, from: start) else { return nil }
+        switch unit {
+        case .message(let text, let count): delivered(count >= Mark.digits ? Mark.read(bytes, at: text) : nil)
+        case .ping: heard.answer = .binary(Array("PONG\r\n".utf8))
+        case .pong: becomeReady(&heard)
+        case .information, .ok: heard.others += 1
+        case .error, .unknown: heard.refusal = HubLine.text(bytes, start, end)
+        }
+        return end
+    }
+
+    private mutating func mqtt(_ bytes: Span<UInt8>, _ start: Int, _ heard: inout Heard, _ delivered: (UInt64?) -> Void) -> Int? {
+        guard let (unit, end) = MQTT.unit(bytes, from: start) else { return nil }
+        switch unit {
+        case .message(let text, let count): delivered(count >= Mark.digits ? Mark.read(bytes, at: text) : nil)
+        case .accepted: if role == .publisher { becomeReady(&heard) }
+        case .subscribed: becomeReady(&heard)
+        case .refused: heard.refusal = "CONNACK or SUBACK with a code that refuses"
+        case .other: heard.others += 1
+        }
+        return end
+    }
+
+    private mutating func becomeReady(_ heard: inout Heard) {
+        guard !isReady else { return }
+        isReady = true
+        heard.becameReady = true
+    }
+}
+
+/// Lines of the hub, told apart by how they begin; a JSON parser would cost the generator more than the server.
+enum HubLine {
+    static let entry = Array(#"{"type":"entry","#.utf8)
+    static let live = Array(#"{"type":"signal","signal":"live","#.utf8)
+    static let accepted = Array(#"{"re":1,"ok":"#.utf8)
+    static let bye = Array(#"{"type":"bye","#.utf8)
+    static let error = Array(#","error":{"code":"#.utf8)
+    static let refused = Array(#","refused":["#.utf8)
+    private static let id = Array(#","id":""#.utf8)
+
+    static func begins(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ prefix: [UInt8]) -> Bool {
+        guard end - start >= prefix.count else { return false }
+        for place in 0..<prefix.count where bytes[start + place] != prefix[place] { return false }
+        return true
+    }
+
+    static func contains(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ needle: [UInt8]) -> Bool {
+        find(bytes, start, end, needle) != nil
+    }
+
+    /// The mark in an entry's identifier. `"id"` stands behind the channel and the number, neither of which can hold a quotation mark.
+    static func mark(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> UInt64? {
+        guard let place = find(bytes, start, end, id), place + id.count + Mark.digits < end else { return nil }
+        return Mark.read(bytes, at: place + id.count)
+    }
+
+    static func text(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> String {
+        var text: [UInt8] = []
+        for place in start..<min(end, start + 300) { text.append(bytes[place]) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func find(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ needle: [UInt8]) -> Int? {
+        var place = start
+        while place + needle.count <= end {
+            if begins(bytes, place, end, needle) { return place }
+            place += 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,116 @@
+/// One thing published to all subscribers.
+public enum Publication: Equatable, Sendable {
+    /// On a connection of the role `publisher`.
+    case message(Message)
+    /// The hub's way: a record's value for its Kafka topic.
+    case record([UInt8])
+
+    /// The topic of a `record`.
+    public static let topic = "hub.events"
+}
+
+/// A number that every published text carries: when it was sent, or which one it was. It is what a delivery is recognized by.
+public enum Mark {
+    /// Decimal digits on the wire; always all of them, so that lengths are equal.
+    public static let digits = 16
+    public static let limit: UInt64 = 10_000_000_000_000_000
+
+    static func text(_ mark: UInt64) -> [UInt8] {
+        var rest = mark
+        var text = [UInt8](repeating: UInt8(ascii: "0"), count: digits)
+        for place in stride(from: digits - 1, through: 0, by: -1) {
+            text[place] += UInt8(rest % 10)
+            rest /= 10
+        }
+        return text
+    }
+
+    /// The mark at a place; nil when these are no digits.
+    public static func read(_ bytes: Span<UInt8>, at start: Int) -> UInt64? {
+        guard start >= 0, start <= bytes.count - digits else { return nil }
+        var mark: UInt64 = 0
+        for place in start..<start + digits {
+            let digit = bytes[place] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            mark = mark * 10 + UInt64(digit)
+        }
+        return mark
+    }
+}
+
+extension Dialect {
+    /// - Parameters:
+    ///   - mark: less than `Mark.limit`. The hub takes it for the event's identifier: a mark published twice is delivered once.
+    ///   - bytes: of the WebSocket message that subscribers get.
+    ///   - seq: the number the hub will give it, because its digits are part of the message. The other servers do not number.
+    /// - Returns: nil where nothing can be published, or where `bytes` does not even hold what the protocol adds; see `leastBytes`.
+    public func publication(mark: UInt64, bytes: Int, seq: UInt64 = 1, channel: String = Dialect.channel) -> Publication? {
+        guard mark < Mark.limit, let own = overhead(bytes: bytes, seq: seq, channel: channel), bytes - own >= minimumText else {
+            return nil
+        }
+        let length = bytes - own
+        switch self {
+        case .hubEcho: return nil
+        case .hub:
+            let body = String(decoding: Filler.text(length), as: UTF8.self)
+            let value = #"{"id":"\#(markText(mark))","type":"bench","to":["\#(channel)"],"title":"Bench","body":"\#(body)"}"#
+            return .record(Array(value.utf8))
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
+            return .message(Message(isText: true, bytes: marked(mark, length)))
+        case .nats:
+            return .message(.binary(NATS.publish(marked(mark, length))))
+        case .mosquitto:
+            return .message(.binary(MQTT.publish(marked(mark, length))))
+        }
+    }
+
+    /// What is sent on an `echo` connection, and comes back: always the same length.
+    public func echoMessage(mark: UInt64, bytes: Int) -> Message? {
+        guard roles.contains(.echo), mark < Mark.limit, bytes >= Mark.digits else { return nil }
+        return Message(isText: true, bytes: marked(mark, bytes))
+    }
+
+    /// The shortest message a subscriber can be sent.
+    public func leastBytes(seq: UInt64 = 1, channel: String = Dialect.channel) -> Int? {
+        (0...2 * channel.utf8.count + 1_000).first { publication(mark: 0, bytes: $0, seq: seq, channel: channel) != nil }
+    }
+
+    /// What the protocol adds to the text in a message of `bytes` to a subscriber.
+    func overhead(bytes: Int, seq: UInt64, channel: String) -> Int? {
+        switch self {
+        case .hubEcho: nil
+        case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: 0
+        case .hub: HubEntry.bytes(seq: seq, channel: channel, body: 0)
+        case .nats: NATS.overhead(of: bytes)
+        case .mosquitto: MQTT.overhead(of: bytes)
+        }
+    }
+
+    /// The hub has the mark in the entry's identifier, the others at the beginning of the text.
+    private var minimumText: Int { self == .hub ? 0 : Mark.digits }
+
+    private func markText(_ mark: UInt64) -> String { String(decoding: Mark.text(mark), as: UTF8.self) }
+
+    private func marked(_ mark: UInt64, _ length: Int) -> [UInt8] { Mark.text(mark) + Filler.text(length - Mark.digits) }
+}
+
+/// Prose of a given length: text that compresses as text does.
+enum Filler {
+    private static let prose = Array(
+        """
+         A colleague has read the portfolio you shared for the course on hydrology and left three remarks on the second activity: the \
+        sources of the survey, the choice of the scale on page four, and how the group shared its work. The review stays open until \
+        Friday noon; until then you can answer each remark, change the text, or ask for another reader. Nothing is public yet.
+        """.utf8)
+
+    static func text(_ count: Int) -> [UInt8] { (0..<max(count, 0)).map { prose[$0 % prose.count] } }
+}
+
+/// The hub's `entry` push of a published event, as docs/PROTOCOL.md has it.
+enum HubEntry {
+    static func bytes(seq: UInt64, channel: String, body: Int) -> Int {
+        #"{"type":"entry","channel":"","seq":,"id":"","kind":"notification","event":"bench","priority":"normal","form":"full""#.utf8.count
+            + #","title":"Bench","body":"","createdAt":"2026-11-23T22:45:00.123Z"}"#.utf8.count
+            + channel.utf8.count + String(seq).utf8.count + Mark.digits + body
+    }
+}

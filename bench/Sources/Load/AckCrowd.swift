@@ -1,0 +1,80 @@
+import Linux
+import Report
+
+/// Every session acknowledges entry after entry; the next goes out when a reply came, and a reply comes only after the commit.
+final class AckCrowd: Crowd {
+    private let acknowledging: Acknowledging
+    private var next: [UInt64]
+    private var answered: [UInt64]
+    private var sentAt: [Int64]
+    private var latencies = LatencyRecorder()
+    private var replies: Int64 = 0
+
+    init(_ plan: Plan, _ acknowledging: Acknowledging) throws {
+        self.acknowledging = acknowledging
+        next = Array(repeating: 1, count: plan.seats)
+        answered = Array(repeating: 0, count: plan.seats)
+        sentAt = Array(repeating: 0, count: plan.seats * acknowledging.window)
+        try super.init(plan)
+    }
+
+    override func greeting(_ seat: Int) -> [UInt8] {
+        let follow = HubWords.Follow(channel: acknowledging.channel, since: acknowledging.head)
+        return swarm.frame(text: HubWords.connect(token: token(seat), [follow]))
+    }
+
+    override func began() {
+        latencies = LatencyRecorder()
+        replies = 0
+        for seat in 0..<plan.seats { for _ in 0..<acknowledging.window { send(seat) } }
+    }
+
+    private func send(_ seat: Int) {
+        let seq = next[seat]
+        guard seq <= acknowledging.head else { return }
+        next[seat] += 1
+        sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))] = MonotonicInstant.now.nanoseconds
+        swarm.send(seat, swarm.frame(text: HubWords.ack(id: seq + 1, channel: acknowledging.channel, seq: seq)))
+    }
+
+    override func received(_ seat: Int, _ message: Span<UInt8>) {
+        HubLineView.each(message) { line in
+            guard HubLineView.begins(message, line, HubLineView.reply) else {
+                if HubLineView.begins(message, line, HubLineView.live) { becameReady(seat) }
+                if HubLineView.begins(message, line, HubLineView.bye) {
+                    fail("client \(plan.firstSeat + seat): \(HubLineView.words(message, line))")
+                }
+                return
+            }
+            guard HubLineView.after(message, line, HubLineView.ok) != nil,
+                let id = HubLineView.number(message, line, after: HubLineView.reply)
+            else { return fail("client \(plan.firstSeat + seat) was refused: \(HubLineView.words(message, line))") }
+            guard id > 1 else { return }
+            answer(seat, seq: id - 1, delivered: HubLineView.number(message, line, after: HubLineView.delivered))
+        }
+    }
+
+    private func answer(_ seat: Int, seq: UInt64, delivered: UInt64?) {
+        guard let delivered, delivered >= seq, seq < next[seat] else {
+            return fail(
+                "client \(plan.firstSeat + seat): the reply to the ack of \(seq) says delivered \(delivered.map(String.init) ?? "nothing")")
+        }
+        latencies.record(
+            intended: sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))], at: MonotonicInstant.now.nanoseconds)
+        answered[seat] += 1
+        replies += 1
+        events += 1
+        guard isMeasuring, !isFinishing else { return }
+        if next[seat] > acknowledging.head { fail("all \(acknowledging.head) entries are acknowledged: give a larger --entries") }
+        send(seat)
+    }
+
+    override func isComplete(expected: Int64?) -> Bool { (0..<plan.seats).allSatisfy { answered[$0] == next[$0] - 1 } }
+
+    override func conclude(expected: Int64?) {
+        keep("ack → reply", latencies)
+        count("acks", replies)
+        // What the database must say in the end.
+        count("delivered cursors", Int64(answered.reduce(0, +)))
+    }
+}

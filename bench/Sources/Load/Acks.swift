@@ -1,0 +1,63 @@
+import Dialect
+import Linux
+public import Report
+
+/// Acknowledgements, each answered after its commit. In the end the database is asked whether it has them.
+public struct Acks {
+    public var common = Scenario()
+    /// In the channel: as many acks can each session give.
+    public var entries = 3_000
+    /// Acks on their way per session.
+    public var window = 1
+    public init() {}
+
+    private static let channel = "broadcast:institution:bench"
+
+    public func run(_ server: Server) throws -> ScenarioResult {
+        let conductor = try Conductor(server, common.generator)
+        var result = common.result("acks", server, "ack", [Parameter("on their way per client", window)])
+        let publisher = try KafkaPublisher(server, bytes: 300, channel: Self.channel)
+        let before = try stored(server)
+        let start = MonotonicInstant.now.nanoseconds
+        // In portions, because the embedded broker keeps only so many bytes.
+        var published = 0
+        while published < entries {
+            let portion = min(2_000, entries - published)
+            for index in 0..<portion { try publisher.publish(1, mark: start + Int64(published + index)) }
+            try publisher.flush()
+            published += portion
+            try conductor.wait(within: .seconds(60), for: "\(published) entries to be stored") {
+                Thread.pause(.milliseconds(20))
+                return try stored(server) >= before + Int64(published)
+            }
+        }
+        let head = try stored(server)
+        try conductor.hire(.ack(Acknowledging(channel: Self.channel, head: UInt64(head), window: window)), role: .subscriber)
+        _ = try conductor.connect()
+        let transactions = try server.metric("hub_store_transactions_total")
+        var findings = Findings()
+        try common.measured(server, &result) {
+            try conductor.begin()
+            try conductor.turn(until: MonotonicInstant.now.nanoseconds + Int64(common.seconds * 1e9), "acks")
+            findings = try conductor.finish()
+        }
+        result.operations = findings.count("acks")
+        common.add(findings, to: &result)
+        let made = try server.metric("hub_store_transactions_total") - transactions
+        result.figures.append(Figure("acks per transaction", Double(result.operations) / max(made, 1), ""))
+        result.timelines.append(conductor.timeline("acks"))
+        result.notes.append("Closed loop: each client waits for its reply before the next ack.")
+        let durable = try server.number(
+            "select coalesce(sum(c.delivered), 0)::bigint from hub.cursor c join hub.channel h on h.id = c.channel_id "
+                + "where h.name = $1 and starts_with(c.user_id, $2)", [Self.channel, server.signer?.userPrefix ?? ""])
+        guard durable == findings.count("delivered cursors") else {
+            throw LoadFailure("\(findings.count("delivered cursors")) acks were answered, and the database has \(durable)")
+        }
+        result.counts.append(Count("acks in the database", durable))
+        return result
+    }
+
+    private func stored(_ server: Server) throws -> Int64 {
+        try server.number("select coalesce(max(last_seq), 0)::bigint from hub.channel where name = $1", [Self.channel])
+    }
+}

@@ -1,0 +1,188 @@
+import Auth
+import Dialect
+import Linux
+import Report
+
+/// A share of the clients: connects its seats at the pace it was told, and counts. Subclasses play a part.
+class Crowd: Player {
+    let plan: Plan
+    let swarm: Swarm
+    private(set) var findings = Findings()
+    private(set) var isMeasuring = false
+    private(set) var isFinishing = false
+    /// The first thing that went wrong; it ends the run.
+    private(set) var failure: String?
+    /// Operations so far, for the progress line.
+    var events: Int64 = 0
+
+    private var tokens: [String] = []
+    private var nextSeat = 0
+    private var underWay = 0
+    private var readySeats = 0
+    private var isReady: [Bool]
+    private var mayLose = false
+    private var opensAt: Int64 = 0
+    private var measuredFrom: Int64 = 0
+    private var concurrency: Int
+    private var processorTimes = (user: Duration.zero, system: Duration.zero)
+    var announce: ((Word) -> Void)?
+
+    init(_ plan: Plan) throws {
+        self.plan = plan
+        swarm = try Swarm(plan.door, seats: plan.seats)
+        isReady = Array(repeating: false, count: plan.seats)
+        concurrency = plan.concurrency
+        // Nothing is connected before it is said.
+        nextSeat = plan.seats
+        if let signer = plan.signer { tokens = try Tokens(signer).cold(plan.firstSeat..<plan.firstSeat + plan.seats) }
+        swarm.player = self
+    }
+
+    /// Nanoseconds since the run's epoch: what marks carry.
+    var moment: Int64 { swarm.now - plan.epoch }
+
+    func token(_ seat: Int) -> String { tokens.isEmpty ? "" : tokens[seat] }
+    func user(_ seat: Int) -> String { (plan.signer?.userPrefix ?? "") + String(plan.firstSeat + seat) }
+
+    // MARK: To be overridden
+
+    func greeting(_ seat: Int) -> [UInt8] { [] }
+    func received(_ seat: Int, _ message: Span<UInt8>) {}
+    func began() {}
+    /// Whether everything that is under way has come.
+    func isComplete(expected: Int64?) -> Bool { true }
+    /// Adds what is known at the end.
+    func conclude(expected: Int64?) {}
+    /// When `act` is to be called next.
+    var nextMoment: Int64? { nil }
+    func act() {}
+
+    // MARK: Opening
+
+    func open() {
+        nextSeat = 0
+        underWay = 0
+        readySeats = 0
+        isReady = Array(repeating: false, count: plan.seats)
+        mayLose = false
+        opensAt = MonotonicInstant.now.nanoseconds
+        findings = Findings()
+        startTimes()
+        connectMore()
+    }
+
+    private var isOpening: Bool { nextSeat < plan.seats }
+
+    func connectMore() {
+        while isOpening, underWay < concurrency {
+            var intended = swarm.now
+            if plan.connectRate > 0 {
+                intended = opensAt + Int64(Double(nextSeat) / plan.connectRate * 1e9)
+                if intended > MonotonicInstant.now.nanoseconds { return }
+            } else {
+                intended = MonotonicInstant.now.nanoseconds
+            }
+            do { try swarm.connect(nextSeat, intended: intended) } catch {
+                fail("seat \(plan.firstSeat + nextSeat): \(error)")
+                return
+            }
+            nextSeat += 1
+            underWay += 1
+        }
+    }
+
+    var nextConnect: Int64? {
+        guard isOpening, underWay < concurrency, plan.connectRate > 0 else { return nil }
+        return opensAt + Int64(Double(nextSeat) / plan.connectRate * 1e9)
+    }
+
+    /// The seat can be used.
+    func becameReady(_ seat: Int) {
+        guard !isReady[seat] else { return }
+        isReady[seat] = true
+        readySeats += 1
+        underWay -= 1
+        let end = MonotonicInstant.now.nanoseconds
+        findings.latencies["connect → ready", default: LatencyRecorder()].record(intended: swarm.seats[seat].intended, at: end)
+        if readySeats == plan.seats {
+            findings.seconds = Double(end - opensAt) / 1e9
+            findings.counts["connected"] = Int64(plan.seats)
+            findings.counts["compressed"] = Int64(swarm.compressedSeats)
+            stopTimes()
+            announce?(.ready(findings))
+        }
+        connectMore()
+    }
+
+    func lost(_ seat: Int, _ reason: String) {
+        if mayLose || failure != nil { return }
+        let stage = isReady[seat] ? "" : " while connecting"
+        fail("client \(plan.firstSeat + seat)\(stage): \(reason)")
+    }
+
+    func fail(_ reason: String) {
+        if failure == nil { failure = reason }
+    }
+
+    // MARK: Measuring
+
+    func begin() {
+        findings = Findings()
+        isMeasuring = true
+        measuredFrom = MonotonicInstant.now.nanoseconds
+        startTimes()
+        began()
+    }
+
+    func finish() { isFinishing = true }
+
+    /// What was found, once everything has come.
+    func found(expected: Int64?) -> Findings {
+        conclude(expected: expected)
+        findings.seconds = Double(MonotonicInstant.now.nanoseconds - measuredFrom) / 1e9
+        stopTimes()
+        isMeasuring = false
+        isFinishing = false
+        return findings
+    }
+
+    func count(_ name: String, _ more: Int64 = 1) { findings.counts[name, default: 0] += more }
+
+    func record(_ name: String, from start: Int64, to end: Int64) {
+        findings.latencies[name, default: LatencyRecorder()].record(intended: start, at: end)
+    }
+
+    func keep(_ name: String, _ recorder: LatencyRecorder) { findings.latencies[name, default: LatencyRecorder()].merge(recorder) }
+
+    private func startTimes() { processorTimes = Linux.Machine.processorTimes }
+
+    private func stopTimes() {
+        let times = Linux.Machine.processorTimes
+        findings.userSeconds = Double((times.user - processorTimes.user).wholeNanoseconds) / 1e9
+        findings.systemSeconds = Double((times.system - processorTimes.system).wholeNanoseconds) / 1e9
+    }
+
+    // MARK: Storms and slow readers
+
+    /// All lines go down at once, without a farewell.
+    func cut() {
+        mayLose = true
+        for seat in 0..<plan.seats { swarm.close(seat, reset: true) }
+    }
+
+    func reopen() {
+        open()
+    }
+
+    /// The first so many seats stopped reading at some time.
+    private(set) var slowSeats = 0
+
+    func pause(seats: Int) {
+        slowSeats = seats
+        for seat in 0..<min(seats, plan.seats) { swarm.pauseReading(seat, true) }
+    }
+
+    func resume() {
+        for seat in 0..<plan.seats where swarm.seats[seat].isPaused { swarm.pauseReading(seat, false) }
+    }
+}

@@ -1,0 +1,96 @@
+import Dialect
+import Linux
+public import Report
+
+/// One entry, or a burst of them, to everyone.
+public struct Fanout {
+    public var common = Scenario()
+    /// Of the WebSocket message a subscriber gets.
+    public var bytes = 300
+    /// Entries published together.
+    public var burst = 1
+    /// Publications per second at intended moments; 0: the next when everyone has the last, so that none are joined.
+    public var rate = 0.0
+    /// Another client's acks meanwhile, at this distance; nil: none.
+    public var probeEvery: Duration? = .milliseconds(20)
+    public var warmups = 5
+
+    public init() {}
+
+    public func run(_ server: Server) throws -> ScenarioResult {
+        let isHub = server.dialect == .hub
+        let probes = isHub && probeEvery != nil
+        let conductor = try Conductor(
+            server, common.generator, role: isHub ? .subscriber : .publisher, ownSeats: isHub ? (probes ? 1 : 0) : 1)
+        var result = common.result(
+            "fanout", server, "delivery",
+            [
+                Parameter("bytes", bytes), Parameter("burst", burst),
+                Parameter("rate", rate == 0 ? "when everyone has the last" : "\(rate)/s"),
+            ])
+        let publisher: any Publisher
+        var probe: Probe?
+        if isHub {
+            let kafka = try KafkaPublisher(server, bytes: bytes)
+            publisher = kafka
+            // As long again, for the time deliveries take beyond what was planned.
+            if probes, let probeEvery { probe = try Probe(conductor, kafka, every: probeEvery, seconds: common.seconds * 2 + 5) }
+        } else {
+            publisher = try SocketPublisher(conductor, bytes: bytes)
+        }
+        if let point = common.memory(server, connections: 0) { result.memory.append(point) }
+        try conductor.hire(.hear(Hearing(dialect: server.dialect, announcesEvery: burst)), role: .subscriber)
+        let connected = try conductor.connect()
+        if server.choice.isCompressed, connected.count("compressed") < Int64(common.generator.clients) {
+            throw LoadFailure(
+                "\(server.dialect.title) agreed to compress with \(connected.count("compressed")) of \(common.generator.clients) clients")
+        }
+        if let point = common.memory(server, connections: common.generator.clients) { result.memory.append(point) }
+        var published: Int64 = 0
+        func round(intended: Int64? = nil) throws {
+            try publisher.publish(burst, mark: (intended ?? MonotonicInstant.now.nanoseconds) - conductor.epoch)
+            published += Int64(burst)
+        }
+        func everyoneHas() throws {
+            try conductor.wait(within: .seconds(20), for: "everyone to have \(published) deliveries") {
+                conductor.rounds.allSatisfy { $0 >= published }
+            }
+        }
+        for _ in 0..<warmups {
+            try round()
+            try everyoneHas()
+        }
+        try conductor.begin()
+        probe?.start()
+        let measuredFrom = published
+        try common.measured(server, &result) {
+            let start = MonotonicInstant.now.nanoseconds
+            let end = start + Int64(common.seconds * 1e9)
+            var number: Int64 = 0
+            while MonotonicInstant.now.nanoseconds < end {
+                if rate > 0 {
+                    let intended = start + Int64(Double(number) * 1e9 / rate)
+                    try conductor.turn(until: intended, "fanout")
+                    try round(intended: intended)
+                } else {
+                    try round()
+                    try everyoneHas()
+                }
+                number += 1
+            }
+            try everyoneHas()
+        }
+        try probe?.stop()
+        let findings = try conductor.finish(expected: published)
+        result.operations = (published - measuredFrom) * Int64(common.generator.clients)
+        common.add(findings, to: &result)
+        if let probe { result.latencies.append(LatencySeries("another client's ack → reply meanwhile", probe.latencies)) }
+        result.timelines.append(conductor.timeline("deliveries"))
+        guard findings.count("deliveries") == result.operations, findings.count("more than published") == 0 else {
+            throw LoadFailure(
+                "\(result.operations) deliveries were due, and \(findings.count("deliveries")) came; \(findings.count("more than published")) too many"
+            )
+        }
+        return result
+    }
+}

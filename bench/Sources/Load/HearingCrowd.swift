@@ -1,0 +1,126 @@
+import Dialect
+import Linux
+import Report
+
+/// Subscribers: every delivery is counted by seat, and its way measured from the mark it carries.
+final class HearingCrowd: Crowd {
+    private let hearing: Hearing
+    private var listeners: [Listener]
+    private var heard: [Int64]
+    /// The newest number of the followed channel each seat has; see `followsNumbers`.
+    private var positions: [UInt64?]
+    private var measuredDeliveries: Int64 = 0
+    private var latencies = LatencyRecorder()
+    private var slow = LatencyRecorder()
+    private var beginMark: Int64 = 0
+    private var announced: Int64 = 0
+    private var reached = 0
+    private var completeSince: Int64?
+
+    init(_ plan: Plan, _ hearing: Hearing) throws {
+        self.hearing = hearing
+        listeners = []
+        heard = Array(repeating: 0, count: plan.seats)
+        positions = Array(repeating: nil, count: plan.seats)
+        let channels = hearing.channels.count + (hearing.followsInbox ? 1 : 0)
+        listeners = Array(repeating: Listener(hearing.dialect, .subscriber, channels: channels), count: plan.seats)
+        announced = Int64(hearing.announcesEvery)
+        try super.init(plan)
+    }
+
+    private var channels: [String] { hearing.channels + (hearing.followsInbox ? ["inbox"] : []) }
+
+    override func greeting(_ seat: Int) -> [UInt8] {
+        listeners[seat] = Listener(hearing.dialect, .subscriber, channels: channels.count)
+        if listeners[seat].isReady { becameReady(seat) }
+        guard hearing.dialect == .hub else {
+            return hearing.dialect.greeting(.subscriber, session: plan.firstSeat + seat)
+                .flatMap { swarm.frame($0) }
+        }
+        let follows = channels.enumerated().map { HubWords.Follow(channel: $1, since: $0 == 0 ? positions[seat] : nil) }
+        return swarm.frame(text: HubWords.connect(token: token(seat), follows))
+    }
+
+    override func received(_ seat: Int, _ message: Span<UInt8>) {
+        var deliveries = 0
+        let now = moment
+        let said = listeners[seat].receive(message) { mark in
+            deliveries += 1
+            guard let mark else {
+                count("foreign deliveries")
+                return
+            }
+            guard isMeasuring, Int64(mark) >= beginMark else { return }
+            if seat < max(slowSeats, plan.door.smallBufferSeats) {
+                slow.record(intended: Int64(mark), at: now)
+            } else {
+                latencies.record(intended: Int64(mark), at: now)
+            }
+        }
+        if hearing.followsNumbers { follow(seat, message) }
+        if deliveries > 0 { note(seat, deliveries) }
+        if said.becameReady { becameReady(seat) }
+        if let answer = said.answer { swarm.send(seat, swarm.frame(answer)) }
+        if let refusal = said.refusal { fail("client \(plan.firstSeat + seat) was refused: \(refusal)") }
+    }
+
+    private func note(_ seat: Int, _ deliveries: Int) {
+        let before = heard[seat]
+        heard[seat] += Int64(deliveries)
+        events += Int64(deliveries)
+        if isMeasuring { measuredDeliveries += Int64(deliveries) }
+        guard announced > 0, before < announced, heard[seat] >= announced else { return }
+        reached += 1
+        while reached == plan.seats {
+            announce?(.round(announced))
+            announced += Int64(hearing.announcesEvery)
+            reached = heard.count { $0 >= announced }
+        }
+    }
+
+    /// Every number once and in order, or it is counted what was not so.
+    private func follow(_ seat: Int, _ message: Span<UInt8>) {
+        HubLineView.each(message) { line in
+            let isEntry = HubLineView.begins(message, line, HubLineView.entry)
+            guard isEntry || HubLineView.begins(message, line, HubLineView.live) else { return }
+            guard let number = HubLineView.number(message, line, after: HubLineView.seq) else { return }
+            let position = positions[seat]
+            if isEntry {
+                if let position, number <= position { return count("duplicates") }
+                if let position, number > position + 1 { count("gaps", Int64(number - position - 1)) }
+                positions[seat] = number
+            } else if position == nil {
+                positions[seat] = number
+            } else if let position, number > position {
+                count("gaps", Int64(number - position))
+                positions[seat] = number
+            }
+        }
+    }
+
+    override func began() {
+        beginMark = MonotonicInstant.now.nanoseconds - plan.epoch
+        measuredDeliveries = 0
+        latencies = LatencyRecorder()
+        slow = LatencyRecorder()
+    }
+
+    override func isComplete(expected: Int64?) -> Bool {
+        guard let expected else { return true }
+        guard heard.allSatisfy({ $0 >= expected }) else { return false }
+        // What comes twice comes a little later.
+        let now = MonotonicInstant.now.nanoseconds
+        completeSince = completeSince ?? now
+        return now - (completeSince ?? now) > 100_000_000
+    }
+
+    override func conclude(expected: Int64?) {
+        keep("publish → delivered", latencies)
+        if !slow.isEmpty { keep("publish → delivered, to the share that may stop reading", slow) }
+        count("deliveries", measuredDeliveries)
+        completeSince = nil
+        guard let expected else { return }
+        count("missing", heard.reduce(0) { $0 + max(expected - $1, 0) })
+        count("more than published", heard.reduce(0) { $0 + max($1 - expected, 0) })
+    }
+}

@@ -1,0 +1,75 @@
+import Dialect
+import Linux
+public import Report
+
+/// What a session holds while nothing happens: the server's own memory, and beside it the kernel's.
+public struct Idle {
+    public var common = Scenario()
+    /// Points at which memory is read while the clients come.
+    public var steps = 8
+    public init() {}
+
+    public func run(_ server: Server) throws -> ScenarioResult {
+        let clients = common.generator.clients
+        let isHub = server.dialect == .hub
+        let channels = isHub ? [Dialect.channel, "broadcast:institution:bench"] : [Dialect.channel]
+        var result = common.result("idle", server, "session", isHub ? [Parameter("subscriptions", channels.count + 1)] : [])
+        let conductor = try Conductor(server, common.generator)
+        try conductor.hire(.hear(Hearing(dialect: server.dialect, channels: channels, followsInbox: isHub)), role: .subscriber)
+        // Sharing of pages with other processes started from the same executable would flatter: RSS and not PSS.
+        let before = ServerMemory(server.pids)
+        if let point = common.memory(server, connections: 0) { result.memory.append(point) }
+        // Not into the result itself: the measuring below holds that.
+        var points: [MemoryPoint] = []
+        var next = clients / steps
+        conductor.pulse = {
+            let open = conductor.openSockets
+            if open >= next, open < clients, let point = common.memory(server, connections: open) {
+                points.append(point)
+                next = open + max(clients / steps, 1)
+            }
+            return MonotonicInstant.now.nanoseconds + 20_000_000
+        }
+        var findings = Findings()
+        try common.measured(server, &result) { findings = try conductor.connect() }
+        conductor.pulse = nil
+        result.memory += points
+        if server.choice.isCompressed, findings.count("compressed") < Int64(clients) { throw LoadFailure("not every client may compress") }
+        try conductor.turn(until: MonotonicInstant.now.nanoseconds + 2_000_000_000, "settling")
+        let after = ServerMemory(server.pids)
+        if let point = common.memory(server, connections: clients) { result.memory.append(point) }
+        result.operations = Int64(clients)
+        common.add(findings, to: &result)
+        var rest = ScenarioResult(scenario: "idle", server: "", operation: "")
+        try common.measured(server, &rest) {
+            try conductor.turn(until: MonotonicInstant.now.nanoseconds + Int64(common.seconds * 1e9), "idle")
+        }
+        func each(_ difference: Int64) -> Double { Double(difference) / Double(clients) }
+        if server.pid != nil {
+            result.figures += [
+                Figure("resident memory per session", each(after.residentBytes - before.residentBytes), "B"),
+                Figure("anonymous memory per session", each(after.anonymousBytes - before.anonymousBytes), "B"),
+                Figure("proportional memory per session", each(after.proportionalBytes - before.proportionalBytes), "B"),
+                Figure("processor time while idle", rest.serverTotal.totalSeconds / max(rest.seconds, 0.001) * 100, "%"),
+            ]
+            if let slope = Self.slope(result.memory) {
+                result.figures.append(Figure("resident memory per session, from the second reading on", slope, "B"))
+            }
+        }
+        result.figures += [
+            Figure("kernel slab per session, both ends", each(after.kernelSlabBytes - before.kernelSlabBytes), "B"),
+            Figure("kernel socket buffers per session, both ends", each(after.kernelSocketBytes - before.kernelSocketBytes), "B"),
+        ]
+        result.notes.append("Kernel memory is the whole machine's difference, with the clients' ends of the sockets in it.")
+        guard conductor.openSockets == clients else {
+            throw LoadFailure("\(clients - conductor.openSockets) clients were lost while nothing happened")
+        }
+        return result
+    }
+
+    /// Bytes per connection from the second reading to the last: what the first connections make a process allocate is left out.
+    static func slope(_ points: [MemoryPoint]) -> Double? {
+        guard points.count >= 3, let last = points.last, last.connections > points[1].connections else { return nil }
+        return Double(last.residentBytes - points[1].residentBytes) / Double(last.connections - points[1].connections)
+    }
+}
