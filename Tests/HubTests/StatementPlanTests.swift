@@ -42,6 +42,7 @@ import Testing
             [
                 array { "\($0)" }, no, inboxes, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
+                array { $0 % 2 == 0 ? "1" : "null" },
             ]
         case .storePositions: [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
         case .recallEntries: [inboxes, array { _ in "kafka:x" }, array { _ in "2" }]
