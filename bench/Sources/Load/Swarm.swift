@@ -77,7 +77,8 @@ final class Swarm {
 
     static let watchedTokens: UInt64 = 1 << 40
     private static let bufferBytes = 256 << 10
-    private static let readingBufferBytes: Int32 = 64 << 10
+    /// Less than two of loopback's segments of 64 KiB, and a window that was closed stays so until the other side probes it.
+    private static let readingBufferBytes: Int32 = 256 << 10
 
     init(_ door: Door, seats count: Int) throws {
         self.door = door
