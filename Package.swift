@@ -74,7 +74,8 @@ let package = Package(
             [
                 "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
                 "WebPages", "Zlib", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ], resources: [
+            ],
+            resources: [
                 .embedInCode("Store/Migrations/migration_0001.sql"), .embedInCode("Store/Migrations/migration_0002.sql"),
             ]),
         .executableTarget(
