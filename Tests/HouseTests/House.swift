@@ -101,6 +101,7 @@ struct House {
         "Sources/Reactor/Backlog.swift": "of bytes that are here",
         "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",
         "Sources/Reactor/TimerWheel.swift": "a constant",
+        "Sources/Hub/Store/StoreThread.swift": "of orders that are here",
         "Sources/Hub/Serving/ServingLoop.swift": "of bytes that are here",
         "Sources/Hub/Store/CursorBatch.swift": "of orders that are here",
         "Sources/Hub/Store/StateBatch.swift": "of orders that are here",

@@ -4,7 +4,7 @@ import Messaging
 // What happens when the store answers an order.
 extension SessionLoop {
     func complete(_ outcome: StoreOutcome) {
-        guard let pending = pending.removeValue(forKey: outcome.token) else { return }
+        guard let pending = pending.remove(outcome.token) else { return }
         guard let live = sessions[pending.key] else { return }
         settled(live)
         let id = pending.id

@@ -38,8 +38,7 @@ final class SessionLoop {
     var sessions = SessionTable()
     var users = Users()
     var fanOut = FanOut()
-    var pending: [UInt64: Pending] = [:]
-    private var nextToken: UInt64 = 0
+    var pending = SlotTable<Pending>()
     private var orders: [StoreOrder] = []
     private var isSlicing = false
     /// Signals to be told to all loops at the end of the turn.
@@ -243,10 +242,9 @@ final class SessionLoop {
     // MARK: Orders
 
     func order(_ request: StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
-        nextToken &+= 1
-        pending[nextToken] = Pending(key: live.key, id: id, step: step)
+        let token = pending.insert(Pending(key: live.key, id: id, step: step))
         live.inFlight += 1
-        orders.append(StoreOrder(request: request, client: inbox, token: nextToken))
+        orders.append(StoreOrder(request: request, client: inbox, token: token))
     }
 
     /// Orders handed over at once: one lock for so many, none per frame.

@@ -1,3 +1,4 @@
+import JSON
 import Messaging
 import Postgres
 
@@ -22,9 +23,9 @@ struct BatchOutcome {
 struct ByteText: Hashable {
     let text: String
     init(_ text: String) { self.text = text }
-    static func == (a: ByteText, b: ByteText) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+    static func == (a: ByteText, b: ByteText) -> Bool { a.text.isSameText(as: b.text) }
     func hash(into hasher: inout Hasher) {
-        for byte in text.utf8 { hasher.combine(byte) }
+        hasher.combine(text)
     }
 }
 

@@ -4,8 +4,8 @@ import Postgres
 /// `move` orders: per (user, channel) one row is moved once, to where all its orders together say.
 struct CursorBatch: Batch {
     private struct Place: Hashable {
-        let user: ByteText
-        let channel: ByteText
+        let user: UserID
+        let channel: Channel
     }
 
     /// What the orders of one (user, channel) ask for, in the order unread, then read.
@@ -27,20 +27,25 @@ struct CursorBatch: Batch {
     init(_ orders: [PendingOrder]) {
         self.orders = orders
         var places: [Place: Int] = [:]
+        places.reserveCapacity(orders.count)
+        moves.reserveCapacity(orders.count)
         for (index, pending) in orders.enumerated() {
             guard case .move(let user, let channel, let change, let session) = pending.order.request else {
                 assertionFailure("not a move")
                 continue
             }
-            let place = Place(user: ByteText(user.name), channel: ByteText(channel.storedName))
-            let at = places[place] ?? moves.count
-            if at == moves.count {
-                places[place] = at
-                moves.append(Move(user: user, channel: channel))
-            }
+            let next = moves.count
+            let at = Self.place(of: Place(user: user, channel: channel), in: &places, or: next)
+            if at == next { moves.append(Move(user: user, channel: channel)) }
             moves[at].orders.append(index)
             moves[at].include(change, by: session)
         }
+    }
+
+    /// One lookup, whether it is there or not.
+    private static func place(of key: Place, in places: inout [Place: Int], or next: Int) -> Int {
+        func same(_ value: inout Int) -> Int { value }
+        return same(&places[key, default: next])
     }
 
     /// Whether `next` may join orders that already hold these changes: a mark-unread after a read of the same row must be

@@ -7,7 +7,8 @@ import Reactor
 /// What a lane tells the store's thread.
 protocol LaneOwner: AnyObject {
     /// Publish, then answer. Orders leave the lane here, each exactly once.
-    func settle(_ events: [BusEvent], _ answers: [(order: PendingOrder, reply: StoreReply)])
+    /// - Parameter replies: one per order.
+    func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: some Collection<StoreReply>)
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
     func availabilityChanged()
@@ -80,8 +81,6 @@ final class Lane: LinkUser {
 
     // MARK: Orders
 
-    func handles(_ work: Work) -> Bool { works.contains(work) }
-
     /// Takes an order; `go()` runs it. Several are taken before one `go()`, so that they share a transaction.
     func take(_ order: PendingOrder, _ work: Work) {
         if !isReady {
@@ -150,17 +149,21 @@ final class Lane: LinkUser {
     }
 
     private func settle(_ orders: [PendingOrder], _ outcome: BatchOutcome) {
+        var (stored, duplicate, moved) = (0, 0, 0)
         for reply in outcome.replies {
             switch reply {
             case .stored(let drafts):
-                let duplicates = drafts.count { $0.duplicate }
-                statistics.entriesStored.add(UInt64(drafts.count - duplicates))
-                statistics.entriesDuplicate.add(UInt64(duplicates))
-            case .moved(_, changed: true): statistics.cursorsMoved.add()
+                for draft in drafts {
+                    if draft.duplicate { duplicate += 1 } else { stored += 1 }
+                }
+            case .moved(_, changed: true): moved += 1
             case .moved, .opened, .snapshot, .state, .page, .failed: break
             }
         }
-        owner.settle(outcome.events, Array(zip(orders, outcome.replies)).map { (order: $0.0, reply: $0.1) })
+        statistics.entriesStored.add(UInt64(stored))
+        statistics.entriesDuplicate.add(UInt64(duplicate))
+        statistics.cursorsMoved.add(UInt64(moved))
+        owner.settle(outcome.events, orders, outcome.replies)
     }
 
     private func record(_ flight: Flight) {
@@ -245,7 +248,7 @@ final class Lane: LinkUser {
 
     private func answer(_ orders: [PendingOrder], _ reply: StoreReply) {
         if orders.isEmpty { return }
-        owner.settle([], orders.map { ($0, reply) })
+        owner.settle([], orders, repeatElement(reply, count: orders.count))
     }
 
     private func giveUp(_ orders: [PendingOrder]) {

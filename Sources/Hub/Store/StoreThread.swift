@@ -12,6 +12,8 @@ final class StoreThread: LaneOwner {
     private let bus: any Bus
     private let log: Logger
     private var lanes: [Lane] = []
+    /// By the raw value of `Work`.
+    private let laneOfWork: [Int]
     private var migrationBackoff: Backoff
     private var migration: Thread?
     private var dice = SystemRandomNumberGenerator()
@@ -28,6 +30,7 @@ final class StoreThread: LaneOwner {
         let parts: [(String, [Work])] = [
             ("entries", [.entries, .conversations]), ("cursors", [.cursors]), ("reads", [.states, .pages]),
         ]
+        laneOfWork = Work.allCases.map { work in parts.firstIndex { $0.1.contains(work) } ?? 0 }
         lanes = parts.map { name, works in
             Lane(
                 name, works, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
@@ -50,7 +53,7 @@ final class StoreThread: LaneOwner {
     private func take(_ orders: [StoreOrder]) {
         for order in orders {
             let work = Work(order.request)
-            lanes.first { $0.handles(work) }?.take(PendingOrder(order: order), work)
+            lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
         }
         for lane in lanes { lane.go() }
     }
@@ -112,18 +115,30 @@ final class StoreThread: LaneOwner {
 
     // MARK: LaneOwner
 
-    func settle(_ events: [BusEvent], _ answers: [(order: PendingOrder, reply: StoreReply)]) {
+    func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: some Collection<StoreReply>) {
         if !events.isEmpty { bus.publish(events) }
-        var byClient: [ObjectIdentifier: (client: any StoreClient, outcomes: [StoreOutcome])] = [:]
-        for (pending, reply) in answers {
-            if reply == .failed(.unavailable) { front.statistics.ordersUnavailable.add() }
+        // There are as many clients as loops, and one more.
+        var clients: [any StoreClient] = []
+        var outcomes: [[StoreOutcome]] = []
+        var current = 0
+        var unavailable = 0
+        for (pending, reply) in zip(orders, replies) {
+            if case .failed(.unavailable) = reply { unavailable += 1 }
             let client = pending.order.client
-            byClient[ObjectIdentifier(client), default: (client, [])].outcomes.append(
-                StoreOutcome(token: pending.order.token, reply: reply))
+            if current >= clients.count || clients[current] !== client {
+                current = clients.firstIndex { $0 === client } ?? clients.count
+                if current == clients.count {
+                    clients.append(client)
+                    outcomes.append([])
+                    if current == 0 { outcomes[0].reserveCapacity(orders.count) }
+                }
+            }
+            outcomes[current].append(StoreOutcome(token: pending.order.token, reply: reply))
         }
+        if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
         // Before the clients hear of it, so that one that submits at once finds room.
-        front.answered(answers.count)
-        for (client, outcomes) in byClient.values { client.deliver(outcomes) }
+        front.answered(orders.count)
+        for (client, outcomes) in zip(clients, outcomes) { client.deliver(outcomes) }
     }
 
     func schemaIsMissing() { migrate() }
