@@ -1,8 +1,8 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench micro sanitize setup
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test micro sanitize setup
 
 help:            ## what there is
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run:             ## install what is missing, build, start the hub with everything it needs, on loopback
 	@scripts/setup run && swift build -c release --product hub && exec .build/release/hub serve --embedded
@@ -29,8 +29,13 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
-bench:           ## the standard set of measurements, a few minutes: what things cost, beside bare C
+bench:           ## the table of goals, measured in some eight minutes, and its report
 	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard
+
+bench-test:      ## whether the bench measures what it says: its tests, and every scenario for a moment
+	scripts/setup bench && swift test --no-parallel --package-path bench \
+	&& $(if $(HUB_BIN),true,swift build -c release --product hub) \
+	&& $(if $(HUB_BENCH_BIN),true,swift build --package-path bench -c release --product hub-bench) && bench/smoke
 
 micro:           ## what the inner operations cost, and their instructions beside the committed baseline
 	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions

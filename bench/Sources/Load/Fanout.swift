@@ -63,6 +63,7 @@ public struct Fanout {
         try conductor.begin()
         probe?.start()
         let measuredFrom = published
+        let compressions = isHub && server.choice.isCompressed ? try server.metric("hub_compressions_total") : nil
         try common.measured(server, &result) {
             let start = MonotonicInstant.now.nanoseconds
             let end = start + Int64(common.seconds * 1e9)
@@ -79,6 +80,10 @@ public struct Fanout {
                 number += 1
             }
             try everyoneHas()
+        }
+        if let compressions {
+            let made = try server.metric("hub_compressions_total") - compressions
+            result.figures.append(Figure("compressions per entry", made / Double(published - measuredFrom), "", goal: .atMost(1)))
         }
         try probe?.stop()
         let findings = try conductor.finish(expected: published)
