@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test micro sanitize setup
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test bench-smoke micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +32,11 @@ chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL,
 bench:           ## the table of goals, measured in some eight minutes, and its report
 	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard
 
-bench-test:      ## whether the bench measures what it says: its tests, and every scenario for a moment
-	scripts/setup bench && swift test --no-parallel --package-path bench \
-	&& $(if $(HUB_BIN),true,swift build -c release --product hub) \
+bench-test:      ## whether the bench measures what it says: its tests
+	scripts/setup bench && swift test --no-parallel --package-path bench
+
+bench-smoke:     ## every scenario of the bench for a moment
+	scripts/setup bench && $(if $(HUB_BIN),true,swift build -c release --product hub) \
 	&& $(if $(HUB_BENCH_BIN),true,swift build --package-path bench -c release --product hub-bench) && bench/smoke
 
 micro:           ## what the inner operations cost, and their instructions beside the committed baseline

@@ -65,6 +65,8 @@ int main(int argc, char **argv) {
         for (int i = 0; i < batch; i++) put_bool(&entries, column, 0);
         column = begin_array(&entries, TEXT, batch);
         for (int i = 0; i < batch; i++) put_text(&entries, column, NULL);
+        column = begin_array(&entries, INT8, batch);
+        for (int i = 0; i < batch; i++) put32(&entries, column, -1);
         offset += batch;
         put_text(&positions, begin_array(&positions, TEXT, 1), source);
         put_int4(&positions, begin_array(&positions, INT4, 1), 0);

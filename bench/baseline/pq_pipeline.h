@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { BOOL = 16, INT8 = 20, INT4 = 23, TEXT = 25, TIMESTAMPTZ = 1184, INT8MULTIRANGE = 4536 };
-enum { PARAMETERS = 16, ARRAY_BYTES = 1 << 20 };
+enum { PARAMETERS = 24, ARRAY_BYTES = 1 << 20 };
 
 struct parameters {
     int count, lengths[PARAMETERS];
@@ -92,7 +92,7 @@ static inline void put_empty_multirange(struct parameters *p, int at) {
 static void again(struct parameters *p) { p->count = 0; }
 
 static void execute(PGconn *c, const char *name, struct parameters *p) {
-    static const int binary[PARAMETERS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const int binary[PARAMETERS] = {[0 ... PARAMETERS - 1] = 1};
     if (!PQsendQueryPrepared(c, name, p->count, p->values, p->lengths, binary, 1)) give_up(c, name);
 }
 
