@@ -92,7 +92,7 @@ public struct MemoryPoint: Codable, Sendable, Equatable {
     public var residentBytes: Int64
     /// Resident pages that belong to no file: what the program itself took.
     public var anonymousBytes: Int64?
-    /// What the control group accounts for the kernel's side: sockets, slabs, page tables.
+    /// The machine's slab and socket buffers, with the clients' ends of the sockets in them.
     public var kernelBytes: Int64?
     public init(connections: Int, residentBytes: Int64, anonymousBytes: Int64? = nil, kernelBytes: Int64? = nil) {
         self.connections = connections
