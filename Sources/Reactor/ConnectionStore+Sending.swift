@@ -91,7 +91,7 @@ extension ConnectionStore {
     /// How much of it the socket took. A failure dooms the connection.
     @inline(__always)
     private mutating func transmit(_ slot: Int, _ bytes: Span<UInt8>) -> Int {
-        switch send(records[slot].fd, bytes) {
+        switch Self.send(records[slot].fd, bytes, faults) {
         case .bytes(let sent):
             statistics.sends &+= 1
             statistics.bytesOut &+= UInt64(sent)
@@ -104,9 +104,9 @@ extension ConnectionStore {
         return 0
     }
 
-    /// The one place where bytes go out: a TLS record layer would sit here.
+    /// The one place where bytes go out: a TLS record layer would sit here. Static as `receive`, and for the same reason.
     @inline(__always)
-    private func send(_ fd: Int32, _ bytes: Span<UInt8>) -> Socket.Transfer {
+    private static func send(_ fd: Int32, _ bytes: Span<UInt8>, _ faults: SocketFaults?) -> Socket.Transfer {
         if let faults, let fault = faults.send(bytes.count) {
             guard case .bytes(let room) = fault else { return fault }
             return Socket.send(fd, bytes.extracting(0..<room))
