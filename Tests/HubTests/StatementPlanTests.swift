@@ -47,6 +47,7 @@ import Testing
         case .storePositions: [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
         case .recallEntries: [inboxes, array { _ in "kafka:x" }, array { _ in "2" }]
         case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: pairs
+        case .ackCursors: [users, inboxes, array { _ in "2" }]
         case .ensureCursors, .lockCursors: [users, inboxes]
         case .moveCursors:
             [users, inboxes, array { _ in "2" }, array { _ in "1" }, array { _ in "\"{}\"" }, array { _ in "\"{[1,2)}\"" }, users, users]

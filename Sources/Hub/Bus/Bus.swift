@@ -10,7 +10,8 @@ public enum BusEvent: Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
     /// A user's cursor moved; `session` made the move.
-    case moved(UserID, ChannelState, change: CursorChange, session: String)
+    /// Indirect as the reply, and for the same reason.
+    indirect case moved(UserID, ChannelState, change: CursorChange, session: String)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
     /// Somebody is typing. May be lost.

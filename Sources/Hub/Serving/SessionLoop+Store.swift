@@ -20,15 +20,10 @@ extension SessionLoop {
             guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply, channel) }
             restated(live, id, state, rewind)
         case .replay(let channel, let start): completePage(live, channel, from: start, outcome.reply)
-        case .recount(let channel):
+        case .recount:
             if case .state(let state) = outcome.reply {
                 tellReceipts(live, state)
-                let known = cursorVersion(live, channel)
-                adopt(live, channel, state)
-                // Another session moved it, and this one was not told.
-                if let known, let version = cursorVersion(live, channel), version > known {
-                    push(to: live.key) { ServerMessage.cursor(state, into: &$0) }
-                }
+                recounted(live, state)
             }
             if outcome.reply == .failed(.unavailable) {
                 live.hasMissedEvents = true
@@ -130,19 +125,24 @@ extension SessionLoop {
         }
     }
 
-    private func cursorVersion(_ live: LiveSession, _ channel: Channel) -> UInt64? {
-        live.session.subscription(to: channel).flatMap { fanOut.subscriber(live.session.subscriptions[$0])?.cursorVersion }
+    private func recounted(_ live: LiveSession, _ state: ChannelState) {
+        guard let index = live.session.subscription(to: state.channel) else { return }
+        let subscription = live.session.subscriptions[index]
+        let known = fanOut.subscriber(subscription)?.cursorVersion
+        adopt(live, subscription, state)
+        // Another session moved it, and this one was not told.
+        if let known, let version = fanOut.subscriber(subscription)?.cursorVersion, version > known {
+            push(to: live.key) { ServerMessage.cursor(state, into: &$0) }
+        }
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.
-    func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
-        guard let index = live.session.subscription(to: channel) else { return }
-        let subscription = live.session.subscriptions[index]
-        noteExpiry(state.nextExpiry, in: channel)
-        switch fanOut.update(subscription, { $0.adopt(state) }) {
-        case false?: recount(live, subscription)
-        case true?, nil: counterTeller.changed(channel, self)
-        }
+    func adopt(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState) {
+        noteExpiry(state.nextExpiry, in: state.channel)
+        guard let (isAdopted, isStale) = fanOut.update(subscription, { ($0.adopt(state), $0.isCountersStale) }) else { return }
+        if !isAdopted { return recount(live, subscription) }
+        // An ack alone changes no counters.
+        if isStale { counterTeller.changed(state.channel, self) }
     }
 }
 

@@ -17,7 +17,7 @@ final class SessionLoop {
             case restate(Channel, rewind: Seq?)
             case replay(Channel, from: Seq)
             /// Counters and receipts, of which something was or may have been missed.
-            case recount(Channel)
+            case recount
             case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
         }
@@ -328,8 +328,7 @@ final class SessionLoop {
 
     func recount(_ live: LiveSession, _ subscription: Session.Subscription) {
         guard let identity = live.session.identity else { return }
-        order(
-            .state(identity.user, subscription.channel, entitled: true), live, nil, .recount(subscription.channel))
+        order(.state(identity.user, subscription.channel, entitled: true), live, nil, .recount)
     }
 
     // MARK: Fan-out

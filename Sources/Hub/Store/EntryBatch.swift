@@ -37,12 +37,12 @@ struct EntryBatch: Batch {
 
     var statements: [(statement: Statement, parameters: Parameters)] {
         var channels = Parameters()
-        channels.append(drafts.map(\.draft.channel.storedName))
+        channels.append(joined: drafts.map(\.draft.channel.storedParts))
 
         var entries = Parameters()
         entries.append(drafts.map { Int32(truncatingIfNeeded: $0.order) })
         entries.append(drafts.map(\.membersOnly))
-        entries.append(drafts.map(\.draft.channel.storedName))
+        entries.append(joined: drafts.map(\.draft.channel.storedParts))
         entries.append(drafts.map(\.draft.source))
         entries.append(drafts.map(\.draft.id))
         entries.append(drafts.map(\.draft.kind.rawValue))

@@ -136,16 +136,28 @@ final class Lane: LinkUser {
             statistics.transactionsFailed.add()
             failed(flight, error)
         } else if flight.rows.count == flight.statements, let outcome = flight.batch.outcome(of: flight.rows),
-            outcome.replies.count == flight.orders.count
+            outcome.replies.count + outcome.left.count == flight.orders.count
         {
             if flight.work == nil { unannounced.removeAll() }
             backoff.succeeded()
-            settle(flight.orders, outcome)
+            settle(passOn(flight.orders, flight.work, outcome.left), outcome)
         } else {
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
             misunderstood(flight)
         }
         go()
+    }
+
+    /// Queues what the batch left, and answers with the others.
+    private func passOn(_ orders: [PendingOrder], _ work: Work?, _ left: [Int]) -> [PendingOrder] {
+        guard let work, !left.isEmpty else { return orders }
+        var next = 0
+        return orders.enumerated().filter { index, order in
+            guard next < left.count, left[next] == index else { return true }
+            next += 1
+            enqueue(order, work.next)
+            return false
+        }.map(\.element)
     }
 
     private func settle(_ orders: [PendingOrder], _ outcome: BatchOutcome) {
@@ -171,7 +183,7 @@ final class Lane: LinkUser {
         let microseconds = UInt64(clamping: (MonotonicInstant.now - flight.departed).wholeNanoseconds / 1_000)
         switch flight.work {
         case .entries, .conversations, nil: statistics.entryTransactions.record(microseconds: microseconds)
-        case .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
+        case .acks, .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
         case .states, .pages: statistics.readTransactions.record(microseconds: microseconds)
         }
     }

@@ -44,7 +44,7 @@ struct EventFields {
             guard let text = name.string, let channel = Self.channel(target: text) else {
                 throw EventRejection(.badTarget, "to: target \(index) is not user:<id>, broadcast:<name> or conversation:<uuid>")
             }
-            if seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
+            if names.count == 1 || seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
         }
         return channels
     }
