@@ -97,7 +97,7 @@ extension ConnectionStore {
     /// How much of it the socket took. A failure dooms the connection.
     @inline(__always)
     private mutating func transmit(_ slot: Int, _ bytes: Span<UInt8>) -> Int {
-        switch Self.send(records[slot].fd, bytes, faults) {
+        switch send(records[slot].fd, bytes) {
         case .bytes(let sent):
             statistics.sends &+= 1
             statistics.bytesOut &+= UInt64(sent)
@@ -110,9 +110,9 @@ extension ConnectionStore {
         return 0
     }
 
-    /// The one place where bytes go out: a TLS record layer would sit here. Static as `receive`, and for the same reason.
+    /// The one place where bytes go out: a TLS record layer would sit here.
     @inline(__always)
-    private static func send(_ fd: Int32, _ bytes: Span<UInt8>, _ faults: SocketFaults?) -> Socket.Transfer {
+    private func send(_ fd: Int32, _ bytes: Span<UInt8>) -> Socket.Transfer {
         if let faults, let fault = faults.send(bytes.count) {
             guard case .bytes(let room) = fault else { return fault }
             return Socket.send(fd, bytes.extracting(0..<room))

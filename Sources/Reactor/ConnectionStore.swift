@@ -145,7 +145,7 @@ struct ConnectionStore: ~Copyable {
 
     private mutating func read(_ slot: Int, into buffer: inout MutableSpan<UInt8>) -> Event {
         let isClosing = records[slot].flags.contains(.closing)
-        switch Self.receive(records[slot].fd, &buffer, faults) {
+        switch receive(records[slot].fd, &buffer) {
         case .bytes(let received):
             statistics.receives &+= 1
             statistics.bytesIn &+= UInt64(received)
@@ -165,10 +165,9 @@ struct ConnectionStore: ~Copyable {
         }
     }
 
-    /// The one place where bytes come in: a TLS record layer would sit here. Static, because the compiler copies the whole store for
-    /// a method that only reads it, called from one that changes it.
+    /// The one place where bytes come in: a TLS record layer would sit here.
     @inline(__always)
-    private static func receive(_ fd: Int32, _ buffer: inout MutableSpan<UInt8>, _ faults: SocketFaults?) -> Socket.Transfer {
+    private func receive(_ fd: Int32, _ buffer: inout MutableSpan<UInt8>) -> Socket.Transfer {
         if let faults, let fault = faults.receive() { return fault }
         return Socket.receive(fd, into: &buffer)
     }
