@@ -110,7 +110,14 @@ extension Span<UInt8> {
         while start &+ Self.blockBytes <= count {
             let block = extracting(start..<(start &+ Self.blockBytes))
             var found: UInt8 = 0
-            for index in 0..<Self.blockBytes { found |= block[index].needsEscape ? 1 : 0 }
+            for index in 0..<Self.blockBytes {
+                let byte = block[index]
+                // Without `||`, which would be branches.
+                let isControl: UInt8 = byte < 0x20 ? 1 : 0
+                let isQuote: UInt8 = byte == UInt8(ascii: "\"") ? 1 : 0
+                let isBackslash: UInt8 = byte == UInt8(ascii: "\\") ? 1 : 0
+                found |= isControl | isQuote | isBackslash
+            }
             guard found == 0 else { return true }
             start &+= Self.blockBytes
         }
