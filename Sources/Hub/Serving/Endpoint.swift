@@ -46,6 +46,8 @@ final class HTTPExchange {
     var buffer: [UInt8]
     var request: HTTPRequest?
     var headBytes = 0
+    /// The endpoint's `until` is this request's.
+    var isTimed = false
 
     init(limits: HTTPLimits, buffer: [UInt8] = []) {
         parser = HTTPRequestParser(limits: limits)

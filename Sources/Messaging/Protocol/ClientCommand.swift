@@ -105,15 +105,15 @@ public struct SendDraft: Equatable, Sendable {
 /// What one command may ask for. Announced to clients in the reply to `connect`.
 public struct CommandLimits: Equatable, Sendable {
     /// UTF-8 bytes of a message body; a page of text. Larger: `too_large`.
-    public var bodyBytes = 16_384
+    public var bodyBytes = 8_192
     /// Bytes of the compact text of `data`; it is for references, files go elsewhere. Larger: `too_large`.
     public var dataBytes = 16_384
     /// Numbers in `seqs`; one statement to the store. More: `limit_exceeded`.
     public var setSize = 1_000
     /// Channels in `connect`; more: `limit_exceeded`.
-    public var subscriptions = 256
+    public var subscriptions = Session.Limits().subscriptions
     /// Entries `history` gives at most; asking for more gives this many.
-    public var historyPage = 100
+    public var historyPage = Session.Limits().historyPage
     /// Commands in one message; each may get a reply, so this bounds what one message makes the hub send. More: `limit_exceeded`.
     public var commandsPerMessage = 64
     /// Bytes of a send key. Larger: `bad_request`.
