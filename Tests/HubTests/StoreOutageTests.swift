@@ -75,8 +75,8 @@ import Testing
         until { bench.store.state == .away }
 
         async let waiting = bench.ask([
-            .move(ann, .inbox(ann), .delivered(Seq(1)), session: "s"), .open(ann, with: bob, context: nil),
-            .snapshot(ann, broadcasts: []), .page(.inbox(ann), after: nil, before: nil, limit: 1),
+            .move(ann, .inbox(ann), .delivered(Seq(1)), session: "s"), .open(ann, with: bob, context: nil, most: 100),
+            .snapshot(ann, broadcasts: [], asked: [], most: 256), .page(.inbox(ann), after: nil, before: nil, limit: 1),
         ])
         let told = await bench.ask([.ingest([draft(.inbox(ann), "2")], []), .append(draft(.inbox(ann), "3", sender: ann))])
         #expect(told == Array(repeating: .failed(.unavailable), count: 2))
@@ -103,7 +103,8 @@ import Testing
         #expect(bench.store.state == .starting)
         bench.store.stop()
         #expect(bench.store.state == .stopped)
-        #expect(!bench.store.submit([StoreOrder(request: .snapshot(ann, broadcasts: []), client: bench.desk, token: 0)]))
+        #expect(
+            !bench.store.submit([StoreOrder(request: .snapshot(ann, broadcasts: [], asked: [], most: 256), client: bench.desk, token: 0)]))
     }
 
     @Test func aServerThatHangsIsGivenUpAndTheWorkDoneOnAnotherConnection() async throws {
@@ -217,7 +218,8 @@ import Testing
         bench.store.stop()
         #expect(await replies.allSatisfy { $0.seqs != nil })
         #expect(try bench.cell("select count(*) from hub.entry") == "5000")
-        #expect(!bench.store.submit([StoreOrder(request: .snapshot(ann, broadcasts: []), client: bench.desk, token: 0)]))
+        #expect(
+            !bench.store.submit([StoreOrder(request: .snapshot(ann, broadcasts: [], asked: [], most: 256), client: bench.desk, token: 0)]))
     }
 }
 

@@ -14,8 +14,9 @@ struct SessionTests {
     func opened(following channels: [String] = []) -> Session {
         var session = Session(id: "s1")
         _ = session.identify(Self.identity())
+        session.welcome()
         for (i, name) in channels.enumerated() {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0, registration: UInt32(i)))
         }
         return session
     }
@@ -44,6 +45,13 @@ struct SessionTests {
         var session = Session(id: "s1")
         #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
         #expect(session.identify(Self.identity()) == true)
+        #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
+        #expect(code(receive(&session, .ping)) == .notConnected, "its reply has not been given")
+        #expect(session.abandonConnect().isEmpty)
+        #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
+        #expect(session.identify(Self.identity()) == true)
+        session.welcome()
+        #expect(receive(&session, .ping) == .tellTime)
         #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
     }
 
@@ -213,7 +221,7 @@ struct SessionTests {
         var session = Session(id: "s1")
         _ = session.identify(old)
         for name in ["inbox", "broadcast:system", "broadcast:institution:lyon", "broadcast:category:reviewer"] {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0, registration: 0))
         }
         _ = session.identify(Self.identity(institution: "lyon", roles: []))
         #expect(session.lostSubscriptions(from: old) == [3])

@@ -9,8 +9,9 @@ public protocol Bus: AnyObject, Sendable {
 public enum BusEvent: Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
-    /// A user's cursor moved; `session` made the move.
-    case moved(UserID, ChannelState, change: CursorChange, session: String)
+    /// A user's cursor moved; `session` made the move. `isProgress` when it got or read more than before, which the other members of a
+    /// conversation are told.
+    case moved(UserID, ChannelState, isProgress: Bool, session: String)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
     /// Somebody is typing. May be lost.

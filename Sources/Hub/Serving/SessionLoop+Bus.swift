@@ -13,9 +13,9 @@ extension SessionLoop {
         let news = inbox.takeKeyNews()
         if let keys = news.keys {
             verifier.replace(keys: keys)
-            retryWaiting { _ in true }
+            checkAgain(waitingTokens.takeAll(), .answered)
         }
-        if !news.absent.isEmpty { retryWaiting { news.absent.contains($0.kid) } }
+        if !news.absent.isEmpty { checkAgain(waitingTokens.take(naming: Set(news.absent)), .answered) }
         for control in inbox.takeControls() { onControl(control) }
         inbox.report(sessions: sessions.count)
     }
@@ -23,7 +23,7 @@ extension SessionLoop {
     private func hear(_ event: BusEvent) {
         switch event {
         case .entries(let entries): hear(entries)
-        case .moved(let user, let state, let change, let session): moved(user, state, change, session)
+        case .moved(let user, let state, let isProgress, let session): moved(user, state, isProgress, session)
         case .opened(let state, let user): opened(state, by: user)
         case .typing(let channel, let user): typing(channel, user)
         }
@@ -50,7 +50,7 @@ extension SessionLoop {
     }
 
     /// A user's cursor moved: their sessions agree on it, and the other members of a conversation see how far they are.
-    private func moved(_ user: UserID, _ state: ChannelState, _ change: CursorChange, _ origin: String) {
+    private func moved(_ user: UserID, _ state: ChannelState, _ isProgress: Bool, _ origin: String) {
         let keys = users.sessions(of: user)
         if !keys.isEmpty {
             for key in keys {
@@ -59,7 +59,7 @@ extension SessionLoop {
                 adopt(live, state.channel, state)
             }
         }
-        guard state.channel.kind == .conversation, change.isToldToOthers, fanOut.roster(of: state.channel) != nil else { return }
+        guard state.channel.kind == .conversation, isProgress, fanOut.roster(of: state.channel) != nil else { return }
         tellOthers(than: user, in: state.channel, isReceipt: true) {
             ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
         }
@@ -90,16 +90,6 @@ extension SessionLoop {
                 return
             }
             outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
-        }
-    }
-}
-
-extension CursorChange {
-    /// Seen is the user's own business.
-    var isToldToOthers: Bool {
-        switch self {
-        case .delivered, .read: true
-        case .seen, .unread: false
         }
     }
 }

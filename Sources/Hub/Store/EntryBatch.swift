@@ -101,6 +101,12 @@ struct EntryBatch: Batch {
     }
 }
 
+/// Asks for the lock that one hub at a time has on a database.
+struct ClaimBatch: Batch {
+    var statements: [(statement: Statement, parameters: Parameters)] { [(.claim, Parameters())] }
+    func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
+}
+
 /// Looks for entries whose transaction had an unknown end and that nobody waits for any more.
 struct RecallBatch: Batch {
     let drafts: [EntryDraft]

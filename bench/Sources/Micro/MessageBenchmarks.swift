@@ -156,13 +156,15 @@ enum MessageBenchmarks {
             guard session.identify(Identity(user: user, institution: nil, roles: [], channels: [], expiresAt: expiry)) else {
                 throw Failure("not identified")
             }
+            session.welcome()
             for (index, channel) in [Channel.inbox(user), .broadcast("system"), .conversation(id)].enumerated() {
                 var roster = Roster(channel: channel)
                 var subscriber = Subscriber(key: SessionKey(rawValue: 1), user: 0, format: 0)
                 _ = subscriber.open(ChannelState(channel: channel, head: Seq(5000)), since: nil)
                 let place = roster.add(subscriber)
                 rosters.append(roster)
-                session.joined(Session.Subscription(channel: channel, roster: UInt32(index), place: UInt32(place)))
+                session.joined(
+                    Session.Subscription(channel: channel, roster: UInt32(index), place: UInt32(place), registration: UInt32(index)))
             }
         }
 
