@@ -55,12 +55,12 @@ class Client:
         return cls(socket, validate)
 
     @classmethod
-    async def connect(cls, url, token, channels=None, *, validate=True, **how):
+    async def connect(cls, url, token, channels=None, *, validate=True, lawful=True, **how):
         client = await cls.open(url, validate=validate, **how)
         members = {"token": token} if token else {}
         if channels:
             members["channels"] = [{"channel": name, "since": since} for name, since in channels.items()]
-        client.welcome = await client.ask("connect", **members)
+        client.welcome = await client.ask("connect", lawful=lawful, **members)
         return client
 
     async def close(self):
