@@ -32,6 +32,14 @@ async def test_conversations_of_two_are_bounded_and_who_is_flooded_still_comes_i
         assert sum(channel.startswith("conversation:") for channel in listed) in (6, 7)
         assert len(set(listed)) == len(listed)
         assert "more" not in first.welcome
+        pages, before = [], {}
+        while True:
+            page = await client.ask("conversations", limit=4, **before)
+            pages += [state["channel"] for state in page["channels"]]
+            if not page["more"]:
+                break
+            before = {"before": pages[-1]}
+        assert len(pages) == len(set(pages)) == 11 and pages[0] == talk
 
 
 async def test_a_key_is_one_message_in_each_conversation(hub):

@@ -55,6 +55,7 @@ import Testing
             [
                 array { "\($0)" }, users, array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }, array { _ in "true" },
                 array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
+                array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]
         case .claim: []
         case .pages: [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]

@@ -189,6 +189,41 @@ import Testing
         #expect(others.map(\.channel) == [.inbox(eve), foreign])
     }
 
+    @Test func conversationsAreListedFromTheNewestPageByPage() async throws {
+        let bench = try StoreBench().ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let opened = await bench.ask((0..<7).map { .open(ann, with: bob, context: "\($0)", most: 100) }).compactMap { $0.opened?.channel }
+        try #require(opened.count == 7)
+        _ = try bench.query(
+            """
+            update hub.channel c set created_at = now() - interval '1 day' + v.context::int / 2 * interval '1 second'
+            from hub.conversation v where c.name = 'conversation:' || v.id;
+            insert into hub.channel (name, kind) values ('broadcast:activity:7', 'broadcast');
+            insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where kind = 'broadcast'
+            """)
+        _ = await bench.ask(.append(draft(opened[2], "1", source: "user:ann", sender: ann)))
+        var pages: [[Channel]] = []
+        var before: Channel?
+        while pages.count < 9 {
+            guard case .snapshot(let states, let more) = await bench.ask(.conversations(ann, before: before, most: 3)) else { break }
+            pages.append(states.map(\.channel))
+            before = states.last?.channel
+            if !more { break }
+        }
+        #expect(pages.map(\.count) == [3, 3, 1])
+        let listed = pages.flatMap(\.self)
+        #expect(listed.first == opened[2] && Set(listed) == Set(opened))
+        let ages = listed.dropFirst().compactMap { opened.firstIndex(of: $0).map { $0 / 2 } }
+        #expect(ages == ages.sorted(by: >))
+        // A list that connect cut goes on the same way.
+        guard case .snapshot(let first, more: true) = await bench.ask(.snapshot(ann, broadcasts: [], asked: [], most: 4)),
+            case .snapshot(let rest, more: false) = await bench.ask(.conversations(ann, before: first.last?.channel, most: 9))
+        else { throw StoreFailure.refused("other answers") }
+        #expect(first.dropFirst(2).map(\.channel) + rest.map(\.channel) == listed)
+        let foreign = try #require(await bench.ask(.open(bob, with: try user("eve"), context: nil, most: 9)).opened).channel
+        #expect(await bench.ask(.conversations(ann, before: foreign, most: 9)) == .snapshot([], more: false))
+    }
+
     @Test func aSecondHubOnOneDatabaseKnowsThatItIsNotAlone() async throws {
         let first = try StoreBench().ready()
         until { first.store.statistics.transactions.value > 0 }

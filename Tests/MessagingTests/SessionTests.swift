@@ -140,6 +140,21 @@ struct SessionTests {
                 == .store(.state(Self.alice, institution, entitled: false), .entitlement(after: Seq(3), before: nil, limit: 10)))
     }
 
+    @Test("conversations are listed behind a conversation, a page at a time")
+    func conversations() {
+        var session = opened()
+        let channel = Channel(wireName: Self.conversation, for: Self.alice)!
+        #expect(
+            receive(&session, .conversations(before: Self.conversation, limit: 1_000))
+                == .store(.conversations(Self.alice, before: channel, most: 100), .conversations))
+        #expect(
+            receive(&session, .conversations(before: nil, limit: 3))
+                == .store(.conversations(Self.alice, before: nil, most: 3), .conversations))
+        for name in ["inbox", "broadcast:system", "nonsense"] {
+            #expect(code(receive(&session, .conversations(before: name, limit: 3))) == .unknownChannel)
+        }
+    }
+
     @Test("typing signals are paced per conversation, and for conversations only")
     func typing() {
         var session = opened(following: ["inbox", Self.conversation])

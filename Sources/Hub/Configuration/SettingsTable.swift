@@ -53,7 +53,8 @@ extension Setting {
             "Entries one mark-read or mark-unread may name. Exceeded: error limit_exceeded."),
         Setting(
             "limits.history-page", \.limits.historyPage, .count(1...10_000),
-            "Most entries in one reply to history, and the page of a replay. More asked for: fewer given, with more:true."),
+            "Most entries in one reply to history, channels in one to conversations, and the page of a replay. More asked for: fewer given, with more:true."
+        ),
         Setting(
             "limits.connect-within", \.limits.connectWithin, .duration(.seconds(1)...(.seconds(600))),
             "Time from the opened socket to a successful connect: an unauthenticated socket costs and earns nothing. Exceeded: close code 4105."

@@ -117,9 +117,15 @@ extension SessionLoop {
         case (.history, .page(let entries, let head, let more)):
             guard let channel else { return fail(live, id, reply) }
             self.reply(live, id) { ServerMessage.history(re: $0, channel, entries, head: head, more: more, into: &$1) }
+        case (.conversations, .snapshot(let states, let more)):
+            let followed = Set(live.session.subscriptions.map(\.channel))
+            self.reply(live, id) {
+                ServerMessage.conversations(
+                    re: $0, states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }, more: more, into: &$1)
+            }
         case (.entitlement(let after, let before, let limit), .state(let state)):
             order(.page(state.channel, after: after, before: before, limit: limit), live, id, .command(.history, state.channel))
-        case (.ack, _), (.mark, _), (.open, _), (.send, _), (.history, _), (.entitlement, _):
+        case (.ack, _), (.mark, _), (.open, _), (.send, _), (.history, _), (.conversations, _), (.entitlement, _):
             fail(live, id, reply)
         }
     }
@@ -162,7 +168,7 @@ extension StoreRequest {
         switch self {
         case .append(let draft): draft.channel
         case .state(_, let channel, _), .page(let channel, _, _, _), .move(_, let channel, _, _): channel
-        case .ingest, .open, .snapshot: nil
+        case .ingest, .open, .snapshot, .conversations: nil
         }
     }
 }

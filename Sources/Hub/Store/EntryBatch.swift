@@ -29,7 +29,7 @@ struct EntryBatch: Batch {
                 }
             case .append(let draft):
                 drafts.append(Draft(order: index, membersOnly: true, draft: draft))
-            case .open, .snapshot, .state, .page, .move:
+            case .open, .snapshot, .conversations, .state, .page, .move:
                 assertionFailure("not an entry order")
             }
         }
@@ -94,7 +94,7 @@ struct EntryBatch: Batch {
             if admitted[index] { return .stored(results[index]) }
             switch orders[index].order.request {
             case .append: return .failed(isAnswer[index] ? .forbidden : .noSuchEntry)
-            case .ingest, .open, .snapshot, .state, .page, .move: return .failed(.refused("there is no such conversation"))
+            case .ingest, .open, .snapshot, .conversations, .state, .page, .move: return .failed(.refused("there is no such conversation"))
             }
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)

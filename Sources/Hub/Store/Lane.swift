@@ -310,7 +310,7 @@ final class Lane: LinkUser {
             switch pending.order.request {
             case .ingest(let drafts, _): unannounced.append(contentsOf: drafts)
             case .append(let draft): unannounced.append(draft)
-            case .open, .snapshot, .state, .page, .move: break
+            case .open, .snapshot, .conversations, .state, .page, .move: break
             }
         }
         answer(orders, .failed(.unavailable))

@@ -1,7 +1,7 @@
 import Messaging
 import Postgres
 
-/// `snapshot` and `state` orders.
+/// `snapshot`, `conversations` and `state` orders.
 struct StateBatch: Batch {
     private struct Question {
         let order: Int
@@ -12,8 +12,15 @@ struct StateBatch: Batch {
 
     private let orders: [PendingOrder]
     private var questions: [Question] = []
-    /// Orders that want every channel the user is a member of.
-    private var everywhere: [(order: Int, user: UserID, most: Int)] = []
+    /// Of the channels a user is a member of.
+    private struct Listing {
+        let order: Int
+        let user: UserID
+        let most: Int
+        var isOfConversations = false
+        var before: Channel?
+    }
+    private var listings: [Listing] = []
 
     init(_ orders: [PendingOrder]) {
         self.orders = orders
@@ -25,7 +32,9 @@ struct StateBatch: Batch {
                     questions.append(Question(order: index, user: user, channel: .broadcast(name), entitled: true))
                 }
                 for channel in asked { ask(index, user, channel, entitled: false) }
-                everywhere.append((index, user, most))
+                listings.append(Listing(order: index, user: user, most: most))
+            case .conversations(let user, let before, let most):
+                listings.append(Listing(order: index, user: user, most: most, isOfConversations: true, before: before))
             case .state(let user, let channel, let entitled):
                 ask(index, user, channel, entitled: entitled)
             case .ingest, .append, .open, .page, .move:
@@ -51,9 +60,11 @@ struct StateBatch: Batch {
         parameters.append(questions.map(\.user.name))
         parameters.append(questions.map(\.channel.storedName))
         parameters.append(questions.map(\.entitled))
-        parameters.append(everywhere.map { Int32(truncatingIfNeeded: $0.order) })
-        parameters.append(everywhere.map(\.user.name))
-        parameters.append(everywhere.map { Int32(clamping: $0.most) })
+        parameters.append(listings.map { Int32(truncatingIfNeeded: $0.order) })
+        parameters.append(listings.map(\.user.name))
+        parameters.append(listings.map { Int32(clamping: $0.most) })
+        parameters.append(listings.map(\.isOfConversations))
+        parameters.append(listings.map { $0.before?.storedName })
         return [(.states, parameters)]
     }
 
@@ -80,7 +91,7 @@ struct StateBatch: Batch {
         return BatchOutcome(
             replies: orders.indices.map { index in
                 switch orders[index].order.request {
-                case .snapshot: .snapshot(states[index], more: hasMore[index])
+                case .snapshot, .conversations: .snapshot(states[index], more: hasMore[index])
                 case .ingest, .append, .open, .state, .page, .move:
                     states[index].first.map { .state($0) } ?? .failed(.forbidden)
                 }

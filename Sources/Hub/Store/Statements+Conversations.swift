@@ -60,7 +60,7 @@ extension Statement {
     /// As `states`, of the conversations of $1 with $2 about $3.
     static let conversationStatesSQL = """
         with ask as (
-            select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind, false as cut
+            select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind, null::int8 as rank, false as cut
             from \(pairs)
             join hub.channel c on c.name = 'conversation:' || v.id
         )

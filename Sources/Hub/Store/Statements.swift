@@ -142,7 +142,7 @@ extension Statement {
 
     /// The channel that `a.channel` names. Cut off at one row, so that it stays a lookup: planned while there are few channels,
     /// a join would begin with all of them.
-    private static let namedChannel = """
+    static let namedChannel = """
         lateral (
             select c.id, c.name, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
         )
@@ -305,8 +305,8 @@ extension Statement {
 // MARK: Reading
 
 extension Statement {
-    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind, cut)` stands; the columns of `ChannelState(row:)`,
-    /// then `cut`.
+    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind, rank, cut)` stands; the columns of
+    /// `ChannelState(row:)`, then `cut`.
     static let standing = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0),
@@ -334,37 +334,7 @@ extension Statement {
             ) k on true
             where p.kind = 'conversation' and m.channel_id = p.id
         ) o
-        order by p."order", p.place, p.id
-        """
-
-    /// $1 index of the order, $2 user, $3 channel, $4 entitled without being a member; $5 index, $6 user of those who want
-    /// channels they are a member of as well, $7 how many at most: broadcasts, then conversations by their newest entry, which is
-    /// looked up only for who has more. `cut` says that there are more.
-    private static let statesSQL = """
-        with ask as (
-            select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind, false as cut
-            from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
-            left join \(namedChannel) c on true
-            left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
-            where a.entitled or m.user_id is not null
-            union all
-            select s."order", null, s.user_id, l.name, l.id, l.last_seq, l.kind, l.cut
-            from unnest($5::int4[], $6::text[], $7::int4[]) s ("order", user_id, most)
-            cross join lateral (
-                select c.*, m.cut
-                -- `offset 0` keeps each a lookup, as `limit 1` does.
-                from (
-                    select m.channel_id, count(*) over () > s.most as cut
-                    from hub.member m where m.user_id = s.user_id collate "C" offset 0
-                ) m
-                cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
-                order by case when m.cut and c.kind = 'conversation' then coalesce(
-                    (select e.created_at from hub.entry e where e.channel_id = c.id and e.seq = c.last_seq), c.created_at) end
-                    desc nulls first
-                limit s.most
-            ) l
-        )
-        \(standing)
+        order by p."order", p.place, p.rank, p.id
         """
 
     /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:

@@ -25,6 +25,9 @@ public enum StoreRequest: Equatable, Sendable {
     /// Everything `connect` answers: the user's inbox, the given broadcasts, what they are a member of among `asked`, and at most so many
     /// of all channels they are a member of: broadcasts first, then the conversations in which something happened last.
     case snapshot(UserID, broadcasts: [String], asked: [Channel], most: Int)
+    /// The conversations of a user, those in which something happened last first: the first so many, or those behind `before`, which is
+    /// one of them.
+    case conversations(UserID, before: Channel?, most: Int)
     /// One channel's state for a user, after checking entitlement: own inbox; a conversation they are a member of;
     /// a broadcast when `entitled` or when `hub.member` says so. `.forbidden` otherwise, also for what does not exist.
     case state(UserID, Channel, entitled: Bool)
@@ -40,7 +43,7 @@ public enum StoreReply: Equatable, Sendable {
     case stored([StoredDraft])
     /// `created` is false when the conversation existed.
     case opened(ChannelState, created: Bool)
-    /// `more` when the user is a member of more channels than were to be listed.
+    /// Answers `snapshot` and `conversations`; `more` when the user is a member of more channels than were to be listed.
     case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
     case page([Entry], head: Seq, more: Bool)

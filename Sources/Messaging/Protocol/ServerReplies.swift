@@ -162,6 +162,17 @@ extension ServerMessage {
         output.appendText("}}")
     }
 
+    /// Answers `conversations`.
+    public static func conversations(re id: UInt64, _ places: [ChannelPlace], more: Bool, into output: inout [UInt8]) {
+        output.appendText(#"{"re":"#)
+        output.appendInteger(id)
+        output.appendText(#","ok":{"channels":["#)
+        output.append(list: places) { place, output in output.append(place: place) }
+        output.append(UInt8(ascii: "]"))
+        output.append(member: "more", bool: more)
+        output.appendText("}}")
+    }
+
     /// Answers `history`; `entries` ascending.
     public static func history(
         re id: UInt64, _ channel: Channel, _ entries: [Entry], head: Seq, more: Bool, into output: inout [UInt8]

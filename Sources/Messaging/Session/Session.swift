@@ -69,6 +69,7 @@ public struct Session: Sendable {
         case open
         case send
         case history
+        case conversations
         case entitlement(after: Seq?, before: Seq?, limit: Int)
     }
 
@@ -213,6 +214,10 @@ public struct Session: Sendable {
             return .store(
                 .state(user, channel, entitled: identity.isEntitled(to: channel)),
                 .entitlement(after: after, before: before, limit: bounded))
+        case .conversations(let name, let limit):
+            let before = try name.map { name throws(Refusal) in try channel(name, user) }
+            if let before, before.kind != .conversation { throw Refusal(.unknownChannel, "before: expected conversation:<uuid>") }
+            return .store(.conversations(user, before: before, most: min(limit, limits.historyPage)), .conversations)
         case .typing(let name):
             let (index, channel, _) = try granted(name, user, position)
             guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }
