@@ -6,7 +6,9 @@ public import Report
 public struct Idle {
     public var common = Scenario()
     /// Points at which memory is read while the clients come.
-    public var steps = 8
+    public var steps = 18
+    /// Of user-space memory per session of the hub.
+    private static let goalBytes = 1_000.0
     public init() {}
 
     public func run(_ server: Server) throws -> ScenarioResult {
@@ -18,6 +20,8 @@ public struct Idle {
         try conductor.hire(.hear(Hearing(dialect: server.dialect, channels: channels, followsInbox: isHub)), role: .subscriber)
         // Sharing of pages with other processes started from the same executable would flatter: RSS and not PSS.
         let before = ServerMemory(server.pids)
+        let group = server.pid.flatMap { ControlGroup(of: $0) }
+        let groupBefore = group?.memory
         if let point = common.memory(server, connections: 0) { result.memory.append(point) }
         // Not into the result itself: the measuring below holds that.
         var points: [MemoryPoint] = []
@@ -37,6 +41,7 @@ public struct Idle {
         if server.choice.isCompressed, findings.count("compressed") < Int64(clients) { throw LoadFailure("not every client may compress") }
         try conductor.turn(until: MonotonicInstant.now.nanoseconds + 2_000_000_000, "settling")
         let after = ServerMemory(server.pids)
+        let groupAfter = group?.memory
         if let point = common.memory(server, connections: clients) { result.memory.append(point) }
         result.operations = Int64(clients)
         common.add(findings, to: &result)
@@ -53,18 +58,41 @@ public struct Idle {
                 Figure("processor time while idle", rest.serverTotal.totalSeconds / max(rest.seconds, 0.001) * 100, "%"),
             ]
             if let slope = Self.slope(result.memory) {
-                result.figures.append(Figure("resident memory per session, from the second reading on", slope, "B"))
+                result.figures.append(
+                    Figure(
+                        "resident memory per session, from the second reading on", slope, "B", goal: isHub ? .atMost(Self.goalBytes) : nil))
             }
         }
         result.figures += [
             Figure("kernel slab per session, both ends", each(after.kernelSlabBytes - before.kernelSlabBytes), "B"),
             Figure("kernel socket buffers per session, both ends", each(after.kernelSocketBytes - before.kernelSocketBytes), "B"),
         ]
+        Self.tell(group, groupBefore, groupAfter, clients, &result)
         result.notes.append("Kernel memory is the whole machine's difference, with the clients' ends of the sockets in it.")
         guard conductor.openSockets == clients else {
             throw LoadFailure("\(clients - conductor.openSockets) clients were lost while nothing happened")
         }
         return result
+    }
+
+    private static func tell(
+        _ group: ControlGroup?, _ before: ControlGroup.Memory?, _ after: ControlGroup.Memory?, _ clients: Int,
+        _ result: inout ScenarioResult
+    ) {
+        guard let group, let before, let after else {
+            result.notes.append("The memory of the server's control group is not available here.")
+            return
+        }
+        func figure(_ name: String, _ value: (ControlGroup.Memory) -> Int64?) {
+            guard let first = value(before), let last = value(after) else { return }
+            result.figures.append(Figure("control group, \(name) per session", Double(last - first) / Double(clients), "B"))
+        }
+        figure("all memory") { $0.currentBytes }
+        figure("anonymous memory") { $0.anonymousBytes }
+        figure("kernel memory") { $0.kernelBytes }
+        result.notes.append(
+            "The server's control group holds \(group.processes) processes; memory of all of them is in its figures, the generator's and PostgreSQL's among it where the bench started the server."
+        )
     }
 
     /// Bytes per connection from the second reading to the last: what the first connections make a process allocate is left out.
