@@ -18,10 +18,10 @@ int main(int argc, char **argv) {
     }
     alarm((unsigned)seconds + 120);
     PGconn *c = pq_open(argv[1], argv[2]);
-    run(c, "create table if not exists bench_plain (id bigint generated always as identity primary key, channel text not null,"
+    run(c, "create table if not exists hub.bench_plain (id bigint generated always as identity primary key, channel text not null,"
            " source_id text not null, content text not null, created_at timestamptz not null default now())");
     PGresult *prepared = PQprepare(c, "plain",
-        "insert into bench_plain (channel, source_id, content) select * from unnest($1::text[], $2::text[], $3::text[])", 0, NULL);
+        "insert into hub.bench_plain (channel, source_id, content) select * from unnest($1::text[], $2::text[], $3::text[])", 0, NULL);
     if (PQresultStatus(prepared) != PGRES_COMMAND_OK) give_up(c, "plain");
     PQclear(prepared);
     enter_pipeline(c);

@@ -14,6 +14,7 @@ struct CompareCommand: ParsableCommand {
             Each round starts every server anew, connects its clients, measures it and ends it, one after the other, so that whatever else
             the machine does falls on all of them. Ratios are taken within a round; told are their median, least and greatest. What takes
             part and how it is configured is in bench/peers; `scripts/setup bench` installs it, and what is missing is left out and named.
+            The readers never sleep unless --readers sleep is given, so that no server has to wake them.
 
               hub-bench compare                                          the table of goals; about half an hour
               hub-bench compare --match fanout:10000 --rounds 9          one row of it, more surely

@@ -56,7 +56,7 @@ public struct Acks {
         result.figures.append(Figure("acks per transaction", Double(result.operations) / max(made, 1), ""))
         result.timelines.append(conductor.timeline("acks"))
         if rate == 0 { result.notes.append("Closed loop: each client waits for its reply before the next ack.") }
-        if server.pid != nil { judge(&result) }
+        if server.pid != nil { try judge(&result) }
         let durable = try server.number(
             "select coalesce(sum(c.delivered), 0)::bigint from hub.cursor c join hub.channel h on h.id = c.channel_id "
                 + "where h.name = $1 and starts_with(c.user_id, $2)", [Self.channel, server.signer?.userPrefix ?? ""])
@@ -69,14 +69,15 @@ public struct Acks {
 
     /// What an ack costs the hub itself beyond the system calls, and how sure that is: the kernel splits user from system time by looking
     /// at its ticks.
-    private func judge(_ result: inout ScenarioResult) {
-        guard result.operations > 0 else { return }
+    private func judge(_ result: inout ScenarioResult) throws {
+        guard result.operations > 0 else { throw LoadFailure("no ack was answered in the measured time") }
         let own = result.serverCPU.filter { $0.group == "loops" || $0.group == "store" }
+        guard own.count == 2 else { throw LoadFailure("the hub has no threads named loop-… and store, whose processor time an ack is") }
         let all = own.reduce(into: CPUTime(group: "own")) { $0.add($1) }
         let each = 1e9 / Double(result.operations)
         result.figures.append(
             Figure("user CPU per ack, loop and store threads", all.userSeconds * each, "ns", goal: .atMost(Self.goalNanoseconds)))
-        result.figures += own.map { Figure("of it the \($0.group)'s", $0.userSeconds * each, "ns") }
+        result.figures += own.map { Figure("of it, \($0.group)", $0.userSeconds * each, "ns") }
         result.figures.append(Figure("its standard error", all.userStandardError() * each, "ns"))
         result.notes.append(
             "User time is known by the kernel's ticks: its standard error is for 100 of them a second, the fewest there are.")

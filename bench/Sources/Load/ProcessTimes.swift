@@ -67,8 +67,7 @@ struct ProcessTimes {
     /// The hub's threads by their work.
     static func hubGroup(_ thread: String) -> String {
         if thread.hasPrefix("loop-") || thread.hasPrefix("echo-") { return "loops" }
-        if thread == "hub-store" { return "store" }
-        if thread == "intake" || thread == "keys" { return thread }
+        if ["store", "intake", "keys"].contains(thread) { return thread }
         if thread == "rdk:mock" { return embeddedBroker }
         return thread.hasPrefix("rdk:") ? "librdkafka" : "other"
     }

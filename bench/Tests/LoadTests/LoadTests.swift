@@ -56,7 +56,7 @@ import Testing
 
     @Test func theHubsThreadsHaveGroups() {
         #expect(
-            ["loop-0", "echo-3", "hub-store", "intake", "rdk:main", "rdk:mock", "hub"].map(ProcessTimes.hubGroup) == [
+            ["loop-0", "echo-3", "store", "intake", "rdk:main", "rdk:mock", "hub"].map(ProcessTimes.hubGroup) == [
                 "loops", "loops", "store", "intake", "librdkafka", "embedded broker", "other",
             ])
     }

@@ -91,6 +91,27 @@ struct ComparisonTests {
     }
 }
 
+@Suite("Processor time")
+struct CPUTimeTests {
+    @Test("is as sure of its user part as the ticks allow that told it from the system's")
+    func standardError() {
+        #expect(abs(CPUTime(group: "g", userSeconds: 0.5, systemSeconds: 0.5).userStandardError() - 0.05) < 1e-12)
+        #expect(abs(CPUTime(group: "g", userSeconds: 50, systemSeconds: 50).userStandardError() - 0.5) < 1e-12)
+        #expect(CPUTime(group: "g", userSeconds: 3).userStandardError() == 0)
+        #expect(CPUTime(group: "g").userStandardError() == 0)
+    }
+
+    @Test("of an operation is told for one group of threads too")
+    func group() {
+        var result = ScenarioResult(scenario: "s", server: "hub", operation: "delivery")
+        result.serverCPU = [CPUTime(group: "loops", userSeconds: 1, systemSeconds: 2), CPUTime(group: "store", userSeconds: 5)]
+        #expect(result.serverNanosecondsPerOperation(group: "loops") == nil)
+        result.operations = 1_000
+        #expect(result.serverNanosecondsPerOperation(group: "loops") == 3e6)
+        #expect(result.serverNanosecondsPerOperation(group: "intake") == nil)
+    }
+}
+
 @Suite("Numbers are worded")
 struct WordingTests {
     @Test(
