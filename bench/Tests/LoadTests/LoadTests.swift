@@ -52,6 +52,8 @@ import Testing
         }
         #expect(Idle.slope(points) == 1_000)
         #expect(Idle.slope(Array(points.prefix(2))) == nil)
+        let growing = [0, 1, 2, 3, 4, 6, 8].enumerated().map { MemoryPoint(connections: $0 * 100, residentBytes: Int64($1) * 100_000) }
+        #expect(Idle.slope(Idle.secondHalf(growing)) == 1_666.6666666666667)
     }
 
     @Test func theHubsThreadsHaveGroups() {

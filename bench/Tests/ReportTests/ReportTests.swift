@@ -40,6 +40,17 @@ struct ReportTests {
         #expect(text.contains("reached") && text.contains("missed"))
     }
 
+    @Test("of several scenarios has the goals of all at its head")
+    func goalsAtTheHead() {
+        let text = TextReport.text(Sample.run())
+        let head = text.prefix(upTo: text.range(of: "── ")?.lowerBound ?? text.startIndex)
+        #expect(head.contains("idle, hub: user-space memory per session"))
+        var alone = Sample.run()
+        alone.figures = []
+        alone.scenarios = Array(alone.scenarios.suffix(1))
+        #expect(!TextReport.text(alone).contains("idle, hub: "))
+    }
+
     @Test("of a scenario that failed says why and invents no figures")
     func failed() {
         var run = Run(title: "t", machine: Sample.machine)
