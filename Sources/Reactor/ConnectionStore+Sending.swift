@@ -66,6 +66,12 @@ extension ConnectionStore {
         }
     }
 
+    /// Sends what a connection was sent while it was heard.
+    @inline(__always)
+    mutating func flushAnswer(_ slot: Int) {
+        if records[slot].run != Outbox.noRun { flush(slot) }
+    }
+
     private mutating func flush(_ slot: Int) {
         var lent = Outbox()
         swap(&lent, &outbox)

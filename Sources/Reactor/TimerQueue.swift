@@ -30,7 +30,7 @@ struct TickClock {
 }
 
 /// The loop's closures by time: a wheel of slots, and the bodies beside it.
-struct TimerQueue {
+struct TimerQueue: ~Copyable {
     private struct Slot {
         var generation: UInt32 = 0
         var body: (() -> Void)?

@@ -1,13 +1,23 @@
 import Messaging
 import Reactor
 
-/// Tells sessions their counters, coalesced: soon after something of their own, and at most about once a second
-/// after a broadcast, whose ten thousand listeners would otherwise get two frames for each entry.
+/// Tells sessions their counters, coalesced: at most every 20 ms for something of their own, and about once a second in
+/// a broadcast, whose ten thousand listeners would otherwise get two frames for each entry.
+///
+/// The first entries after such a pause take the counters with them, in the same write (`FanOut`); what changes within the pause, or
+/// not by an entry, is told at its end.
 struct CounterTeller {
     static let soon: Duration = .milliseconds(20)
     static let later: Duration = .seconds(1)
-    /// Rosters places looked at per slice.
-    static let slicePlaces = 1_024
+    /// Places of a roster looked at per slice: no more sends than a slice of the fan-out makes.
+    static let slicePlaces = FanOut.sliceDeliveries
+
+    static func pause(in kind: Channel.Kind) -> Duration {
+        switch kind {
+        case .inbox, .conversation: soon
+        case .broadcast: later
+        }
+    }
 
     private var soonChannels: Set<Channel> = []
     private var laterChannels: Set<Channel> = []
@@ -32,6 +42,12 @@ struct CounterTeller {
                 for channel in sessions.counterTeller.takeLater() { sessions.tellCountersInSlices(channel) }
             }
         }
+    }
+
+    /// Everyone who follows the channel is being told, with the entries that changed them.
+    mutating func isTelling(_ channel: Channel) {
+        soonChannels.remove(channel)
+        laterChannels.remove(channel)
     }
 
     private mutating func takeSoon() -> Set<Channel> {
@@ -72,7 +88,7 @@ extension SessionLoop {
         }
     }
 
-    private func tellCounters(_ live: LiveSession) {
+    func tellCounters(_ live: LiveSession) {
         var changed: [ServerMessage.ChannelCounters] = []
         var totals = Counters()
         for subscription in live.session.subscriptions {

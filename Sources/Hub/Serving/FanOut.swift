@@ -1,3 +1,4 @@
+import Linux
 import Messaging
 import Reactor
 
@@ -5,7 +6,7 @@ import Reactor
 ///
 /// A broadcast to ten thousand sockets takes tens of milliseconds: it is cut into slices, between which the loop
 /// handles input. Entries of one channel that arrived together go out together, so each socket gets one write.
-struct FanOut {
+struct FanOut: ~Copyable {
     /// Sends per slice: about 1 ms of kernel time, which is what an ack waits for, twice at most.
     static let sliceDeliveries = 128
     /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
@@ -22,14 +23,35 @@ struct FanOut {
     }
 
     private struct Job {
+        /// What is looked at for each session; the frames beside it, for a reference looked at is a reference counted.
+        struct Head {
+            let seq: Seq
+            let author: UInt32
+            let isUrgent: Bool
+            let bytes: Int
+        }
+
         let roster: Int
         let channel: Channel
-        let items: [Item]
+        let heads: [Head]
+        let frames: [SharedFrame]
         let bytes: Int
         var next = 0
+        /// Counters go out with the entries: they were not told for a while.
+        var tellsCounters = false
+
+        init(_ items: [Item], in channel: Channel, roster: Int) {
+            self.roster = roster
+            self.channel = channel
+            frames = items.map(\.frame)
+            heads = items.map { Head(seq: $0.seq, author: $0.author, isUrgent: $0.isUrgent, bytes: $0.frame.json.count) }
+            bytes = heads.reduce(0) { $0 + $1.bytes }
+        }
     }
 
     private(set) var rosters: ContiguousArray<Roster?> = []
+    /// When the counters of each roster's channel were last told with entries, in milliseconds that wrap.
+    private var toldAt: ContiguousArray<UInt32> = []
     private var index: [Channel: UInt32] = [:]
     private var free: [Int] = []
     private var jobs: [Job] = []
@@ -51,7 +73,10 @@ struct FanOut {
             roster = known
         } else {
             roster = free.popLast() ?? rosters.count
-            if roster == rosters.count { rosters.append(nil) }
+            if roster == rosters.count {
+                rosters.append(nil)
+                toldAt.append(0)
+            }
             rosters[roster] = Roster(channel: channel)
             index[channel] = UInt32(truncatingIfNeeded: roster)
         }
@@ -127,10 +152,10 @@ struct FanOut {
     /// Queues entries of one channel for everyone who follows it here. False when too much is waiting; nothing is queued then.
     mutating func enqueue(_ channel: Channel, _ items: [Item]) -> Bool {
         guard let roster = roster(of: channel) else { return true }
-        let bytes = items.reduce(0) { $0 + $1.frame.json.count }
-        guard isIdle || waiting + bytes <= Self.waitingBytes else { return false }
-        waiting += bytes
-        jobs.append(Job(roster: roster, channel: channel, items: items, bytes: bytes))
+        let job = Job(items, in: channel, roster: roster)
+        guard isIdle || waiting + job.bytes <= Self.waitingBytes else { return false }
+        waiting += job.bytes
+        jobs.append(job)
         return true
     }
 
@@ -138,15 +163,23 @@ struct FanOut {
     struct Outcome {
         /// Sessions with a gap: to be read from the store.
         var behind: [(key: SessionKey, channel: Channel)] = []
-        /// Rosters with counters that changed.
+        /// Sessions to be told their counters in this turn, so that they leave in one write with the entries.
+        var told: [SessionKey] = []
+        /// Channels whose counters are told that way from now on.
+        var telling: [Channel] = []
+        /// Channels with counters that changed and are to be told later.
         var counted: [Channel] = []
         var deliveries = 0
     }
 
     /// Sends up to `sliceDeliveries` frames. Call again while not idle.
-    mutating func runSlice(_ outlet: any SessionOutlet) -> Outcome {
+    mutating func runSlice(_ outlet: any SessionOutlet, at now: MonotonicInstant) -> Outcome {
         var outcome = Outcome()
         while firstJob < jobs.count, outcome.deliveries < Self.sliceDeliveries {
+            if jobs[firstJob].next == 0, isDueToTell(jobs[firstJob], at: now) {
+                jobs[firstJob].tellsCounters = true
+                outcome.telling.append(jobs[firstJob].channel)
+            }
             let job = jobs[firstJob]
             guard rosters[job.roster]?.channel == job.channel, let end = rosters[job.roster]?.end else {
                 finishJob()
@@ -154,7 +187,7 @@ struct FanOut {
             }
             let next = deliver(job, upTo: end, outlet, &outcome)
             if next >= end {
-                outcome.counted.append(job.channel)
+                if !job.tellsCounters { outcome.counted.append(job.channel) }
                 finishJob()
             } else {
                 jobs[firstJob].next = next
@@ -163,14 +196,25 @@ struct FanOut {
         return outcome
     }
 
+    /// Whether the counters of the job's channel were told so long ago that they go out with its entries. Asked once for each job.
+    private mutating func isDueToTell(_ job: Job, at now: MonotonicInstant) -> Bool {
+        let milliseconds = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000)
+        let pause = CounterTeller.pause(in: job.channel.kind).wholeMilliseconds
+        guard milliseconds &- toldAt[job.roster] >= UInt32(truncatingIfNeeded: pause) else { return false }
+        toldAt[job.roster] = milliseconds
+        return true
+    }
+
     private mutating func deliver(_ job: Job, upTo end: Int, _ outlet: any SessionOutlet, _ outcome: inout Outcome) -> Int {
         // Staged frames are good for this turn only; most slices need one format, few more than two.
         var formats: [UInt8] = []
-        var staged: [[StagedFrame]] = []
+        var staged: [StagedFrame] = []
         var current = 0
         var budget = Self.sliceDeliveries - outcome.deliveries
         var deliveries = 0
         var behind: [SessionKey] = []
+        var told: [SessionKey] = []
+        let heads = job.heads
         // Almost never: then nothing is added up for each delivery.
         let isLong = job.bytes > Self.trustedBytes
         let next =
@@ -181,19 +225,20 @@ struct FanOut {
                     } else {
                         current = formats.count
                         formats.append(subscriber.format)
-                        staged.append(job.items.map { outlet.stage($0.frame, format: subscriber.format) })
+                        staged.append(contentsOf: job.frames.map { outlet.stage($0, format: subscriber.format) })
                     }
                 }
                 var isCongested = outlet.isCongested(subscriber.key)
                 var unasked = 0
-                for i in job.items.indices {
-                    let item = job.items[i]
-                    switch subscriber.admit(item.seq, author: item.author, isUrgent: item.isUrgent, isCongested: isCongested) {
+                let before = deliveries
+                for i in heads.indices {
+                    let head = heads[i]
+                    switch subscriber.admit(head.seq, author: head.author, isUrgent: head.isUrgent, isCongested: isCongested) {
                     case .deliver:
-                        outlet.send(staged[current][i], to: subscriber.key)
+                        outlet.send(staged[current * heads.count + i], to: subscriber.key)
                         deliveries += 1
                         guard isLong else { continue }
-                        unasked += item.frame.json.count
+                        unasked += head.bytes
                         if unasked >= Self.trustedBytes {
                             unasked = 0
                             isCongested = outlet.isCongested(subscriber.key)
@@ -202,10 +247,12 @@ struct FanOut {
                     case .replay: behind.append(subscriber.key)
                     }
                 }
+                if job.tellsCounters, subscriber.isCountersStale, deliveries > before { told.append(subscriber.key) }
                 budget -= 1
                 return budget > 0
             } ?? end
         outcome.deliveries += max(deliveries, 1)
+        outcome.told.append(contentsOf: told)
         for key in behind { outcome.behind.append((key, job.channel)) }
         return next
     }

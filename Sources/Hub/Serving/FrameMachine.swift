@@ -48,7 +48,7 @@ final class FrameMachine {
 }
 
 /// Frame machines of one loop that nobody uses just now. An idle connection owns none, which is most of what it would cost.
-struct FrameMachines {
+struct FrameMachines: ~Copyable {
     /// More are in use at once only while messages arrive in pieces.
     private static let kept = 16
     private var spare: [[FrameMachine]] = Array(repeating: [], count: 16)

@@ -34,7 +34,7 @@ final class LiveSession {
 }
 
 /// The users with sessions on one loop, each under a small number.
-struct Users {
+struct Users: ~Copyable {
     static let nobody = UInt32.max
 
     /// Most have one session, which then needs no array of its own.
@@ -88,7 +88,7 @@ struct Users {
 }
 
 /// A loop's sessions by key. The lower half of a key is a small number that one session at a time has: an index.
-struct SessionTable {
+struct SessionTable: ~Copyable {
     private var places: ContiguousArray<LiveSession?> = []
     private(set) var count = 0
 

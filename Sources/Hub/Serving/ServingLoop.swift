@@ -20,6 +20,8 @@ final class ServingLoop: ConnectionDriver {
     private var endpoints: ContiguousArray<Endpoint?> = []
     let deflaters: DeflatePool
     var machines = FrameMachines()
+    /// What a protocol machine answers is written here first.
+    private var answer: [UInt8] = []
 
     init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
         self.loop = loop
@@ -162,6 +164,8 @@ final class ServingLoop: ConnectionDriver {
         let id = endpoint.id
         let machine = machine(of: endpoint)
         var output: [UInt8] = []
+        swap(&output, &answer)
+        output.removeAll(keepingCapacity: output.capacity <= Self.keptAnswerBytes)
         machine.isReceiving = true
         let step = machine.socket.receive(&bytes, into: &output) { outgoing, event, payload in
             guard case .message(let kind) = event else { return .proceed }
@@ -174,11 +178,14 @@ final class ServingLoop: ConnectionDriver {
         }
         machine.isReceiving = false
         follow(endpoint, machine, step, output)
+        swap(&output, &answer)
         if machine.isAtRest {
             endpoint.frames = nil
             machines.giveBack(machine)
         }
     }
+
+    private static let keptAnswerBytes = 64 << 10
 
     /// Its own, or one lent until it is at rest.
     private func machine(of endpoint: Endpoint) -> FrameMachine {
@@ -192,7 +199,7 @@ final class ServingLoop: ConnectionDriver {
 
     /// Sends what the protocol machine has to say, and does what it owes the connection.
     private func follow(_ endpoint: Endpoint, _ machine: FrameMachine, _ step: WebSocketStep, _ output: [UInt8]) {
-        if !output.isEmpty { table.send(endpoint.id, bytes: output) }
+        if !output.isEmpty { table.send(endpoint.id, copying: output.span) }
         switch step {
         case .read: return
         case .awaitPeer: waitForPeer(endpoint)

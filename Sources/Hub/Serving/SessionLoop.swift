@@ -338,12 +338,16 @@ final class SessionLoop {
         guard !isSlicing, !fanOut.isIdle else { return }
         isSlicing = true
         loop.slice { [unowned self] in
-            let outcome = fanOut.runSlice(outlet)
+            let outcome = fanOut.runSlice(outlet, at: loop.now)
             metrics.deliveries.add(UInt64(outcome.deliveries))
             for (key, channel) in outcome.behind {
                 metrics.gaps.add()
                 guard let live = sessions[key], let index = live.session.subscription(to: channel) else { continue }
                 orderPage(live, live.session.subscriptions[index])
+            }
+            for channel in outcome.telling { counterTeller.isTelling(channel) }
+            for key in outcome.told {
+                if let live = sessions[key] { tellCounters(live) }
             }
             for channel in outcome.counted { counterTeller.changed(channel, self) }
             isSlicing = !fanOut.isIdle

@@ -37,8 +37,6 @@ public struct Subscriber: Equatable, Sendable {
     public var isCountersStale = false
     /// A receipt was not sent because the client did not keep up.
     public var hasMissedReceipts = false
-    /// Events were missed before it was known where to start.
-    private var isSuspect = false
     public private(set) var position: Seq
     /// The newest entry that passed by while not live.
     public private(set) var wanted: Seq
@@ -49,6 +47,8 @@ public struct Subscriber: Equatable, Sendable {
     // Last, in the word that the counters leave half empty: a subscriber is one cache line, and there are ten thousands.
     /// A page from `position` was ordered from the store and has not come yet. The position does not move meanwhile.
     private var isReading = false
+    /// Events were missed before it was known where to start.
+    private var isSuspect = false
 
     public init(key: SessionKey, user: UInt32, format: UInt8) {
         self.key = key

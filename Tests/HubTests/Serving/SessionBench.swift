@@ -111,6 +111,12 @@ final class Clients: SessionOutlet {
 
     func forget() { sent = [:] }
     func texts(_ key: SessionKey) -> [String] { sent[key] ?? [] }
+    /// The types of the pushes, in order.
+    func kinds(_ key: SessionKey) -> [String] {
+        texts(key).compactMap { text in
+            text.firstRange(of: #"{"type":""#).map { String(text[$0.upperBound...].prefix { $0 != "\"" }) }
+        }
+    }
     /// The numbers of the entries that were pushed.
     func seqs(_ key: SessionKey) -> [UInt64] {
         texts(key).compactMap { text in

@@ -1,4 +1,5 @@
 import Auth
+import Linux
 import Messaging
 import Reactor
 import Testing
@@ -12,6 +13,12 @@ struct SessionLoopTests {
 
     func entry(_ seq: UInt64, in channel: Channel) throws -> Entry {
         Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft(channel, "\(seq)"))
+    }
+
+    func entry(_ seq: UInt64, in channel: Channel, by author: String) throws -> Entry {
+        var draft = draft(channel, "\(seq)")
+        draft.sender = try user(author)
+        return Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft)
     }
 
     func page(_ seqs: ClosedRange<UInt64>, of channel: Channel, head: UInt64, more: Bool = false) throws -> StoreReply {
@@ -198,9 +205,37 @@ struct SessionLoopTests {
         var taken = 0
         while taken < 1_000, waiting.enqueue(Self.system, [item]) { taken += 1 }
         #expect(taken == FanOut.waitingBytes >> 20)
-        while !waiting.isIdle { _ = waiting.runSlice(clients) }
+        while !waiting.isIdle { _ = waiting.runSlice(clients, at: .now) }
         let isTakenAgain = waiting.enqueue(Self.system, [item])
         #expect(isTakenAgain)
+    }
+
+    // MARK: Counters
+
+    @Test("the first entry after a pause takes the counters with it, to all but its author; the next ones leave them for later")
+    func countersRideAlong() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system)])
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.system)])
+        bench.hear(.entries([try entry(1, in: Self.system, by: "ann")]))
+        #expect(bench.clients.kinds(bob) == ["entry", "counters"])
+        #expect(bench.clients.kinds(ann) == ["entry"], "one's own entry changes no counter")
+        bench.hear(.entries([try entry(2, in: Self.system), try entry(3, in: Self.system)]))
+        #expect(bench.clients.kinds(bob) == ["entry", "counters", "entry", "entry"])
+        #expect(bench.clients.kinds(ann) == ["entry", "entry", "entry"])
+    }
+
+    @Test("who lacks an entry gets no counters with it, but with what is read from the store")
+    func countersOfThoseBehind() throws {
+        let bench = try SessionBench()
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.system)])
+        bench.hear(.entries([try entry(2, in: Self.system)]))
+        #expect(bench.clients.texts(bob).isEmpty)
+        bench.turn()
+        let orders = bench.store.take()
+        #expect(orders.count == 1)
+        bench.answer(orders[0], try page(1...2, of: Self.system, head: 2))
+        #expect(bench.clients.seqs(bob) == [1, 2])
     }
 
     @Test("a burst goes only as far as the client takes it; the rest is read when it has caught up")
@@ -216,7 +251,7 @@ struct SessionLoopTests {
         let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
         let isQueued = fanOut.enqueue(Self.system, items)
         #expect(isQueued)
-        let outcome = fanOut.runSlice(clients)
+        let outcome = fanOut.runSlice(clients, at: .now)
         #expect(clients.texts(key).count == 3)
         #expect(outcome.behind.map(\.key) == [key])
         #expect(fanOut.subscriber(subscription)?.position == Seq(3))
