@@ -16,7 +16,7 @@ public struct Fanout {
     public var warmups = 5
     /// Milliseconds within which another client's ack is to be answered meanwhile.
     private static let ackGoal = 20.0
-    /// After a broadcast each of the hub's sessions is told its counters about once a second: a window that is not so many whole seconds
+    /// In a broadcast each of the hub's sessions is told its counters about once a second: a window that is not so many whole seconds
     /// has a push too many or too few for each of them.
     private static let counterPeriod = 1.0
     static func window(_ seconds: Double) -> Double {
