@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test bench-smoke micro sanitize setup
+.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test bench-smoke instructions micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,18 +29,21 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
-bench:           ## the table of goals, measured in some eight minutes, and its report
-	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard
+bench:           ## the table of goals, measured in 25 to 30 minutes, and its report; QUICK=1 for a short form of eight
+	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard $(if $(QUICK),--quick)
 
 bench-test:      ## whether the bench measures what it says: its tests
 	scripts/setup bench && swift test --no-parallel --package-path bench
+
+instructions:    ## what the inner operations cost in instructions and allocations, beside the committed baseline
+	scripts/setup bench && bench/instructions
 
 bench-smoke:     ## every scenario of the bench for a moment
 	scripts/setup bench && $(if $(HUB_BIN),true,swift build -c release --product hub) \
 	&& $(if $(HUB_BENCH_BIN),true,swift build --package-path bench -c release --product hub-bench) && bench/smoke
 
-micro:           ## what the inner operations cost, and their instructions beside the committed baseline
-	scripts/setup bench && swift run --package-path bench -c release micro-bench && bench/instructions
+micro:           ## what the inner operations cost beside something of a known price
+	scripts/setup bench && swift run --package-path bench -c release micro-bench
 
 sanitize:        ## the test-suites and the hub under the address and the thread sanitizer
 	scripts/setup && scripts/sanitize

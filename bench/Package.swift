@@ -44,6 +44,8 @@ let package = Package(
             name: "hub-bench", dependencies: ["Load", "Compare", "Dialect", "Peers", "Report", parts, arguments], path: "Sources/HubBench",
             swiftSettings: house),
 
+        .testTarget(name: "HubBenchTests", dependencies: ["hub-bench", "Load", "Dialect", arguments], swiftSettings: house),
+
         // The other servers of the comparison, started from bench/peers.
         .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),
         .testTarget(name: "PeersTests", dependencies: ["Peers", "Dialect", parts], swiftSettings: house),

@@ -66,16 +66,18 @@ public enum Base64URL {
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    /// 0…63; more for what is no digit.
+    /// 0…63; more for what is no digit. Without a branch: the digits of a signature follow no pattern that one could be predicted by.
     @inline(__always)
     private static func value(of character: UInt8) -> UInt32 {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character &- UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character &- UInt8(ascii: "a") &+ 26)
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character &- UInt8(ascii: "0") &+ 52)
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: 64
-        }
+        let upper = character &- UInt8(ascii: "A")
+        let lower = character &- UInt8(ascii: "a")
+        let decimal = character &- UInt8(ascii: "0")
+        var value: UInt8 = 64
+        value = upper < 26 ? upper : value
+        value = lower < 26 ? lower &+ 26 : value
+        value = decimal < 10 ? decimal &+ 52 : value
+        value = character == UInt8(ascii: "-") ? 62 : value
+        value = character == UInt8(ascii: "_") ? 63 : value
+        return UInt32(value)
     }
 }

@@ -11,6 +11,8 @@ public struct FetchLimits: Equatable, Sendable {
     public var maximumRedirects = 3
     /// False refuses `http:` URLs, and redirects to them, before connecting.
     public var allowsPlainHTTP = true
+    /// False refuses redirects to `http:` URLs also from one.
+    public var followsToPlainHTTP = true
 
     public init() {}
 }
@@ -92,7 +94,7 @@ public enum FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
         let schemes = limits.allowsPlainHTTP ? "http,https" : "https"
         set(CURLOPT_PROTOCOLS_STR, schemes)
         // An https URL is never left for http: the keys would be anyone's.
-        set(CURLOPT_REDIR_PROTOCOLS_STR, url.hasPrefix("https://") ? "https" : schemes)
+        set(CURLOPT_REDIR_PROTOCOLS_STR, url.hasPrefix("https://") || !limits.followsToPlainHTTP ? "https" : schemes)
         set(CURLOPT_URL, url)
         set(CURLOPT_FOLLOWLOCATION, 1)
         set(CURLOPT_MAXREDIRS, limits.maximumRedirects)

@@ -1,4 +1,4 @@
-/// A response with its whole body, or the head of one that goes on.
+/// A response with its whole body.
 public struct HTTPResponse: Equatable, Sendable {
     /// `100 Continue`, for a request that `expectsContinue` (RFC 9110 §15.2.1).
     public static let goOn: [UInt8] = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
@@ -23,26 +23,14 @@ public struct HTTPResponse: Equatable, Sendable {
 
     /// Appends the response. `headOnly` answers HEAD: the length of the body, but not the body (RFC 9110 §9.3.2).
     public func serialize(into output: inout [UInt8], keepAlive: Bool, headOnly: Bool = false, date: HTTPDate? = nil) {
-        writeHead(into: &output, date: date)
+        output.append(contentsOf: "HTTP/1.1 \(status) \(Self.reason(status))\r\n".utf8)
+        if let date { Self.write("date", date.text, into: &output) }
+        for field in headers.fields { Self.write(field.name, field.value, into: &output) }
         // RFC 9110 §8.6: no Content-Length in 1xx and 204.
         if status >= 200 && status != 204 { Self.write("content-length", String(body.count), into: &output) }
         if !keepAlive { Self.write("connection", "close", into: &output) }
         output.append(contentsOf: "\r\n".utf8)
         if !headOnly { output.append(contentsOf: body) }
-    }
-
-    /// Appends the head of a response whose body has no length and ends with the connection (RFC 9112 §6.3, rule 8).
-    public func serializeStreamHead(into output: inout [UInt8], date: HTTPDate? = nil) {
-        writeHead(into: &output, date: date)
-        Self.write("connection", "close", into: &output)
-        output.append(contentsOf: "\r\n".utf8)
-        output.append(contentsOf: body)
-    }
-
-    private func writeHead(into output: inout [UInt8], date: HTTPDate?) {
-        output.append(contentsOf: "HTTP/1.1 \(status) \(Self.reason(status))\r\n".utf8)
-        if let date { Self.write("date", date.text, into: &output) }
-        for field in headers.fields { Self.write(field.name, field.value, into: &output) }
     }
 
     /// A value can carry what a request brought; a line break in it would be a second header (response splitting).

@@ -16,8 +16,9 @@ struct HTTPClientTests {
 
     static func limits(_ change: (inout FetchLimits) -> Void) -> FetchLimits {
         var limits = FetchLimits()
-        // Long enough for a machine that compiles beside the tests, short enough to wait for.
-        limits.totalTimeout = .seconds(4)
+        // Nobody waits for it, and a machine that compiles beside the tests is slow.
+        limits.connectTimeout = .seconds(60)
+        limits.totalTimeout = .seconds(60)
         limits.maximumBodyBytes = 10_000
         change(&limits)
         return limits
@@ -124,6 +125,9 @@ struct HTTPClientTests {
     func httpsOnly() throws {
         let strict = try HTTPClient(limits: Self.limits { $0.allowsPlainHTTP = false })
         #expect(failure("/keys", strict) == .schemeNotAllowed)
+        let careful = try HTTPClient(limits: Self.limits { $0.followsToPlainHTTP = false })
+        #expect(failure("/keys", careful) == nil)
+        #expect(failure("/redirect?to=/keys", careful) == .schemeNotAllowed)
     }
 
     @Test("trusts no certificate that nobody vouches for")

@@ -100,6 +100,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     address_family = socket.AF_INET
+    # All tests come at once: with socketserver's five, some would wait for TCP to try again.
+    request_queue_size = 128
 
     def handle_error(self, request, client_address):
         pass

@@ -1,4 +1,4 @@
-"""An asynchronous client of the hub on the library `websockets`; every line it hears is held against the schemas."""
+"""An asynchronous client of the hub on the library `websockets`; every line it says or hears is held against the schemas."""
 
 import asyncio
 import itertools
@@ -55,12 +55,12 @@ class Client:
         return cls(socket, validate)
 
     @classmethod
-    async def connect(cls, url, token, channels=None, *, validate=True, **how):
+    async def connect(cls, url, token, channels=None, *, validate=True, lawful=True, **how):
         client = await cls.open(url, validate=validate, **how)
         members = {"token": token} if token else {}
         if channels:
             members["channels"] = [{"channel": name, "since": since} for name, since in channels.items()]
-        client.welcome = await client.ask("connect", **members)
+        client.welcome = await client.ask("connect", lawful=lawful, **members)
         return client
 
     async def close(self):
@@ -83,23 +83,25 @@ class Client:
     async def say(self, text):
         await self.socket.send(text)
 
-    async def ask(self, command, seconds=20, **members):
-        """One command, its `ok`; raises `Refused` or `Lost`."""
-        answer = self.begin(command, **members)
+    async def ask(self, command, seconds=20, lawful=True, **members):
+        """One command, its `ok`; raises `Refused` or `Lost`. `lawful=False` for what the schemas do not allow."""
+        answer = self.begin(command, lawful, **members)
         await answer.sent
         return await asyncio.wait_for(answer, seconds)
 
-    def begin(self, command, **members):
+    def begin(self, command, lawful=True, **members):
         """Sends without waiting; the answer is awaited later."""
         number = next(self._ids)
         answer = asyncio.get_running_loop().create_future()
         self._asked[number] = (command, answer)
         if self.ended.is_set():
             answer.set_exception(Lost())
-        answer.sent = asyncio.ensure_future(self._send({"id": number, "type": command, **members}, answer))
+        answer.sent = asyncio.ensure_future(self._send({"id": number, "type": command, **members}, answer, lawful))
         return answer
 
-    async def _send(self, command, answer):
+    async def _send(self, command, answer, lawful):
+        if lawful:
+            protocol.check_command(command)
         try:
             await self.socket.send(json.dumps(command, ensure_ascii=False))
         except websockets.ConnectionClosed:

@@ -25,7 +25,7 @@ def _validators(schema):
 _frames = _validators(server_frame)
 _commands = _validators(client_command)
 
-# What any client of the running test received against the schema; the fixture `no_violations` wants it empty.
+# What any client of the running test sent or received against the schema; the fixture `no_violations` wants it empty.
 violations = []
 
 
@@ -55,6 +55,11 @@ def command_complaint(command):
     for error in _commands[kind].iter_errors(command):
         return f"{kind}: {error.json_path}: {error.message}"
     return None
+
+
+def check_command(command):
+    if (why := command_complaint(command)) is not None:
+        violations.append(f"sent by the test: {why}")
 
 
 def check(frame, command=None):

@@ -1,5 +1,6 @@
 """The real parts the tests start and stop: the hub's executable, PostgreSQL, a Kafka-speaking broker, signing keys."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -145,6 +146,15 @@ class Hub:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(seconds)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Stopped in the midst of whatever it does, and let go on."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         """kill -9 of the hub alone; what it had started stays."""

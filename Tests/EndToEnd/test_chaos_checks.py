@@ -67,6 +67,17 @@ def test_each_fault_is_noticed(monkeypatch, fault):
     assert run.wrong != []
 
 
+async def test_an_ack_that_was_lost_for_a_while_is_noticed(monkeypatch):
+    run, _, cursors, *_ = settled(monkeypatch)
+    await run._verify_acks_so_far()
+    assert run.wrong == []
+    cursors[0][2] = 1
+    await run._verify_acks_so_far()
+    cursors[0][2] = 2  # a later one makes up for it
+    run._verify()
+    assert len(run.wrong) == 1
+
+
 def test_a_gap_and_a_changed_entry_are_noticed(monkeypatch):
     run, *_ = settled(monkeypatch)
     device = run.devices[0]

@@ -42,7 +42,7 @@ async def test_connect_subscribes_in_the_same_round_trip(hub):
     hub.kafka.produce(*[event(f"user:{name}", title=f"n° {i}") for i in range(3)], key=name)
     watcher = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
     await watcher.entries("inbox", 3)
-    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 1, "broadcast:institution:nowhere": 0, "nonsense": 0})
+    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 1, "broadcast:institution:nowhere": 0, "nonsense": 0}, lawful=False)
     assert {state["channel"] for state in client.welcome["channels"] if state["subscribed"]} == {"inbox"}
     refused = {one["channel"]: one["code"] for one in client.welcome["refused"]}
     assert refused == {"broadcast:institution:nowhere": "forbidden", "nonsense": "unknown_channel"}

@@ -231,7 +231,7 @@ async def test_more_subscriptions_than_announced(hub):
     name = person()
     client = await Client.connect(hub.socket_url, hub.token(name))
     most = client.welcome["limits"]["subscriptions"]
-    states = [client.begin("open", context=f"c-{i}", **{"with": "someone"}) for i in range(most + 1)]
+    states = [client.begin("open", **{"with": f"someone-{i}"}) for i in range(most + 1)]
     channels = [state["channel"] for state in await asyncio.gather(*states)]
     assert len(set(channels)) == most + 1
     answers = await asyncio.gather(*[client.begin("subscribe", channel=channel, since=0) for channel in channels], return_exceptions=True)

@@ -25,9 +25,10 @@ def narrow(platform):
 
 
 async def reluctant(hub, name):
-    """A session on a socket of which nothing is read any more."""
+    """A session on a socket of which nothing is read after the reply to `connect`."""
     raw = await RawSocket.upgraded(hub.address)
     raw.send(frame(1, json.dumps({"id": 1, "type": "connect", "token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}]})))
+    assert b'{"re":1,"ok":' in (await raw.receive())[1]
     return raw
 
 

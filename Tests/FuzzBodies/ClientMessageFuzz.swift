@@ -32,6 +32,8 @@ enum ClientMessageFuzz {
             precondition((1...limits.setSize).contains(seqs.count) && zip(seqs, seqs.dropFirst()).allSatisfy { $0 < $1 })
         case .history(_, let after, let before, let limit):
             precondition((after == nil || before == nil) && (1...limits.historyPage).contains(limit))
+        case .conversations(_, let limit):
+            precondition((1...limits.historyPage).contains(limit))
         case .connect(_, let subscriptions):
             precondition(subscriptions.count <= limits.subscriptions)
         case .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .markRead, .open, .typing, .ping:

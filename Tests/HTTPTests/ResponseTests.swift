@@ -34,14 +34,6 @@ struct ResponseTests {
         #expect(written(response).contains("x: a  set-cookie: b \r\n"))
     }
 
-    @Test func aStreamEndsWithItsConnection() {
-        var bytes: [UInt8] = []
-        HTTPResponse(status: 200, headers: HTTPHeaders([("content-type", "text/event-stream")])).serializeStreamHead(into: &bytes)
-        #expect(
-            String(decoding: bytes, as: UTF8.self)
-                == "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-    }
-
     @Test(arguments: [
         (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (-5, "Thu, 01 Jan 1970 00:00:00 GMT"),
         (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),

@@ -69,6 +69,7 @@ struct House {
         "Sources/Hub/Embedded/": "the thread that starts and stops, and the one that watches PostgreSQL",
         "Sources/Hub/Server/Server.swift": "the thread that starts and stops",
         "Sources/Hub/Server/EchoServer.swift": "the thread that starts and stops",
+        "Sources/Hub/Server/ListenReport.swift": "the thread that starts",
         "Sources/Hub/Keys/": "the keys' own thread; whoever stops it joins it",
         "Sources/Hub/Intake/": "the intake's own thread, when it leaves its group; whoever stops it joins it",
         "Sources/Hub/Store/Migrator.swift": "a thread of its own",
@@ -84,6 +85,7 @@ struct House {
         "Sources/Hub/Metrics/Instruments.swift": "counters by label: refusals and failures",
         "Sources/Hub/Web/Health.swift": "a question of /readyz or /metrics",
         "Sources/Hub/Server/Demo.swift": "the demo's publish button",
+        "Sources/Hub/Server/ListenReport.swift": "once, when a loop begins",
         "Sources/Hub/Store/Store.swift": "start and stop",
         "Sources/Hub/Embedded/PostgresServer.swift": "start, stop, and the end of the private PostgreSQL",
     ]

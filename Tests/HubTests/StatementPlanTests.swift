@@ -46,7 +46,8 @@ import Testing
             ]
         case .storePositions: [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
         case .recallEntries: [inboxes, array { _ in "kafka:x" }, array { _ in "2" }]
-        case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: pairs
+        case .makeConversations: pairs + [array { _ in "100" }]
+        case .makeConversationChannels, .makeMembers, .conversationStates: pairs
         case .ackCursors: [users, inboxes, array { _ in "2" }]
         case .ensureCursors, .lockCursors: [users, inboxes]
         case .moveCursors:
@@ -54,8 +55,10 @@ import Testing
         case .states:
             [
                 array { "\($0)" }, users, array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }, array { _ in "true" },
-                array { "\($0)" }, array { "a\($0)" },
+                array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
+                array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]
+        case .claim: []
         case .pages: [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         }
     }
@@ -84,7 +87,8 @@ import Testing
             _ = try connection.execute(String(line.dropFirst("session\n".count)))
         }
         func run(_ statement: Statement) throws -> [String] {
-            let call = "execute \(statement.rawValue) (\(Self.arguments(statement).joined(separator: ", ")))"
+            let arguments = Self.arguments(statement)
+            let call = "execute \(statement.rawValue)" + (arguments.isEmpty ? "" : " (\(arguments.joined(separator: ", ")))")
             _ = try connection.execute("begin")
             defer { _ = try? connection.execute("rollback") }
             return try connection.execute("explain (analyze, timing off) \(call)").compactMap { $0[0] }

@@ -157,7 +157,7 @@ extension StoreReply {
         if case .opened(let state, _) = self { state } else { nil }
     }
     var snapshot: [ChannelState]? {
-        if case .snapshot(let states) = self { states } else { nil }
+        if case .snapshot(let states, _) = self { states } else { nil }
     }
     var page: (entries: [Entry], head: UInt64, more: Bool)? {
         if case .page(let entries, let head, let more) = self { (entries, head.rawValue, more) } else { nil }

@@ -99,6 +99,24 @@ import Testing
         #expect(bench.bus.events.count { if case .moved = $0 { true } else { false } } == 3)
     }
 
+    @Test func theOthersAreToldOfWhatWasGotOrRead() async throws {
+        await store(8)
+        bench.bus.forget()
+        func told(_ change: CursorChange) async throws -> Bool? {
+            bench.bus.forget()
+            _ = try await move(change)
+            guard case .moved(_, _, let isProgress, _)? = bench.bus.events.first else { return nil }
+            return isProgress
+        }
+        #expect(try await told(.seen(Seq(3))) == true, "what is seen was delivered")
+        #expect(try await told(.delivered(Seq(5))) == true)
+        #expect(try await told(.seen(Seq(4))) == false, "seen is the user's own business")
+        #expect(try await told(.read(.set([Seq(2)]))) == false, "nothing is read up to somewhere")
+        #expect(try await told(.read(.upTo(Seq(1)))) == true)
+        #expect(try await told(.unread([Seq(1)])) == false)
+        #expect(try await told(.delivered(Seq(5))) == nil)
+    }
+
     @Test func ordersOfOneBatchAreOneMoveAndEachIsAnswered() async throws {
         await store(50)
         bench.bus.forget()
@@ -106,7 +124,7 @@ import Testing
         let replies = await bench.ask(acks)
         #expect(replies.allSatisfy { $0.moved?.cursor.delivered == Seq(50) && $0.changed == true })
         let told = bench.bus.events.compactMap { event -> String? in
-            guard case .moved(_, let state, .delivered, let session) = event, state.cursor.delivered == Seq(50) else { return nil }
+            guard case .moved(_, let state, _, let session) = event, state.cursor.delivered == Seq(50) else { return nil }
             return session
         }
         #expect(told.sorted() == ["even", "odd"])

@@ -52,7 +52,7 @@ import Testing
     @Test func aMessageAnswersOnlyWhatIsThere() async throws {
         let bench = try StoreBench().ready()
         let ann = try user("ann")
-        let talk = try #require(await bench.ask(.open(ann, with: try user("bob"), context: nil)).opened).channel
+        let talk = try #require(await bench.ask(.open(ann, with: try user("bob"), context: nil, most: 100)).opened).channel
         func message(_ id: String, from sender: UserID, replyTo: Seq?) -> StoreRequest {
             var message = draft(talk, id, sender: sender)
             message.replyTo = replyTo

@@ -51,6 +51,8 @@ struct ClientCommandTests {
             #"{"id":11,"type":"history","channel":"inbox","before":3,"limit":9007199254740991}"#, 11,
             .history(channel: "inbox", after: nil, before: Seq(3), limit: 100)
         ),
+        (#"{"id":11,"type":"conversations"}"#, 11, .conversations(before: nil, limit: 100)),
+        (#"{"id":11,"type":"conversations","before":"c","limit":7}"#, 11, .conversations(before: "c", limit: 7)),
         (#"{"id":12,"type":"typing","channel":"c"}"#, 12, .typing(channel: "c")),
     ]
 
@@ -115,6 +117,7 @@ struct ClientCommandTests {
         ),
         (#"{"id":1,"type":"send","to":"a","key":"k","body":"b","replyTo":0}"#, 1, .badRequest, "replyTo: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"history","channel":"c","after":1,"before":2}"#, 1, .badRequest, "after, before: expected at most one"),
+        (#"{"id":1,"type":"conversations","before":7}"#, 1, .badRequest, "before: "),
         (#"{"id":1,"type":"history","channel":"c","limit":0}"#, 1, .badRequest, "limit: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"history","channel":"c","limit":"9"}"#, 1, .badRequest, "limit: "),
     ]

@@ -133,6 +133,10 @@ struct CommandModelTests {
             body = .history(
                 channel: channel, after: isAfter ? since.map { Seq($0) } : nil, before: isAfter ? nil : since.map { Seq($0) },
                 limit: Int(min(entry, 100)))
+        case .conversations:
+            if since != nil { members.append(("before", .string(channel))) }
+            members.append(("limit", json(entry)))
+            body = .conversations(before: since == nil ? nil : channel, limit: Int(min(entry, 100)))
         case .typing:
             body = .typing(channel: channel)
         case .ping:

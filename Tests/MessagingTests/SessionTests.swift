@@ -14,8 +14,9 @@ struct SessionTests {
     func opened(following channels: [String] = []) -> Session {
         var session = Session(id: "s1")
         _ = session.identify(Self.identity())
+        session.welcome()
         for (i, name) in channels.enumerated() {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0, registration: UInt32(i)))
         }
         return session
     }
@@ -44,6 +45,13 @@ struct SessionTests {
         var session = Session(id: "s1")
         #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
         #expect(session.identify(Self.identity()) == true)
+        #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
+        #expect(code(receive(&session, .ping)) == .notConnected, "its reply has not been given")
+        #expect(session.abandonConnect().isEmpty)
+        #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
+        #expect(session.identify(Self.identity()) == true)
+        session.welcome()
+        #expect(receive(&session, .ping) == .tellTime)
         #expect(code(receive(&session, .connect(token: "t", subscriptions: []))) == .alreadyConnected)
     }
 
@@ -150,6 +158,21 @@ struct SessionTests {
                 == .store(.state(Self.alice, institution, entitled: false), .entitlement(after: Seq(3), before: nil, limit: 10)))
     }
 
+    @Test("conversations are listed behind a conversation, a page at a time")
+    func conversations() {
+        var session = opened()
+        let channel = Channel(wireName: Self.conversation, for: Self.alice)!
+        #expect(
+            receive(&session, .conversations(before: Self.conversation, limit: 1_000))
+                == .store(.conversations(Self.alice, before: channel, most: 100), .conversations))
+        #expect(
+            receive(&session, .conversations(before: nil, limit: 3))
+                == .store(.conversations(Self.alice, before: nil, most: 3), .conversations))
+        for name in ["inbox", "broadcast:system", "nonsense"] {
+            #expect(code(receive(&session, .conversations(before: name, limit: 3))) == .unknownChannel)
+        }
+    }
+
     @Test("typing signals are paced per conversation, and for conversations only")
     func typing() {
         var session = opened(following: ["inbox", Self.conversation])
@@ -231,7 +254,7 @@ struct SessionTests {
         var session = Session(id: "s1")
         _ = session.identify(old)
         for name in ["inbox", "broadcast:system", "broadcast:institution:lyon", "broadcast:category:reviewer"] {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0, registration: 0))
         }
         _ = session.identify(Self.identity(institution: "lyon", roles: []))
         #expect(session.lostSubscriptions(from: old) == [3])

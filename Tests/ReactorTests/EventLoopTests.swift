@@ -82,7 +82,6 @@ import Testing
         let limit = MonotonicInstant.now + .seconds(10)
         while ran.count < 3, MonotonicInstant.now < limit { loop.turn() }
         #expect(ran == [0, 20, 40])
-        #expect(MonotonicInstant.now - start < .seconds(5))
     }
 
     @Test func aTimerCancelledByOneOfTheSameTickDoesNotRun() throws {

@@ -1,5 +1,5 @@
 // The kernel's price of an echo: epoll, recv, send, nothing else.
-// echo_loop: prints "listening PORT", answers every byte, ends when standard input does and prints "cpu_ns_per_echo X".
+// echo_loop: prints "listening PORT", answers every byte, ends when standard input does and prints "cpu_ns_per_echo X"; after ten minutes in any case.
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,6 +19,7 @@ static int64_t cpu_ns(void) {
 }
 
 int main(void) {
+    alarm(600);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;

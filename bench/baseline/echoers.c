@@ -19,6 +19,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: echoers HOST PORT CONNECTIONS BYTES SECONDS\n");
         return 2;
     }
+    alarm(600);
     int connections = atoi(argv[3]), bytes = atoi(argv[4]), seconds = atoi(argv[5]);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);

@@ -1,4 +1,4 @@
-// What pq_acks and pq_insert share: a libpq connection in pipeline mode, set up as the hub sets up its own, running the hub's own
+// What pq_acks, pq_insert and pq_plain share: a libpq connection in pipeline mode, set up as the hub sets up its own, running the hub's own
 // statements with binary array parameters. One transaction at a time, as in the hub.
 //
 // STATEMENTS is what `hub statements` printed: "-- name: NAME" before each; those named "session" are executed first.

@@ -1,7 +1,7 @@
-// The other end of every bench: connects N sockets, optionally sends a greeting on each, and reads and drops what comes.
-// readers HOST PORT CONNECTIONS [GREETINGS]: prints "connected" when all are open; ends when its standard input does, and then prints
-// how many bytes came. GREETINGS is a file of records, each a length (32 bits, network order) and so many bytes, such as a WebSocket
-// handshake with the first frame behind it; connections take the records in turn.
+// The other end of every bench: connects N sockets, and reads and drops what comes.
+// readers HOST PORT CONNECTIONS: prints "connected" when all are open; ends when its standard input does, and then prints how many bytes
+// came; after ten minutes in any case. It never sleeps, so that a server has nobody to wake: how often it would depends on how fast the
+// server is.
 // The same program reads from every server that is compared, so what it costs is the same for all.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,25 +21,12 @@ static void fail(const char *what) {
     exit(1);
 }
 
-static size_t next_greeting(FILE *file, char *buffer, size_t room) {
-    uint32_t length;
-    if (fread(&length, sizeof length, 1, file) != 1) {
-        rewind(file);
-        if (fread(&length, sizeof length, 1, file) != 1) fail("no greeting in the file");
-    }
-    length = ntohl(length);
-    if (length > room || fread(buffer, 1, length, file) != length) fail("broken greeting");
-    return length;
-}
-
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: readers HOST PORT CONNECTIONS [GREETINGS]\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: readers HOST PORT CONNECTIONS\n");
         return 2;
     }
-    static char greeting[1 << 16];
-    FILE *greetings = argc > 4 ? fopen(argv[4], "rb") : NULL;
-    if (argc > 4 && !greetings) fail(argv[4]);
+    alarm(600);
     int connections = atoi(argv[3]);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -52,10 +39,6 @@ int main(int argc, char **argv) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         if (fd < 0) fail("socket");
         if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
-        if (greetings) {
-            size_t length = next_greeting(greetings, greeting, sizeof greeting);
-            if (send(fd, greeting, length, 0) != (ssize_t)length) fail("send");
-        }
         fcntl(fd, F_SETFL, O_NONBLOCK);
         struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) fail("epoll_ctl");
@@ -68,7 +51,7 @@ int main(int argc, char **argv) {
     unsigned long long bytes = 0;
     for (;;) {
         struct epoll_event events[512];
-        int count = epoll_wait(epoll, events, 512, -1);
+        int count = epoll_wait(epoll, events, 512, 0);
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
             ssize_t got = read(fd, buffer, sizeof buffer);

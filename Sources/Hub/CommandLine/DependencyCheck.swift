@@ -49,7 +49,8 @@ public struct DependencyCheck: Sendable {
 
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
-        switch KeyReader(KeyLocation(source), limits: FetchLimits()).read() {
+        let place = KeyLocation(source)
+        switch KeyReader(place, limits: place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
         case .keys(let keys, _):
             let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
             return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")

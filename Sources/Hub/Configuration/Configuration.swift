@@ -1,3 +1,5 @@
+internal import Messaging
+
 /// Everything an operator can set, as the hub runs with it. Made by `EffectiveConfiguration`, never changed afterwards.
 ///
 /// The defaults stand here; what each value means, what it accepts and what happens when it is exceeded stands once in its
@@ -28,11 +30,12 @@ public struct Configuration: Equatable, Sendable {
     public struct Limits: Equatable, Sendable {
         public var connections = 100_000
         public var messageBytes = 64 * 1024
-        public var bodyBytes = 8 * 1024
-        public var subscriptions = 256
+        public var bodyBytes = CommandLimits().bodyBytes
+        public var subscriptions = Session.Limits().subscriptions
+        public var conversationsOfPair = Session.Limits().conversationsOfPair
         public var inFlight = 64
-        public var setSize = 1000
-        public var historyPage = 100
+        public var setSize = CommandLimits().setSize
+        public var historyPage = Session.Limits().historyPage
         public var connectWithin: Duration = .seconds(10)
         public var headBytes = 16 * 1024
         public var headWithin: Duration = .seconds(10)
@@ -68,6 +71,7 @@ public struct Configuration: Equatable, Sendable {
     public struct Auth: Equatable, Sendable {
         /// A file or an http(s) address.
         public var jwks: String?
+        public var jwksOverPlainHTTP = false
         public var issuer: String?
         public var audience: [String] = []
         public var algorithms: [String] = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]

@@ -154,6 +154,11 @@ public struct EffectiveConfiguration: Equatable, Sendable {
         if configuration.limits.bodyBytes >= configuration.limits.messageBytes {
             found.append("\(place("limits.body-bytes")) must be less than \(place("limits.message-bytes")), which carries it")
         }
+        if let jwks = configuration.auth.jwks, KeyLocation(jwks).isPlainHTTPElsewhere, !configuration.auth.jwksOverPlainHTTP {
+            found.append(
+                "\(place("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
+            )
+        }
         if configuration.embedded, !configuration.listen.isLoopback {
             found.append(
                 "\(place("listen")): the embedded services are for this machine only; expected a loopback address such as 127.0.0.1:8080, not \(configuration.listen)"

@@ -18,7 +18,7 @@ extension Setting {
             "How long a stopping hub waits for its connections to leave before it cuts them. 20s: under the 30s that orchestrators give."),
         Setting(
             "drain.spread", \.drain.spread, .duration(.zero...(.seconds(3600))),
-            "Clients told to reconnect (4200) are asked to spread over this time, so that the other nodes do not get them at once."),
+            "Clients told to reconnect (4200) are asked to spread over this time, so that they do not all come back at once."),
         Setting(
             "log.level", \.log.level, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
             "Least severe line that is logged."),
@@ -38,7 +38,12 @@ extension Setting {
             "Longest body of a user's message. Exceeded: error too_large."),
         Setting(
             "limits.subscriptions", \.limits.subscriptions, .count(1...65_536),
-            "Channels one session may follow; bounds its memory and its share of every fan-out. Exceeded: error limit_exceeded."),
+            "Channels one session may follow; bounds its memory and its share of every fan-out. Exceeded: error limit_exceeded. As many of a user's channels are listed by connect, more:true says that there are more."
+        ),
+        Setting(
+            "limits.conversations-of-pair", \.limits.conversationsOfPair, .count(1...10_000),
+            "Conversations two people may have, each with a context of its own: whoever knows a user's name can open them. Exceeded: error limit_exceeded; those they have go on."
+        ),
         Setting(
             "limits.in-flight", \.limits.inFlight, .count(1...65_536),
             "Commands of one session that wait for an answer. 64: a page loads with about ten. Exceeded: its socket is not read until half are answered."
@@ -48,7 +53,8 @@ extension Setting {
             "Entries one mark-read or mark-unread may name. Exceeded: error limit_exceeded."),
         Setting(
             "limits.history-page", \.limits.historyPage, .count(1...10_000),
-            "Most entries in one reply to history, and the page of a replay. More asked for: fewer given, with more:true."),
+            "Most entries in one reply to history, channels in one to conversations, and the page of a replay. More asked for: fewer given, with more:true."
+        ),
         Setting(
             "limits.connect-within", \.limits.connectWithin, .duration(.seconds(1)...(.seconds(600))),
             "Time from the opened socket to a successful connect: an unauthenticated socket costs and earns nothing. Exceeded: close code 4105."
@@ -58,7 +64,8 @@ extension Setting {
             "Request line and headers together. 16KiB: a large token and a crowd of cookies. Exceeded: 431."),
         Setting(
             "limits.head-within", \.limits.headWithin, .duration(.seconds(1)...(.seconds(600))),
-            "Time to send a whole request head; slow senders hold sockets. Exceeded: the connection is closed."),
+            "Time to send a whole request, from the opened connection or from a later request's first byte; slow senders hold sockets. Exceeded: 408, and the connection is closed."
+        ),
         Setting(
             "limits.request-body-bytes", \.limits.requestBodyBytes, .size(0...64 << 20),
             "Body of an HTTP request. Exceeded: 413 before any of it is read."),
@@ -85,7 +92,7 @@ extension Setting {
         Setting(
             "websocket.origins", \.websocket.origins,
             .list("a list of origins such as https://portfolio.example.org, or *", mayBeEmpty: true),
-            "Pages that may open a socket, compared exactly. Empty: pages of the hub's own address, which is a loopback one in the embedded mode. Others: 403. Clients that are no browsers send no Origin and are not concerned."
+            "Pages that may open a socket, compared exactly, besides those of the hub's own address, which is a loopback one in the embedded mode. Others: 403. Clients that are no browsers send no Origin and are not concerned."
         ),
         Setting(
             "websocket.ping-every", \.websocket.pingEvery, .duration(.seconds(1)...(.seconds(3600))),
@@ -108,6 +115,10 @@ extension Setting {
         Setting(
             "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS",
             "The keys tokens are checked with: a JWK Set, or PEM public keys in a file. A file is read again when it changes, an address fetched again when a token names an unknown key."
+        ),
+        Setting(
+            "auth.jwks-over-plain-http", \.auth.jwksOverPlainHTTP, .yesOrNo,
+            "Fetch the keys over http:// from another machine. Whoever can change the answer on its way can then sign in as anybody; without this only loopback addresses may be http://."
         ),
         Setting(
             "auth.issuer", \.auth.issuer, .optionalText("the exact iss claim"), variable: "HUB_ISSUER",
@@ -157,7 +168,9 @@ extension Setting {
         Setting(
             "kafka.dead-letter-topic", \.kafka.deadLetterTopic, .text("a topic"),
             "Where records go that cannot be understood or stored, with reason and origin in headers."),
-        Setting("kafka.group", \.kafka.group, .text("a consumer group"), "Nodes of one hub share a group, and so the partitions."),
+        Setting(
+            "kafka.group", \.kafka.group, .text("a consumer group"),
+            "The name under which the hub reads its topics; where it was is kept under it."),
         Setting(
             "kafka.fetch-wait", \.kafka.fetchWait, .duration(.milliseconds(1)...(.seconds(30))),
             "How long a broker may keep a fetch waiting. A real broker answers as soon as there is data; the embedded one needs 5ms, and gets it."

@@ -226,7 +226,7 @@ struct IntakeFlow {
             refused(text, &actions)
         case .failed(.forbidden):
             refused("forbidden", &actions)
-        case .failed(.noSuchEntry), .failed(.tooScattered), .opened, .snapshot, .state, .page, .moved:
+        case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .opened, .snapshot, .state, .page, .moved:
             refused("an answer to another question", &actions)
         }
     }

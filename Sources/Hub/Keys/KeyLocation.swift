@@ -13,6 +13,24 @@ enum KeyLocation: Equatable, Sendable {
         self = text.hasPrefix("https://") || text.hasPrefix("http://") ? .address(text) : .file(text)
     }
 
+    /// An `http:` address of another machine: nothing protects the answer on its way.
+    var isPlainHTTPElsewhere: Bool {
+        guard case .address(let url) = self, url.hasPrefix("http://") else { return false }
+        // RFC 3986 §3.2: user@host:port, the host in brackets when it has colons.
+        let authority = url.dropFirst("http://".count).prefix { !"/?#".contains($0) }
+        let place = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? authority
+        let host = place.hasPrefix("[") ? place.dropFirst().prefix { $0 != "]" } : place.prefix { $0 != ":" }
+        return host != "localhost" && !ListenEndpoint(host: String(host), port: 0).isLoopback
+    }
+
+    /// - Parameter overPlainHTTP: also from and to other machines.
+    func limits(overPlainHTTP: Bool) -> FetchLimits {
+        var limits = FetchLimits()
+        limits.allowsPlainHTTP = overPlainHTTP || !isPlainHTTPElsewhere
+        limits.followsToPlainHTTP = overPlainHTTP
+        return limits
+    }
+
     /// How often to look, unless configured: a file costs one `stat`, an address a request to somebody else.
     func settings(refreshInterval: Duration) -> JWKSSource.Settings {
         var settings = JWKSSource.Settings()

@@ -71,6 +71,8 @@ final class HubMetrics: Sendable {
         text.counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was away.", store.ordersUnavailable)
         text.counter("hub_store_orders_poisonous_total", "Orders whose data PostgreSQL refused.", store.ordersPoisonous)
         text.sample("hub_store_orders_waiting", "Orders accepted and not yet answered.", .gauge, store.waiting.value)
+        text.sample(
+            "hub_other_hub", "1 while another hub works on the same database, which is not supported yet.", .gauge, store.otherHubs.value)
         text.counter("hub_entries_stored_total", "New entries.", store.entriesStored)
         text.counter("hub_entries_duplicate_total", "Entries that were stored before.", store.entriesDuplicate)
         text.counter("hub_cursors_moved_total", "Acks and marks that changed a cursor.", store.cursorsMoved)

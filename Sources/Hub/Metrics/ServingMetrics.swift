@@ -2,8 +2,6 @@
 final class ServingMetrics: Sendable {
     let socketsOpened = Counter()
     let socketsClosed = Counter()
-    let sessionsOpened = Counter()
-    let sessionsClosed = Counter()
     let messagesIn = Counter()
     let commands = Counter()
     let refusals = LabelledCounter()

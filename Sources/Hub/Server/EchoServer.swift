@@ -27,22 +27,27 @@ public final class EchoServer {
             address = ListenEndpoint(host: configuration.listen.host, port: port)
             var handles: [LoopHandle] = []
             var threads: [Thread] = []
+            var reports: [ListenReport] = []
             for index in 0..<count {
                 let listener = index == 0 ? first : try Socket.listen(host: address.host, port: port, reusePort: true)
                 let loop = try EventLoop(name: "echo-\(index)")
                 handles.append(loop.handle)
+                let listening = ListenReport()
+                reports.append(listening)
                 threads.append(
                     try Thread.spawn(name: loop.name) {
                         let serving = ServingLoop(loop: loop, limits: settings, routes: NoRoutes(), metrics: metrics, log: log)
                         let echo = EchoApplication(serving: serving, handshake: handshake)
                         serving.application = echo
                         do throws(SystemError) { try serving.table.listen(on: listener) } catch {
-                            return log.critical("loop cannot listen", metadata: ["error": "\(error)"])
+                            return listening.report(.failure(error))
                         }
+                        listening.report(.success(()))
                         loop.run()
                         withExtendedLifetime((serving, echo)) {}
                     })
             }
+            for report in reports { try report.wait() }
             self.handles = handles
             self.threads = threads
         } catch {

@@ -20,9 +20,11 @@ final class HubServices: SessionServices {
     /// 90 random bits: a session id cannot be guessed, and never repeats. 15 characters are what a string holds without
     /// memory of its own.
     func makeSessionID() -> String {
-        // The system's generator; unlike `Random.bytes` it cannot fail.
+        // The system's generator; unlike `Random.bytes` it cannot fail. Each number it gives is a system call.
         var generator = SystemRandomNumberGenerator()
-        return String(decoding: (0..<15).map { _ in Self.digits[Int(generator.next() & 63)] }, as: UTF8.self)
+        let (first, second) = (generator.next(), generator.next())
+        let sixBits = (0..<10).map { first >> (6 * $0) } + (0..<5).map { second >> (6 * $0) }
+        return String(decoding: sixBits.map { Self.digits[Int($0 & 63)] }, as: UTF8.self)
     }
 
     func requestKey(_ kid: String?) { requestKeyFrom(kid) }

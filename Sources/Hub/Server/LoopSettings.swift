@@ -45,6 +45,7 @@ extension SessionLimits {
     init(_ configuration: Configuration) {
         self.init()
         session.subscriptions = configuration.limits.subscriptions
+        session.conversationsOfPair = configuration.limits.conversationsOfPair
         session.historyPage = configuration.limits.historyPage
         commands.bodyBytes = configuration.limits.bodyBytes
         commands.setSize = configuration.limits.setSize

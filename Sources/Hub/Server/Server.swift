@@ -57,7 +57,8 @@ public final class Server {
         do throws(SystemError) {
             let place = KeyLocation(configuration.auth.jwks ?? "")
             let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
-            keys = try KeyFeed(place, settings: rules, metrics: metrics.keys, log: log) { news in
+            let limits = place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
+            keys = try KeyFeed(place, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
                 if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
                 for inbox in inboxes { inbox.hear(news) }
             }
@@ -80,6 +81,11 @@ public final class Server {
             intake = try Intake(IntakeConfiguration(configuration.kafka), store: store, metrics: metrics.intake, log: log)
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
+        }
+        do throws(SystemError) {
+            for loop in loops { try loop.listening.wait() }
+        } catch {
+            throw ServerFailure("listening on \(address)", "\(error)")
         }
     }
 

@@ -5,7 +5,7 @@ import WSProtocol
 
 /// What a loop keeps for one connection above its socket: an HTTP exchange first, a WebSocket after the upgrade.
 ///
-/// Ten thousands of them wait in silence, so what only a busy one needs is elsewhere: `exchange` and `frames` are nil meanwhile.
+/// Ten thousands of them wait in silence, so what only a busy one needs is elsewhere, and one word names it.
 final class Endpoint {
     enum Stage: UInt8 {
         case http
@@ -16,10 +16,30 @@ final class Endpoint {
 
     static let never = MonotonicInstant(nanoseconds: .max)
 
+    /// What is under way: a connection receives a request or frames, never both.
+    private enum Work {
+        case none
+        case request(HTTPExchange)
+        case frames(FrameMachine)
+    }
+
     let id: ConnectionID
-    var exchange: HTTPExchange?
+    private var work: Work
+    var exchange: HTTPExchange? {
+        get {
+            guard case .request(let exchange) = work else { return nil }
+            return exchange
+        }
+        set { work = newValue.map { .request($0) } ?? .none }
+    }
     /// Nil while nothing of a message is there; see `FrameMachines`.
-    var frames: FrameMachine?
+    var frames: FrameMachine? {
+        get {
+            guard case .frames(let machine) = work else { return nil }
+            return machine
+        }
+        set { work = newValue.map { .frames($0) } ?? .none }
+    }
     /// Any inbound byte counts as a sign of life.
     var heardAt: MonotonicInstant
     /// A ping is out, and something must be heard by then. Counted from the ping, not from the silence before it: a hub that was
@@ -35,7 +55,7 @@ final class Endpoint {
 
     init(id: ConnectionID, exchange: HTTPExchange, now: MonotonicInstant) {
         self.id = id
-        self.exchange = exchange
+        work = .request(exchange)
         heardAt = now
     }
 }
@@ -46,6 +66,8 @@ final class HTTPExchange {
     var buffer: [UInt8]
     var request: HTTPRequest?
     var headBytes = 0
+    /// The endpoint's `until` is this request's.
+    var isTimed = false
 
     init(limits: HTTPLimits, buffer: [UInt8] = []) {
         parser = HTTPRequestParser(limits: limits)

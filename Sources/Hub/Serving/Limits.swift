@@ -7,19 +7,20 @@ import WSProtocol
 struct ServingLimits: Sendable {
     var connections = ConnectionLimits()
     var http = HTTPLimits()
-    var socket = WebSocketLimits()
+    var socket = WebSocketLimits(
+        messageBytes: Configuration.Limits().messageBytes, compressionThresholdBytes: Configuration.Deflate().minimumBytes)
     /// A request head must be whole by then, or the connection is answered 408 and closed: slow heads cost a slot each.
-    var headTimeout: Duration = .seconds(10)
+    var headTimeout = Configuration.Limits().headWithin
     /// An idle kept-alive HTTP connection is closed.
-    var keepAliveTimeout: Duration = .seconds(30)
+    var keepAliveTimeout = Configuration.Limits().keepAlive
     /// After a close frame or a last response the peer has this long to end the connection.
     var closeTimeout: Duration = .seconds(5)
     /// Silence after which the server pings. Below the 60 s at which NATs and proxies cut quiet connections.
-    var pingInterval: Duration = .seconds(25)
+    var pingInterval = Configuration.WebSocket().pingEvery
     /// Silence after the ping before the connection counts as lost (4201).
-    var pongTimeout: Duration = .seconds(10)
+    var pongTimeout = Configuration.WebSocket().pongWithin
     /// zlib's level for outgoing frames.
-    var deflateLevel = 6
+    var deflateLevel = Configuration.Deflate().level
 }
 
 /// Bounds of one loop's sessions.
@@ -27,20 +28,20 @@ struct SessionLimits: Sendable {
     var session = Session.Limits()
     var commands = CommandLimits()
     /// The longest message of a client; longer ones fail the connection with 1009.
-    var messageBytes = 65_536
+    var messageBytes = Configuration.Limits().messageBytes
     /// Told with every temporary error.
     var retryAfter: Duration = .seconds(1)
     /// Commands refused before a `connect` succeeded; at the next one the connection is closed (4000).
     var strays: UInt8 = 8
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
-    var inFlight = 64
+    var inFlight = Configuration.Limits().inFlight
     /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.
     var pages = 4
     /// How soon a page that could not be read is asked for again.
     var storeRetry: Duration = .milliseconds(500)
     /// How long a token with an unknown key waits for the keys to be fetched.
     var keyWait: Duration = .seconds(4)
-    var pingInterval: Duration = .seconds(25)
+    var pingInterval = Configuration.WebSocket().pingEvery
 
     /// What the connect reply tells the client.
     var told: Welcome.Limits {

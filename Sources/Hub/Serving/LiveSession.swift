@@ -10,8 +10,8 @@ final class LiveSession {
     /// Its counters may be wrong in any channel: they are asked for again.
     var hasMissedEvents = false
     var isReadingPaused = false
-    /// `connect` was answered with success.
-    var isWelcomed = false
+    /// The hub is being stopped: it is closed as soon as what it asked for is answered.
+    var isLeaving = false
     /// What was refused before that.
     var strays: UInt8 = 0
     /// The loop's number for the user; `Users.nobody` until identified.

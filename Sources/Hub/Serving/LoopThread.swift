@@ -25,6 +25,7 @@ final class LoopThread: Sendable {
     let index: Int
     let inbox: LoopInbox
     private let loop: EventLoop
+    let listening = ListenReport()
 
     init(index: Int, settings: Settings) throws(SystemError) {
         self.index = index
@@ -33,7 +34,7 @@ final class LoopThread: Sendable {
         self.loop = loop
     }
 
-    /// Starts the thread. `listener` is a listening socket of this loop's own (`SO_REUSEPORT`).
+    /// Starts the thread. `listener` is a listening socket of this loop's own (`SO_REUSEPORT`); `listening` tells what came of it.
     func start(
         _ settings: Settings, listener: Int32, services: any SessionServices, routes: any HTTPRoutes,
         metrics: ServingMetrics, log: Logger
@@ -50,9 +51,10 @@ final class LoopThread: Sendable {
             do throws(SystemError) {
                 try serving.table.listen(on: listener)
             } catch {
-                log.critical("loop cannot listen", metadata: ["error": "\(error)"])
-                return
+                sessions.detach()
+                return listening.report(.failure(error))
             }
+            listening.report(.success(()))
             sessions.onControl = { control in
                 switch control {
                 case .drain(let spread): sockets.drain(spread: spread)

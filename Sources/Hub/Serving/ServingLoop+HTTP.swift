@@ -27,7 +27,9 @@ extension ServingLoop {
         if exchange.request == nil {
             let received = exchange.buffer
             switch exchange.parser.parse(received.span) {
-            case .incomplete: return false
+            case .incomplete:
+                limitRequest(endpoint, exchange)
+                return false
             case .rejected(let rejection):
                 metrics.requestsRefused.add("\(rejection.status)")
                 respond(endpoint, rejection.response, keepAlive: false)
@@ -48,15 +50,24 @@ extension ServingLoop {
             upgrade(endpoint, request, rest)
             return nil
         }
-        guard exchange.buffer.count >= whole else { return false }
+        guard exchange.buffer.count >= whole else {
+            limitRequest(endpoint, exchange)
+            return false
+        }
         let body = Array(exchange.buffer[exchange.headBytes..<whole])
         metrics.requests.add()
         let response = routes.answer(request, body)
         exchange = HTTPExchange(limits: limits.http, buffer: Array(exchange.buffer.dropFirst(whole)))
         respond(endpoint, response, keepAlive: request.keepAlive, headOnly: request.method == .head)
-        endpoint.until = loop.now + limits.keepAliveTimeout
-        arm(endpoint)
         return request.keepAlive
+    }
+
+    /// A request has begun and is not whole: the patience of an idle connection is over.
+    private func limitRequest(_ endpoint: Endpoint, _ exchange: HTTPExchange) {
+        guard !exchange.isTimed else { return }
+        exchange.isTimed = true
+        endpoint.until = loop.now + limits.headTimeout
+        arm(endpoint)
     }
 
     private func isUpgrade(_ request: HTTPRequest) -> Bool {
@@ -66,9 +77,12 @@ extension ServingLoop {
 
     func respond(_ endpoint: Endpoint, _ response: HTTPResponse, keepAlive: Bool, headOnly: Bool = false) {
         var bytes: [UInt8] = []
-        response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly)
+        response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly, date: date())
         table.send(endpoint.id, bytes: bytes)
-        guard !keepAlive else { return }
+        if keepAlive {
+            endpoint.until = loop.now + limits.keepAliveTimeout
+            return arm(endpoint)
+        }
         endpoint.stage = .closing
         endpoint.until = loop.now + limits.closeTimeout
         arm(endpoint)

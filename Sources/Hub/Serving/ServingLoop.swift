@@ -20,6 +20,8 @@ final class ServingLoop: ConnectionDriver {
     private var endpoints: ContiguousArray<Endpoint?> = []
     let deflaters: DeflatePool
     var machines = FrameMachines()
+    private var datedSecond: Int64 = -1
+    private var dateOfSecond = HTTPDate(seconds: 0)
     /// What a protocol machine answers is written here first.
     private var answer: [UInt8] = []
 
@@ -38,12 +40,25 @@ final class ServingLoop: ConnectionDriver {
         return endpoint
     }
 
+    /// For the responses of this second.
+    func date() -> HTTPDate {
+        let second = WallClock.now() / 1_000
+        if second != datedSecond {
+            datedSecond = second
+            dateOfSecond = HTTPDate(seconds: second)
+        }
+        return dateOfSecond
+    }
+
     // MARK: ConnectionDriver
 
     func opened(_ id: ConnectionID, peer: PeerAddress) {
         let slot = Int(id.slot)
         while endpoints.count <= slot { endpoints.append(nil) }
-        let endpoint = Endpoint(id: id, exchange: HTTPExchange(limits: limits.http), now: loop.now)
+        let exchange = HTTPExchange(limits: limits.http)
+        // The first request has no more time for being late.
+        exchange.isTimed = true
+        let endpoint = Endpoint(id: id, exchange: exchange, now: loop.now)
         endpoint.until = loop.now + limits.headTimeout
         endpoints[slot] = endpoint
         arm(endpoint)

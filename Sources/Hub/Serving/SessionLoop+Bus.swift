@@ -13,9 +13,9 @@ extension SessionLoop {
         let news = inbox.takeKeyNews()
         if let keys = news.keys {
             verifier.replace(keys: keys)
-            retryWaiting { _ in true }
+            checkAgain(waitingTokens.takeAll(), .answered)
         }
-        if !news.absent.isEmpty { retryWaiting { news.absent.contains($0.kid) } }
+        if !news.absent.isEmpty { checkAgain(waitingTokens.take(naming: Set(news.absent)), .answered) }
         for control in inbox.takeControls() { onControl(control) }
         inbox.report(sessions: sessions.count)
     }
@@ -23,7 +23,7 @@ extension SessionLoop {
     private func hear(_ event: BusEvent) {
         switch event {
         case .entries(let entries): hear(entries)
-        case .moved(let user, let state, let change, let session): moved(user, state, change, session)
+        case .moved(let user, let state, let isProgress, let session): moved(user, state, isProgress, session)
         case .opened(let state, let user): opened(state, by: user)
         case .typing(let channel, let user): typing(channel, user)
         }
@@ -55,13 +55,13 @@ extension SessionLoop {
     }
 
     /// A user's cursor moved: their sessions agree on it, and the other members of a conversation see how far they are.
-    private func moved(_ user: UserID, _ state: ChannelState, _ change: CursorChange, _ origin: String) {
+    private func moved(_ user: UserID, _ state: ChannelState, _ isProgress: Bool, _ origin: String) {
         users.visitSessions(of: user) { key in
             guard let live = sessions[key], let index = live.session.subscription(to: state.channel) else { return }
             if live.session.id != origin { push(to: key) { ServerMessage.cursor(state, into: &$0) } }
             adopt(live, live.session.subscriptions[index], state)
         }
-        guard state.channel.kind == .conversation, change.isToldToOthers, fanOut.roster(of: state.channel) != nil else { return }
+        guard state.channel.kind == .conversation, isProgress, fanOut.roster(of: state.channel) != nil else { return }
         tellOthers(than: user, in: state.channel, isReceipt: true) {
             ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
         }
@@ -92,16 +92,6 @@ extension SessionLoop {
                 return
             }
             outlet.send(outlet.stage(frame, format: subscriber.format), to: subscriber.key)
-        }
-    }
-}
-
-extension CursorChange {
-    /// Seen is the user's own business.
-    var isToldToOthers: Bool {
-        switch self {
-        case .delivered, .read: true
-        case .seen, .unread: false
         }
     }
 }

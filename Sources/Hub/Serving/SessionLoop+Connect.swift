@@ -1,4 +1,5 @@
 import Auth
+import Linux
 import Messaging
 import Reactor
 
@@ -40,13 +41,17 @@ extension SessionLoop {
                 return refuse(live, id, .unavailable, "token: its key is not known yet; the keys are being fetched", replyAnyway: true)
             case .unasked: break
             }
+            let waiting = WaitingTokens.Token(
+                key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests,
+                deadline: loop.now + limits.keyWait)
+            guard waitingTokens.append(waiting) else {
+                metrics.tokensRejected.add("too_many_waiting")
+                return refuse(live, id, .unavailable, "token: too many tokens wait for their keys", replyAnyway: true)
+            }
             if !isRefresh { live.session.awaitKeys() }
             live.inFlight += 1
-            waitingForKeys.append(
-                WaitingToken(key: live.key, id: id, token: token, kid: kid, isRefresh: isRefresh, requests: requests))
             services.requestKey(kid)
-            let key = live.key
-            loop.after(limits.keyWait) { [unowned self] in retryWaiting(.unanswered) { $0.key == key } }
+            watchWaiting()
         }
     }
 
@@ -54,14 +59,23 @@ extension SessionLoop {
     /// source away or not to be asked again so soon.
     enum KeyQuestion { case unasked, answered, unanswered }
 
+    /// One timer, for the token that has waited longest.
+    private func watchWaiting() {
+        guard !isKeyTimerSet, let deadline = waitingTokens.nextDeadline else { return }
+        isKeyTimerSet = true
+        loop.after(max(.milliseconds(1), deadline - loop.now)) { [unowned self] in
+            isKeyTimerSet = false
+            checkAgain(waitingTokens.takeDue(at: loop.now), .unanswered)
+            watchWaiting()
+        }
+    }
+
     /// New keys came, or the wait for them is over.
-    func retryWaiting(_ question: KeyQuestion = .answered, _ isDue: (WaitingToken) -> Bool) {
-        let due = waitingForKeys.filter(isDue)
-        guard !due.isEmpty else { return }
-        waitingForKeys.removeAll(where: isDue)
-        for waiting in due {
+    func checkAgain(_ tokens: [WaitingTokens.Token], _ question: KeyQuestion) {
+        for waiting in tokens {
             guard let live = sessions[waiting.key] else { continue }
             settled(live)
+            defer { closeLeaving(live) }
             if !waiting.isRefresh { _ = live.session.abandonConnect() }
             check(live, waiting.id, waiting.token, isRefresh: waiting.isRefresh, requests: waiting.requests, question: question)
         }
@@ -85,64 +99,80 @@ extension SessionLoop {
         outlet.identityChanged(live.key)
 
         // Register first, then read: an entry committed after the snapshot then passes by the roster.
-        var broadcasts = identity.broadcasts(limit: limits.session.subscriptions)
-        live.session.expect(subscriptions: min(requests.count, limits.session.subscriptions))
-        for request in requests.prefix(limits.session.subscriptions) {
+        let most = limits.session.subscriptions
+        var broadcasts = identity.broadcasts(limit: most)
+        var asked: [Channel] = []
+        live.session.expect(subscriptions: min(requests.count, most))
+        for request in requests.prefix(most) {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
             guard live.session.subscription(to: channel) == nil else { continue }
             register(live, channel)
-            if case .broadcast(let name) = channel, identity.isEntitled(to: channel), !broadcasts.contains(name) { broadcasts.append(name) }
+            switch channel {
+            case .inbox: break
+            case .broadcast(let name) where identity.isEntitled(to: channel):
+                if !broadcasts.contains(name) { broadcasts.append(name) }
+            case .broadcast, .conversation: asked.append(channel)
+            }
         }
-        order(.snapshot(identity.user, broadcasts: broadcasts), live, id, .connect(requests))
+        order(.snapshot(identity.user, broadcasts: broadcasts, asked: asked, most: most), live, id, .connect(requests))
     }
 
-    func register(_ live: LiveSession, _ channel: Channel) {
+    @discardableResult
+    func register(_ live: LiveSession, _ channel: Channel) -> UInt32 {
         let (roster, place) = fanOut.join(channel, Subscriber(key: live.key, user: live.user, format: live.format))
+        registrations &+= 1
         // The roster's own name, so that all its sessions share one string.
         live.session.joined(
             Session.Subscription(
                 channel: fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
-                place: UInt32(truncatingIfNeeded: place)))
+                place: UInt32(truncatingIfNeeded: place), registration: registrations))
+        return registrations
     }
 
     /// Gives up a subscription that the store refused.
-    func unregister(_ live: LiveSession, _ channel: Channel) {
-        guard let index = live.session.subscription(to: channel) else { return }
+    func unregister(_ live: LiveSession, _ registration: UInt32) {
+        guard let index = live.session.subscription(registered: registration) else { return }
         fanOut.leave(live.session.left(at: index))
     }
 
-    func connected(_ live: LiveSession, _ id: UInt64?, _ states: [ChannelState], _ requests: [SubscriptionRequest]) {
+    /// Nothing else was obeyed since the snapshot was asked for, so what was registered then is still there.
+    func connected(
+        _ live: LiveSession, _ id: UInt64?, _ states: [ChannelState], more: Bool, _ requests: [SubscriptionRequest]
+    ) {
         guard let identity = live.session.identity else { return }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(Session.Subscription, ChannelState, Seq?)] = []
+        let places = Dictionary(states.enumerated().map { ($1.channel, $0) }) { first, _ in first }
+        var asked: Set<Channel> = []
         for request in requests {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else {
                 refused.append(.init(channel: request.channel, code: .unknownChannel))
                 continue
             }
+            guard asked.insert(channel).inserted else { continue }
             guard let index = live.session.subscription(to: channel) else {
                 refused.append(.init(channel: request.channel, code: .limitExceeded))
                 continue
             }
-            guard let state = states.first(where: { $0.channel == channel }) else {
-                refused.append(.init(channel: request.channel, code: .forbidden))
-                unregister(live, channel)
-                continue
-            }
-            if let since = request.since, since > state.head {
-                refused.append(.init(channel: request.channel, code: .positionUnknown))
-                unregister(live, channel)
-                continue
-            }
             let subscription = live.session.subscriptions[index]
-            guard !openings.contains(where: { $0.0.channel == channel }) else { continue }
-            openings.append((subscription, state, request.since))
+            guard let place = places[channel] else {
+                refused.append(.init(channel: request.channel, code: .forbidden))
+                unregister(live, subscription.registration)
+                continue
+            }
+            if let since = request.since, since > states[place].head {
+                refused.append(.init(channel: request.channel, code: .positionUnknown))
+                unregister(live, subscription.registration)
+                continue
+            }
+            openings.append((subscription, states[place], request.since))
         }
+        let followed = Set(openings.map(\.0.channel))
         let welcome = Welcome(
             session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
             pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
-            channels: states.map { ChannelPlace($0, isSubscribed: live.session.subscription(to: $0.channel) != nil) }, refused: refused)
-        live.isWelcomed = true
+            channels: states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }, more: more, refused: refused)
+        live.session.welcome()
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
         for (subscription, state, since) in openings {
             tellReceipts(live, state)
@@ -171,9 +201,9 @@ extension SessionLoop {
 
     func subscribe(_ live: LiveSession, _ channel: Channel, _ since: Seq?, id: UInt64?) {
         guard let identity = live.session.identity else { return }
-        register(live, channel)
+        let registration = register(live, channel)
         order(
-            .state(identity.user, channel, entitled: identity.isEntitled(to: channel)), live, id, .subscribe(channel, since: since))
+            .state(identity.user, channel, entitled: identity.isEntitled(to: channel)), live, id, .subscribe(registration, since: since))
     }
 
     /// Subscribing again is a question for the state; with an earlier position the entries come again.
@@ -182,11 +212,11 @@ extension SessionLoop {
         let subscription = live.session.subscriptions[index]
         let channel = subscription.channel
         let isEntitled = fanOut.isGranted(subscription) || identity.isEntitled(to: channel)
-        order(.state(identity.user, channel, entitled: isEntitled), live, id, .restate(channel, rewind: rewind))
+        order(.state(identity.user, channel, entitled: isEntitled), live, id, .restate(subscription.registration, rewind: rewind))
     }
 
-    func restated(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ rewind: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
+    func restated(_ live: LiveSession, _ id: UInt64?, _ registration: UInt32, _ state: ChannelState, _ rewind: Seq?) {
+        guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, id) }
         let subscription = live.session.subscriptions[index]
         let position = fanOut.subscriber(subscription)?.position
         let isRewound = fanOut.update(subscription) { subscriber -> Bool in
@@ -200,12 +230,10 @@ extension SessionLoop {
         if isRewound == true { orderPage(live, subscription) }
     }
 
-    func subscribed(_ live: LiveSession, _ id: UInt64?, _ state: ChannelState, _ since: Seq?) {
-        guard let index = live.session.subscription(to: state.channel) else { return refuseEnded(live, id) }
-        // Ended and begun again meanwhile, and begun by the answer to the first.
-        if fanOut.isGranted(live.session.subscriptions[index]) { return restated(live, id, state, since) }
+    func subscribed(_ live: LiveSession, _ id: UInt64?, _ registration: UInt32, _ state: ChannelState, _ since: Seq?) {
+        guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, id) }
         if let since, since > state.head {
-            unregister(live, state.channel)
+            unregister(live, registration)
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
             return
         }
@@ -216,7 +244,7 @@ extension SessionLoop {
         begin(live, live.session.subscriptions[index], state, since)
     }
 
-    /// Taken back by an `unsubscribe` that came behind it.
+    /// Taken back by an `unsubscribe` that came behind it, or by a `refresh` that took the right to it.
     private func refuseEnded(_ live: LiveSession, _ id: UInt64?) {
         refuse(live, id, .notSubscribed, "the subscription was ended before it had begun")
     }

@@ -13,11 +13,12 @@ final class SessionLoop {
     struct Pending {
         enum Step {
             case connect([SubscriptionRequest])
-            case subscribe(Channel, since: Seq?)
-            case restate(Channel, rewind: Seq?)
-            case replay(Channel, from: Seq)
+            // By the registration: what was asked for an ended subscription must not be taken for the next one of that channel.
+            case subscribe(UInt32, since: Seq?)
+            case restate(UInt32, rewind: Seq?)
+            case replay(UInt32, from: Seq)
             /// Counters and receipts, of which something was or may have been missed.
-            case recount
+            case recount(UInt32)
             case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
         }
@@ -39,6 +40,8 @@ final class SessionLoop {
     var users = Users()
     var fanOut = FanOut()
     var pending = SlotTable<Pending>()
+    /// Counts the registrations; unique as long as any answer may be under way.
+    var registrations: UInt32 = 0
     private var orders: [StoreOrder] = []
     private var isSlicing = false
     /// Signals to be told to all loops at the end of the turn.
@@ -49,16 +52,8 @@ final class SessionLoop {
     /// Sessions with something to be read that could not be had, or with many others: they come in turn, by a timer.
     private var stalled: Set<SessionKey> = []
     private var isRetryScheduled = false
-    /// A token whose signing key is being asked for.
-    struct WaitingToken {
-        let key: SessionKey
-        let id: UInt64?
-        let token: String
-        let kid: String?
-        let isRefresh: Bool
-        let requests: [SubscriptionRequest]
-    }
-    var waitingForKeys: [WaitingToken] = []
+    var waitingTokens = WaitingTokens()
+    var isKeyTimerSet = false
     var counterTeller = CounterTeller()
     var expiryWatch = ExpiryWatch()
     /// Set by whoever assembled the loop.
@@ -110,13 +105,12 @@ final class SessionLoop {
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
         let session = Session(id: services.makeSessionID())
         sessions.insert(LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken))
-        metrics.sessionsOpened.add()
     }
 
     var keys: [SessionKey] { sessions.keys }
 
     /// True once the client sent a `connect` that was answered with success.
-    func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.isWelcomed ?? false }
+    func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.phase == .open }
 
     /// When the session's token runs out.
     func expiry(_ key: SessionKey) -> Timestamp? { sessions[key]?.session.identity?.expiresAt }
@@ -125,8 +119,24 @@ final class SessionLoop {
         guard let live = sessions.removeValue(forKey: key) else { return }
         for subscription in live.session.subscriptions { fanOut.leave(subscription) }
         if let identity = live.session.identity { users.remove(key, of: identity.user) }
-        metrics.sessionsClosed.add()
         inbox.report(sessions: sessions.count)
+    }
+
+    /// The hub is being stopped. What was asked for is answered first; nothing more is heard or begun.
+    func leave(_ key: SessionKey) {
+        guard let live = sessions[key], !live.isLeaving else { return }
+        live.isLeaving = true
+        guard live.inFlight > 0 else { return closeLeaving(live) }
+        if !live.isReadingPaused { outlet.pauseReading(key) }
+        live.isReadingPaused = true
+    }
+
+    /// Once nothing is open any more.
+    func closeLeaving(_ live: LiveSession) {
+        guard live.isLeaving, live.inFlight == 0 else { return }
+        if live.isReadingPaused { outlet.resumeReading(live.key) }
+        live.isReadingPaused = false
+        outlet.close(live.key, .draining)
     }
 
     /// The connection has room again: a session that fell behind reads on, and is told what it was not told.
@@ -195,7 +205,9 @@ final class SessionLoop {
             order(request, live, command.id, .command(purpose, request.channel))
         case .openAndSend(let other, let draft):
             guard let user = live.session.identity?.user else { return }
-            order(.open(user, with: other, context: draft.context), live, command.id, .openThenSend(draft))
+            order(
+                .open(user, with: other, context: draft.context, most: limits.session.conversationsOfPair), live, command.id,
+                .openThenSend(draft))
         case .typing(let channel):
             guard let user = live.session.identity?.user else { return }
             signals.append(.typing(channel, user))
@@ -227,7 +239,7 @@ final class SessionLoop {
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.
     func refuse(_ live: LiveSession, _ id: UInt64?, _ code: ErrorCode, _ reason: String, replyAnyway: Bool = false) {
         metrics.refusals.add(code.rawValue)
-        defer { if !live.isWelcomed, !code.isTemporary { strayed(live) } }
+        defer { if live.session.phase != .open, !code.isTemporary { strayed(live) } }
         guard id != nil || replyAnyway else { return }
         let retry = code.isTemporary ? UInt64(limits.retryAfter.wholeMilliseconds) : nil
         push(to: live.key) { ServerMessage.error(re: id, code, reason, retryAfterMs: retry, into: &$0) }
@@ -269,12 +281,12 @@ final class SessionLoop {
 
     /// Asks for what the subscription is missing, one page at a time.
     func orderPage(_ live: LiveSession, _ subscription: Session.Subscription) {
-        guard live.pages < limits.pages, !outlet.isCongested(live.key) else { return }
+        guard live.pages < limits.pages, !live.isLeaving, !outlet.isCongested(live.key) else { return }
         guard let start = fanOut.update(subscription, { $0.startPage() }), let start else { return }
         live.pages += 1
         order(
             .page(subscription.channel, after: start, before: nil, limit: limits.session.historyPage), live, nil,
-            .replay(subscription.channel, from: start))
+            .replay(subscription.registration, from: start))
     }
 
     /// What the session must read could not be had now; `retryStalled` asks again.
@@ -328,7 +340,8 @@ final class SessionLoop {
 
     func recount(_ live: LiveSession, _ subscription: Session.Subscription) {
         guard let identity = live.session.identity else { return }
-        order(.state(identity.user, subscription.channel, entitled: true), live, nil, .recount)
+        order(
+            .state(identity.user, subscription.channel, entitled: true), live, nil, .recount(subscription.registration))
     }
 
     // MARK: Fan-out

@@ -13,7 +13,8 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     /// Of the serving loop, kept at hand: it is asked twice for every delivery.
     private let table: ConnectionTable
     private let sessions: SessionLoop
-    private var isDraining = false
+    /// The hub is being stopped: how long its clients may take to come back.
+    private var drainSpread: Duration?
 
     init(serving: ServingLoop, sessions: SessionLoop, handshake: HandshakePolicy, introduction: Duration) {
         self.serving = serving
@@ -28,7 +29,9 @@ final class SocketSessions: SocketApplication, SessionOutlet {
 
     /// A token in the address would stand in every proxy's log.
     func refusal(of request: HTTPRequest) -> HTTPResponse? {
-        if isDraining { return HTTPResponse(status: 503, text: "this hub is being stopped; another one, or the same one, takes over") }
+        if drainSpread != nil {
+            return HTTPResponse(status: 503, text: "this hub is being stopped; another one, or the same one, takes over")
+        }
         guard let query = try? HTTPQuery(request.query) else { return HTTPResponse(status: 400, text: "the query cannot be read") }
         guard query["token"] == nil, query["access_token"] == nil else {
             return HTTPResponse(
@@ -75,11 +78,10 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
 
     /// Says goodbye first: intermediaries often turn a close frame into a bare TCP end.
-    func close(_ key: SessionKey, _ code: CloseCode) { close(key, code, afterMilliseconds: 0, spreadMilliseconds: 0) }
-
-    func close(_ key: SessionKey, _ code: CloseCode, afterMilliseconds: UInt64, spreadMilliseconds: UInt64) {
+    func close(_ key: SessionKey, _ code: CloseCode) {
         var bye: [UInt8] = []
-        ServerMessage.bye(code, afterMs: afterMilliseconds, spreadMs: spreadMilliseconds, into: &bye)
+        let spread = code == .draining ? drainSpread ?? .zero : .zero
+        ServerMessage.bye(code, afterMs: 0, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
         send(bye.span, to: key)
         serving.close(key.connection, code)
     }
@@ -87,23 +89,22 @@ final class SocketSessions: SocketApplication, SessionOutlet {
     /// Sessions closed per step of the drain.
     private static let drainStep = 64
 
-    /// Closes every session with 4200 in small steps over half of `spread`; the clients come back over all of it.
+    /// Closes every session with 4200 in small steps over half of `spread`, each when what it asked for is answered; the clients come back
+    /// over all of it.
     func drain(spread: Duration) {
-        isDraining = true
+        drainSpread = spread
         table.stopListening()
         let keys = sessions.keys
         let steps = max(1, (keys.count + Self.drainStep - 1) / Self.drainStep)
         let pause = spread / (2 * steps)
-        drainNext(keys[...], pause: pause, spreadMilliseconds: UInt64(spread.wholeMilliseconds))
+        drainNext(keys[...], pause: pause)
     }
 
-    private func drainNext(_ keys: ArraySlice<SessionKey>, pause: Duration, spreadMilliseconds: UInt64) {
-        for key in keys.prefix(Self.drainStep) {
-            close(key, .draining, afterMilliseconds: 0, spreadMilliseconds: spreadMilliseconds)
-        }
+    private func drainNext(_ keys: ArraySlice<SessionKey>, pause: Duration) {
+        for key in keys.prefix(Self.drainStep) { sessions.leave(key) }
         let rest = keys.dropFirst(Self.drainStep)
         guard !rest.isEmpty else { return }
-        serving.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause, spreadMilliseconds: spreadMilliseconds) }
+        serving.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause) }
     }
 
     func identityChanged(_ key: SessionKey) {

@@ -77,12 +77,12 @@ struct AckBatch: Batch {
         var order = move.last
         while order >= 0 {
             defer { order = earlier[order] }
-            guard case .move(_, _, let change, let session) = orders[order].order.request else { continue }
+            guard case .move(_, _, _, let session) = orders[order].order.request else { continue }
             if earlier[move.last] >= 0 {
                 if told.contains(where: { $0.isSameText(as: session) }) { continue }
                 told.append(session)
             }
-            events.append(.moved(move.user, state, change: change, session: session))
+            events.append(.moved(move.user, state, isProgress: true, session: session))
         }
     }
 }

@@ -91,14 +91,16 @@ struct CursorBatch: Batch {
         }
         for row in 0..<moved.count {
             guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 15),
-                let isTooScattered = moved.bool(row, 16)
+                let isTooScattered = moved.bool(row, 16), let isProgress = moved.bool(row, 17)
             else { return nil }
             let move = moves[Int(place) - 1]
             guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
             for order in move.orders {
                 outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(state, changed: changed)
             }
-            if changed { outcome.events.append(contentsOf: events(of: move, state) { !(isTooScattered && marks($0)) }) }
+            if changed {
+                outcome.events.append(contentsOf: events(of: move, state, isProgress) { !(isTooScattered && marks($0)) })
+            }
         }
         return outcome
     }
@@ -112,28 +114,16 @@ struct CursorBatch: Batch {
         }
     }
 
-    /// Of several moves of one kind by one session only the last is told: the state is the same.
-    private func events(of move: Move, _ state: ChannelState, _ isDone: (Int) -> Bool) -> [BusEvent] {
-        var told: [(session: String, kind: Int)] = []
+    /// Each session's move is told once, for the state is the same, and the other members hear of it once.
+    private func events(of move: Move, _ state: ChannelState, _ isProgress: Bool, _ isDone: (Int) -> Bool) -> [BusEvent] {
+        var told: [String] = []
         var events: [BusEvent] = []
-        for order in move.orders.reversed() where isDone(order) {
-            guard case .move(let user, _, let change, let session) = orders[order].order.request else { continue }
-            guard !told.contains(where: { $0.session == session && $0.kind == change.kind }) else { continue }
-            told.append((session, change.kind))
-            events.append(.moved(user, state, change: change, session: session))
+        for order in move.orders where isDone(order) {
+            guard case .move(let user, _, _, let session) = orders[order].order.request, !told.contains(session) else { continue }
+            events.append(.moved(user, state, isProgress: isProgress && told.isEmpty, session: session))
+            told.append(session)
         }
-        return events.reversed()
-    }
-}
-
-extension CursorChange {
-    fileprivate var kind: Int {
-        switch self {
-        case .delivered: 0
-        case .seen: 1
-        case .read: 2
-        case .unread: 3
-        }
+        return events
     }
 }
 

@@ -29,7 +29,7 @@ struct EntryBatch: Batch {
                 }
             case .append(let draft):
                 drafts.append(Draft(order: index, membersOnly: true, draft: draft))
-            case .open, .snapshot, .state, .page, .move:
+            case .open, .snapshot, .conversations, .state, .page, .move:
                 assertionFailure("not an entry order")
             }
         }
@@ -94,11 +94,17 @@ struct EntryBatch: Batch {
             if admitted[index] { return .stored(results[index]) }
             switch orders[index].order.request {
             case .append: return .failed(isAnswer[index] ? .forbidden : .noSuchEntry)
-            case .ingest, .open, .snapshot, .state, .page, .move: return .failed(.refused("there is no such conversation"))
+            case .ingest, .open, .snapshot, .conversations, .state, .page, .move: return .failed(.refused("there is no such conversation"))
             }
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)
     }
+}
+
+/// Asks for the lock that one hub at a time has on a database.
+struct ClaimBatch: Batch {
+    var statements: [(statement: Statement, parameters: Parameters)] { [(.claim, Parameters())] }
+    func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
 }
 
 /// Looks for entries whose transaction had an unknown end and that nobody waits for any more.

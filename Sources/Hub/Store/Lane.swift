@@ -22,8 +22,20 @@ protocol LaneOwner: AnyObject {
 /// Invariant: an accepted order is in exactly one of `queues`, `again` and `flight`, until it is handed to the owner.
 /// Lives on the store's thread.
 final class Lane: LinkUser {
+    private enum Errand {
+        case orders(Work)
+        /// Looks for `unannounced`.
+        case recall
+        /// Takes the lock by which a hub knows that it is the only one.
+        case claim
+
+        var work: Work? {
+            if case .orders(let work) = self { work } else { nil }
+        }
+    }
+
     private struct Flight {
-        let work: Work?
+        let errand: Errand
         let orders: [PendingOrder]
         let batch: any Batch
         let statements: Int
@@ -47,6 +59,7 @@ final class Lane: LinkUser {
     private var flight: Flight?
     /// No transaction before this timer: the server is short of something.
     private var pause: TimerID?
+    private var claim: Claim
     private var watchdog: TimerID?
 
     private var queues: [OrderQueue]
@@ -55,13 +68,26 @@ final class Lane: LinkUser {
     /// Orders to run before all others, each element as one transaction: what was in flight when a connection was lost,
     /// and the halves of a batch with poison in it. Last in, first out.
     private var again: [(work: Work, orders: [PendingOrder])] = []
+    private enum Claim {
+        /// Another lane's business.
+        case none
+        /// To be tried in the next transaction.
+        case due
+        case later(TimerID)
+        case held
+    }
+
+    /// How often it is looked whether another hub has gone.
+    private static let claimAgain: Duration = .seconds(5)
+
     /// Drafts answered `.unavailable` that may have been committed all the same.
     private var unannounced: [EntryDraft] = []
 
     init(
-        _ name: String, _ works: [Work], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger,
-        owner: any LaneOwner
+        _ name: String, _ works: [Work], claims: Bool, loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics,
+        log: Logger, owner: any LaneOwner
     ) {
+        claim = claims ? .due : .none
         self.name = name
         self.works = works
         self.loop = loop
@@ -102,10 +128,12 @@ final class Lane: LinkUser {
     /// Starts the next transaction if none is under way.
     func go() {
         guard link.isUp, flight == nil, pause == nil else { return }
-        if !unannounced.isEmpty {
-            depart(nil, [], RecallBatch(drafts: unannounced))
+        if case .due = claim {
+            depart(.claim, [], ClaimBatch())
+        } else if !unannounced.isEmpty {
+            depart(.recall, [], RecallBatch(drafts: unannounced))
         } else if let (work, orders) = again.popLast() {
-            depart(work, orders, work.batch(of: orders))
+            depart(.orders(work), orders, work.batch(of: orders))
         } else {
             for step in 0..<works.count {
                 let index = (turn + step) % works.count
@@ -113,18 +141,18 @@ final class Lane: LinkUser {
                 turn = index + 1
                 let work = works[index]
                 let orders = queues[index].takeBatch(of: work)
-                return depart(work, orders, work.batch(of: orders))
+                return depart(.orders(work), orders, work.batch(of: orders))
             }
         }
     }
 
-    private func depart(_ work: Work?, _ orders: [PendingOrder], _ batch: any Batch) {
+    private func depart(_ errand: Errand, _ orders: [PendingOrder], _ batch: any Batch) {
         let statements = batch.statements
         let deadline = loop.after(configuration.answerDeadline) { [unowned self] in
             link.give(up: PostgresError(message: "no answer for \(configuration.answerDeadline)", lost: true))
         }
         flight = Flight(
-            work: work, orders: orders, batch: batch, statements: statements.count, departed: .now, deadline: deadline)
+            errand: errand, orders: orders, batch: batch, statements: statements.count, departed: .now, deadline: deadline)
         link.send(statements)
     }
 
@@ -138,9 +166,13 @@ final class Lane: LinkUser {
         } else if flight.rows.count == flight.statements, let outcome = flight.batch.outcome(of: flight.rows),
             outcome.replies.count + outcome.left.count == flight.orders.count
         {
-            if flight.work == nil { unannounced.removeAll() }
+            switch flight.errand {
+            case .orders: break
+            case .recall: unannounced.removeAll()
+            case .claim: claimed(flight.rows.first?.bool(0, 0) == true)
+            }
             backoff.succeeded()
-            settle(passOn(flight.orders, flight.work, outcome.left), outcome)
+            settle(passOn(flight.orders, flight.errand.work, outcome.left), outcome)
         } else {
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
             misunderstood(flight)
@@ -158,6 +190,25 @@ final class Lane: LinkUser {
             enqueue(order, work.next)
             return false
         }.map(\.element)
+    }
+
+    /// Nothing is carried between two hubs: who follows a channel at one does not hear what the other stores.
+    private func claimed(_ isAlone: Bool) {
+        let wasTold = statistics.otherHubs.value == 1
+        statistics.otherHubs.set(isAlone ? 0 : 1)
+        if isAlone {
+            claim = .held
+            if wasTold { log.notice("no other hub works on this database any more") }
+        } else {
+            if !wasTold {
+                log.error("another hub works on this database: clients of one do not hear live what the other stores; run one")
+            }
+            claim = .later(
+                loop.after(Self.claimAgain) { [unowned self] in
+                    claim = .due
+                    go()
+                })
+        }
     }
 
     private func settle(_ orders: [PendingOrder], _ outcome: BatchOutcome) {
@@ -181,7 +232,7 @@ final class Lane: LinkUser {
     private func record(_ flight: Flight) {
         statistics.transactions.add()
         let microseconds = UInt64(clamping: (MonotonicInstant.now - flight.departed).wholeNanoseconds / 1_000)
-        switch flight.work {
+        switch flight.errand.work {
         case .entries, .conversations, nil: statistics.entryTransactions.record(microseconds: microseconds)
         case .acks, .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
         case .states, .pages: statistics.readTransactions.record(microseconds: microseconds)
@@ -192,9 +243,9 @@ final class Lane: LinkUser {
 
     /// The transaction was rolled back, and the connection lives.
     private func failed(_ flight: Flight, _ error: PostgresError) {
-        guard let work = flight.work else {
+        guard let work = flight.errand.work else {
             // Data the database cannot even look for was never stored.
-            if error.meaning == .data { unannounced.removeAll() }
+            if case .recall = flight.errand, error.meaning == .data { unannounced.removeAll() }
             return rest(error)
         }
         switch error.meaning {
@@ -232,8 +283,11 @@ final class Lane: LinkUser {
 
     /// The transaction was committed, and a row of it is not what the statements promise.
     private func misunderstood(_ flight: Flight) {
-        // Looked for again, they would be found as they are, for ever.
-        guard let work = flight.work else { return unannounced.removeAll() }
+        guard let work = flight.errand.work else {
+            // Looked for again, they would be found as they are, for ever.
+            if case .recall = flight.errand { unannounced.removeAll() }
+            return
+        }
         var orders = flight.orders
         for index in orders.indices { orders[index].unsettled = true }
         halve(work, orders, "rows that are not understood")
@@ -268,7 +322,7 @@ final class Lane: LinkUser {
             switch pending.order.request {
             case .ingest(let drafts, _): unannounced.append(contentsOf: drafts)
             case .append(let draft): unannounced.append(draft)
-            case .open, .snapshot, .state, .page, .move: break
+            case .open, .snapshot, .conversations, .state, .page, .move: break
             }
         }
         answer(orders, .failed(.unavailable))
@@ -301,7 +355,7 @@ final class Lane: LinkUser {
     func linkIsLost(wasUp: Bool) {
         let interrupted = flight
         clear()
-        if let interrupted, let work = interrupted.work {
+        if let interrupted, let work = interrupted.errand.work {
             var orders = interrupted.orders
             for index in orders.indices { orders[index].unsettled = true }
             keep(orders, work)
@@ -322,6 +376,14 @@ final class Lane: LinkUser {
     }
 
     private func clear() {
+        switch claim {
+        case .none, .due: break
+        case .later(let timer):
+            loop.cancel(timer)
+            claim = .due
+        // The server gives it up with the connection.
+        case .held: claim = .due
+        }
         if let pause { loop.cancel(pause) }
         if let flight { loop.cancel(flight.deadline) }
         pause = nil

@@ -46,7 +46,7 @@ struct SessionSettings {
 extension Statement {
     func serves(_ work: Work) -> Bool {
         switch self {
-        case .ensureChannels, .lockChannels, .storeEntries, .storePositions, .recallEntries: work == .entries
+        case .ensureChannels, .lockChannels, .storeEntries, .storePositions, .recallEntries, .claim: work == .entries
         case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: work == .conversations
         case .ackCursors: work == .acks
         case .ensureCursors, .lockCursors, .moveCursors: work == .cursors

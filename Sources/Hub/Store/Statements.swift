@@ -13,6 +13,7 @@ enum Statement: String, CaseIterable {
     case ackCursors, ensureCursors, lockCursors, moveCursors
     case states
     case pages
+    case claim
 
     var sql: String {
         switch self {
@@ -31,6 +32,7 @@ enum Statement: String, CaseIterable {
         case .moveCursors: Self.moveCursorsSQL
         case .states: Self.statesSQL
         case .pages: Self.pagesSQL
+        case .claim: Self.claimSQL
         }
     }
 }
@@ -38,6 +40,9 @@ enum Statement: String, CaseIterable {
 // MARK: Entries
 
 extension Statement {
+    /// Held by the connection until it ends. Any number will do, as long as every version uses the same.
+    private static let claimSQL = "select pg_try_advisory_lock(4857210938)"
+
     /// $1 names. Conversations are made by `open` only.
     private static let ensureChannelsSQL = """
         insert into hub.channel (name, kind)
@@ -128,68 +133,18 @@ extension Statement {
         """
 }
 
-// MARK: Conversations
-
-extension Statement {
-    /// $1 one of the two, $2 the other, $3 context ('' = none). Returns the pairs made.
-    private static let makeConversationsSQL = """
-        insert into hub.conversation (first, second, context)
-        select distinct least(p.a collate "C", p.b collate "C"), greatest(p.a collate "C", p.b collate "C"), p.context
-        from unnest($1::text[], $2::text[], $3::text[]) p (a, b, context)
-        order by 1, 2, 3
-        on conflict (first, second, context) do nothing
-        returning first, second, context
-        """
-
-    private static let pairs = """
-        unnest($1::text[], $2::text[], $3::text[]) with ordinality p (a, b, context, place)
-        join hub.conversation v
-            on v.first = least(p.a collate "C", p.b collate "C") and v.second = greatest(p.a collate "C", p.b collate "C")
-            and v.context = p.context collate "C"
-        """
-
-    private static let makeConversationChannelsSQL = """
-        insert into hub.channel (name, kind)
-        select distinct 'conversation:' || v.id, 'conversation' from \(pairs)
-        left join hub.channel c on c.name = 'conversation:' || v.id
-        where c.id is null
-        order by 1
-        on conflict (name) do nothing
-        """
-
-    private static let makeMembersSQL = """
-        insert into hub.member (channel_id, user_id)
-        select distinct c.id, u.user_id collate "C"
-        from \(pairs)
-        join hub.channel c on c.name = 'conversation:' || v.id
-        cross join lateral (values (v.first), (v.second)) u (user_id)
-        where v.xmin::text = pg_current_xact_id_if_assigned()::xid::text
-        order by 1, 2
-        on conflict do nothing
-        """
-
-    /// As `states`, of the conversations of $1 with $2 about $3.
-    private static let conversationStatesSQL = """
-        with ask as (
-            select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind
-            from \(pairs)
-            join hub.channel c on c.name = 'conversation:' || v.id
-        )
-        \(standing)
-        """
-}
-
 // MARK: Reading
 
 extension Statement {
-    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind)` stands; the columns of `ChannelState(row:)`.
-    private static let standing = """
+    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind, rank, cut)` stands; the columns of
+    /// `ChannelState(row:)`, then `cut`.
+    static let standing = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0),
             least(case when p.anew then 0 else p.unread end + t.unread, \(countedEntries)),
             least(case when p.anew then 0 else p.unseen end + t.unseen, \(countedEntries)),
             least(case when p.anew then 0 else p.urgent end + t.urgent, \(countedEntries)),
-            o.users, o.delivered, o.read, least(case when p.anew then null else p.recount_at end, t.next_expiry)
+            o.users, o.delivered, o.read, least(case when p.anew then null else p.recount_at end, t.next_expiry), p.cut
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
@@ -210,26 +165,7 @@ extension Statement {
             ) k on true
             where p.kind = 'conversation' and m.channel_id = p.id
         ) o
-        order by p."order", p.place, p.id
-        """
-
-    /// $1 index of the order, $2 user, $3 channel, $4 entitled without being a member; $5 index, $6 user of those who want
-    /// all channels they are a member of as well.
-    private static let statesSQL = """
-        with ask as (
-            select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind
-            from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
-            left join \(namedChannel) c on true
-            left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
-            where a.entitled or m.user_id is not null
-            union all
-            select s."order", null, s.user_id, c.name, c.id, c.last_seq, c.kind
-            from unnest($5::int4[], $6::text[]) s ("order", user_id)
-            -- `offset 0` keeps each a lookup, as `limit 1` does.
-            cross join lateral (select m.channel_id from hub.member m where m.user_id = s.user_id collate "C" offset 0) m
-            cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
-        )
-        \(standing)
+        order by p."order", p.place, p.rank, p.id
         """
 
     /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. At least one row per channel that exists:

@@ -17,6 +17,8 @@ public final class StoreStatistics: Sendable {
     public let connectionsLost = Counter()
     /// Orders accepted and not yet answered.
     public let waiting = Gauge()
+    /// 1 while another hub has the database's lock.
+    public let otherHubs = Gauge()
     /// From sending a transaction to its commit.
     public let entryTransactions = DurationHistogram()
     public let cursorTransactions = DurationHistogram()

@@ -33,7 +33,8 @@ final class StoreThread: LaneOwner {
         laneOfWork = Work.allCases.map { work in parts.firstIndex { $0.1.contains(work) } ?? 0 }
         lanes = parts.map { name, works in
             Lane(
-                name, works, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
+                name, works, claims: works.contains(.entries), loop: loop, configuration: configuration, statistics: front.statistics,
+                log: log, owner: self)
         }
     }
 

@@ -8,7 +8,7 @@ import Messaging
 /// | conversations | open | kept, run when it is back | kept and run again |
 /// | acks | move of `delivered`, not in a conversation | kept, run when it is back | kept and run again |
 /// | cursors | any other move, and what acks left | kept, run when it is back | kept and run again |
-/// | states, pages | snapshot, state, page | kept, run when it is back | kept and run again |
+/// | states, pages | snapshot, conversations, state, page | kept, run when it is back | kept and run again |
 ///
 /// What is kept waits at most `StoreConfiguration.patience`, then it is `.unavailable` too. Running again is safe because
 /// every kept request is idempotent: entries by their key, conversations by their pair, cursors because they only move
@@ -26,7 +26,7 @@ enum Work: Int, CaseIterable {
         case .move(_, .conversation, _, _): self = .cursors
         case .move(_, _, .delivered, _): self = .acks
         case .move: self = .cursors
-        case .snapshot, .state: self = .states
+        case .snapshot, .conversations, .state: self = .states
         case .page: self = .pages
         }
     }
@@ -45,7 +45,7 @@ enum Work: Int, CaseIterable {
     func weight(of request: StoreRequest) -> Int {
         switch request {
         case .ingest(let drafts, let positions): drafts.count + positions.count
-        case .append, .open, .snapshot, .state, .move: 1
+        case .append, .open, .snapshot, .conversations, .state, .move: 1
         case .page(_, _, _, let limit): 1 + PageBatch.bounded(limit)
         }
     }

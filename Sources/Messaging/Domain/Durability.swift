@@ -19,10 +19,15 @@ public enum StoreRequest: Equatable, Sendable {
     case ingest([EntryDraft], [IngestPosition])
     /// A message by a member (`draft.sender`) of a conversation; refused with `.forbidden` for anyone else.
     case append(EntryDraft)
-    /// The 1:1 conversation of two people (bound to a context or not): found or made.
-    case open(UserID, with: UserID, context: String?)
-    /// Everything `connect` answers: the user's inbox, the given broadcasts, all conversations they are a member of.
-    case snapshot(UserID, broadcasts: [String])
+    /// The 1:1 conversation of two people (bound to a context or not): found, or made if they have fewer than `most`; else
+    /// `.tooManyConversations`.
+    case open(UserID, with: UserID, context: String?, most: Int)
+    /// Everything `connect` answers: the user's inbox, the given broadcasts, what they are a member of among `asked`, and at most so many
+    /// of all channels they are a member of: broadcasts first, then the conversations in which something happened last.
+    case snapshot(UserID, broadcasts: [String], asked: [Channel], most: Int)
+    /// The conversations of a user, those in which something happened last first: the first so many, or those behind `before`, which is
+    /// one of them.
+    case conversations(UserID, before: Channel?, most: Int)
     /// One channel's state for a user, after checking entitlement: own inbox; a conversation they are a member of;
     /// a broadcast when `entitled` or when `hub.member` says so. `.forbidden` otherwise, also for what does not exist.
     case state(UserID, Channel, entitled: Bool)
@@ -38,7 +43,8 @@ public enum StoreReply: Equatable, Sendable {
     case stored([StoredDraft])
     /// `created` is false when the conversation existed.
     case opened(ChannelState, created: Bool)
-    case snapshot([ChannelState])
+    /// Answers `snapshot` and `conversations`; `more` when the user is a member of more channels than were to be listed.
+    case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
     case page([Entry], head: Seq, more: Bool)
     /// Indirect, as there is one for every ack: the state is copied once, not at each hand it passes through.
@@ -65,6 +71,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case unavailable
     /// A message answers an entry that its conversation does not have.
     case noSuchEntry
+    /// Two people have as many conversations as they may; those they have can be opened.
+    case tooManyConversations
     /// What is read out of order would lie in more pieces than are kept; nothing was read or made unread.
     case tooScattered
     /// The store refused the data itself (the text is for the log and the dead letter, not for clients).

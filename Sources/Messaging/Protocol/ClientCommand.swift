@@ -23,6 +23,8 @@ public struct ClientCommand: Equatable, Sendable {
         case send(SendDraft)
         /// At most one of `after` and `before`; `limit` is 1…`CommandLimits.historyPage`.
         case history(channel: String, after: Seq?, before: Seq?, limit: Int)
+        /// The user's conversations behind `before` (a channel's name as written), or from the newest; `limit` as above.
+        case conversations(before: String?, limit: Int)
         case typing(channel: String)
         case ping
     }
@@ -42,7 +44,7 @@ public struct ClientCommand: Equatable, Sendable {
         case markSeen = "mark-seen"
         case markRead = "mark-read"
         case markUnread = "mark-unread"
-        case open, send, history, typing, ping
+        case open, send, history, conversations, typing, ping
     }
 
     /// The largest `id` and `seq`: what every JSON reader keeps exactly (RFC 7493 §2.2).
@@ -105,15 +107,15 @@ public struct SendDraft: Equatable, Sendable {
 /// What one command may ask for. Announced to clients in the reply to `connect`.
 public struct CommandLimits: Equatable, Sendable {
     /// UTF-8 bytes of a message body; a page of text. Larger: `too_large`.
-    public var bodyBytes = 16_384
+    public var bodyBytes = 8_192
     /// Bytes of the compact text of `data`; it is for references, files go elsewhere. Larger: `too_large`.
     public var dataBytes = 16_384
     /// Numbers in `seqs`; one statement to the store. More: `limit_exceeded`.
     public var setSize = 1_000
     /// Channels in `connect`; more: `limit_exceeded`.
-    public var subscriptions = 256
-    /// Entries `history` gives at most; asking for more gives this many.
-    public var historyPage = 100
+    public var subscriptions = Session.Limits().subscriptions
+    /// Entries `history`, and channels `conversations` gives at most; asking for more gives this many.
+    public var historyPage = Session.Limits().historyPage
     /// Commands in one message; each may get a reply, so this bounds what one message makes the hub send. More: `limit_exceeded`.
     public var commandsPerMessage = 64
     /// Bytes of a send key. Larger: `bad_request`.

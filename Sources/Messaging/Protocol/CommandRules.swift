@@ -35,6 +35,8 @@ extension CommandMembers {
             return .history(
                 channel: try channel(in: bytes), after: try optionalSeq(.after, in: bytes), before: try optionalSeq(.before, in: bytes),
                 limit: try pageSize(in: bytes, limits))
+        case .conversations:
+            return .conversations(before: try optionalText(.before, in: bytes), limit: try pageSize(in: bytes, limits))
         case .typing:
             return .typing(channel: try channel(in: bytes))
         case .ping:

@@ -28,6 +28,8 @@ public struct Welcome: Equatable, Sendable {
     public var limits: Limits
     public var features: [String]
     public var channels: [ChannelPlace]
+    /// The user has more channels than `channels` lists.
+    public var more: Bool
     /// Channels that `connect` named and that cannot be followed, each with the reason.
     public var refused: [RefusedChannel]
 
@@ -42,7 +44,7 @@ public struct Welcome: Equatable, Sendable {
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, pingIntervalMs: UInt64, limits: Limits,
-        features: [String], channels: [ChannelPlace], refused: [RefusedChannel] = []
+        features: [String], channels: [ChannelPlace], more: Bool = false, refused: [RefusedChannel] = []
     ) {
         self.session = session
         self.user = user
@@ -52,6 +54,7 @@ public struct Welcome: Equatable, Sendable {
         self.limits = limits
         self.features = features
         self.channels = channels
+        self.more = more
         self.refused = refused
     }
 }
@@ -94,6 +97,7 @@ extension ServerMessage {
         output.appendText(#"],"channels":["#)
         output.append(list: welcome.channels) { place, output in output.append(place: place) }
         output.appendText("]")
+        if welcome.more { output.append(member: "more", bool: true) }
         if !welcome.refused.isEmpty {
             output.appendText(#","refused":["#)
             output.append(list: welcome.refused) { refused, output in
@@ -155,6 +159,17 @@ extension ServerMessage {
         output.append(member: "seq", integer: stored.seq.rawValue)
         output.append(member: "createdAt", time: stored.createdAt)
         output.append(member: "duplicate", bool: stored.duplicate)
+        output.appendText("}}")
+    }
+
+    /// Answers `conversations`.
+    public static func conversations(re id: UInt64, _ places: [ChannelPlace], more: Bool, into output: inout [UInt8]) {
+        output.appendText(#"{"re":"#)
+        output.appendInteger(id)
+        output.appendText(#","ok":{"channels":["#)
+        output.append(list: places) { place, output in output.append(place: place) }
+        output.append(UInt8(ascii: "]"))
+        output.append(member: "more", bool: more)
         output.appendText("}}")
     }
 

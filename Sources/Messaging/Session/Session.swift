@@ -1,13 +1,15 @@
 /// One authenticated principal on one connection (or one SSE or polling exchange): which commands it may give, and
 /// what has to be done for each. Knows no socket, clock, store or token format.
 ///
-/// Invariant: nothing but `connect` is obeyed before an identity is set; an identity's user never changes.
+/// Invariant: nothing but `connect` is obeyed before `connect` was answered with success; an identity's user never changes.
 public struct Session: Sendable {
     public enum Phase: Equatable, Sendable {
         /// `connect` has not come yet.
         case greeting
         /// The token's key is being fetched.
         case verifying
+        /// It is known who it is; the store has not answered the `connect` yet.
+        case opening
         case open
     }
 
@@ -16,12 +18,15 @@ public struct Session: Sendable {
         public let channel: Channel
         public let roster: UInt32
         public let place: UInt32
+        /// Tells this following of the channel from an earlier one, whose answers may still come.
+        public let registration: UInt32
         /// The low bits of milliseconds, never 0 once set; a typing signal is passed on at most once per `Limits.typingInterval`.
         public var lastTyping: UInt32
-        public init(channel: Channel, roster: UInt32, place: UInt32, lastTyping: UInt32 = 0) {
+        public init(channel: Channel, roster: UInt32, place: UInt32, registration: UInt32, lastTyping: UInt32 = 0) {
             self.channel = channel
             self.roster = roster
             self.place = place
+            self.registration = registration
             self.lastTyping = lastTyping
         }
     }
@@ -29,6 +34,8 @@ public struct Session: Sendable {
     public struct Limits: Equatable, Sendable {
         /// Channels one session may follow; bounds its memory and its share of every fan-out.
         public var subscriptions = 256
+        /// Conversations two people may have, each about something else: whoever knows a name can open them with its owner.
+        public var conversationsOfPair = 100
         /// Entries in one `history` reply or replay page.
         public var historyPage = 100
         /// Milliseconds between two typing signals of one session in one conversation.
@@ -62,6 +69,7 @@ public struct Session: Sendable {
         case open
         case send
         case history
+        case conversations
         case entitlement(after: Seq?, before: Seq?, limit: Int)
     }
 
@@ -90,9 +98,12 @@ public struct Session: Sendable {
     public mutating func identify(_ new: Identity) -> Bool {
         if let identity, identity.user != new.user { return false }
         identity = new
-        phase = .open
+        if phase != .open { phase = .opening }
         return true
     }
+
+    /// `connect` is answered with success: from now on every command is obeyed.
+    public mutating func welcome() { phase = .open }
 
     /// Broadcasts followed by right of the token that the newest token no longer grants.
     public func lostSubscriptions(from old: Identity) -> [Int] {
@@ -107,6 +118,11 @@ public struct Session: Sendable {
 
     public func subscription(to channel: Channel) -> Int? {
         subscriptions.firstIndex { $0.channel == channel }
+    }
+
+    /// The subscription that began with this registration, if it has not ended.
+    public func subscription(registered registration: UInt32) -> Int? {
+        subscriptions.firstIndex { $0.registration == registration }
     }
 
     /// Room for so many: an array that grows by itself takes twice what it needs.
@@ -178,7 +194,7 @@ public struct Session: Sendable {
             return .store(.move(user, try sent(name, user, seqs.max() ?? .zero, position), .unread(seqs), session: id), .mark)
         case .open(let other, let context):
             guard other != user else { throw Refusal(.badRequest, "with: a conversation needs somebody else") }
-            return .store(.open(user, with: other, context: context), .open)
+            return .store(.open(user, with: other, context: context, most: limits.conversationsOfPair), .open)
         case .send(let draft):
             switch draft.target {
             case .channel(let name):
@@ -198,6 +214,10 @@ public struct Session: Sendable {
             return .store(
                 .state(user, channel, entitled: identity.isEntitled(to: channel)),
                 .entitlement(after: after, before: before, limit: bounded))
+        case .conversations(let name, let limit):
+            let before = try name.map { name throws(Refusal) in try channel(name, user) }
+            if let before, before.kind != .conversation { throw Refusal(.unknownChannel, "before: expected conversation:<uuid>") }
+            return .store(.conversations(user, before: before, most: min(limit, limits.historyPage)), .conversations)
         case .typing(let name):
             let (index, channel, _) = try granted(name, user, position)
             guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }

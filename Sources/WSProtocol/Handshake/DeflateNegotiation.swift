@@ -31,9 +31,6 @@ public struct DeflateAgreement: Equatable, Sendable {
         self.serverWindowBits = serverWindowBits
         self.clientWindowBits = clientWindowBits
     }
-
-    /// The window of a compressed frame that this connection can share with others; nil when it must get its own, or plain ones.
-    public var sharedFrameWindowBits: UInt8? { serverNoContextTakeover ? serverWindowBits : nil }
 }
 
 /// The four parameters as one offer or response states them, after the grammar has been checked.

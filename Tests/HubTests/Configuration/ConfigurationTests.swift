@@ -145,6 +145,22 @@ struct ConfigurationTests {
         #expect(try refusal(file: text) == [expected])
     }
 
+    @Test(
+        "Keys are fetched over http:// from this machine only, unless that is asked for",
+        arguments: [
+            ("http://id.example.org/jwks", false), ("http://10.0.0.1:80/jwks", false), ("http://127.0.0.1@id.example.org/jwks", false),
+            ("http://id.example.org?@127.0.0.1/", false), ("http://[::2]/jwks", false), ("http://localhost.example.org/", false),
+            ("http://", false), ("https://id.example.org/jwks", true), ("http://localhost/jwks", true),
+            ("http://127.1.2.3:8080/jwks", true), ("http://[::1]:8080/jwks", true), ("http://me@localhost:1/", true),
+            ("/etc/hub/jwks.json", true), ("http.json", true),
+        ])
+    func plainHTTPKeys(_ jwks: String, isAccepted: Bool) throws {
+        let problems = try refusal(environment: ["HUB_JWKS": jwks])
+        #expect(problems.isEmpty == isAccepted)
+        #expect(problems.allSatisfy { $0.hasPrefix("auth.jwks (HUB_JWKS): ") && $0.contains("https://") })
+        #expect(try refusal(environment: ["HUB_JWKS": jwks, "HUB_AUTH_JWKS_OVER_PLAIN_HTTP": "true"]).isEmpty)
+    }
+
     @Test("A value from the environment or a flag is refused by its own name")
     func otherRefusals() throws {
         #expect(

@@ -1,4 +1,5 @@
 import Auth
+import Curl
 import Foundation
 import Logging
 import OpenSSL
@@ -123,6 +124,16 @@ struct KeyFeedTests {
         for number in 0..<5_000 { feed.request("k\(number)") }
         feed.stop()
         #expect(heard.count == 0)
+    }
+
+    @Test("goes over plain HTTP to this machine only, unless told otherwise")
+    func plainHTTP() {
+        let limits = { (place: String, isAllowed: Bool) in KeyLocation(place).limits(overPlainHTTP: isAllowed) }
+        for place in ["http://127.0.0.1/jwks", "https://id.example/jwks", "http://id.example/jwks"] {
+            #expect(limits(place, false).allowsPlainHTTP == !place.hasPrefix("http://id"))
+            #expect(!limits(place, false).followsToPlainHTTP)
+            #expect(limits(place, true) == FetchLimits())
+        }
     }
 
     @Test("tells an address from a file by its first letters")

@@ -1,3 +1,4 @@
+import Auth
 import HTTP
 import Linux
 import Logging
@@ -157,5 +158,57 @@ struct ServingLoopTests {
         #expect(answer.contains("permessage-deflate") && !answer.contains("server_no_context_takeover"))
         let goodbye = [0x81, 7] + Array("goodbye".utf8)
         #expect(bench.say(bytes: frames) == goodbye + [0x88, 11, 0x0F, 0xA0] + Array("bad_frame".utf8))
+    }
+
+    @Test("an idle connection has patience until a request begins, and that request has a time of its own")
+    func slowRequests() throws {
+        let bench = try Bench()
+        let id = try #require(bench.id)
+        let endpoint = try #require(bench.serving.endpoint(id))
+        let limits = bench.serving.limits
+        let opened = endpoint.until
+        #expect(bench.say("GET /x HT") == "")
+        #expect(endpoint.until == opened, "being late gives no more time")
+        #expect(bench.say("TP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 200 OK"))
+        #expect(endpoint.until > bench.loop.now + limits.headTimeout)
+        for rest in ["G", "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe"] {
+            _ = bench.say(rest)
+            let until = endpoint.until
+            #expect(until <= bench.loop.now + limits.headTimeout)
+            if rest == "G" { _ = bench.say("ET /x HTTP/1.1\r\nHost: h\r\n") }
+            #expect(endpoint.until == until, "dripping gives no more time")
+            if rest == "G" { #expect(bench.say("\r\n").hasPrefix("HTTP/1.1 200 OK")) }
+        }
+        endpoint.until = bench.loop.now
+        bench.serving.deadline(endpoint.id)
+        bench.turn()
+        #expect(String(decoding: bench.hear(), as: UTF8.self).hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+    }
+
+    @Test("every answer has a date, also a refusal")
+    func dates() throws {
+        let bench = try Bench()
+        let before = WallClock.now() / 1_000
+        let answers = [bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n"), bench.say("nonsense\r\n\r\n")]
+        let dates = (before...WallClock.now() / 1_000).map { "\r\ndate: \(HTTPDate(seconds: $0).text)\r\n" }
+        for answer in answers { #expect(dates.contains { answer.contains($0) }, "\(answer)") }
+    }
+
+    @Test("a loop that cannot listen says so")
+    func cannotListen() throws {
+        let bench = try SessionBench()
+        let settings = LoopThread.Settings(policy: TokenPolicy())
+        let loop = try LoopThread(index: 0, settings: settings)
+        let thread = try loop.start(
+            settings, listener: -1, services: bench.sessions.services, routes: Echo(), metrics: ServingMetrics(),
+            log: Logger(label: "serving") { _ in SwiftLogNoOpLogHandler() })
+        #expect(throws: SystemError.self) { try loop.listening.wait() }
+        thread.join()
+    }
+
+    @Test("limits nobody set are those the documentation names")
+    func defaults() {
+        #expect("\(ServingLimits(Configuration(), loops: 1))" == "\(ServingLimits())")
+        #expect("\(SessionLimits(Configuration()))" == "\(SessionLimits())")
     }
 }

@@ -33,14 +33,14 @@ final class SessionBench {
     }
 
     /// A connected session of `name`, whose `connect` was answered with these channels.
-    func connect(_ name: String, following states: [ChannelState] = []) throws -> SessionKey {
+    func connect(_ name: String, following states: [ChannelState] = [], institution: String? = nil) throws -> SessionKey {
         let key = open()
         let channels = states.map { #"{"channel":"\#($0.channel.wireName)"}"# }.joined(separator: ",")
-        say(key, #"{"id":1,"type":"connect","token":"\#(try token(name))","channels":[\#(channels)]}"#)
+        say(key, #"{"id":1,"type":"connect","token":"\#(try token(name, institution: institution))","channels":[\#(channels)]}"#)
         turn()
         let orders = store.take()
         try #require(orders.count == 1)
-        answer(orders[0], .snapshot(states))
+        answer(orders[0], .snapshot(states, more: false))
         clients.forget()
         return key
     }
@@ -52,8 +52,10 @@ final class SessionBench {
         return key
     }
 
-    func token(_ name: String, with other: TokenSigner? = nil, lifetime: Int64 = 600) throws -> String {
-        let principal = Principal(subject: name, expiresAt: WallClock.now() / 1_000 + lifetime)
+    func token(
+        _ name: String, with other: TokenSigner? = nil, lifetime: Int64 = 600, institution: String? = nil
+    ) throws -> String {
+        let principal = Principal(subject: name, institution: institution, expiresAt: WallClock.now() / 1_000 + lifetime)
         return try (other ?? signer).token(for: principal, issuer: "tests", audience: "tests")
     }
 

@@ -61,9 +61,58 @@ struct SessionLoopTests {
         bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
         bench.turn()
         bench.hear(
-            .typing(Self.secret, ann), .moved(ann, ChannelState(channel: Self.secret), change: .delivered(Seq(1)), session: "other"))
+            .typing(Self.secret, ann), .moved(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
         #expect(bench.clients.texts(bob).count == 2)
         #expect(bench.clients.texts(eve).isEmpty)
+    }
+
+    @Test("a right that was withdrawn does not open what was asked for again")
+    func withdrawnRight() throws {
+        let bench = try SessionBench()
+        let channel = Channel.broadcast("institution:lyon")
+        let ann = try bench.connect("ann", institution: "lyon")
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#)
+        bench.turn()
+        let granted = try #require(bench.store.take().first)
+        bench.say(
+            ann, #"{"id":3,"type":"refresh","token":"\#(try bench.token("ann"))"}"#,
+            #"{"id":4,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#,
+            #"{"id":5,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#)
+        bench.turn()
+        let again = bench.store.take()
+        try #require(again.count == 2)
+        #expect(again.allSatisfy { $0.request == .state(UserID("ann")!, channel, entitled: false) })
+        bench.answer(granted, .state(ChannelState(channel: channel, head: Seq(7))))
+        bench.hear(.entries([try entry(8, in: channel)]))
+        bench.turn()
+        #expect(bench.store.take().isEmpty, "no page is read")
+        for order in again { bench.answer(order, .failed(.forbidden)) }
+        let texts = bench.clients.texts(ann)
+        #expect(texts.contains { $0.hasPrefix(#"{"re":2,"error":{"code":"not_subscribed""#) })
+        for id in 4...5 { #expect(texts.contains { $0.hasPrefix(#"{"re":\#(id),"error":{"code":"forbidden""#) }) }
+        #expect(!texts.contains { $0.contains(#""head""#) || $0.contains(#""type":"entry""#) })
+    }
+
+    @Test("what was asked again about an ended subscription is not told about the next one")
+    func recountOfAnEndedSubscription() throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let key = try bench.connect("ann", following: [ChannelState(channel: Self.secret, members: [ann, bob])])
+        bench.clients.congested = [key]
+        bench.hear(.moved(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
+        bench.clients.congested = []
+        bench.sessions.drained(key)
+        bench.turn()
+        let late = try #require(bench.store.take().first)
+        bench.say(
+            key, #"{"type":"unsubscribe","channel":"\#(Self.secret.wireName)"}"#,
+            #"{"id":3,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
+        bench.turn()
+        bench.answer(
+            late,
+            .state(
+                ChannelState(channel: Self.secret, members: [ann, bob], progress: [MemberProgress(bob, delivered: Seq(1), read: .zero)])))
+        #expect(bench.clients.texts(key).isEmpty)
     }
 
     // MARK: Pages and rewinds
@@ -119,7 +168,7 @@ struct SessionLoopTests {
         for _ in 0..<64 { bench.inbox.hear([]) }
         bench.inbox.hear([.entries([try entry(5, in: Self.system)])])
         bench.turn()
-        bench.answer(connect[0], .snapshot([ChannelState(channel: Self.system, head: Seq(4))]))
+        bench.answer(connect[0], .snapshot([ChannelState(channel: Self.system, head: Seq(4))], more: false))
         for order in bench.store.take() {
             if case .page = order.request { bench.answer(order, try page(5...5, of: Self.system, head: 5)) }
         }
@@ -190,7 +239,7 @@ struct SessionLoopTests {
         let token = try bench.token("ann", with: try TokenSigner.generate())
         for id in 0..<64 { bench.say(ann, #"{"id":\#(id + 2),"type":"refresh","token":"\#(token)"}"#) }
         #expect(bench.clients.paused == [ann])
-        bench.sessions.retryWaiting { _ in true }
+        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .answered)
         #expect(bench.clients.paused.isEmpty)
         #expect(bench.clients.texts(ann).count == 64)
     }
@@ -245,7 +294,7 @@ struct SessionLoopTests {
         var fanOut = FanOut()
         let key = SessionKey(rawValue: 1)
         let (roster, place) = fanOut.join(Self.system, Subscriber(key: key, user: 0, format: 0))
-        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place))
+        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place), registration: 1)
         _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
         let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
@@ -255,80 +304,6 @@ struct SessionLoopTests {
         #expect(clients.texts(key).count == 3)
         #expect(outcome.behind.map(\.key) == [key])
         #expect(fanOut.subscriber(subscription)?.position == Seq(3))
-    }
-
-    // MARK: Before connect
-
-    @Test("who sends commands and no connect is answered a few times, then closed")
-    func strays() throws {
-        let bench = try SessionBench()
-        let eve = bench.open()
-        for id in 1...8 { bench.say(eve, #"{"id":\#(id),"type":"ping"}"#) }
-        #expect(bench.clients.closed[eve] == nil)
-        bench.say(eve, "garbage", #"{"id":10,"type":"ping"}"#)
-        #expect(bench.clients.closed[eve] == .badFrame)
-        #expect(bench.clients.texts(eve).count == 9, "nothing is answered behind the end")
-    }
-
-    @Test("a connect without any token counts as well")
-    func emptyConnects() throws {
-        let bench = try SessionBench()
-        let eve = bench.open()
-        for id in 1...9 { bench.say(eve, #"{"id":\#(id),"type":"connect"}"#) }
-        #expect(bench.clients.closed[eve] == .badFrame)
-    }
-
-    @Test("a connected session is not closed for its mistakes")
-    func mistakes() throws {
-        let bench = try SessionBench()
-        let ann = try bench.connect("ann")
-        for id in 1...20 { bench.say(ann, #"{"id":\#(id),"type":"dance"}"#) }
-        #expect(bench.clients.closed.isEmpty)
-    }
-
-    @Test("a session counts as connected only when the store has answered its connect")
-    func connectedByTheStore() throws {
-        let bench = try SessionBench()
-        let ann = bench.open()
-        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#
-        bench.say(ann, connect)
-        bench.turn()
-        #expect(!bench.sessions.isConnected(ann))
-        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
-        #expect(!bench.sessions.isConnected(ann))
-        bench.say(ann, connect)
-        bench.turn()
-        bench.answer(try #require(bench.store.take().first), .snapshot([]))
-        #expect(bench.sessions.isConnected(ann))
-    }
-
-    // MARK: Tokens
-
-    @Test("a token accepted in the leeway behind its end opens a session that lasts as long")
-    func withinLeeway() throws {
-        let bench = try SessionBench()
-        let ann = bench.open()
-        bench.say(ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", lifetime: -10))"}"#)
-        bench.turn()
-        bench.answer(try #require(bench.store.take().first), .snapshot([]))
-        let left = try #require(bench.sessions.expiry(ann)).milliseconds - bench.sessions.now.milliseconds
-        #expect((15_000...20_000).contains(left))
-        let ttl = try #require(bench.clients.texts(ann).first?.firstMatch(of: /"tokenTtlMs":([0-9]+)/)?.1).count
-        #expect(ttl == 5)
-    }
-
-    @Test("a token whose key the source could not be asked for is refused for the moment, not for good")
-    func keyNotAsked() throws {
-        let bench = try SessionBench()
-        let ann = bench.open()
-        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", with: try TokenSigner.generate()))"}"#
-        bench.say(ann, connect)
-        bench.sessions.retryWaiting(.unanswered) { _ in true }
-        #expect(bench.clients.texts(ann).count { $0.contains(#""code":"unavailable""#) } == 1)
-        #expect(bench.clients.closed.isEmpty)
-        bench.say(ann, connect)
-        bench.sessions.retryWaiting { _ in true }
-        #expect(bench.clients.closed[ann] == .tokenInvalid)
     }
 
     // MARK: Lost events

@@ -86,6 +86,11 @@ public struct Outcome: Sendable {
     public var comparisons: [Comparison] {
         let others = Dialect.allCases.filter { $0 != match.subject }
         var comparisons = others.map { compare(match.subject, $0, goal: match.goal(against: $0)) }
+        // What the deliveries themselves cost, without intake and store, which no peer has.
+        comparisons.append(
+            compare(match.subject, .bareC, "CPU per \(operation), the hub's loops alone") {
+                $0.serverNanosecondsPerOperation(group: "loops") ?? $0.serverNanosecondsPerOperation()
+            })
         comparisons += others.filter { $0 != .bareC }.map { compare($0, .bareC, "\($0.title): CPU per \(operation)") }
         return comparisons.filter { !$0.pairs.isEmpty }
     }

@@ -2,8 +2,8 @@
 /// subscribers, and what a subscriber then gets. Pure: bytes in, bytes out.
 ///
 /// Fairness: every subscriber is delivered WebSocket messages of the same length, whatever the server. Where a protocol puts bytes of
-/// its own around the published text (the hub's JSON members, NATS' `MSG` line, MQTT's header) the text is shorter by as much, so the
-/// frames on the wire are equal.
+/// its own around the published text (NATS' `MSG` line, MQTT's header) the text is shorter by as much, so the frames on the wire are
+/// equal. And every text is the hub's entry to the letter, found by the same code: a reader needs as long for each, whoever sent it.
 public enum Dialect: String, CaseIterable, Sendable, Codable {
     /// `hub serve`: JSON lines; published through Kafka, as a platform's service does.
     case hub
@@ -23,7 +23,7 @@ public enum Dialect: String, CaseIterable, Sendable, Codable {
     case nats
     /// bench/peers/mosquitto: MQTT 3.1.1 over WebSocket.
     case mosquitto
-    /// Any server that echoes on `/echo`, or sends on to `/subscribe` what comes on `/publish`.
+    /// Any server that echoes on `/echo`, or sends on to `/subscribe` what comes on `/publish`; or does one of them on a path of its own.
     case plain
 }
 

@@ -41,7 +41,11 @@ public struct Listener: Sendable {
         switch dialect {
         case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
             var heard = Heard()
-            if role == .publisher { heard.others = 1 } else { delivered(Mark.read(message, at: 0)) }
+            switch role {
+            case .publisher: heard.others = 1
+            case .echo: delivered(Mark.read(message, at: 0))
+            case .subscriber: deliveries(message, 0, message.count, delivered)
+            }
             return heard
         case .hub:
             return lines(message, delivered)
@@ -58,8 +62,7 @@ public struct Listener: Sendable {
         var heard = Heard()
         var start = 0
         while start < message.count {
-            var end = start
-            while end < message.count, message[end] != UInt8(ascii: "\n") { end += 1 }
+            let end = Lines.end(message, start, message.count)
             if HubLine.begins(message, start, end, HubLine.entry) {
                 delivered(HubLine.mark(message, start, end))
             } else {
@@ -68,6 +71,21 @@ public struct Listener: Sendable {
             start = end + 1
         }
         return heard
+    }
+
+    /// The text of a server that adds nothing of its own: looked through exactly as the hub's lines are, so that a reader needs as long for
+    /// either, and the hub is not the one whose readers are late.
+    private func deliveries(_ bytes: Span<UInt8>, _ from: Int, _ to: Int, _ delivered: (UInt64?) -> Void) {
+        var start = from
+        repeat {
+            let end = Lines.end(bytes, start, to)
+            if HubLine.begins(bytes, start, end, HubLine.entry) {
+                delivered(HubLine.mark(bytes, start, end))
+            } else {
+                delivered(end - start >= Mark.digits ? Mark.read(bytes, at: start) : nil)
+            }
+            start = end + 1
+        } while start < to
     }
 
     private mutating func control(_ message: Span<UInt8>, _ start: Int, _ end: Int, _ heard: inout Heard) {
@@ -105,7 +123,7 @@ public struct Listener: Sendable {
     private mutating func nats(_ bytes: Span<UInt8>, _ start: Int, _ heard: inout Heard, _ delivered: (UInt64?) -> Void) -> Int? {
         guard let (unit, end) = NATS.unit(bytes, from: start) else { return nil }
         switch unit {
-        case .message(let text, let count): delivered(count >= Mark.digits ? Mark.read(bytes, at: text) : nil)
+        case .message(let text, let count): deliveries(bytes, text, text + count, delivered)
         case .ping: heard.answer = .binary(Array("PONG\r\n".utf8))
         case .pong: becomeReady(&heard)
         case .information, .ok: heard.others += 1
@@ -117,7 +135,7 @@ public struct Listener: Sendable {
     private mutating func mqtt(_ bytes: Span<UInt8>, _ start: Int, _ heard: inout Heard, _ delivered: (UInt64?) -> Void) -> Int? {
         guard let (unit, end) = MQTT.unit(bytes, from: start) else { return nil }
         switch unit {
-        case .message(let text, let count): delivered(count >= Mark.digits ? Mark.read(bytes, at: text) : nil)
+        case .message(let text, let count): deliveries(bytes, text, text + count, delivered)
         case .accepted: if role == .publisher { becomeReady(&heard) }
         case .subscribed: becomeReady(&heard)
         case .refused: heard.refusal = "CONNACK or SUBACK with a code that refuses"
@@ -155,7 +173,7 @@ enum HubLine {
 
     /// The mark in an entry's identifier. `"id"` stands behind the channel and the number, neither of which can hold a quotation mark.
     static func mark(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> UInt64? {
-        guard let place = find(bytes, start, end, id), place + id.count + Mark.digits < end else { return nil }
+        guard let place = find(bytes, start + entry.count, end, id), place + id.count + Mark.digits < end else { return nil }
         return Mark.read(bytes, at: place + id.count)
     }
 
@@ -168,7 +186,7 @@ enum HubLine {
     private static func find(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ needle: [UInt8]) -> Int? {
         var place = start
         while place + needle.count <= end {
-            if begins(bytes, place, end, needle) { return place }
+            if bytes[place] == needle[0], begins(bytes, place, end, needle) { return place }
             place += 1
         }
         return nil

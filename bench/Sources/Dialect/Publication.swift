@@ -52,15 +52,15 @@ extension Dialect {
         switch self {
         case .hubEcho: return nil
         case .hub:
-            let body = String(decoding: Filler.text(length), as: UTF8.self)
+            let body = Filler.string(length)
             let value = #"{"id":"\#(markText(mark))","type":"bench","to":["\#(channel)"],"title":"Bench","body":"\#(body)"}"#
             return .record(Array(value.utf8))
         case .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
-            return .message(Message(isText: true, bytes: marked(mark, length)))
+            return .message(Message(isText: true, bytes: delivered(mark, length)))
         case .nats:
-            return .message(.binary(NATS.publish(marked(mark, length))))
+            return .message(.binary(NATS.publish(delivered(mark, length))))
         case .mosquitto:
-            return .message(.binary(MQTT.publish(marked(mark, length))))
+            return .message(.binary(MQTT.publish(delivered(mark, length))))
         }
     }
 
@@ -86,10 +86,18 @@ extension Dialect {
         }
     }
 
-    /// The hub has the mark in the entry's identifier, the others at the beginning of the text.
+    /// The hub has the mark in the entry's identifier; of the others' texts the shortest are only a mark.
     private var minimumText: Int { self == .hub ? 0 : Mark.digits }
 
     private func markText(_ mark: UInt64) -> String { String(decoding: Mark.text(mark), as: UTF8.self) }
+
+    /// What the other servers deliver is the hub's entry to the letter: as long, as compressible, and read by the same code with the same
+    /// work. A text too short for that is a mark and filler.
+    private func delivered(_ mark: UInt64, _ length: Int) -> [UInt8] {
+        let body = length - HubEntry.bytes(seq: 1, channel: Dialect.channel, body: 0)
+        guard body >= 0 else { return marked(mark, length) }
+        return Array(HubEntry.text(seq: 1, channel: Dialect.channel, mark: markText(mark), body: Filler.string(body)).utf8)
+    }
 
     private func marked(_ mark: UInt64, _ length: Int) -> [UInt8] { Mark.text(mark) + Filler.text(length - Mark.digits) }
 }
@@ -103,14 +111,19 @@ enum Filler {
         Friday noon; until then you can answer each remark, change the text, or ask for another reader. Nothing is public yet.
         """.utf8)
 
+    static func string(_ count: Int) -> String { String(decoding: text(count), as: UTF8.self) }
+
     static func text(_ count: Int) -> [UInt8] { (0..<max(count, 0)).map { prose[$0 % prose.count] } }
 }
 
 /// The hub's `entry` push of a published event, as docs/PROTOCOL.md has it.
 enum HubEntry {
+    static func text(seq: UInt64, channel: String, mark: String, body: String) -> String {
+        #"{"type":"entry","channel":"\#(channel)","seq":\#(seq),"id":"\#(mark)","kind":"notification","event":"bench","priority":"normal""#
+            + #","form":"full","title":"Bench","body":"\#(body)","createdAt":"2026-11-23T22:45:00.123Z"}"#
+    }
+
     static func bytes(seq: UInt64, channel: String, body: Int) -> Int {
-        #"{"type":"entry","channel":"","seq":,"id":"","kind":"notification","event":"bench","priority":"normal","form":"full""#.utf8.count
-            + #","title":"Bench","body":"","createdAt":"2026-11-23T22:45:00.123Z"}"#.utf8.count
-            + channel.utf8.count + String(seq).utf8.count + Mark.digits + body
+        text(seq: seq, channel: channel, mark: "", body: "").utf8.count + Mark.digits + body
     }
 }

@@ -19,11 +19,18 @@ struct FanoutCommand: ParsableCommand {
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
+    func validate() throws {
+        try checkBytes(bytes)
+        if !(1...10_000).contains(burst) { throw ValidationError("--burst: from 1 to 10000") }
+        try checkRate(rate, "--rate", zeroMeans: true)
+        if !(0...60_000).contains(probe) { throw ValidationError("--probe: from 0 (none) to 60000 ms") }
+    }
+
     func run() throws {
         var fanout = Fanout()
         fanout.common = how.scenario(clients: 1_000, seconds: 5)
         fanout.bytes = bytes
-        fanout.burst = max(burst, 1)
+        fanout.burst = burst
         fanout.rate = rate
         fanout.probeEvery = probe > 0 ? .milliseconds(probe) : nil
         try measure("fanout", how, try server.choice()) { [try fanout.run($0)] }
@@ -38,6 +45,11 @@ struct EchoCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Messages per second and client; 0: one is always on its way.", valueName: "per second")) var rate = 0.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
+
+    func validate() throws {
+        try checkBytes(bytes)
+        try checkRate(rate, "--rate", zeroMeans: true)
+    }
 
     func run() throws {
         var echo = Echo()

@@ -14,6 +14,7 @@ struct CompareCommand: ParsableCommand {
             Each round starts every server anew, connects its clients, measures it and ends it, one after the other, so that whatever else
             the machine does falls on all of them. Ratios are taken within a round; told are their median, least and greatest. What takes
             part and how it is configured is in bench/peers; `scripts/setup bench` installs it, and what is missing is left out and named.
+            The readers never sleep unless --readers sleep is given, so that no server has to wake them.
 
               hub-bench compare                                          the table of goals; about half an hour
               hub-bench compare --match fanout:10000 --rounds 9          one row of it, more surely
@@ -31,6 +32,11 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Rounds of each match.", valueName: "count")) var rounds = 5
     @Option(help: ArgumentHelp("Seconds that each server is measured in each round.", valueName: "seconds")) var seconds = 3.0
     @Option(help: ArgumentHelp("Length of a WebSocket message to a subscriber.", valueName: "bytes")) var bytes = 300
+    @Option(
+        help: ArgumentHelp(
+            "Whether the generator's processes spin, so that no server has to wake them, or sleep when nothing comes.",
+            valueName: "spin|sleep"))
+    var readers = Readers.spin
     @Flag(help: "Compression on for all who have it, instead of off for all.") var compressed = false
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path")) var hub:
         String?
@@ -44,6 +50,7 @@ struct CompareCommand: ParsableCommand {
     func validate() throws {
         guard (1...100).contains(rounds) else { throw ValidationError("--rounds: from 1 to 100") }
         guard (0.1...600).contains(seconds) else { throw ValidationError("--seconds: from 0.1 to 600") }
+        try checkBytes(bytes)
         _ = try matches()
     }
 
@@ -120,6 +127,7 @@ struct CompareCommand: ParsableCommand {
         var common = Scenario()
         common.seconds = seconds
         common.generator.isQuiet = quiet
+        common.generator.spins = readers == .spin
         switch match.kind {
         case .fanout(let subscribers, let burst):
             common.generator.clients = subscribers

@@ -29,6 +29,7 @@ struct ManyCommand: ParsableCommand {
         if !(1...400_000).contains(sessions) { throw ValidationError("--sessions: from 1 to 400000") }
         if !(0...24).contains(hubs) { throw ValidationError("--hubs: from 0 to 24, each with a database of its own") }
         if !(1...1_000).contains(entries) { throw ValidationError("--entries: from 1 to 1000") }
+        try checkBytes(bytes)
         if how.clients != nil { throw ValidationError("--sessions says how many clients there are") }
         if server.url != nil || (server.server ?? .hub) != .hub { throw ValidationError("many starts hubs, and nothing else") }
         let most = Linux.Machine.descriptorLimit - 1_000

@@ -8,6 +8,14 @@ import Report
 extension Dialect: ExpressibleByArgument {}
 extension TokenKey: ExpressibleByArgument {}
 
+/// Whether the generator's processes sleep when nothing comes.
+enum Readers: String, CaseIterable, ExpressibleByArgument {
+    /// As a client does. A server that is slower than they are has to wake them for each delivery, a faster one does not.
+    case sleep
+    /// None ever has to be woken, which is equal for all servers; they take a whole processor.
+    case spin
+}
+
 /// Which server, where, and on which processor.
 struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Which server: \(Dialect.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "name"))
@@ -16,8 +24,17 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path"))
     var hub: String?
 
-    @Option(help: ArgumentHelp("A server that runs already, such as http://127.0.0.1:8080, instead of starting one.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "A server that runs already, such as http://127.0.0.1:8080 or ws://127.0.0.1:9000/chat, instead of starting one.",
+            valueName: "url"))
     var url: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where all connections are upgraded. (default: that of --url if it has one, else what the server named by --server has; of a plain one /echo, /subscribe and /publish)",
+            valueName: "path"))
+    var path: String?
 
     @Option(help: ArgumentHelp("Of the server at --url: whose processor time and memory is told.", valueName: "id"))
     var pid: Int32?
@@ -45,16 +62,27 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The folder bench of the repository.", valueName: "folder"))
     var bench = URL(filePath: #filePath).appending(path: "../../..").standardizedFileURL.path
 
+    func validate() throws {
+        if !(-1..<Linux.Machine.processors).contains(serverCore) {
+            throw ValidationError("--server-core: from 0 to \(Linux.Machine.processors - 1), or -1 for all")
+        }
+        if !(1...64).contains(loops) { throw ValidationError("--loops: from 1 to 64") }
+        if let path, !path.hasPrefix("/") { throw ValidationError("--path \(path): begins with /") }
+        if let pid, pid < 1 { throw ValidationError("--pid: at least 1") }
+        if url == nil, pid != nil || data != nil { throw ValidationError("--pid and --data are about the server at --url") }
+    }
+
     func choice(default dialect: Dialect = .hub) throws -> ServerChoice {
         let dialect = server ?? dialect
+        var path = path
         let executable = hub ?? URL(filePath: bench).appending(path: "../.build/release/hub").standardizedFileURL.path
         let kind: ServerChoice.Kind
         if let url {
-            let parts = url.replacingOccurrences(of: "http://", with: "").replacingOccurrences(of: "ws://", with: "").split(separator: ":")
-            guard parts.count == 2, let port = UInt16(parts[1].split(separator: "/").first ?? "") else {
-                throw ValidationError("--url \(url): expected http://ADDRESS:PORT")
+            guard let address = RunningAddress(url) else {
+                throw ValidationError("--url \(url): expected http://ADDRESS:PORT or ws://ADDRESS:PORT/PATH, with an IPv4 address")
             }
-            kind = .running(dialect, host: String(parts[0]), port: port, pid: pid, folder: data)
+            kind = .running(dialect, host: address.host, port: address.port, pid: pid, folder: data)
+            path = path ?? address.path
         } else {
             switch dialect {
             case .hub, .hubEcho:
@@ -71,8 +99,31 @@ struct ServerOptions: ParsableArguments {
         choice.tokenKey = token
         choice.settings = settings
         choice.isCompressed = compressed
+        choice.path = path
         choice.benchFolder = bench
         return choice
+    }
+}
+
+/// Where a server runs, as a person writes it.
+struct RunningAddress: Equatable {
+    var host: String
+    var port: UInt16
+    /// nil: none was written, or only the root.
+    var path: String?
+
+    init?(_ url: String) {
+        guard let scheme = ["http://", "ws://"].first(where: url.hasPrefix) else { return nil }
+        let rest = url.dropFirst(scheme.count)
+        let authority = rest.prefix { $0 != "/" }
+        let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), !parts[0].isEmpty, let port = parts.count == 2 ? UInt16(parts[1]) : 80, port > 0 else {
+            return nil
+        }
+        self.host = String(parts[0])
+        self.port = port
+        let path = rest.dropFirst(authority.count)
+        self.path = path.count > 1 ? String(path) : nil
     }
 }
 
@@ -88,7 +139,13 @@ struct RunOptions: ParsableArguments {
     var seconds: Double?
 
     @Option(help: ArgumentHelp("The processor the generator uses; -1: all.", valueName: "number"))
-    var generatorCore = 1
+    var generatorCore = Linux.Machine.processors > 1 ? 1 : -1
+
+    @Option(
+        help: ArgumentHelp(
+            "Whether the generator's processes sleep when nothing comes, or spin so that no server has to wake them.",
+            valueName: "sleep|spin"))
+    var readers = Readers.sleep
 
     @Option(help: ArgumentHelp("Connections being made at once.", valueName: "count"))
     var concurrency: Int?
@@ -104,6 +161,10 @@ struct RunOptions: ParsableArguments {
 
     func validate() throws {
         if let clients, clients < 1 { throw ValidationError("--clients: at least 1") }
+        if !(0...64).contains(workers) { throw ValidationError("--workers: from 0 to 64") }
+        if !(-1..<Linux.Machine.processors).contains(generatorCore) {
+            throw ValidationError("--generator-core: from 0 to \(Linux.Machine.processors - 1), or -1 for all")
+        }
         if let concurrency, concurrency < 1 { throw ValidationError("--concurrency: at least 1") }
         if let seconds, !(0.1...86_400).contains(seconds) { throw ValidationError("--seconds: from 0.1 to 86400") }
     }
@@ -114,10 +175,23 @@ struct RunOptions: ParsableArguments {
         scenario.generator.workers = workers
         scenario.generator.concurrency = concurrency ?? defaultConcurrency
         scenario.generator.isQuiet = quiet
-        scenario.generator.processor = generatorCore >= 0 && generatorCore < Linux.Machine.processors ? generatorCore : nil
+        scenario.generator.spins = readers == .spin
+        scenario.generator.processor = generatorCore >= 0 ? generatorCore : nil
         scenario.seconds = seconds ?? defaultSeconds
         return scenario
     }
+}
+
+/// Refuses what is no rate; 0 is one where it says so.
+func checkRate(_ rate: Double, _ name: String, zeroMeans: Bool) throws {
+    guard rate.isFinite, rate <= 10_000_000, zeroMeans ? rate >= 0 : rate > 0 else {
+        throw ValidationError("\(name): \(zeroMeans ? "0 or more" : "more than 0"), at most 10000000")
+    }
+}
+
+/// Refuses a length that no scenario can send.
+func checkBytes(_ bytes: Int) throws {
+    if !(Mark.digits...1_000_000).contains(bytes) { throw ValidationError("--bytes: from \(Mark.digits) to 1000000") }
 }
 
 /// Starts the server, measures, ends the server, and tells.

@@ -1,7 +1,8 @@
 import Linux
 import Report
 
-/// Every session acknowledges entry after entry; the next goes out when a reply came, and a reply comes only after the commit.
+/// Every session acknowledges entry after entry, each answered only after its commit: the next when a reply came (closed loop), or at its
+/// intended moment whatever the hub does (open loop).
 /// Its first ack belongs to getting ready: the hub counts the whole channel for it, once per user.
 final class AckCrowd: Crowd {
     private let acknowledging: Acknowledging
@@ -10,12 +11,17 @@ final class AckCrowd: Crowd {
     private var sentAt: [Int64]
     private var latencies = LatencyRecorder()
     private var replies: Int64 = 0
+    /// Of the open loop: when it began, the number each seat began with, and how many are sent.
+    private var startedAt: Int64 = 0
+    private var first: [UInt64]
+    private var sent: Int64 = 0
 
     init(_ plan: Plan, _ acknowledging: Acknowledging) throws {
         self.acknowledging = acknowledging
         next = Array(repeating: 1, count: plan.seats)
         answered = Array(repeating: 0, count: plan.seats)
         sentAt = Array(repeating: 0, count: plan.seats * acknowledging.window)
+        first = Array(repeating: .max, count: plan.seats)
         try super.init(plan)
     }
 
@@ -27,7 +33,13 @@ final class AckCrowd: Crowd {
     override func began() {
         latencies = LatencyRecorder()
         replies = 0
-        for seat in 0..<plan.seats { for _ in 0..<acknowledging.window { send(seat) } }
+        if acknowledging.rate > 0 {
+            startedAt = MonotonicInstant.now.nanoseconds
+            first = next
+            sent = 0
+        } else {
+            for seat in 0..<plan.seats { for _ in 0..<acknowledging.window { send(seat) } }
+        }
     }
 
     private func send(_ seat: Int) {
@@ -37,6 +49,29 @@ final class AckCrowd: Crowd {
         sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))] = MonotonicInstant.now.nanoseconds
         swarm.send(seat, swarm.frame(text: HubWords.ack(id: seq + 1, channel: acknowledging.channel, seq: seq)))
     }
+
+    private var interval: Double { 1e9 / (acknowledging.rate * Double(plan.seats)) }
+    override var nextMoment: Int64? {
+        guard isMeasuring, !isFinishing, acknowledging.rate > 0 else { return nil }
+        return startedAt + Int64(Double(sent) * interval)
+    }
+
+    override func act() {
+        while let moment = nextMoment, moment <= MonotonicInstant.now.nanoseconds {
+            let seat = Int(sent) % plan.seats
+            guard next[seat] <= acknowledging.head else { return runOut() }
+            send(seat)
+            sent += 1
+        }
+    }
+
+    /// When an ack was to be sent. The seats take turns, so in the open loop it follows from its number.
+    private func intended(_ seat: Int, _ seq: UInt64) -> Int64 {
+        guard seq >= first[seat] else { return sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))] }
+        return startedAt + Int64((Double(seq - first[seat]) * Double(plan.seats) + Double(seat)) * interval)
+    }
+
+    private func runOut() { fail("all \(acknowledging.head) entries are acknowledged: give a larger --entries") }
 
     override func received(_ seat: Int, _ message: Span<UInt8>) {
         HubLineView.each(message) { line in
@@ -60,14 +95,13 @@ final class AckCrowd: Crowd {
             return fail(
                 "client \(plan.firstSeat + seat): the reply to the ack of \(seq) says delivered \(delivered.map(String.init) ?? "nothing")")
         }
-        latencies.record(
-            intended: sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))], at: MonotonicInstant.now.nanoseconds)
+        latencies.record(intended: intended(seat, seq), at: MonotonicInstant.now.nanoseconds)
         answered[seat] += 1
         if seq == 1 { return becameReady(seat) }
         replies += 1
         events += 1
-        guard isMeasuring, !isFinishing else { return }
-        if next[seat] > acknowledging.head { fail("all \(acknowledging.head) entries are acknowledged: give a larger --entries") }
+        guard isMeasuring, !isFinishing, acknowledging.rate == 0 else { return }
+        if next[seat] > acknowledging.head { runOut() }
         send(seat)
     }
 

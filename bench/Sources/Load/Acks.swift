@@ -9,13 +9,20 @@ public struct Acks {
     public var entries = 3_000
     /// Acks on their way per session.
     public var window = 1
+    /// Acks per second over all sessions, at intended moments; 0: the next when a reply came.
+    public var rate = 0.0
+    /// Of the hub's own user-space time for an ack.
+    private static let goalNanoseconds = 1_500.0
+    /// A standard error of a larger share than this leaves the goal undecided.
+    private static let surely = 0.1
     public init() {}
 
     private static let channel = "broadcast:institution:bench"
 
     public func run(_ server: Server) throws -> ScenarioResult {
         let conductor = try Conductor(server, common.generator)
-        var result = common.result("acks", server, "ack", [Parameter("on their way per client", window)])
+        var result = common.result(
+            "acks", server, "ack", [rate > 0 ? Parameter("rate", "\(rate)/s") : Parameter("on their way per client", window)])
         let publisher = try KafkaPublisher(server, bytes: 300, channel: Self.channel)
         let before = try stored(server)
         let start = MonotonicInstant.now.nanoseconds
@@ -32,7 +39,11 @@ public struct Acks {
             }
         }
         let head = try stored(server)
-        try conductor.hire(.ack(Acknowledging(channel: Self.channel, head: UInt64(head), window: window)), role: .subscriber)
+        try conductor.hire(
+            .ack(
+                Acknowledging(
+                    channel: Self.channel, head: UInt64(head), window: window, rate: rate / Double(max(common.generator.clients, 1)))),
+            role: .subscriber)
         _ = try conductor.connect()
         let transactions = try server.metric("hub_store_transactions_total")
         var findings = Findings()
@@ -46,7 +57,8 @@ public struct Acks {
         let made = try server.metric("hub_store_transactions_total") - transactions
         result.figures.append(Figure("acks per transaction", Double(result.operations) / max(made, 1), ""))
         result.timelines.append(conductor.timeline("acks"))
-        result.notes.append("Closed loop: each client waits for its reply before the next ack.")
+        if rate == 0 { result.notes.append("Closed loop: each client waits for its reply before the next ack.") }
+        if server.pid != nil { try judge(&result) }
         let durable = try server.number(
             "select coalesce(sum(c.delivered), 0)::bigint from hub.cursor c join hub.channel h on h.id = c.channel_id "
                 + "where h.name = $1 and starts_with(c.user_id, $2)", [Self.channel, server.signer?.userPrefix ?? ""])
@@ -55,6 +67,27 @@ public struct Acks {
         }
         result.counts.append(Count("acks in the database", durable))
         return result
+    }
+
+    /// What an ack costs the hub itself beyond the system calls, and how sure that is: the kernel splits user from system time by looking
+    /// at its ticks.
+    private func judge(_ result: inout ScenarioResult) throws {
+        guard result.operations > 0 else { throw LoadFailure("no ack was answered in the measured time") }
+        let own = result.serverCPU.filter { $0.group == "loops" || $0.group == "store" }
+        guard own.count == 2 else { throw LoadFailure("the hub has no threads named loop-… and store, whose processor time an ack is") }
+        let all = own.reduce(into: CPUTime(group: "own")) { $0.add($1) }
+        let each = 1e9 / Double(result.operations)
+        let error = all.userStandardError()
+        let isSure = error <= Self.surely * all.userSeconds
+        result.figures.append(
+            Figure(
+                "user CPU per ack, loop and store threads", all.userSeconds * each, "ns", goal: isSure ? .atMost(Self.goalNanoseconds) : nil
+            ))
+        result.figures += own.map { Figure("of it, \($0.group)", $0.userSeconds * each, "ns") }
+        result.figures.append(Figure("its standard error", error * each, "ns"))
+        result.notes.append(
+            "User time is known by the kernel's ticks: its standard error is for 100 of them a second, the fewest there are.")
+        if !isSure { result.notes.append("User CPU per ack is not sure enough to be judged: give more --seconds.") }
     }
 
     private func stored(_ server: Server) throws -> Int64 {

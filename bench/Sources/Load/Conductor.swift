@@ -10,6 +10,8 @@ public struct GeneratorOptions: Sendable {
     /// Generator processes; 0: one for every 18 000 clients.
     public var workers = 0
     public var processor: Int? = 1
+    /// The workers never sleep.
+    public var spins = false
     public var concurrency = 64
     public var connectRate = 0.0
     public var isQuiet = false
@@ -64,7 +66,8 @@ final class Conductor {
     static func door(_ server: Server, _ role: Role, sources: Int, compressed: Bool) -> Door {
         let handshake = server.dialect.handshake(role, compressed: false)
         return Door(
-            host: server.host, port: server.port, path: handshake.path, subprotocols: handshake.subprotocols, isCompressed: compressed,
+            host: server.host, port: server.port, path: server.choice.path ?? handshake.path, subprotocols: handshake.subprotocols,
+            isCompressed: compressed,
             firstSource: 2, sources: sources)
     }
 
@@ -90,8 +93,7 @@ final class Conductor {
             var plan = Plan(
                 door: door, part: part, seats: seats, firstSeat: first, concurrency: options.concurrency,
                 connectRate: options.connectRate * Double(seats) / Double(max(options.clients, 1)), processor: options.processor,
-                epoch: epoch,
-                signer: server.signer)
+                spins: options.spins, epoch: epoch, signer: server.signer)
             adjust(&plan)
             first += seats
             let (own, theirs) = try Socket.pair()

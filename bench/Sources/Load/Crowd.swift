@@ -26,6 +26,7 @@ class Crowd: Player {
     private var isAgain = false
     private var concurrency: Int
     private var processorTimes = (user: Duration.zero, system: Duration.zero)
+    private var switches = Switches()
     var announce: ((Word) -> Void)?
 
     init(_ plan: Plan) throws {
@@ -39,8 +40,8 @@ class Crowd: Player {
         swarm.player = self
     }
 
-    /// Nanoseconds since the run's epoch: what marks carry.
-    var moment: Int64 { swarm.now - plan.epoch }
+    /// Nanoseconds since the run's epoch: what marks carry. Of this moment, and not of when the loop woke for a batch of events.
+    var moment: Int64 { MonotonicInstant.now.nanoseconds - plan.epoch }
 
     func token(_ seat: Int) -> String { tokens.isEmpty ? "" : tokens[seat] }
     func user(_ seat: Int) -> String { (plan.signer?.userPrefix ?? "") + String(plan.firstSeat + seat) }
@@ -76,12 +77,10 @@ class Crowd: Player {
 
     func connectMore() {
         while isOpening, underWay < concurrency {
-            var intended = swarm.now
+            var intended = MonotonicInstant.now.nanoseconds
             if plan.connectRate > 0 {
                 intended = opensAt + Int64(Double(nextSeat) / plan.connectRate * 1e9)
                 if intended > MonotonicInstant.now.nanoseconds { return }
-            } else {
-                intended = MonotonicInstant.now.nanoseconds
             }
             do { try swarm.connect(nextSeat, intended: intended) } catch {
                 fail("seat \(plan.firstSeat + nextSeat): \(error)")
@@ -158,12 +157,17 @@ class Crowd: Player {
 
     func keep(_ name: String, _ recorder: LatencyRecorder) { findings.latencies[name, default: LatencyRecorder()].merge(recorder) }
 
-    private func startTimes() { processorTimes = Linux.Machine.processorTimes }
+    private func startTimes() {
+        processorTimes = Linux.Machine.processorTimes
+        switches = Switches.now
+    }
 
     private func stopTimes() {
         let times = Linux.Machine.processorTimes
         findings.userSeconds = Double((times.user - processorTimes.user).wholeNanoseconds) / 1e9
         findings.systemSeconds = Double((times.system - processorTimes.system).wholeNanoseconds) / 1e9
+        let now = Switches.now
+        (findings.sleeps, findings.preemptions) = (now.sleeps - switches.sleeps, now.preemptions - switches.preemptions)
     }
 
     // MARK: Storms and slow readers
@@ -209,7 +213,9 @@ class Crowd: Player {
     private func comeBack(_ seat: Int) {
         returns += 1
         guard returns <= 20 * slowSeats else { return fail("\(slowSeats) slow readers were let go \(returns) times") }
-        do { try swarm.connect(seat, intended: swarm.now) } catch { return fail("client \(plan.firstSeat + seat): \(error)") }
+        do { try swarm.connect(seat, intended: MonotonicInstant.now.nanoseconds) } catch {
+            return fail("client \(plan.firstSeat + seat): \(error)")
+        }
         swarm.pauseReading(seat, false)
     }
 }

@@ -14,6 +14,14 @@ public struct Fanout {
     /// Another client's acks meanwhile, at this distance; nil: none.
     public var probeEvery: Duration? = .milliseconds(20)
     public var warmups = 5
+    /// Milliseconds within which another client's ack is to be answered meanwhile.
+    private static let ackGoal = 20.0
+    /// In a broadcast each of the hub's sessions is told its counters about once a second: a window that is not so many whole seconds
+    /// has a push too many or too few for each of them.
+    private static let counterPeriod = 1.0
+    static func window(_ seconds: Double) -> Double {
+        seconds < counterPeriod ? seconds : (seconds / counterPeriod).rounded(.up) * counterPeriod
+    }
 
     public init() {}
 
@@ -34,7 +42,9 @@ public struct Fanout {
             let kafka = try KafkaPublisher(server, bytes: bytes)
             publisher = kafka
             // As long again, for the time deliveries take beyond what was planned.
-            if probes, let probeEvery { probe = try Probe(conductor, kafka, every: probeEvery, seconds: common.seconds * 2 + 5) }
+            if probes, let probeEvery {
+                probe = try Probe(conductor, kafka, every: probeEvery, seconds: Self.window(common.seconds) * 2 + 5)
+            }
         } else {
             publisher = try SocketPublisher(conductor, bytes: bytes)
         }
@@ -66,7 +76,7 @@ public struct Fanout {
         let compressions = isHub && server.choice.isCompressed ? try server.metric("hub_compressions_total") : nil
         try common.measured(server, &result) {
             let start = MonotonicInstant.now.nanoseconds
-            let end = start + Int64(common.seconds * 1e9)
+            let end = start + Int64(Self.window(common.seconds) * 1e9)
             var number: Int64 = 0
             while MonotonicInstant.now.nanoseconds < end {
                 if rate > 0 {
@@ -89,7 +99,17 @@ public struct Fanout {
         let findings = try conductor.finish(expected: published)
         result.operations = (published - measuredFrom) * Int64(common.generator.clients)
         common.add(findings, to: &result)
-        if let probe { result.latencies.append(LatencySeries("another client's ack → reply meanwhile", probe.latencies)) }
+        let deliveries = Double(max(findings.count("deliveries"), 1))
+        result.figures += [
+            Figure("WebSocket messages per delivery", Double(findings.count(Findings.messages)) / deliveries, ""),
+            Figure("other things in them per delivery, such as counters", Double(findings.count(Findings.others)) / deliveries, ""),
+        ]
+        if let probe {
+            let name = "another client's ack → reply meanwhile"
+            result.latencies.append(LatencySeries(name, probe.latencies))
+            result.figures.append(
+                Figure("\(name), p99", Double(probe.latencies.nanoseconds(atPercentile: 99)) / 1e6, "ms", goal: .atMost(Self.ackGoal)))
+        }
         result.timelines.append(conductor.timeline("deliveries"))
         guard findings.count("deliveries") == result.operations, findings.count("more than published") == 0 else {
             throw LoadFailure(

@@ -14,6 +14,9 @@ final class HearingCrowd: Crowd {
     /// How each is named in a line.
     private let names: [[UInt8]]
     private var measuredDeliveries: Int64 = 0
+    /// WebSocket messages, and what in them is no delivery: the hub's counters, a broker's news.
+    private var messages: Int64 = 0
+    private var others: Int64 = 0
     private var latencies = LatencyRecorder()
     private var slow = LatencyRecorder()
     private var beginMark: Int64 = 0
@@ -59,6 +62,10 @@ final class HearingCrowd: Crowd {
             } else {
                 latencies.record(intended: Int64(mark), at: now)
             }
+        }
+        if isMeasuring {
+            messages += 1
+            others += Int64(said.others)
         }
         if hearing.followsNumbers { follow(seat, message) }
         if deliveries > 0 { note(seat, deliveries) }
@@ -112,6 +119,7 @@ final class HearingCrowd: Crowd {
     override func began() {
         beginMark = MonotonicInstant.now.nanoseconds - plan.epoch
         measuredDeliveries = 0
+        (messages, others) = (0, 0)
         bytesBefore = swarm.receivedBytes
         latencies = LatencyRecorder()
         slow = LatencyRecorder()
@@ -130,6 +138,8 @@ final class HearingCrowd: Crowd {
         keep("publish → delivered", latencies)
         if !slow.isEmpty { keep("publish → delivered, to the share that may stop reading", slow) }
         count("deliveries", measuredDeliveries)
+        count(Findings.messages, messages)
+        count(Findings.others, others)
         count("bytes received", swarm.receivedBytes - bytesBefore)
         completeSince = nil
         guard let expected else { return }

@@ -1,3 +1,4 @@
+import Dialect
 import JSON
 
 /// What the bench says to the hub, and how it finds numbers in its lines without parsing them: a parser would cost more than the hub.
@@ -55,8 +56,7 @@ struct HubLineView {
     static func each(_ message: Span<UInt8>, _ body: (Range<Int>) -> Void) {
         var start = 0
         while start < message.count {
-            var end = start
-            while end < message.count, message[end] != UInt8(ascii: "\n") { end += 1 }
+            let end = Lines.end(message, start, message.count)
             body(start..<end)
             start = end + 1
         }

@@ -6,7 +6,10 @@ public import Report
 public struct Idle {
     public var common = Scenario()
     /// Points at which memory is read while the clients come.
-    public var steps = 8
+    public var steps = 18
+    /// Of user-space memory per session of the hub, once there are so many that its tables' steps are small beside them.
+    private static let goalBytes = 1_000.0
+    private static let judgedClients = 2_000
     public init() {}
 
     public func run(_ server: Server) throws -> ScenarioResult {
@@ -18,6 +21,8 @@ public struct Idle {
         try conductor.hire(.hear(Hearing(dialect: server.dialect, channels: channels, followsInbox: isHub)), role: .subscriber)
         // Sharing of pages with other processes started from the same executable would flatter: RSS and not PSS.
         let before = ServerMemory(server.pids)
+        let group = server.pid.flatMap { ControlGroup(of: $0) }
+        let groupBefore = group?.memory
         if let point = common.memory(server, connections: 0) { result.memory.append(point) }
         // Not into the result itself: the measuring below holds that.
         var points: [MemoryPoint] = []
@@ -37,6 +42,7 @@ public struct Idle {
         if server.choice.isCompressed, findings.count("compressed") < Int64(clients) { throw LoadFailure("not every client may compress") }
         try conductor.turn(until: MonotonicInstant.now.nanoseconds + 2_000_000_000, "settling")
         let after = ServerMemory(server.pids)
+        let groupAfter = group?.memory
         if let point = common.memory(server, connections: clients) { result.memory.append(point) }
         result.operations = Int64(clients)
         common.add(findings, to: &result)
@@ -52,19 +58,47 @@ public struct Idle {
                 Figure("proportional memory per session", each(after.proportionalBytes - before.proportionalBytes), "B"),
                 Figure("processor time while idle", rest.serverTotal.totalSeconds / max(rest.seconds, 0.001) * 100, "%"),
             ]
-            if let slope = Self.slope(result.memory) {
-                result.figures.append(Figure("resident memory per session, from the second reading on", slope, "B"))
+            let goal: Goal? = isHub && clients >= Self.judgedClients ? .atMost(Self.goalBytes) : nil
+            // Flat: the later ones cost no more than the goal either.
+            let halves = [("from the second reading on", result.memory), ("of the second half of them", Self.secondHalf(result.memory))]
+            for (name, points) in halves {
+                guard let slope = Self.slope(points) else { continue }
+                result.figures.append(Figure("resident memory per session, \(name)", slope, "B", goal: goal))
             }
         }
         result.figures += [
             Figure("kernel slab per session, both ends", each(after.kernelSlabBytes - before.kernelSlabBytes), "B"),
             Figure("kernel socket buffers per session, both ends", each(after.kernelSocketBytes - before.kernelSocketBytes), "B"),
         ]
+        Self.tell(group, groupBefore, groupAfter, clients, &result)
         result.notes.append("Kernel memory is the whole machine's difference, with the clients' ends of the sockets in it.")
         guard conductor.openSockets == clients else {
             throw LoadFailure("\(clients - conductor.openSockets) clients were lost while nothing happened")
         }
         return result
+    }
+
+    /// Such that `slope` begins at the middle.
+    static func secondHalf(_ points: [MemoryPoint]) -> [MemoryPoint] { Array(points.dropFirst(max(points.count / 2 - 1, 0))) }
+
+    private static func tell(
+        _ group: ControlGroup?, _ before: ControlGroup.Memory?, _ after: ControlGroup.Memory?, _ clients: Int,
+        _ result: inout ScenarioResult
+    ) {
+        guard let group, let before, let after else {
+            result.notes.append("The memory of the server's control group is not available here.")
+            return
+        }
+        func figure(_ name: String, _ value: (ControlGroup.Memory) -> Int64?) {
+            guard let first = value(before), let last = value(after) else { return }
+            result.figures.append(Figure("control group, \(name) per session", Double(last - first) / Double(clients), "B"))
+        }
+        figure("all memory") { $0.currentBytes }
+        figure("anonymous memory") { $0.anonymousBytes }
+        figure("kernel memory") { $0.kernelBytes }
+        result.notes.append(
+            "The server's control group holds \(group.processes) processes; memory of all of them is in its figures, the generator's and PostgreSQL's among it where the bench started the server."
+        )
     }
 
     /// Bytes per connection from the second reading to the last: what the first connections make a process allocate is left out.

@@ -61,11 +61,14 @@ struct ProcessTimes {
         }
     }
 
+    /// The Kafka broker inside an embedded hub, which no hub in use has.
+    static let embeddedBroker = "embedded broker"
+
     /// The hub's threads by their work.
     static func hubGroup(_ thread: String) -> String {
         if thread.hasPrefix("loop-") || thread.hasPrefix("echo-") { return "loops" }
-        if thread == "hub-store" { return "store" }
-        if thread == "intake" || thread == "keys" { return thread }
+        if ["store", "intake", "keys"].contains(thread) { return thread }
+        if thread == "rdk:mock" { return embeddedBroker }
         return thread.hasPrefix("rdk:") ? "librdkafka" : "other"
     }
 }

@@ -16,6 +16,7 @@ public struct Scenario {
         if server.choice.isCompressed { all.append(Parameter("compression", "permessage-deflate without takeover")) }
         if server.dialect == .hub { all.append(Parameter("token", server.choice.tokenKey.rawValue)) }
         if server.isHub { all.append(Parameter("loops", server.choice.loops)) }
+        if generator.spins { all.append(Parameter("readers", "never sleep")) }
         return ScenarioResult(scenario: name, server: server.dialect.title, parameters: all, operation: operation)
     }
 
@@ -28,13 +29,22 @@ public struct Scenario {
     func measured(_ servers: [Server], _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
         let before = servers.map { $0.times() }
         let children = servers.map { $0.childTimes() }
+        let own = Linux.Machine.processorTimes
         let start = MonotonicInstant.now
         try body()
         result.seconds += (MonotonicInstant.now - start).seconds
-        for (index, server) in servers.enumerated() {
-            if server.pid != nil { Self.add(server.times().spent(since: before[index]), to: &result.serverCPU) }
-        }
+        let spent = Linux.Machine.processorTimes
+        var conductor = result.generatorCPU ?? CPUTime(group: "generator")
+        conductor.add(
+            CPUTime(group: "conductor", userSeconds: (spent.user - own.user).seconds, systemSeconds: (spent.system - own.system).seconds))
+        result.generatorCPU = conductor
         var beside: [CPUTime] = []
+        for (index, server) in servers.enumerated() {
+            guard server.pid != nil else { continue }
+            let times = server.times().spent(since: before[index])
+            Self.add(times.filter { $0.group != ProcessTimes.embeddedBroker }, to: &result.serverCPU)
+            Self.add(times.filter { $0.group == ProcessTimes.embeddedBroker }, to: &beside)
+        }
         for (server, before) in zip(servers, children) {
             if let before, let now = server.childTimes() { Self.add(now.spent(since: before), to: &beside) }
         }
@@ -55,21 +65,31 @@ public struct Scenario {
         }
     }
 
-    /// The generator's share, which must not be the bottleneck.
+    /// The generator's share, which must not be the bottleneck: the workers', and the conductor's that `measured` found.
     func add(_ findings: Findings, to result: inout ScenarioResult) {
         result.counts += findings.counts.sorted { $0.key < $1.key }.map { Count($0.key, $0.value) }
         result.latencies += findings.latencies.sorted { $0.key < $1.key }.map { LatencySeries($0.key, $0.value) }
-        result.generatorCPU = CPUTime(group: "generator", userSeconds: findings.userSeconds, systemSeconds: findings.systemSeconds)
+        let conductor = result.generatorCPU ?? CPUTime(group: "generator")
+        var all = conductor
+        all.add(CPUTime(group: "workers", userSeconds: findings.userSeconds, systemSeconds: findings.systemSeconds))
+        result.generatorCPU = all
         if result.operations > 0 {
-            let spent = (findings.userSeconds + findings.systemSeconds) / Double(result.operations) * 1e9
-            result.figures.append(Figure("generator's own cost per \(result.operation)", spent, "ns"))
-            result.figures.append(
-                Figure(
-                    "generator's own user-space cost per \(result.operation)", findings.userSeconds / Double(result.operations) * 1e9, "ns")
-            )
+            func each(_ value: Double) -> Double { value / Double(result.operations) }
+            // What readers spend that never sleep is not for operations.
+            if !generator.spins {
+                result.figures += [
+                    Figure("generator's own cost per \(result.operation)", each(all.totalSeconds * 1e9), "ns"),
+                    Figure("of it in user space", each(all.userSeconds * 1e9), "ns"),
+                    Figure("of it the conductor's, who publishes and probes", each(conductor.totalSeconds * 1e9), "ns"),
+                ]
+            }
+            result.figures += [
+                Figure("generator's sleeps per \(result.operation)", each(Double(findings.sleeps)), ""),
+                Figure("generator's preemptions per \(result.operation)", each(Double(findings.preemptions)), ""),
+            ]
         }
-        let share = (findings.userSeconds + findings.systemSeconds) / max(findings.seconds, 0.001)
-        if share > Self.busy {
+        let share = all.totalSeconds / max(findings.seconds, 0.001)
+        if share > Self.busy, !generator.spins {
             result.notes.append("The generator used \(Int(share * 100)) % of a processor: it may have been the bottleneck.")
         }
     }

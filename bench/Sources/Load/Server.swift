@@ -20,6 +20,8 @@ public struct ServerChoice: Sendable {
     public var loops = 1
     public var tokenKey = TokenKey.es256
     public var isCompressed = false
+    /// Where every connection is upgraded, instead of where the dialect has it.
+    public var path: String?
     /// `key=value` for the hub.
     public var settings: [String] = []
     /// The folder `bench` of the repository.
@@ -77,8 +79,10 @@ public final class Server {
             if let folder { try readFacts(folder, key: try Files.text("\(folder)/signing-key.pem")) }
         case .hub(let executable): try startHub(executable)
         case .hubEcho(let executable):
+            let folder = try makeFolder()
+            self.folder = folder
             port = try Self.freePort()
-            try launch([executable, "echo", "--listen", "127.0.0.1:\(port)"] + settingArguments)
+            try launch([executable, "echo", "--listen", "127.0.0.1:\(port)"] + settingArguments, in: folder)
             try awaitPort()
         case .peer(let dialect):
             guard let peer = Peer(dialect, bench: choice.benchFolder) else {
@@ -94,6 +98,7 @@ public final class Server {
 
     private func startHub(_ executable: String) throws {
         let folder = try makeFolder()
+        self.folder = folder
         let key = try choice.tokenKey.pem()
         // An embedded hub keeps the key it finds.
         try Files.write(Array(key.utf8), to: "\(folder)/signing-key.pem", mode: 0o600)
@@ -102,7 +107,7 @@ public final class Server {
 
     private func serveHub(_ executable: String, _ folder: String, listen: String, key: String) throws {
         let begun = MonotonicInstant.now
-        try launch([executable, "serve", "--embedded", "--listen", listen, "--data", folder] + settingArguments)
+        try launch([executable, "serve", "--embedded", "--listen", listen, "--data", folder] + settingArguments, in: folder)
         try wait(within: .seconds(90), for: "the hub to be ready") { Files.kind("\(folder)/embedded.env") == .file }
         readyAfter = MonotonicInstant.now - begun
         try readFacts(folder, key: key)
@@ -139,7 +144,6 @@ public final class Server {
     private func makeFolder() throws -> String {
         let path = "/tmp/hub-bench-\(Linux.Process.id)-\(MonotonicInstant.now.nanoseconds)"
         try Files.makeDirectory(path)
-        folder = path
         ownsFolder = true
         return path
     }
@@ -151,11 +155,11 @@ public final class Server {
         return try Socket.localPort(fd)
     }
 
-    private func launch(_ command: [String]) throws {
+    private func launch(_ command: [String], in folder: String) throws {
         var options = Linux.Process.Options()
         options.newGroup = true
         options.diesWithParent = true
-        let log = "\(folder ?? "/tmp")/server-\(Linux.Process.id).log"
+        let log = "\(folder)/server.log"
         let output = try Files.openAppending(log)
         defer { Socket.close(output) }
         options.output = output
@@ -177,7 +181,12 @@ public final class Server {
 
     private func wait(within limit: Duration, for what: String, _ isThere: () -> Bool) throws {
         let deadline = MonotonicInstant.now + limit
+        // The conductor, who reads them later, is not there yet.
+        let signals = try Signals()
         while !isThere() {
+            while let signal = signals.next() {
+                if signal == .interrupt || signal == .terminate { throw LoadFailure("interrupted") }
+            }
             let status = try process?.exitStatus()
             if let status {
                 process = nil

@@ -23,6 +23,8 @@ public struct Slow {
         var most = ServerMemory()
     }
 
+    /// Memory is flat when it never is so much more than while everyone reads.
+    private static let flat = 1.1
     private static let way = "publish → delivered"
 
     public func run(_ server: Server) throws -> [ScenarioResult] {
@@ -136,7 +138,8 @@ public struct Slow {
         ]
         let most = sides.map { Double($0.most.residentBytes) }
         if most[0] > 0 {
-            results[1].figures.append(Figure("resident memory, most, to without slow readers", most[1] / most[0], "×"))
+            results[1].figures.append(
+                Figure("resident memory, most, to without slow readers", most[1] / most[0], "×", goal: .atMost(Self.flat)))
         }
         results[1].timelines += timelines
         return results

@@ -78,8 +78,8 @@ public struct Storm {
         common.add(findings, to: &result)
         result.figures += [
             Figure("until all are live again", connected.seconds, "s"),
-            Figure("database round trips per client", spent[0], ""),
-            Figure("of them reading", spent[1], "", goal: .atMost(1)),
+            Figure("database round trips per client", spent[0], "", goal: .atMost(1)),
+            Figure("of them reading", spent[1], ""),
             Figure("store's orders per client, which share round trips", spent[2], ""),
         ]
         if let resident, server.pid != nil {

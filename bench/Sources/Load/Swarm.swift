@@ -73,7 +73,6 @@ final class Swarm {
     private(set) var receivedBytes: Int64 = 0
     /// Handshakes whose server agreed to compress.
     private(set) var compressedSeats = 0
-    var now: Int64 = 0
 
     static let watchedTokens: UInt64 = 1 << 40
     private static let bufferBytes = 256 << 10
@@ -95,7 +94,6 @@ final class Swarm {
             subprotocols: door.subprotocols, deflate: policy)
         maskingKey = UInt32(truncatingIfNeeded: words[4]) | 1
         inflater = door.isCompressed ? Inflater() : nil
-        now = MonotonicInstant.now.nanoseconds
     }
 
     deinit {
@@ -116,7 +114,6 @@ final class Swarm {
     func turn(until moment: Int64) throws {
         let wait = max(moment - MonotonicInstant.now.nanoseconds, 0)
         let count = try poller.wait(for: .nanoseconds(wait))
-        now = MonotonicInstant.now.nanoseconds
         for index in 0..<count {
             let (token, readiness) = poller.event(index)
             if token >= Self.watchedTokens {

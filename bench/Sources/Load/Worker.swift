@@ -15,6 +15,8 @@ public enum Worker {
         }
         guard case .plan(let plan) = orders.removeFirst() else { throw LoadFailure("a worker is first told its plan") }
         if let processor = plan.processor { try Process.pin(0, to: processor) }
+        // One that spins gives way to everyone else on its processor: the conductor's publisher and probe.
+        if plan.spins { _ = try Process.run(["chrt", "--idle", "--pid", "0", "\(Process.id)"]) }
         do {
             let crowd = try crowd(plan)
             crowd.announce = { word in try? channel.send(word) }
@@ -80,7 +82,7 @@ public enum Worker {
             if finishing != nil { wake = min(wake, now + 2_000_000) }
             if let next = crowd.nextMoment { wake = min(wake, next) }
             if let next = crowd.nextConnect { wake = min(wake, next) }
-            try crowd.swarm.turn(until: wake)
+            try crowd.swarm.turn(until: crowd.plan.spins ? 0 : wake)
             crowd.connectMore()
             crowd.act()
         }

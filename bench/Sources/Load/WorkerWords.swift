@@ -12,6 +12,8 @@ struct Plan: Codable, Sendable {
     /// Connections begun per second over all seats of this worker; 0: as `concurrency` allows.
     var connectRate = 0.0
     var processor: Int?
+    /// Never sleeps, so that no server has to wake it: how often it sleeps depends on how fast the server is.
+    var spins = false
     /// The zero of marks and moments, on the machine's monotonic clock.
     var epoch: Int64
     /// Signs the hub's tokens.
@@ -59,6 +61,8 @@ struct Acknowledging: Codable, Sendable {
     var head: UInt64
     /// Acks on their way per seat.
     var window = 1
+    /// Acks per second and seat, at intended moments; 0: the next goes out when a reply came.
+    var rate = 0.0
 }
 
 struct Talking: Codable, Sendable {
@@ -105,9 +109,14 @@ struct Findings: Codable, Sendable {
     var userSeconds = 0.0
     var systemSeconds = 0.0
     var seconds = 0.0
+    /// How often the workers slept, and how often another process was let on.
+    var sleeps: Int64 = 0
+    var preemptions: Int64 = 0
 
     /// Workers in which something that was under way never came.
     static let incomplete = "incomplete workers"
+    static let messages = "WebSocket messages"
+    static let others = "other than deliveries in them"
     /// From the moment when all may come back.
     static let back = "all come back → live again"
 
@@ -117,6 +126,8 @@ struct Findings: Codable, Sendable {
         userSeconds += other.userSeconds
         systemSeconds += other.systemSeconds
         seconds = max(seconds, other.seconds)
+        sleeps += other.sleeps
+        preemptions += other.preemptions
     }
 
     func count(_ name: String) -> Int64 { counts[name] ?? 0 }

@@ -12,8 +12,6 @@ struct Benchmark {
     var weight = 1
     /// The name of a benchmark whose time is taken off: what is left is what this one does more.
     var without: String?
-    /// Most nanoseconds an operation may take, where the project promises one.
-    var goalNanoseconds: Double?
     var yardsticks: [Yardstick] = []
     var prepare: () throws -> Body
 

@@ -109,9 +109,6 @@ struct Measure: ParsableCommand {
             comparisons.append(comparison)
         }
         run.comparisons += comparisons
-        if let goal = benchmark.goalNanoseconds {
-            run.figures.append(Figure(benchmark.title, median(times) ?? 0, "ns", goal: .atMost(goal)))
-        }
     }
 
     private func comparison(_ benchmark: Benchmark, yardstick: String) -> Comparison {

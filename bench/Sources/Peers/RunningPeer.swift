@@ -33,17 +33,26 @@ public final class RunningPeer {
         return found
     }
 
-    /// Once. A server that does not end within five seconds is killed.
+    /// Once. All that the process started ends with it: a master that is killed leaves its workers. What does not end within five seconds
+    /// is killed.
     public func stop() {
         guard !hasEnded else { return }
         hasEnded = true
-        process.kill(.terminate)
-        let deadline = MonotonicInstant.now + .seconds(5)
-        while (try? process.exitStatus()) == .some(nil) {
-            if MonotonicInstant.now > deadline { process.kill(.kill) }
+        endGroup()
+        folder.remove()
+    }
+
+    /// The process leads a group of its own, which is there as long as one of its members is.
+    private func endGroup() {
+        let patience = MonotonicInstant.now + .seconds(5)
+        let end = patience + .seconds(5)
+        Process.kill(-process.pid, .terminate)
+        while (try? process.exitStatus()) == .some(nil) || Process.exists(-process.pid) {
+            let now = MonotonicInstant.now
+            if now > end { return }
+            if now > patience { Process.kill(-process.pid, .kill) }
             Thread.pause(.milliseconds(10))
         }
-        folder.remove()
     }
 
     func awaitConnections(_ within: Duration) throws(PeerFailure) {
@@ -54,9 +63,8 @@ public final class RunningPeer {
                 return
             }
             if let status = try? process.exitStatus() {
-                hasEnded = true
                 let words = folder.text("log")
-                folder.remove()
+                stop()
                 throw PeerFailure("\(dialect.title) ended with code \(status): \(words.suffix(500))")
             }
             guard MonotonicInstant.now < deadline else {

@@ -39,6 +39,11 @@ public struct ScenarioResult: Codable, Sendable, Equatable {
     public func serverNanosecondsPerOperation(_ time: (CPUTime) -> Double = \.totalSeconds) -> Double? {
         operations > 0 && !serverCPU.isEmpty ? time(serverTotal) / Double(operations) * 1e9 : nil
     }
+    /// Of one group of threads; nil when the server has none of that name.
+    public func serverNanosecondsPerOperation(group: String) -> Double? {
+        guard operations > 0 else { return nil }
+        return serverCPU.first { $0.group == group }.map { $0.totalSeconds / Double(operations) * 1e9 }
+    }
 }
 
 public struct Parameter: Codable, Sendable, Equatable {
@@ -80,6 +85,13 @@ public struct CPUTime: Codable, Sendable, Equatable {
         self.systemSeconds = systemSeconds
     }
     public var totalSeconds: Double { userSeconds + systemSeconds }
+    /// Of `userSeconds`, when the kernel tells user from system time by looking which it is at every tick: the sum is exact, the share is a
+    /// sample of so many ticks.
+    public func userStandardError(ticksPerSecond: Double = 100) -> Double {
+        guard totalSeconds > 0 else { return 0 }
+        let share = userSeconds / totalSeconds
+        return (share * (1 - share) / (totalSeconds * ticksPerSecond)).squareRoot() * totalSeconds
+    }
     public mutating func add(_ other: CPUTime) {
         userSeconds += other.userSeconds
         systemSeconds += other.systemSeconds

@@ -5,7 +5,8 @@ public enum TextReport {
     public static func text(_ run: Run) -> String {
         var parts = [head(run)]
         if !run.comparisons.isEmpty { parts.append(comparisons(run.comparisons)) }
-        if !run.figures.isEmpty { parts.append(figures(run.figures)) }
+        let told = run.figures + judged(run)
+        if !told.isEmpty { parts.append(figures(told)) }
         parts += run.scenarios.map(scenario)
         if !run.notes.isEmpty { parts.append(run.notes.map { "note: \($0)" }.joined(separator: "\n")) }
         return parts.joined(separator: "\n\n") + "\n"
@@ -42,6 +43,15 @@ public enum TextReport {
 
     static func range(_ range: ClosedRange<Double>?) -> String {
         range.map { "[\(Wording.fixed($0.lowerBound, decimals: 2))–\(Wording.fixed($0.upperBound, decimals: 2))]" } ?? ""
+    }
+
+    /// The goals of the scenarios, where there are several: who reads one sees them anyway.
+    private static func judged(_ run: Run) -> [Figure] {
+        guard run.scenarios.count > 1 else { return [] }
+        return run.scenarios.flatMap { result in
+            result.figures.filter { $0.goal != nil }
+                .map { Figure("\(result.scenario), \(result.server): \($0.name)", $0.value, $0.unit, goal: $0.goal) }
+        }
     }
 
     private static func figures(_ figures: [Figure]) -> String {

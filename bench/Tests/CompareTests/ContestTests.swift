@@ -76,6 +76,23 @@ struct ContestTests {
         #expect(outcome.whole(.nchan) == nil)
     }
 
+    @Test("Also compares the hub's loops alone, which is what a peer has")
+    func loopsAlone() throws {
+        let outcome = Contest(match, servers: [.hub, .bareC], rounds: 1).run(
+            measure: { server in
+                var result = result(100)
+                guard server == .hub else { return result }
+                result.serverCPU = [
+                    CPUTime(group: "loops", systemSeconds: 110e-6), CPUTime(group: "store", userSeconds: 90e-6),
+                ]
+                return result
+            }, told: { _ in })
+        let alone = try #require(outcome.comparisons.first { $0.measure == "CPU per delivery, the hub's loops alone" })
+        #expect(abs((alone.ratio ?? 0) - 1.1) < 1e-9 && alone.goal == nil)
+        let whole = try #require(outcome.comparisons.first { $0.measure == "CPU per delivery" })
+        #expect(abs((whole.ratio ?? 0) - 2) < 1e-9 && whole.goal != nil)
+    }
+
     @Test("Is read from what a person types")
     func typed() {
         #expect(Match("fanout:1000") == Match.all[0])

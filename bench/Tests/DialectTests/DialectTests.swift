@@ -19,6 +19,15 @@ struct PublicationTests {
         #expect(marks == [1_234_567_890])
     }
 
+    @Test("Is the hub's own entry where it is long enough for one", arguments: Dialect.allCases.filter { $0.roles.contains(.publisher) })
+    func sameWorkForReaders(dialect: Dialect) throws {
+        let delivered = Server.delivery(dialect, try #require(dialect.publication(mark: 7, bytes: 400)))
+        let text = String(decoding: delivered, as: UTF8.self)
+        #expect(text.contains(#"{"type":"entry","channel":"broadcast:system","seq":1,"id":"0000000000000007","kind":"notification""#))
+        let short = try #require(dialect.publication(mark: 7, bytes: 60))
+        #expect(String(decoding: Server.delivery(dialect, short), as: UTF8.self).contains("0000000000000007 A colleague"))
+    }
+
     @Test(
         "Is not made when the protocol has no message of that length", arguments: Dialect.allCases.filter { $0.roles.contains(.publisher) })
     func refusesImpossibleLengths(dialect: Dialect) throws {
@@ -104,6 +113,20 @@ struct ListenerTests {
         #expect(listener.hears(#"{"type":"counters","version":1,"channels":[],"totals":{}}"#) == heard { $0.others = 1 })
         var without = Listener(.hub, .subscriber, channels: 0)
         #expect(without.hears(#"{"re":1,"ok":{"session":"s"}}"#) == heard { $0.becameReady = true })
+    }
+
+    @Test("Finds the newline wherever it is, and none where there is none", arguments: 0..<40)
+    func lineEnds(place: Int) {
+        var bytes: [UInt8] = []
+        for neighbour in [UInt8(ascii: "a"), 0x0B, 0x09, 0x8A, 0xFF] {
+            bytes = Array(repeating: neighbour, count: 40)
+            #expect(Lines.end(bytes.span, 0, 40) == 40)
+            bytes[place] = UInt8(ascii: "\n")
+            #expect(Lines.end(bytes.span, 0, 40) == place)
+            #expect(Lines.end(bytes.span, place, 40) == place)
+            #expect(Lines.end(bytes.span, 0, place) == place)
+            #expect(Lines.end(bytes.span, place + 1, 40) == 40)
+        }
     }
 
     @Test("Says why the hub refuses")

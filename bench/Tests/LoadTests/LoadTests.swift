@@ -52,13 +52,103 @@ import Testing
         }
         #expect(Idle.slope(points) == 1_000)
         #expect(Idle.slope(Array(points.prefix(2))) == nil)
+        let growing = [0, 1, 2, 3, 4, 6, 8].enumerated().map { MemoryPoint(connections: $0 * 100, residentBytes: Int64($1) * 100_000) }
+        #expect(Idle.slope(Idle.secondHalf(growing)) == 1_666.6666666666667)
     }
 
     @Test func theHubsThreadsHaveGroups() {
         #expect(
-            ["loop-0", "echo-3", "hub-store", "intake", "rdk:main", "hub"].map(ProcessTimes.hubGroup) == [
-                "loops", "loops", "store", "intake", "librdkafka", "other",
+            ["loop-0", "echo-3", "store", "intake", "rdk:main", "rdk:mock", "hub"].map(ProcessTimes.hubGroup) == [
+                "loops", "loops", "store", "intake", "librdkafka", "embedded broker", "other",
             ])
+    }
+
+    private func plan(_ part: Part, seats: Int, door: Door = Door(host: "127.0.0.1", port: 1, path: "/")) -> Plan {
+        Plan(door: door, part: part, seats: seats, firstSeat: 0, epoch: 5_000_000)
+    }
+
+    @Test func aDeliveryIsStampedWhenItIsLookedAtAndNotWhenItsBatchCame() throws {
+        let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .plain)), seats: 1), Hearing(dialect: .plain))
+        try crowd.swarm.turn(until: 0)
+        let published = MonotonicInstant.now.nanoseconds - crowd.plan.epoch
+        #expect(crowd.moment >= published)
+    }
+
+    @Test func whatIsNoDeliveryIsCountedApart() throws {
+        let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .hub)), seats: 1), Hearing(dialect: .hub))
+        crowd.begin()
+        let entry = #"{"type":"entry","channel":"broadcast:system","seq":1,"id":"0000000000000001","kind":"notification"}"#
+        let counters = #"{"type":"counters","version":1}"#
+        for message in [entry + "\n" + entry, counters, entry + "\n" + counters] { crowd.received(0, Array(message.utf8).span) }
+        let found = crowd.found(expected: 3)
+        #expect(found.count("deliveries") == 3 && found.count(Findings.messages) == 3 && found.count(Findings.others) == 2)
+    }
+
+    @Test func acksOfAnOpenLoopCountFromTheirIntendedMoments() throws {
+        let acknowledging = Acknowledging(head: 100, rate: 1_000)
+        let crowd = try AckCrowd(plan(.ack(acknowledging), seats: 2), acknowledging)
+        // The first of each seat belongs to getting ready.
+        for seat in 0..<2 {
+            crowd.received(seat, Array(#"{"type":"signal","signal":"live","channel":"broadcast:system","seq":100}"#.utf8).span)
+            crowd.received(seat, Array(#"{"re":2,"ok":{"delivered":1}}"#.utf8).span)
+        }
+        crowd.begin()
+        let start = try #require(crowd.nextMoment)
+        // Nobody came to it for a while: all that were due by then go out, and none is taken to be later than it was due.
+        while MonotonicInstant.now.nanoseconds < start + 3_000_000 { continue }
+        crowd.act()
+        let next = try #require(crowd.nextMoment)
+        #expect(next > start + 3_000_000)
+        crowd.received(0, Array(#"{"re":3,"ok":{"delivered":2}}"#.utf8).span)
+        crowd.received(1, Array(#"{"re":3,"ok":{"delivered":2}}"#.utf8).span)
+        let found = crowd.found(expected: nil)
+        #expect(crowd.failure == nil && found.count("acks") == 2)
+        #expect((found.latencies["ack → reply"]?.minNanoseconds ?? 0) > 2_400_000)
+    }
+
+    @Test func theMeasuredWindowIsWholePeriodsOfTheCounters() {
+        #expect([0.3, 1, 1.5, 2, 2.01].map(Fanout.window) == [0.3, 1, 2, 2, 3])
+    }
+
+    @Test func switchesAreReadFromTheKernelsText() {
+        let text = "Name:\tx\nThreads:\t1\nvoluntary_ctxt_switches:\t17\nnonvoluntary_ctxt_switches:\t3\n"
+        var expected = Switches()
+        (expected.sleeps, expected.preemptions) = (17, 3)
+        #expect(Switches(status: text) == expected)
+        #expect(Switches.now.sleeps + Switches.now.preemptions > 0)
+    }
+
+    @Test func theControlGroupIsLookedForWhereEitherVersionMountsIt() {
+        #expect(ControlGroup.candidates("0::/system.slice/hub.service\n").map(\.folder).first == "/sys/fs/cgroup/system.slice/hub.service")
+        let old = ControlGroup.candidates("9:name=systemd:/\n4:memory:/a/b\n1:cpu:/\n0::/\n")
+        #expect(old.first.map { $0.folder == "/sys/fs/cgroup/memory/a/b" && !$0.isUnified } == true)
+        #expect(ControlGroup.candidates("4:cpu,memory:/\n").first?.folder == "/sys/fs/cgroup/memory")
+        #expect(ControlGroup.fields("anon 12\nslab 3\nbroken\n") == ["anon": 12, "slab": 3])
+    }
+
+    @Test func allConnectionsGoToThePathThatWasGiven() throws {
+        var choice = ServerChoice(.running(.plain, host: "127.0.0.1", port: 1, pid: nil, folder: nil))
+        #expect(Conductor.door(try Server.start(choice), .echo, sources: 1, compressed: false).path == "/echo")
+        choice.path = "/chat?room=1"
+        for role in Role.allCases {
+            #expect(Conductor.door(try Server.start(choice), role, sources: 1, compressed: false).path == "/chat?room=1")
+        }
+    }
+
+    @Test func theConductorsProcessorTimeIsTheGeneratorsToo() throws {
+        let server = try Server.start(ServerChoice(.running(.plain, host: "127.0.0.1", port: 1, pid: nil, folder: nil)))
+        let common = Scenario()
+        var result = ScenarioResult(scenario: "s", server: "", operation: "delivery")
+        try common.measured(server, &result) {
+            var sum: UInt64 = 0
+            for number in 0..<20_000_000 as Range<UInt64> { sum = sum &* 31 &+ number }
+            #expect(sum != 1)
+        }
+        let conductor = try #require(result.generatorCPU).totalSeconds
+        #expect(conductor > 0)
+        result.operations = 1
+        common.add(Findings(userSeconds: 2, systemSeconds: 1, seconds: 10), to: &result)
+        #expect(result.generatorCPU.map { abs($0.totalSeconds - conductor - 3) < 1e-9 } == true)
     }
 
     @Test func processorTimeOfThisProcessIsCounted() {

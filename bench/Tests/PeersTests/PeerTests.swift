@@ -54,6 +54,26 @@ struct PeerTests {
         for pid in pids { #expect(!Process.exists(pid)) }
     }
 
+    @Test("Leaves nothing that its leader left behind")
+    func orphans() throws {
+        let real = try #require(Peer(.bareC, bench: Self.bench))
+        guard (try? real.version()) != nil else { return }
+        let folder = "/tmp/hub-bench-orphans-\(Process.id)"
+        try Files.makeDirectory(folder)
+        defer { _ = try? Process.run(["rm", "-rf", folder]) }
+        try Files.makeDirectory("\(folder)/peers")
+        try Files.makeDirectory("\(folder)/peers/bare-c")
+        // What it starts first ignores the end of the leader, which does not wait for it.
+        let script = "#!/bin/sh\nsleep 300 & echo $! >\(folder)/orphan\nexec \(Self.bench)/peers/bare-c/start \"$@\"\n"
+        try Files.write(Array(script.utf8), to: "\(folder)/peers/bare-c/start", mode: 0o700)
+        let running = try #require(Peer(.bareC, bench: folder)).start()
+        let text = try Files.text("\(folder)/orphan")
+        let orphan = try #require(text.split(separator: "\n").first.flatMap { Int32($0) })
+        #expect(Process.exists(orphan))
+        running.stop()
+        #expect(!Process.exists(orphan))
+    }
+
     @Test("Agrees to compress when it is started so", arguments: Peer.all(bench: bench))
     func compression(peer: Peer) throws {
         guard (try? peer.version()) != nil else { return }

@@ -40,6 +40,17 @@ struct ReportTests {
         #expect(text.contains("reached") && text.contains("missed"))
     }
 
+    @Test("of several scenarios has the goals of all at its head")
+    func goalsAtTheHead() {
+        let text = TextReport.text(Sample.run())
+        let head = text.prefix(upTo: text.range(of: "── ")?.lowerBound ?? text.startIndex)
+        #expect(head.contains("idle, hub: user-space memory per session"))
+        var alone = Sample.run()
+        alone.figures = []
+        alone.scenarios = Array(alone.scenarios.suffix(1))
+        #expect(!TextReport.text(alone).contains("idle, hub: "))
+    }
+
     @Test("of a scenario that failed says why and invents no figures")
     func failed() {
         var run = Run(title: "t", machine: Sample.machine)
@@ -88,6 +99,27 @@ struct ComparisonTests {
     @Test("finds the middle", arguments: [([], nil), ([3], 3), ([4, 1], 2.5), ([9, 1, 2], 2)] as [([Double], Double?)])
     func middle(_ values: [Double], _ expected: Double?) {
         #expect(median(values) == expected)
+    }
+}
+
+@Suite("Processor time")
+struct CPUTimeTests {
+    @Test("is as sure of its user part as the ticks allow that told it from the system's")
+    func standardError() {
+        #expect(abs(CPUTime(group: "g", userSeconds: 0.5, systemSeconds: 0.5).userStandardError() - 0.05) < 1e-12)
+        #expect(abs(CPUTime(group: "g", userSeconds: 50, systemSeconds: 50).userStandardError() - 0.5) < 1e-12)
+        #expect(CPUTime(group: "g", userSeconds: 3).userStandardError() == 0)
+        #expect(CPUTime(group: "g").userStandardError() == 0)
+    }
+
+    @Test("of an operation is told for one group of threads too")
+    func group() {
+        var result = ScenarioResult(scenario: "s", server: "hub", operation: "delivery")
+        result.serverCPU = [CPUTime(group: "loops", userSeconds: 1, systemSeconds: 2), CPUTime(group: "store", userSeconds: 5)]
+        #expect(result.serverNanosecondsPerOperation(group: "loops") == nil)
+        result.operations = 1_000
+        #expect(result.serverNanosecondsPerOperation(group: "loops") == 3e6)
+        #expect(result.serverNanosecondsPerOperation(group: "intake") == nil)
     }
 }
 

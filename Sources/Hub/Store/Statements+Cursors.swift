@@ -1,6 +1,6 @@
 import Messaging
 
-// Statements that move cursors, and what they share with those that read where somebody stands.
+// What moves cursors, and what it shares with those that read where somebody stands.
 extension Statement {
     private static let movers = """
         unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
@@ -128,7 +128,7 @@ extension Statement {
     /// $7 the session that acknowledged, $8 the session that read.
     ///
     /// When what is read would lie in more than so many pieces, and in more than before, nothing is read or made unread, and the last
-    /// column is true.
+    /// column but one is true. The last says whether it is further than before in what the others are told: delivered, read.
     ///
     /// Unread first, then read. Everything is cut at the head. read ≤ seen ≤ delivered: who read it all has seen it, and
     /// who has seen it got it. The counters kept in the row are carried on from `counted` when only `delivered` moved, and
@@ -207,7 +207,8 @@ extension Statement {
         select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
             least(new_unread, \(countedEntries)), least(new_unseen, \(countedEntries)), least(new_urgent, \(countedEntries)),
             case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
-            null::int8[], null::int8[], new_recount_at, changed, too_scattered
+            null::int8[], null::int8[], new_recount_at, changed, too_scattered,
+            new_delivered > delivered or new_read > read
         from counted
         """
 }
