@@ -102,11 +102,30 @@ extension [UInt8] {
 }
 
 extension Span<UInt8> {
-    /// Whether any byte does. Looks at all of them: without a way out the compiler makes vectors of it.
+    private static var blockBytes: Int { 16 }
+
+    /// Whether any byte does, in blocks of constant size that the compiler turns into vectors.
     fileprivate var needsEscape: Bool {
-        var any = false
-        for index in indices { any = any || self[index].needsEscape }
-        return any
+        var start = 0
+        while start &+ Self.blockBytes <= count {
+            let block = extracting(start..<(start &+ Self.blockBytes))
+            var found: UInt8 = 0
+            for index in 0..<Self.blockBytes {
+                let byte = block[index]
+                // Without `||`, which would be branches.
+                let isControl: UInt8 = byte < 0x20 ? 1 : 0
+                let isQuote: UInt8 = byte == UInt8(ascii: "\"") ? 1 : 0
+                let isBackslash: UInt8 = byte == UInt8(ascii: "\\") ? 1 : 0
+                found |= isControl | isQuote | isBackslash
+            }
+            guard found == 0 else { return true }
+            start &+= Self.blockBytes
+        }
+        while start < count {
+            if self[start].needsEscape { return true }
+            start &+= 1
+        }
+        return false
     }
 }
 

@@ -2,10 +2,29 @@ extension String {
     /// Byte for byte, as RFC 8259 §8.3 compares names and RFC 7519 §4.1.1 compares claims; `==` would take `é` in its two encodings
     /// for one text.
     public func isSameText(as other: String) -> Bool {
-        let mine = utf8.span
-        let theirs = other.utf8.span
-        guard mine.count == theirs.count else { return false }
-        for index in mine.indices where mine[index] != theirs[index] { return false }
+        utf8.span.isSame(as: other.utf8.span)
+    }
+}
+
+extension Span<UInt8> {
+    private static var blockBytes: Int { 16 }
+
+    /// Byte for byte, in blocks of constant size that the compiler turns into vectors.
+    public func isSame(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        var start = 0
+        while start &+ Self.blockBytes <= count {
+            let mine = extracting(start..<(start &+ Self.blockBytes))
+            let theirs = other.extracting(start..<(start &+ Self.blockBytes))
+            var difference: UInt8 = 0
+            for index in 0..<Self.blockBytes { difference |= mine[index] ^ theirs[index] }
+            guard difference == 0 else { return false }
+            start &+= Self.blockBytes
+        }
+        while start < count {
+            guard self[start] == other[start] else { return false }
+            start &+= 1
+        }
         return true
     }
 }

@@ -10,11 +10,16 @@ public struct Int8Multirange: Equatable, Sendable {
     /// rangetypes.h: both bounds finite, the lower inclusive, the upper exclusive.
     private static let halfOpen: UInt8 = 0x02
 
+    /// Of one range: its length, its flags, and both bounds with their lengths.
+    private static let rangeByteCount = 4 + 1 + 4 + 8 + 4 + 8
+
+    var encodedByteCount: Int { 4 + ranges.count * Self.rangeByteCount }
+
     /// multirange_recv's format: the number of ranges, then each range with its length; a range is its flags and two bounds with lengths.
     func encode(into bytes: inout [UInt8]) {
         bytes.appendBigEndian(Int32(truncatingIfNeeded: ranges.count))
         for range in ranges {
-            bytes.appendBigEndian(Int32(1 + 4 + 8 + 4 + 8))
+            bytes.appendBigEndian(Int32(Self.rangeByteCount - 4))
             bytes.append(Self.halfOpen)
             bytes.appendBigEndian(Int32(8))
             bytes.appendBigEndian(range.lowerBound)
@@ -27,6 +32,10 @@ public struct Int8Multirange: Equatable, Sendable {
     init?(binary bytes: Span<UInt8>) {
         var reader = BigEndianReader(at: 0)
         guard let count = reader.int32(bytes), count >= 0 else { return nil }
+        if count == 0, bytes.count == 4 {
+            ranges = []
+            return
+        }
         var ranges: [Range<Int64>] = []
         for _ in 0..<count {
             guard reader.int32(bytes) == 25, reader.uint8(bytes) == Self.halfOpen,

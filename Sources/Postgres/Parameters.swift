@@ -23,38 +23,64 @@ public struct Parameters: Sendable {
     }
 
     /// `text[]`
-    public mutating func append(_ texts: some Collection<String?>) {
-        array(of: .text, texts) { text, bytes in bytes.append(contentsOf: text.utf8) }
+    public mutating func append(_ texts: [String?]) {
+        array(of: .text, texts) { text, bytes in
+            guard let text else { return bytes.appendNull() }
+            bytes.append(element: text)
+        }
     }
 
     /// `text[]` without nulls
-    public mutating func append(_ texts: some Collection<String>) {
-        array(of: .text, texts.lazy.map { Optional($0) }) { text, bytes in bytes.append(contentsOf: text.utf8) }
+    public mutating func append(_ texts: [String]) {
+        array(of: .text, texts) { text, bytes in bytes.append(element: text) }
+    }
+
+    /// `text[]` of texts in two parts, which need not be joined first.
+    public mutating func append(joined texts: [(String, String)]) {
+        array(of: .text, texts) { parts, bytes in
+            bytes.appendBigEndian(Int32(truncatingIfNeeded: parts.0.utf8.count + parts.1.utf8.count))
+            bytes.append(contentsOf: parts.0.utf8)
+            bytes.append(contentsOf: parts.1.utf8)
+        }
     }
 
     /// `int8[]`
-    public mutating func append(_ numbers: some Collection<Int64?>) {
-        array(of: .int8, numbers) { number, bytes in bytes.appendBigEndian(number) }
+    public mutating func append(_ numbers: [Int64?]) {
+        array(of: .int8, numbers) { number, bytes in
+            guard let number else { return bytes.appendNull() }
+            bytes.append(element: number)
+        }
+    }
+
+    /// `int8[]` without nulls
+    public mutating func append(_ numbers: [Int64]) {
+        array(of: .int8, numbers) { number, bytes in bytes.append(element: number) }
     }
 
     /// `int4[]`
-    public mutating func append(_ numbers: some Collection<Int32>) {
-        array(of: .int4, numbers.lazy.map { Optional($0) }) { number, bytes in bytes.appendBigEndian(number) }
+    public mutating func append(_ numbers: [Int32]) {
+        array(of: .int4, numbers) { number, bytes in bytes.append(element: number) }
     }
 
     /// `bool[]`
-    public mutating func append(_ flags: some Collection<Bool>) {
-        array(of: .bool, flags.lazy.map { Optional($0) }) { flag, bytes in bytes.append(flag ? 1 : 0) }
+    public mutating func append(_ flags: [Bool]) {
+        array(of: .bool, flags) { flag, bytes in bytes.append(element: UInt8(flag ? 1 : 0)) }
     }
 
     /// `timestamptz[]`
-    public mutating func append(_ times: some Collection<PostgresTime?>) {
-        array(of: .timestamptz, times) { time, bytes in bytes.appendBigEndian(time.microseconds) }
+    public mutating func append(_ times: [PostgresTime?]) {
+        array(of: .timestamptz, times) { time, bytes in
+            guard let time else { return bytes.appendNull() }
+            bytes.append(element: time.microseconds)
+        }
     }
 
     /// `int8multirange[]`
-    public mutating func append(_ sets: some Collection<Int8Multirange>) {
-        array(of: .int8multirange, sets.lazy.map { Optional($0) }) { set, bytes in set.encode(into: &bytes) }
+    public mutating func append(_ sets: [Int8Multirange]) {
+        array(of: .int8multirange, sets) { set, bytes in
+            bytes.appendBigEndian(Int32(truncatingIfNeeded: set.encodedByteCount))
+            set.encode(into: &bytes)
+        }
     }
 
     private mutating func scalar(_ write: (inout [UInt8]) -> Void) {
@@ -65,9 +91,10 @@ public struct Parameters: Sendable {
 
     /// array_recv's format: dimensions, has-null flag, element type, length and lower bound of the one dimension,
     /// then each element as a length (-1 = null) and its bytes.
-    private mutating func array<Element>(
-        of type: ElementType, _ elements: some Collection<Element?>, _ write: (Element, inout [UInt8]) -> Void
-    ) {
+    ///
+    /// Of arrays, and inlined: as generic code, called from another module, it costs ten times as much.
+    @inline(__always)
+    private mutating func array<Element>(of type: ElementType, _ elements: [Element], _ write: (Element, inout [UInt8]) -> Void) {
         let start = bytes.count
         let count = Int32(truncatingIfNeeded: elements.count)
         bytes.appendBigEndian(Int32(count == 0 ? 0 : 1))
@@ -77,16 +104,7 @@ public struct Parameters: Sendable {
             bytes.appendBigEndian(count)
             bytes.appendBigEndian(Int32(1))
         }
-        for element in elements {
-            guard let element else {
-                bytes.appendBigEndian(Int32(-1))
-                continue
-            }
-            let header = bytes.count
-            bytes.appendBigEndian(Int32(0))
-            write(element, &bytes)
-            bytes.overwriteBigEndian(Int32(truncatingIfNeeded: bytes.count - header - 4), at: header)
-        }
+        for element in elements { write(element, &bytes) }
         places.append(start..<bytes.count)
     }
 }
@@ -125,17 +143,18 @@ public struct PostgresTime: Equatable, Sendable {
 
 extension [UInt8] {
     mutating func appendBigEndian(_ value: some FixedWidthInteger) {
-        var shift = value.bitWidth - 8
-        while shift >= 0 {
-            append(UInt8(truncatingIfNeeded: value >> shift))
-            shift -= 8
-        }
+        unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
     }
 
-    mutating func overwriteBigEndian(_ value: Int32, at index: Int) {
-        self[index] = UInt8(truncatingIfNeeded: value >> 24)
-        self[index + 1] = UInt8(truncatingIfNeeded: value >> 16)
-        self[index + 2] = UInt8(truncatingIfNeeded: value >> 8)
-        self[index + 3] = UInt8(truncatingIfNeeded: value)
+    fileprivate mutating func append(element number: some FixedWidthInteger) {
+        appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
+        appendBigEndian(number)
     }
+
+    fileprivate mutating func append(element text: String) {
+        appendBigEndian(Int32(truncatingIfNeeded: text.utf8.count))
+        append(contentsOf: text.utf8)
+    }
+
+    fileprivate mutating func appendNull() { appendBigEndian(Int32(-1)) }
 }

@@ -26,24 +26,23 @@ import CPostgres
         return unsafe body(raw.bindMemory(to: UInt8.self).span)
     }
 
-    public func int64(_ row: Int, _ column: Int) -> Int64? {
-        withBytes(row, column) { bytes in
-            guard bytes.count == 8 else { return nil }
-            var reader = BigEndianReader(at: 0)
-            return reader.int64(bytes)
-        }
-    }
+    public func int64(_ row: Int, _ column: Int) -> Int64? { number(row, column) }
 
-    public func int32(_ row: Int, _ column: Int) -> Int32? {
-        withBytes(row, column) { bytes in
-            guard bytes.count == 4 else { return nil }
-            var reader = BigEndianReader(at: 0)
-            return reader.int32(bytes)
-        }
-    }
+    public func int32(_ row: Int, _ column: Int) -> Int32? { number(row, column) }
 
     public func bool(_ row: Int, _ column: Int) -> Bool? {
-        withBytes(row, column) { $0.count == 1 ? $0[0] != 0 : nil }
+        let byte: UInt8? = number(row, column)
+        return byte.map { $0 != 0 }
+    }
+
+    /// A null has no bytes, and neither has what lies outside: libpq looks at both bounds.
+    @inline(__always)
+    private func number<Number: FixedWidthInteger>(_ row: Int, _ column: Int) -> Number? {
+        let (r, c) = (Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: column))
+        guard unsafe Int(PQgetlength(result, r, c)) == MemoryLayout<Number>.size, let start = unsafe PQgetvalue(result, r, c) else {
+            return nil
+        }
+        return unsafe Number(bigEndian: UnsafeRawPointer(start).loadUnaligned(as: Number.self))
     }
 
     /// `text`, `json` and the like.

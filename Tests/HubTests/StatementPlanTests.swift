@@ -48,6 +48,7 @@ import Testing
         case .recallEntries: [inboxes, array { _ in "kafka:x" }, array { _ in "2" }]
         case .makeConversations: pairs + [array { _ in "100" }]
         case .makeConversationChannels, .makeMembers, .conversationStates: pairs
+        case .ackCursors: [users, inboxes, array { _ in "2" }]
         case .ensureCursors, .lockCursors: [users, inboxes]
         case .moveCursors:
             [users, inboxes, array { _ in "2" }, array { _ in "1" }, array { _ in "\"{}\"" }, array { _ in "\"{[1,2)}\"" }, users, users]

@@ -124,4 +124,18 @@ struct JSONValueTests {
         #expect((word != 0) == (hasOne && !name.isEmpty))
         if hasOne { #expect(word == JSONSlice.word(name)) }
     }
+
+    @Test(arguments: [0, 1, 15, 16, 17, 31, 32, 33, 50]) func everyByteOfATextCounts(length: Int) {
+        let text = String(repeating: "a", count: length)
+        #expect(text.isSameText(as: text) && !text.isSameText(as: text + "a"))
+        #expect(!"e\u{301}".isSameText(as: "\u{e9}"))
+        for place in 0..<length {
+            func with(_ character: String) -> String {
+                String(repeating: "a", count: place) + character + String(repeating: "a", count: length - place - 1)
+            }
+            #expect(!text.isSameText(as: with("b")))
+            #expect(JSONValue.string(with("\"")).text == "\"" + with("\\\"") + "\"")
+            #expect(JSONValue.string(with("\u{1}")).text == "\"" + with("\\u0001") + "\"")
+        }
+    }
 }

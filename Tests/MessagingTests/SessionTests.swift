@@ -73,6 +73,24 @@ struct SessionTests {
         #expect(code(receive(&session, .ack(channel: "room:1", seq: Seq(1)))) == .unknownChannel)
     }
 
+    @Test("a followed channel is found by its very name, and by another spelling of it")
+    func names() {
+        var session = opened(following: ["broadcast:institution:lyon", Self.conversation])
+        for (name, channel) in [
+            ("broadcast:institution:lyon", Channel.broadcast("institution:lyon")),
+            (Self.conversation, Channel(storedName: Self.conversation)!),
+            ("conversation:" + Self.conversation.dropFirst(13).uppercased(), Channel(storedName: Self.conversation)!),
+        ] {
+            #expect(
+                receive(&session, .ack(channel: name, seq: Seq(1)))
+                    == .store(.move(Self.alice, channel, .delivered(Seq(1)), session: "s1"), .ack))
+        }
+        #expect(code(receive(&session, .ack(channel: "broadcast:institution:lyom", seq: Seq(1)))) == .notSubscribed)
+        #expect(code(receive(&session, .ack(channel: "broadcast:institution:lyon2", seq: Seq(1)))) == .notSubscribed)
+        #expect(code(receive(&session, .ack(channel: "broadcasu:institution:lyon", seq: Seq(1)))) == .unknownChannel)
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(1)))) == .notSubscribed)
+    }
+
     @Test(
         "marks obey the same bound in each of their forms",
         arguments: [

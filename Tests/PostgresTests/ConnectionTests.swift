@@ -71,6 +71,19 @@ import Testing
         #expect(rows.int64(0, 13) == nil && rows.int32(0, 8) == nil && rows.multirange(0, 7) == nil && rows.texts(0, 6) == nil)
     }
 
+    @Test func textsInTwoPartsArriveAsOne() throws {
+        let connection = try connect()
+        var parameters = Parameters()
+        parameters.append(joined: [("inbox:", "é"), ("", ""), ("a", "")])
+        parameters.append([Int64.min, .max])
+        try connection.prepare("joined", "select $1::text[], $2::int8[]")
+        try connection.execute("joined", parameters)
+        try connection.commit()
+        guard case .rows(let rows)? = try connection.exchange().dropFirst().first else { return #expect(Bool(false)) }
+        #expect(rows.texts(0, 0) == ["inbox:é", "", "a"])
+        #expect(rows.int64s(0, 1) == [.min, .max])
+    }
+
     @Test func emptyArraysAreArraysWithoutElements() throws {
         let connection = try connect()
         var parameters = Parameters()

@@ -1,10 +1,28 @@
-// What PostgreSQL takes of acknowledgements without a hub: the hub's three statements for a batch of cursors, in a loop.
+// What PostgreSQL takes of acknowledgements without a hub: the hub's statement for a batch of acks, in a loop.
 //   pq_acks ADDRESS STATEMENTS USERS ENTRIES BATCH SECONDS
 // ADDRESS is a libpq connection string of a migrated database, STATEMENTS what `hub statements` printed. A channel with ENTRIES entries
 // is made first, under a name of its own; then each batch moves the cursors of BATCH of the USERS by one entry. A user's first
-// acknowledgement counts all entries of the channel, so the first round over all users is not measured.
+// acknowledgement makes the cursor and counts all entries of the channel, by the hub's statements for any move; so the first round over
+// all users is not measured.
 // Prints "acks_per_second X acks N batches N seconds X"; ends after SECONDS (at most 300), or when all entries are acknowledged.
 #include "pq_pipeline.h"
+
+// The rest of what `moveCursors` is told, and the statements before it.
+static void any_move(PGconn *c, struct parameters *places, struct parameters *changes, int batch) {
+    int column = begin_array(changes, INT8, batch);
+    for (int i = 0; i < batch; i++) put_int8(changes, column, 0);
+    for (int both = 0; both < 2; both++) {
+        column = begin_array(changes, INT8MULTIRANGE, batch);
+        for (int i = 0; i < batch; i++) put_empty_multirange(changes, column);
+    }
+    column = begin_array(changes, TEXT, batch);
+    for (int i = 0; i < batch; i++) put_text(changes, column, "s-00000000");
+    column = begin_array(changes, TEXT, batch);
+    for (int i = 0; i < batch; i++) put_text(changes, column, NULL);
+    execute(c, "ensureCursors", places);
+    execute(c, "lockCursors", places);
+    execute(c, "moveCursors", changes);
+}
 
 int main(int argc, char **argv) {
     if (argc != 7) {
@@ -41,7 +59,7 @@ int main(int argc, char **argv) {
         }
         again(&places);
         again(&changes);
-        for (int both = 0; both < 2; both++) {
+        for (int both = 0; both < (start ? 1 : 2); both++) {
             struct parameters *p = both ? &changes : &places;
             int user = begin_array(p, TEXT, batch);
             for (int i = 0; i < batch; i++) {
@@ -51,21 +69,14 @@ int main(int argc, char **argv) {
             int named = begin_array(p, TEXT, batch);
             for (int i = 0; i < batch; i++) put_text(p, named, channel);
         }
-        int column = begin_array(&changes, INT8, batch);
-        for (int i = 0; i < batch; i++) put_int8(&changes, column, delivered + (next + i) / users);
-        column = begin_array(&changes, INT8, batch);
-        for (int i = 0; i < batch; i++) put_int8(&changes, column, 0);
-        for (int both = 0; both < 2; both++) {
-            column = begin_array(&changes, INT8MULTIRANGE, batch);
-            for (int i = 0; i < batch; i++) put_empty_multirange(&changes, column);
+        struct parameters *last = start ? &places : &changes;
+        int column = begin_array(last, INT8, batch);
+        for (int i = 0; i < batch; i++) put_int8(last, column, delivered + (next + i) / users);
+        if (start) {
+            execute(c, "ackCursors", &places);
+        } else {
+            any_move(c, &places, &changes, batch);
         }
-        column = begin_array(&changes, TEXT, batch);
-        for (int i = 0; i < batch; i++) put_text(&changes, column, "s-00000000");
-        column = begin_array(&changes, TEXT, batch);
-        for (int i = 0; i < batch; i++) put_text(&changes, column, NULL);
-        execute(c, "ensureCursors", &places);
-        execute(c, "lockCursors", &places);
-        execute(c, "moveCursors", &changes);
         if (commit(c) != batch) give_up(NULL, "not every cursor was moved");
         acks += batch;
         batches++;

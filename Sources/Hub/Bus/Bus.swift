@@ -11,7 +11,8 @@ public enum BusEvent: Sendable {
     case entries([Entry])
     /// A user's cursor moved; `session` made the move. `isProgress` when it got or read more than before, which the other members of a
     /// conversation are told.
-    case moved(UserID, ChannelState, isProgress: Bool, session: String)
+    /// Indirect as the reply, and for the same reason.
+    indirect case moved(UserID, ChannelState, isProgress: Bool, session: String)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
     /// Somebody is typing. May be lost.

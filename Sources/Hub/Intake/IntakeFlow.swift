@@ -208,7 +208,11 @@ struct IntakeFlow {
 
     private func positions(_ records: [JudgedRecord]) -> [IngestPosition] {
         var last: [TopicPartition: Int64] = [:]
-        for record in records { last[record.place] = record.record.offset }
+        for (index, record) in records.enumerated() {
+            // One partition's records come in runs.
+            if index + 1 < records.count, records[index + 1].place == record.place { continue }
+            last[record.place] = record.record.offset
+        }
         return last.sorted { $0.key < $1.key }.map { IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value) }
     }
 

@@ -107,7 +107,12 @@ final class IntakeWorker {
 
     private func take(_ records: [KafkaRecord]) {
         report.read(records)
-        for record in records where firstOffsets[record.topicPartition] == nil { firstOffsets[record.topicPartition] = record.offset }
+        var known: TopicPartition?
+        // One partition's records come in runs.
+        for record in records where record.topicPartition != known {
+            known = record.topicPartition
+            if firstOffsets[record.topicPartition] == nil { firstOffsets[record.topicPartition] = record.offset }
+        }
         handle(.read(records.map(judge.judge)))
     }
 

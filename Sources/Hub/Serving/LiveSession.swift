@@ -49,9 +49,11 @@ struct Users: ~Copyable {
         return numbers[user] ?? Self.nobody
     }
 
-    func sessions(of user: UserID) -> [SessionKey] {
-        guard let number = numbers[user] else { return [] }
-        return [sessions[Int(number)].first] + sessions[Int(number)].more
+    func visitSessions(of user: UserID, _ body: (SessionKey) -> Void) {
+        guard let number = numbers[user] else { return }
+        let sessions = sessions[Int(number)]
+        body(sessions.first)
+        for key in sessions.more { body(key) }
     }
 
     mutating func add(_ key: SessionKey, for user: UserID) -> UInt32 {

@@ -29,6 +29,9 @@ extension SessionLoop {
         }
     }
 
+    /// Of an entry's frame, beside its content: as a rule a little less.
+    private static let envelopeBytes = 320
+
     /// Runs of one channel stay together, so that each socket gets one write for them.
     private func hear(_ entries: [Entry]) {
         var start = entries.startIndex
@@ -41,7 +44,9 @@ extension SessionLoop {
                 let items = entries[start..<end].map { entry in
                     FanOut.Item(
                         seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
-                        frame: SharedFrame { ServerMessage.entry(entry, into: &$0) })
+                        frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
+                            ServerMessage.entry(entry, into: &$0)
+                        })
                 }
                 if !fanOut.enqueue(channel, items) { missed(channel) }
             }
@@ -51,13 +56,10 @@ extension SessionLoop {
 
     /// A user's cursor moved: their sessions agree on it, and the other members of a conversation see how far they are.
     private func moved(_ user: UserID, _ state: ChannelState, _ isProgress: Bool, _ origin: String) {
-        let keys = users.sessions(of: user)
-        if !keys.isEmpty {
-            for key in keys {
-                guard let live = sessions[key], live.session.subscription(to: state.channel) != nil else { continue }
-                if live.session.id != origin { push(to: key) { ServerMessage.cursor(state, into: &$0) } }
-                adopt(live, state.channel, state)
-            }
+        users.visitSessions(of: user) { key in
+            guard let live = sessions[key], let index = live.session.subscription(to: state.channel) else { return }
+            if live.session.id != origin { push(to: key) { ServerMessage.cursor(state, into: &$0) } }
+            adopt(live, live.session.subscriptions[index], state)
         }
         guard state.channel.kind == .conversation, isProgress, fanOut.roster(of: state.channel) != nil else { return }
         tellOthers(than: user, in: state.channel, isReceipt: true) {
@@ -67,7 +69,7 @@ extension SessionLoop {
 
     private func opened(_ state: ChannelState, by user: UserID) {
         for member in state.members where member != user {
-            for key in users.sessions(of: member) {
+            users.visitSessions(of: member) { key in
                 push(to: key) { ServerMessage.signal(.conversation(state.channel, with: user), into: &$0) }
             }
         }

@@ -63,7 +63,7 @@ extension SessionLoop {
         let subscription = live.session.subscriptions[index]
         tellReceipts(live, state)
         let known = fanOut.subscriber(subscription)?.cursorVersion
-        adopt(live, state.channel, state)
+        adopt(live, subscription, state)
         // Another session moved it, and this one was not told.
         if let known, let version = fanOut.subscriber(subscription)?.cursorVersion, version > known {
             push(to: live.key) { ServerMessage.cursor(state, into: &$0) }
@@ -151,14 +151,12 @@ extension SessionLoop {
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.
-    func adopt(_ live: LiveSession, _ channel: Channel, _ state: ChannelState) {
-        guard let index = live.session.subscription(to: channel) else { return }
-        let subscription = live.session.subscriptions[index]
-        noteExpiry(state.nextExpiry, in: channel)
-        switch fanOut.update(subscription, { $0.adopt(state) }) {
-        case false?: recount(live, subscription)
-        case true?, nil: counterTeller.changed(channel, self)
-        }
+    func adopt(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState) {
+        noteExpiry(state.nextExpiry, in: state.channel)
+        guard let (isAdopted, isStale) = fanOut.update(subscription, { ($0.adopt(state), $0.isCountersStale) }) else { return }
+        if !isAdopted { return recount(live, subscription) }
+        // An ack alone changes no counters.
+        if isStale { counterTeller.changed(state.channel, self) }
     }
 }
 

@@ -22,8 +22,10 @@ final class SharedFrame {
     let json: [UInt8]
     private var encoded: [(format: UInt8, payload: Payload)] = []
 
-    init(_ write: (inout [UInt8]) -> Void) {
+    /// - Parameter bytes: how long it will be, about.
+    init(expecting bytes: Int = 128, _ write: (inout [UInt8]) -> Void) {
         var json: [UInt8] = []
+        json.reserveCapacity(bytes)
         write(&json)
         self.json = json
     }

@@ -14,8 +14,10 @@ protocol Batch {
 
 struct BatchOutcome {
     var events: [BusEvent] = []
-    /// One per order.
+    /// One per order, but for those of `left`.
     var replies: [StoreReply]
+    /// The orders that this batch could not carry out and `Work.next` will, ascending.
+    var left: [Int] = []
 }
 
 /// Text compared by its bytes, as the database does. Swift's `String` holds é and e + ´ to be equal, which would join

@@ -1,13 +1,27 @@
 import Messaging
 import Postgres
 
-/// `move` orders: per (user, channel) one row is moved once, to where all its orders together say.
-struct CursorBatch: Batch {
+/// Numbers each (user, channel) in the order it is first named.
+struct CursorPlaces {
     private struct Place: Hashable {
         let user: UserID
         let channel: Channel
     }
 
+    private var places: [Place: Int] = [:]
+
+    init(capacity: Int) { places.reserveCapacity(capacity) }
+
+    /// One lookup, whether it is there or not.
+    mutating func place(of user: UserID, in channel: Channel) -> Int {
+        func same(_ value: inout Int) -> Int { value }
+        let next = places.count
+        return same(&places[Place(user: user, channel: channel), default: next])
+    }
+}
+
+/// `move` orders: per (user, channel) one row is moved once, to where all its orders together say.
+struct CursorBatch: Batch {
     /// What the orders of one (user, channel) ask for, in the order unread, then read.
     fileprivate struct Move {
         let user: UserID
@@ -26,26 +40,18 @@ struct CursorBatch: Batch {
 
     init(_ orders: [PendingOrder]) {
         self.orders = orders
-        var places: [Place: Int] = [:]
-        places.reserveCapacity(orders.count)
+        var places = CursorPlaces(capacity: orders.count)
         moves.reserveCapacity(orders.count)
         for (index, pending) in orders.enumerated() {
             guard case .move(let user, let channel, let change, let session) = pending.order.request else {
                 assertionFailure("not a move")
                 continue
             }
-            let next = moves.count
-            let at = Self.place(of: Place(user: user, channel: channel), in: &places, or: next)
-            if at == next { moves.append(Move(user: user, channel: channel)) }
+            let at = places.place(of: user, in: channel)
+            if at == moves.count { moves.append(Move(user: user, channel: channel)) }
             moves[at].orders.append(index)
             moves[at].include(change, by: session)
         }
-    }
-
-    /// One lookup, whether it is there or not.
-    private static func place(of key: Place, in places: inout [Place: Int], or next: Int) -> Int {
-        func same(_ value: inout Int) -> Int { value }
-        return same(&places[key, default: next])
     }
 
     /// Whether `next` may join orders that already hold these changes: a mark-unread after a read of the same row must be
@@ -64,10 +70,10 @@ struct CursorBatch: Batch {
     var statements: [(statement: Statement, parameters: Parameters)] {
         var places = Parameters()
         places.append(moves.map(\.user.name))
-        places.append(moves.map(\.channel.storedName))
+        places.append(joined: moves.map(\.channel.storedParts))
         var changes = places
-        changes.append(moves.map { Optional($0.delivered) })
-        changes.append(moves.map { Optional($0.seen) })
+        changes.append(moves.map(\.delivered))
+        changes.append(moves.map(\.seen))
         changes.append(moves.map { Int8Multirange($0.unread) })
         changes.append(moves.map { Int8Multirange($0.read) })
         changes.append(moves.map(\.deliveredSession))

@@ -37,11 +37,11 @@ struct EntryBatch: Batch {
 
     var statements: [(statement: Statement, parameters: Parameters)] {
         var channels = Parameters()
-        channels.append(drafts.map(\.draft.channel.storedName))
+        channels.append(joined: drafts.map(\.draft.channel.storedParts))
 
         var entries = Parameters()
         entries.append(drafts.map(\.membersOnly))
-        entries.append(drafts.map(\.draft.channel.storedName))
+        entries.append(joined: drafts.map(\.draft.channel.storedParts))
         entries.append(drafts.map(\.draft.source))
         entries.append(drafts.map(\.draft.id))
         entries.append(drafts.map(\.draft.kind.rawValue))

@@ -166,7 +166,7 @@ final class Lane: LinkUser {
             statistics.transactionsFailed.add()
             failed(flight, error)
         } else if flight.rows.count == flight.statements, let outcome = flight.batch.outcome(of: flight.rows),
-            outcome.replies.count == flight.orders.count
+            outcome.replies.count + outcome.left.count == flight.orders.count
         {
             switch flight.errand {
             case .orders: break
@@ -174,12 +174,24 @@ final class Lane: LinkUser {
             case .claim: claimed(flight.rows.first?.bool(0, 0) == true)
             }
             backoff.succeeded()
-            settle(flight.orders, outcome)
+            settle(passOn(flight.orders, flight.errand.work, outcome.left), outcome)
         } else {
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name)"])
             misunderstood(flight)
         }
         go()
+    }
+
+    /// Queues what the batch left, and answers with the others.
+    private func passOn(_ orders: [PendingOrder], _ work: Work?, _ left: [Int]) -> [PendingOrder] {
+        guard let work, !left.isEmpty else { return orders }
+        var next = 0
+        return orders.enumerated().filter { index, order in
+            guard next < left.count, left[next] == index else { return true }
+            next += 1
+            enqueue(order, work.next)
+            return false
+        }.map(\.element)
     }
 
     /// Nothing is carried between two hubs: who follows a channel at one does not hear what the other stores.
@@ -228,7 +240,7 @@ final class Lane: LinkUser {
         let microseconds = UInt64(clamping: (MonotonicInstant.now - flight.departed).wholeNanoseconds / 1_000)
         switch flight.errand.work {
         case .entries, .conversations, nil: statistics.entryTransactions.record(microseconds: microseconds)
-        case .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
+        case .acks, .cursors: statistics.cursorTransactions.record(microseconds: microseconds)
         case .states, .pages: statistics.readTransactions.record(microseconds: microseconds)
         }
     }

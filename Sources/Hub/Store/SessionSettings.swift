@@ -48,6 +48,7 @@ extension Statement {
         switch self {
         case .ensureChannels, .lockChannels, .storeEntries, .storePositions, .recallEntries, .claim: work == .entries
         case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: work == .conversations
+        case .ackCursors: work == .acks
         case .ensureCursors, .lockCursors, .moveCursors: work == .cursors
         case .states: work == .states
         case .pages: work == .pages

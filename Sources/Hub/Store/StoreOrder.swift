@@ -7,11 +7,12 @@ public protocol StoreClient: AnyObject, Sendable {
     func deliver(_ outcomes: [StoreOutcome])
 }
 
-public struct StoreOrder: Sendable {
-    public var request: StoreRequest
-    public var client: any StoreClient
+/// A class, because it passes through many hands: a request holds several references, an order is one.
+public final class StoreOrder: Sendable {
+    public let request: StoreRequest
+    public let client: any StoreClient
     /// The client's own mark, given back with the outcome.
-    public var token: UInt64
+    public let token: UInt64
     public init(request: StoreRequest, client: any StoreClient, token: UInt64) {
         self.request = request
         self.client = client

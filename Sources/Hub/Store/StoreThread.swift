@@ -28,7 +28,7 @@ final class StoreThread: LaneOwner {
         self.log = log
         migrationBackoff = Backoff(longest: configuration.longestBackoff)
         let parts: [(String, [Work])] = [
-            ("entries", [.entries, .conversations]), ("cursors", [.cursors]), ("reads", [.states, .pages]),
+            ("entries", [.entries, .conversations]), ("cursors", [.acks, .cursors]), ("reads", [.states, .pages]),
         ]
         laneOfWork = Work.allCases.map { work in parts.firstIndex { $0.1.contains(work) } ?? 0 }
         lanes = parts.map { name, works in

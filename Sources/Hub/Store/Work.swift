@@ -6,7 +6,8 @@ import Messaging
 /// |---|---|---|---|
 /// | entries | ingest, append | `.unavailable` at once: the intake pauses, a sender tries again with the same key | kept and run again |
 /// | conversations | open | kept, run when it is back | kept and run again |
-/// | cursors | move | kept, run when it is back | kept and run again |
+/// | acks | move of `delivered`, not in a conversation | kept, run when it is back | kept and run again |
+/// | cursors | any other move, and what acks left | kept, run when it is back | kept and run again |
 /// | states, pages | snapshot, conversations, state, page | kept, run when it is back | kept and run again |
 ///
 /// What is kept waits at most `StoreConfiguration.patience`, then it is `.unavailable` too. Running again is safe because
@@ -15,12 +16,15 @@ import Messaging
 /// Entries that were answered `.unavailable` although they may have been committed are looked up when the database is
 /// back, and those found go to the bus: who follows the channel live must not miss them.
 enum Work: Int, CaseIterable {
-    case entries, conversations, cursors, states, pages
+    case entries, conversations, acks, cursors, states, pages
 
     init(_ request: StoreRequest) {
         switch request {
         case .ingest, .append: self = .entries
         case .open: self = .conversations
+        // In a conversation every entry is somebody's own, and counters must be counted.
+        case .move(_, .conversation, _, _): self = .cursors
+        case .move(_, _, .delivered, _): self = .acks
         case .move: self = .cursors
         case .snapshot, .conversations, .state: self = .states
         case .page: self = .pages
@@ -29,10 +33,13 @@ enum Work: Int, CaseIterable {
 
     var waitsWhileAway: Bool {
         switch self {
-        case .conversations, .cursors, .states, .pages: true
+        case .conversations, .acks, .cursors, .states, .pages: true
         case .entries: false
         }
     }
+
+    /// Who does what a batch of this leaves.
+    var next: Work { self == .acks ? .cursors : self }
 
     /// How much of one batch an order takes; a batch is full at `capacity`. Bounds a transaction's time and a reply's memory.
     func weight(of request: StoreRequest) -> Int {
@@ -47,7 +54,7 @@ enum Work: Int, CaseIterable {
         switch self {
         case .entries: 1_000
         case .conversations: 200
-        case .cursors: 1_000
+        case .acks, .cursors: 1_000
         case .states: 250
         case .pages: 2_000
         }
@@ -57,6 +64,7 @@ enum Work: Int, CaseIterable {
         switch self {
         case .entries: EntryBatch(orders)
         case .conversations: ConversationBatch(orders)
+        case .acks: AckBatch(orders)
         case .cursors: CursorBatch(orders)
         case .states: StateBatch(orders)
         case .pages: PageBatch(orders)

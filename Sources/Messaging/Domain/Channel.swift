@@ -44,11 +44,14 @@ public enum Channel: Hashable, Sendable {
     }
 
     /// The name under which the store knows the channel; unique over all kinds.
-    public var storedName: String {
+    public var storedName: String { storedParts.prefix + storedParts.name }
+
+    /// The stored name in two parts, for whoever writes it somewhere and needs no text of its own.
+    public var storedParts: (prefix: String, name: String) {
         switch self {
-        case .inbox(let user): "inbox:" + user.name
-        case .broadcast(let name): "broadcast:" + name
-        case .conversation(let id): "conversation:" + id.text
+        case .inbox(let user): ("inbox:", user.name)
+        case .broadcast(let name): ("broadcast:", name)
+        case .conversation(let id): ("conversation:", id.text)
         }
     }
 
@@ -57,6 +60,17 @@ public enum Channel: Hashable, Sendable {
         switch self {
         case .inbox: "inbox"
         case .broadcast, .conversation: storedName
+        }
+    }
+
+    /// Whether this is the channel's name on the wire, for the user whose inbox it is. Builds nothing.
+    func isNamed(onTheWire name: String) -> Bool {
+        switch self {
+        case .inbox: return name == "inbox"
+        case .broadcast, .conversation:
+            let parts = storedParts
+            return name.utf8.count == parts.prefix.utf8.count + parts.name.utf8.count && name.begins(with: parts.prefix)
+                && name.ends(with: parts.name)
         }
     }
 

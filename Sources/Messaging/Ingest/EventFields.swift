@@ -48,7 +48,7 @@ struct EventFields {
                 strangers.append(index)
                 continue
             }
-            if seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
+            if names.count == 1 || seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
         }
         guard let first = strangers.first else { return (channels, nil) }
         let others = strangers.count > 1 ? ", and \(strangers.count - 1) more" : ""

@@ -32,6 +32,7 @@ struct MemberText {
         if !bytes.isEmpty { bytes.append(UInt8(ascii: ",")) }
         bytes.append(UInt8(ascii: "\""))
         bytes.appendText(name)
-        bytes.appendText("\":")
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
     }
 }

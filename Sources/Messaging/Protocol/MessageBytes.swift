@@ -25,10 +25,13 @@ extension [UInt8] {
         append(channel: channel)
     }
 
+    /// Single bytes, because appending a text costs ten times as much as a byte.
     private mutating func begin(member name: String) {
-        appendText(",\"")
+        append(UInt8(ascii: ","))
+        append(UInt8(ascii: "\""))
         appendText(name)
-        appendText("\":")
+        append(UInt8(ascii: "\""))
+        append(UInt8(ascii: ":"))
     }
 
     /// Nothing when nil.

@@ -240,6 +240,10 @@ public struct Session: Sendable {
     }
 
     private func followed(_ name: String, _ user: UserID) throws(Refusal) -> (index: Int, channel: Channel) {
+        // As a rule it is there under the very name; only what is not needs to be parsed.
+        if let index = subscriptions.firstIndex(where: { $0.channel.isNamed(onTheWire: name) }) {
+            return (index, subscriptions[index].channel)
+        }
         let channel = try channel(name, user)
         guard let index = subscription(to: channel) else {
             throw Refusal(.notSubscribed, "this session does not follow the channel; subscribe first")
