@@ -46,6 +46,9 @@ int clinux_spawn(
         // dup2 of a descriptor onto itself would leave it to be closed by the exec.
         if (!error && channel >= 0 && (channel == 3 ? fcntl(3, F_SETFD, 0) : dup2(channel, 3)) < 0) error = errno;
         if (!error && directory && chdir(directory) < 0) error = errno;
+        // Ours are all closed by the exec, those of libraries are not (librdkafka's): a child that holds a socket keeps its peer from
+        // seeing it closed. Linux before 5.11 refuses, and stays as it was.
+        if (!error) close_range(channel >= 0 ? 4 : 3, ~0U, CLOSE_RANGE_CLOEXEC);
         if (!error) {
             if (environment) environ = (char **)environment;
             execvp(argv[0], argv);

@@ -32,6 +32,9 @@ struct PublishCommand: ParsableCommand {
     @Option(help: "low, normal, high or critical.")
     var priority: String?
 
+    @Option(help: "full, or hint: clients fetch the content from --link.")
+    var form: String?
+
     @Option(help: "What it is about, such as activity:42.")
     var context: String?
 
@@ -46,6 +49,10 @@ struct PublishCommand: ParsableCommand {
 
     @Option(help: "When it is of no more use, such as 2026-12-24T18:00:00Z.")
     var expiresAt: String?
+
+    // `--data` is the folder of the embedded hub.
+    @Option(help: ArgumentHelp("The event's data, which programs read: any JSON value.", valueName: "json"))
+    var eventData: String?
 
     @Flag(help: "A formal notice: every delivery and reading is kept on record.")
     var receipt = false
@@ -76,12 +83,14 @@ struct PublishCommand: ParsableCommand {
             var event = EventDraft(id: id, type: type, recipients: recipients, title: title)
             event.body = body
             event.priority = priority
+            event.form = form
             event.context = context
             event.link = link
             event.group = group
             event.collapse = collapse
             event.expiresAt = expiresAt
             event.isReceiptRequired = receipt
+            if let eventData { try event.setData(eventData) }
             Console.print(try EventPublication(kafka).publish(event, within: limit))
         }
     }

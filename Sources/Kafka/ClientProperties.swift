@@ -15,7 +15,7 @@ public struct ClientProperties: Equatable, Sendable {
         "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store",
         "partition.assignment.strategy", "enable.idempotence", "acks",
         "request.required.acks", "enable.partition.eof", "log.queue", "transactional.id", "group.id",
-        "bootstrap.servers", "metadata.broker.list",
+        "bootstrap.servers", "metadata.broker.list", "auto.offset.reset",
     ]
 
     /// Checks names and values without opening a connection.

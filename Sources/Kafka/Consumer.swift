@@ -13,6 +13,8 @@ internal import CRdkafka
     private var hadAssignment = false
     /// Revoked and not released yet.
     private var owed: [TopicPartition] = []
+    /// Of topics that were deleted: made anew, they are read from the beginning, whatever the group had committed.
+    private var vanished: Set<TopicPartition> = []
     private var farewell: Farewell?
     private var isClosed = false
 
@@ -68,6 +70,7 @@ internal import CRdkafka
             if unsafe rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH {
                 while let message = unsafe rd_kafka_event_message_next(event) {
                     let record = unsafe KafkaRecord(copying: message)
+                    if !vanished.isEmpty { vanished.remove(record.topicPartition) }
                     bytes += record.sizeBytes
                     poll.records.append(record)
                 }
@@ -108,6 +111,14 @@ internal import CRdkafka
     public func resume(_ partitions: [TopicPartition]) {
         guard !partitions.isEmpty else { return }
         _ = unsafe PartitionList.with(partitions) { unsafe rd_kafka_resume_partitions(client, $0) }
+    }
+
+    /// Goes back to the first record there is, forgetting what was read ahead. Allowed while paused, and while the topic is away.
+    public func restart(_ partitions: [TopicPartition]) {
+        guard !partitions.isEmpty else { return }
+        let beginnings = partitions.map { NextOffset($0, Int64(RD_KAFKA_OFFSET_BEGINNING)) }
+        // Not waited for; a partition that is not being read has nothing to go back in.
+        _ = unsafe KafkaError(consuming: PartitionList.with(beginnings) { unsafe rd_kafka_seek_partitions(client, $0, 0) })
     }
 
     /// The offset after the partition's newest record, as of the last fetch from it; nil before the first. Costs no request.
@@ -163,7 +174,7 @@ internal import CRdkafka
         switch unsafe self.event(event) {
         case .revoking(let partitions): try? release(partitions)  // as above
         case .committed(let results): return results
-        case .assigned, .lost, .brokersDown, .brokersUp, .failure, .log, nil: break
+        case .assigned, .lost, .vanished, .brokersDown, .brokersUp, .failure, .log, nil: break
         }
         return []
     }
@@ -188,6 +199,12 @@ internal import CRdkafka
         let partitions = unsafe PartitionList.partitions(of: list)
         if unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             hadAssignment = true
+            // A pause outlives the assignment it was made in. Before anything is fetched: resuming later what is not paused
+            // would drop what was read ahead for good.
+            resume(partitions)
+            for index in unsafe 0..<Int(list?.pointee.cnt ?? 0) where vanished.remove(partitions[index]) != nil {
+                unsafe list?.pointee.elems[index].offset = Int64(RD_KAFKA_OFFSET_BEGINNING)
+            }
             if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_assign(client, list)) {
                 return .failure(failure, nil)
             }
@@ -227,7 +244,9 @@ internal import CRdkafka
         let partition = unsafe place.map {
             unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
         }
-        return .failure(KafkaError(code, message: text, isFatal: isFatal), partition)
+        let failure = KafkaError(code, message: text, isFatal: isFatal)
+        guard failure.kind == .unknownTopic, let partition else { return .failure(failure, partition) }
+        return vanished.insert(partition).inserted ? .vanished(partition) : nil
     }
 
     /// The client tells of the moment the last broker went; only its statistics tell that one is there again. A single one

@@ -39,8 +39,6 @@ extension ConsumerConfiguration {
                 ("heartbeat.interval.ms", String(max(100, sessionMilliseconds / 4))),
                 ("queued.max.messages.kbytes", String(readAheadKibibytes)),
                 ("queued.min.messages", "10000"),
-                // Offsets out of range (the topic was made anew): from the start, for a duplicate is recognized and a gap is not.
-                ("auto.offset.reset", "earliest"),
                 ("statistics.interval.ms", "2000"),
                 ("reconnect.backoff.max.ms", "5000"),
                 ("socket.keepalive.enable", "true"),
@@ -51,6 +49,8 @@ extension ConsumerConfiguration {
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"),
                 ("log.queue", "true"),
+                // Offsets out of range (the topic was made anew): from the start, for a duplicate is recognized and a gap is not.
+                ("auto.offset.reset", "earliest"),
             ])
     }
 }

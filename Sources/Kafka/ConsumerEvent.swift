@@ -8,13 +8,16 @@ public struct ConsumerPoll: Equatable, Sendable {
 }
 
 public enum ConsumerEvent: Equatable, Sendable {
-    /// These partitions are read from now on, from where the group had committed.
+    /// These partitions are read from now on, from where the group had committed. None of them is paused.
     case assigned([TopicPartition])
     /// The group wants these partitions for another member. Commit what is stored, then answer with `release`:
     /// until then the group waits. Their records are not to be committed any more afterwards.
     case revoking([TopicPartition])
     /// The group has already given these partitions away (the member was away too long): commit nothing for them.
     case lost([TopicPartition])
+    /// The partition is there no more: its topic was deleted. If it is made anew before the group notices, the partition stays
+    /// assigned and would go on at the old offset: answer with `restart`. After a new assignment it begins at its beginning anyway.
+    case vanished(TopicPartition)
     /// The broker's answer to a commit, partition by partition.
     case committed([CommitResult])
     /// No broker can be reached; the client goes on trying by itself.

@@ -22,8 +22,10 @@ public struct PostgresError: Error, Equatable, Sendable, CustomStringConvertible
         case data
         /// Nothing was done; the same transaction may succeed at once (deadlock, serialization).
         case conflict
-        /// Nothing was done; the server is short of something, shutting down, or took too long.
+        /// Nothing was done; the server is short of something, or shutting down.
         case passing
+        /// Nothing was done; it took longer than statements may. The same again may take as long.
+        case slow
         /// The tables are not those this program knows.
         case schema
         /// The server is a standby or read-only: another one may be the primary now.
@@ -35,6 +37,7 @@ public struct PostgresError: Error, Equatable, Sendable, CustomStringConvertible
         switch sqlState.prefix(2) {
         case "22", "23", "54": return .data
         case "40": return .conflict
+        case "57": return sqlState == "57014" ? .slow : .passing
         case "25": return sqlState == "25006" ? .readOnly : .passing
         case "3F": return .schema
         case "42": return sqlState == "42501" ? .passing : .schema

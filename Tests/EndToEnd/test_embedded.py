@@ -136,7 +136,8 @@ async def test_token_publish_and_tail(hub):
     try:
         assert tail.stderr.readline() == "hub tail: live\n"
         published = subprocess.run(
-            [hub_program(), "publish", "--to", f"user:{name}", "--type", "a.b", "--title", "Par la ligne de commande", "--body", "…"],
+            [hub_program(), "publish", "--to", f"user:{name}", "--type", "a.b", "--title", "Par la ligne de commande", "--body", "…",
+             "--form", "hint", "--event-data", '{"n": [1]}'],
             capture_output=True, text=True, timeout=30, env={**clean_environment(), **hub.facts})
         assert published.returncode == 0, published.stderr
         while True:
@@ -144,6 +145,7 @@ async def test_token_publish_and_tail(hub):
             if line.get("type") == "entry":
                 break
         assert (line["title"], line["event"]) == ("Par la ligne de commande", "a.b")
+        assert (line["form"], line["data"]) == ("hint", {"n": [1]})
     finally:
         tail.terminate()
         tail.wait(10)

@@ -1,5 +1,6 @@
 """From Kafka, through PostgreSQL, to the right people: shapes, order, duplicates, rubbish."""
 
+import json
 import subprocess
 import uuid
 
@@ -96,6 +97,23 @@ async def test_rubbish_goes_to_the_dead_letters_and_the_partition_goes_on(hub):
     assert sorted(letter["payload"] for letter in found) == sorted(RUBBISH)
     for letter in found:
         assert letter["headers"]["hub.dlq.topic"] == TOPIC and letter["headers"]["hub.dlq.reason"]
+
+
+async def test_one_bad_target_does_not_stop_the_others_and_trying_again_repeats_nothing(hub):
+    name, client = await inbox(hub)
+    gone = f"conversation:{uuid.uuid4()}"
+    hub.kafka.produce(event(f"user:{name}", gone, id="mixed"), event(f"user:{name}", "nobody:1", id="malformed"), key=name)
+    assert [entry["id"] for entry in await client.entries("inbox", 2)] == ["mixed", "malformed"]
+
+    def letters():
+        found = [letter for letter in hub.kafka.consume(DEAD_LETTERS) if letter["key"] == name]
+        return found if len(found) >= 2 else None
+
+    found = {letter["headers"]["hub.dlq.reason"]: letter for letter in wait_until(letters, "both among the dead letters")}
+    assert json.loads(found["no_such_conversation"]["headers"]["hub.dlq.targets"]) == [gone]
+    assert json.loads(found["bad_target"]["headers"]["hub.dlq.targets"]) == ["nobody:1"]
+    hub.kafka.produce(*[letter["payload"] for letter in found.values()], event(f"user:{name}", id="after"), key=name)
+    assert [entry["id"] for entry in await client.entries("inbox", 3)] == ["mixed", "malformed", "after"]
 
 
 async def test_a_tombstone_and_a_null_key_stop_nothing(hub):

@@ -9,11 +9,21 @@ enum EventFuzz {
         precondition(EventDecoder().decode(record) == decoded, "a record means two things")
         switch decoded {
         case .discard(.tombstone): precondition(record.value == nil)
-        case .rejected(let rejection): precondition(rejection.detail.utf8.count < 1_000, "the refusal quotes too much")
-        case .entries(let drafts):
-            precondition(!drafts.isEmpty)
-            for draft in drafts { check(draft) }
+        case .rejected(let rejection): check(rejection)
+        case .partly(let drafts, let rejection):
+            check(drafts)
+            check(rejection)
+        case .entries(let drafts): check(drafts)
         }
+    }
+
+    private static func check(_ rejection: EventRejection) {
+        precondition(rejection.detail.utf8.count < 1_000, "the refusal quotes too much")
+    }
+
+    private static func check(_ drafts: [EntryDraft]) {
+        precondition(!drafts.isEmpty)
+        for draft in drafts { check(draft) }
     }
 
     private static func check(_ draft: EntryDraft) {

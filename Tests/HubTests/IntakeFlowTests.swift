@@ -199,12 +199,119 @@ import Testing
         var many = good(a, 1)
         many.judgement = .entries((0..<5).map { draft("many \($0)") })
         let actions = flow.handle(.read([good(a, 0), many, good(a, 2), good(a, 3), good(a, 4), good(a, 5)]))
-        #expect(actions == [.submit(token: 1, [draft("0:0")] + many.drafts, [position(a, 1)])])
+        #expect(actions == [.submit(token: 1, [draft("0:0")], [position(a, 0)])])
+        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [.submit(token: 2, many.drafts, [position(a, 1)])])
         #expect(
-            deeds(flow.handle(.answered(token: 1, stored(6)))) == [
-                .submit(token: 2, [draft("0:2"), draft("0:3"), draft("0:4")], [position(a, 4)])
+            deeds(flow.handle(.answered(token: 2, stored(5)))) == [
+                .submit(token: 3, [draft("0:2"), draft("0:3"), draft("0:4")], [position(a, 4)])
             ])
-        #expect(deeds(flow.handle(.answered(token: 2, stored(3)))) == [.submit(token: 3, [draft("0:5")], [position(a, 5)])])
+        #expect(deeds(flow.handle(.answered(token: 3, stored(3)))) == [.submit(token: 4, [draft("0:5")], [position(a, 5)])])
+    }
+
+    @Test func `A request holds a bounded number of bytes, and at least one record`() {
+        var flow = flow(holding: [a]) { $0.bytesPerRequest = 10 }
+        func sized(_ offset: Int64, _ bytes: Int) -> JudgedRecord {
+            var judged = good(a, offset)
+            var one = draft("0:\(offset)")
+            one.content = String(repeating: "x", count: bytes)
+            judged.judgement = .entries([one])
+            return judged
+        }
+        var actions = flow.handle(.read([sized(0, 4), sized(1, 6), sized(2, 1), sized(3, 50), sized(4, 2)]))
+        var requests: [[String]] = []
+        while case .submit(let token, let drafts, _)? = actions.last {
+            requests.append(drafts.map(\.id))
+            actions = flow.handle(.answered(token: token, stored(drafts.count)))
+        }
+        #expect(requests == [["0:0", "0:1"], ["0:2"], ["0:3"], ["0:4"]])
+    }
+
+    @Test func `Drafts the database takes too long over are halved until they are few enough, in order, and more are tried by and by`() {
+        var flow = flow(holding: [a]) { $0.draftsPerRequest = 64 }
+        var sizes: [Int] = []
+        var kept: [String] = []
+        var resumed = false
+        /// A database that is too slow for more than five drafts at once.
+        func serve(_ actions: [IntakeFlow.Action]) {
+            var pending = actions
+            while !pending.isEmpty {
+                var next: [IntakeFlow.Action] = []
+                for action in pending {
+                    switch action {
+                    case .submit(let token, let drafts, _):
+                        sizes.append(drafts.count)
+                        if drafts.count > 5 {
+                            next += flow.handle(.answered(token: token, .failed(.tooSlow)))
+                        } else {
+                            kept += drafts.map(\.id)
+                            next += flow.handle(.answered(token: token, stored(drafts.count)))
+                        }
+                    case .retry: next += flow.handle(.retryDue)
+                    case .resume: resumed = true
+                    case .pause, .note, .commit: break
+                    case .bury, .release: Issue.record("\(action)")
+                    }
+                }
+                pending = next
+            }
+        }
+        serve(flow.handle(.read((0..<40).map { good(a, Int64($0)) })))
+        #expect(kept == (0..<40).map { "0:\($0)" })
+        #expect(sizes.prefix(7) == [40, 40, 20, 20, 10, 10, 5])
+        #expect(resumed)
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 40)])])
+    }
+
+    @Test func `A record that is too slow alone is tried for ever, and never given up`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        for token in UInt64(1)...20 {
+            let actions = flow.handle(.answered(token: token, .failed(.tooSlow)))
+            guard case .retry? = actions.last else {
+                Issue.record("\(actions)")
+                return
+            }
+            #expect(flow.handle(.retryDue) == [.submit(token: token + 1, [draft("0:1")], [position(a, 1)])])
+        }
+        #expect(flow.handle(.tick) == [])
+    }
+
+    @Test func `A record of which one target does not exist is stored for the others, and dead-lettered before its position moves on`() {
+        var flow = flow(holding: [a])
+        var mixed = good(a, 2)
+        var gone = draft("0:2")
+        gone.channel = .conversation(ConversationID("00000000-0000-4000-8000-000000000000")!)
+        mixed.judgement = .entries([draft("0:2"), gone])
+        _ = flow.handle(.read([good(a, 1), mixed, tombstone(a, 3)]))
+        let one = StoredDraft(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), duplicate: false)
+        let letter = Letter(
+            token: 2, record: record(a, 2),
+            cause: DeathCause(
+                reason: "no_such_conversation", detail: "to: there is no such conversation",
+                targets: ["conversation:00000000-0000-4000-8000-000000000000"]),
+            attempts: 1, form: .whole)
+        #expect(
+            flow.handle(.answered(token: 1, .partlyStored([one, one, nil])))
+                == [.note(.stored(records: 0, entries: 2, duplicates: 0, discards: [])), .bury([letter])])
+        #expect(flow.handle(.tick) == [])
+        // Nothing is stored twice; what is left are the positions.
+        #expect(deeds(flow.handle(.letterWritten(token: 2))) == [.submit(token: 3, [], [position(a, 3)])])
+        #expect(
+            flow.handle(.answered(token: 3, stored(0)))
+                == [.note(.stored(records: 3, entries: 0, duplicates: 0, discards: ["tombstone"]))])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 4)])])
+    }
+
+    @Test func `A record that is good for some of its targets is dead-lettered, and then stored for them`() {
+        var flow = flow(holding: [a])
+        var mixed = good(a, 1)
+        let cause = DeathCause(reason: "bad_target", detail: nil, targets: ["x"])
+        mixed.judgement = .partly([draft("0:1")], cause)
+        let letter = Letter(token: 1, record: record(a, 1), cause: cause, attempts: 1, form: .whole)
+        #expect(flow.handle(.read([mixed])) == [.bury([letter])])
+        #expect(deeds(flow.handle(.letterWritten(token: 1))) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
     }
 
     @Test func `Reading stops when a batch's worth waits, and a slow answer pauses the partitions`() {
@@ -266,6 +373,28 @@ import Testing
         #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
         _ = flow.handle(.answered(token: 2, stored(1)))
         #expect(flow.handle(.tick) == [.commit([NextOffset(b, 2)])])
+    }
+
+    @Test func `Partitions lost during a pause leave nothing paused behind: the next ones come unpaused and are kept so`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
+        #expect(flow.isPaused)
+        #expect(flow.handle(.lost([a])) == [])
+        // Nothing is held: there is nothing to resume, and `isPaused` is all there was.
+        #expect(deeds(flow.handle(.retryDue)) == [.resume([])])
+        #expect(!flow.isPaused)
+        #expect(flow.handle(.assigned([a])) == [])
+        #expect(flow.handle(.read([good(a, 1)])) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
+    }
+
+    @Test func `An answer that comes after a partition was lost is about other records: the rest is asked for again`() {
+        var flow = flow(holding: [a, b])
+        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
+        _ = flow.handle(.lost([a]))
+        let one = StoredDraft(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), duplicate: false)
+        #expect(deeds(flow.handle(.answered(token: 1, .partlyStored([nil, one])))) == [.retry(after: .milliseconds(100))])
+        #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
     }
 
     @Test func `When all partitions with letters outstanding are lost, work goes on`() {

@@ -132,7 +132,7 @@ struct IntakeBench {
 
     func write(_ records: [OutgoingRecord]) async throws {
         let brokers = cluster.brokers
-        try await offPool { try Producer(ProducerConfiguration(brokers: brokers)).write(records, within: .seconds(20)) }
+        try await offPool { try Producer(ProducerConfiguration(brokers: brokers)).write(records, within: .seconds(60)) }
     }
 
     func write(_ ids: [String], to partition: Int32 = 0) async throws { try await write(ids.map { event($0, partition: partition) }) }
@@ -148,7 +148,7 @@ struct IntakeBench {
         return try await offPool {
             let consumer = try Consumer(configuration)
             var records: [KafkaRecord] = []
-            let deadline = ContinuousClock.now + .seconds(20)
+            let deadline = ContinuousClock.now + .seconds(100)
             let poller = try Poller()
             try poller.add(consumer.descriptor, .readable, token: 0)
             while records.count < count, ContinuousClock.now < deadline {
@@ -183,7 +183,7 @@ struct NeverHappened: Error, CustomStringConvertible {
 }
 
 /// Looks every few milliseconds, so that a test takes no longer than what it waits for.
-func eventually(_ what: String, within limit: Duration = .seconds(30), _ condition: @escaping @Sendable () -> Bool) async throws {
+func eventually(_ what: String, within limit: Duration = .seconds(100), _ condition: @escaping @Sendable () -> Bool) async throws {
     try await offPool {
         let pause = try Poller()
         let deadline = ContinuousClock.now + limit

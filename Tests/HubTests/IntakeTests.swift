@@ -132,11 +132,61 @@ import Testing
         try await eventually("a pause") { intake.metrics.paused.value == 1 }
         try await eventually("several tries") { intake.metrics.deadLetterFailures.values.reduce(0) { $0 + $1.count } >= 2 }
         #expect((bench.store.position("hub.events", 0) ?? -1) < 1)
+        #expect(intake.metrics.deadLetterTopic.value == 0)
         bench.cluster.setTopicFault(nil, on: "hub.events.dlq")
-        try await eventually("all settled", within: .seconds(60)) { bench.store.position("hub.events", 0) == 2 }
+        try await eventually("all settled") { bench.store.position("hub.events", 0) == 2 }
         #expect(bench.store.entries.map(\.id) == ["before", "after"])
         let letters = try await bench.deadLetters(1)
         #expect(letters.map(\.value) == [Array("garbage".utf8)])
+        #expect(intake.metrics.deadLetterTopic.value == 1)
+        try await intake.stopped()
+    }
+
+    @Test func `A dead-letter topic that is missing is told before the first letter, looked for again, and found`() async throws {
+        let bench = try IntakeBench()
+        bench.cluster.setTopicFault(.unknownTopicOrPartition, on: "hub.events.dlq")
+        let intake = try bench.intake { $0.deadLetterTopicInterval = .milliseconds(100) }
+        // The in-process broker makes no topic that is asked for, so it can only be told that this one is missing.
+        try await eventually("the news") { intake.metrics.deadLetterTopic.value == 0 }
+        bench.cluster.setTopicFault(nil, on: "hub.events.dlq")
+        try await eventually("the topic") { intake.metrics.deadLetterTopic.value == 1 }
+        #expect(intake.metrics.deadLetterFailures.values.isEmpty)
+        try await intake.stopped()
+    }
+
+    @Test func `A dead-letter topic is there, missing, or nobody can be asked`() async throws {
+        let bench = try IntakeBench()
+        let brokers = bench.cluster.brokers
+        let (there, missing, unknown) = try await offPool {
+            func state(_ topic: String, _ brokers: String) -> DeadLetterTopic.State {
+                DeadLetterTopic(topic, brokers: brokers, properties: ClientProperties()).state(isRehearsal: true, within: .seconds(1))
+            }
+            return (state("hub.events.dlq", brokers), state("elsewhere", brokers), state("hub.events.dlq", "127.0.0.1:1"))
+        }
+        #expect(there == .there(partitions: 1))
+        guard case .missing = missing, case .unknown = unknown else {
+            Issue.record("\(missing), \(unknown)")
+            return
+        }
+    }
+
+    @Test func `A target that is none does not stop the others, is named in the dead letter, and trying again makes no second entry`()
+        async throws
+    {
+        let bench = try IntakeBench()
+        let json = #"{"id":"mixed","type":"t","to":["user:alice","nobody:x","user:bob"],"title":"T"}"#
+        let record = OutgoingRecord(topic: "hub.events", partition: 0, value: Array(json.utf8))
+        try await bench.write([record])
+        let intake = try bench.intake()
+        try await eventually("passed") { bench.store.position("hub.events", 0) == 0 }
+        #expect(bench.store.entries.map(\.channel.storedName) == ["inbox:alice", "inbox:bob"])
+        let letter = try #require(try await bench.deadLetters(1).first)
+        #expect(letter.value == Array(json.utf8))
+        #expect(letter.header("hub.dlq.reason") == "bad_target")
+        #expect(letter.header("hub.dlq.targets") == #"["nobody:x"]"#)
+        try await bench.write([OutgoingRecord(topic: "hub.events", partition: 0, value: letter.value, headers: letter.headers)])
+        try await eventually("passed again") { bench.store.position("hub.events", 0) == 1 }
+        #expect(bench.store.entries.count == 2 && bench.store.duplicates == 2)
         try await intake.stopped()
     }
 
@@ -185,7 +235,7 @@ import Testing
         try await eventually("the first records") { bench.store.entries.count == 84 }
         let second = try bench.intake()
         try await write(21...40)
-        try await eventually("two partitions each", within: .seconds(40)) {
+        try await eventually("two partitions each") {
             first.metrics.partitions.value == 2 && second.metrics.partitions.value == 2
         }
         try await write(41...60)
@@ -193,7 +243,7 @@ import Testing
         #expect(second.metrics.entries.value > 0)
         try await second.stopped()
         try await write(61...80)
-        try await eventually("all", within: .seconds(40)) { bench.store.entries.count == 4 * 81 }
+        try await eventually("all") { bench.store.entries.count == 4 * 81 }
         for partition in 0..<4 { #expect(bench.store.ids(startingWith: "\(partition)-") == (0...80).map { "\(partition)-\($0)" }) }
         try await first.stopped()
     }
@@ -222,7 +272,7 @@ import Testing
         try await eventually("an open request") { bench.store.hasWaiting }
         let start = ContinuousClock.now
         try await offPool { intake.stop(within: .seconds(2)) }
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < .seconds(60))
         let left = try await bench.read("hub.events", count: 1, group: "hub")
         #expect(left.map(\.key) == [Array("unanswered".utf8)])
     }
@@ -247,7 +297,38 @@ import Testing
         bench.cluster.fail(.heartbeat, with: [.fencedInstance])
         try await eventually("the failure") { intake.metrics.clientRestarts.value == 1 }
         try await bench.write(["after"])
-        try await eventually("the second", within: .seconds(60)) { bench.store.entries.count == 2 }
+        try await eventually("the second") { bench.store.entries.count == 2 }
+        try await intake.stopped()
+    }
+
+    @Test func `Partitions lost during a pause are read again when they come back, though nothing was left to resume`() async throws {
+        let bench = try IntakeBench()
+        let intake = try bench.intake()
+        try await bench.write(["first"])
+        try await eventually("the first") { bench.store.entries.count == 1 }
+        bench.store.become(.away)
+        try await bench.write(["second"])
+        try await eventually("a pause") { intake.metrics.paused.value == 1 }
+        bench.cluster.fail(.heartbeat, with: [.unknownMember])
+        try await eventually("the loss") { intake.metrics.rebalances.values.contains { $0.label == "lost" } }
+        bench.store.become(.up)
+        try await eventually("the second") { bench.store.entries.count == 2 }
+        try await intake.stopped()
+    }
+
+    @Test func `A topic made anew while it is read is read from its beginning, and its records are all stored`() async throws {
+        let bench = try IntakeBench()
+        let intake = try bench.intake { $0.consumer.metadataRefresh = .seconds(600) }
+        try await bench.write(["old-0", "old-1"])
+        try await eventually("the old topic's") { bench.store.entries.count == 2 && intake.metrics.commits.value > 0 }
+        bench.cluster.setTopicFault(.unknownTopicOrPartition, on: "hub.events")
+        bench.cluster.fail(.fetch, with: [.unknownTopicOrPartition, .unknownTopicOrPartition])
+        try await eventually("the news") { intake.metrics.rebalances.values.contains { $0.label == "restarted" } }
+        bench.cluster.setTopicFault(nil, on: "hub.events")
+        // The in-process broker keeps the records: what is read from the beginning is recognized.
+        try await eventually("reading from the beginning") { intake.metrics.duplicates.value == 2 }
+        try await bench.write(["new"])
+        try await eventually("the new topic's") { bench.store.entries.count == 3 }
         try await intake.stopped()
     }
 

@@ -40,7 +40,7 @@ import Testing
         case .ensureChannels, .lockChannels: [inboxes]
         case .storeEntries:
             [
-                array { "\($0)" }, no, inboxes, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
+                no, inboxes, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" },
             ]

@@ -12,7 +12,7 @@ import Testing
     private let bench: StoreBench
 
     init() async throws {
-        bench = try StoreBench().ready()
+        bench = try await StoreBench().ready()
         ann = try user("ann")
         channel = .inbox(ann)
     }

@@ -27,8 +27,8 @@ final class StoreBench: Sendable {
     deinit { store.stop() }
 
     /// Waits until the database answers. Until then the store says `.unavailable`.
-    func ready() -> StoreBench {
-        until { store.state == .up }
+    func ready() async throws -> StoreBench {
+        try await until { store.state == .up }
         return self
     }
 

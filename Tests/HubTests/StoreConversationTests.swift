@@ -6,8 +6,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct StoreConversationTests {
     @Test func bothSidesAtOnceOpenTheSameConversation() async throws {
-        let first = try StoreBench().ready()
-        let second = try StoreBench(first.address).ready()
+        let first = try await StoreBench().ready()
+        let second = try await StoreBench(first.address).ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let replies = await withTaskGroup(of: [StoreReply].self) { group in
             for bench in [first, second] {
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func aContextMakesAnotherConversation() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let contexts = [nil, "review:1", "review:2", "", "review:1"]
         let channels = await bench.ask(contexts.map { .open(ann, with: bob, context: $0, most: 100) }).map { $0.opened?.channel }
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func namesThatOnlyLookTheSameAreDifferentPeople() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let ann = try user("ann")
         let (composed, decomposed) = (try user("jose\u{301}"), try user("jos\u{e9}"))
         let replies = await bench.ask([
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func onlyMembersWriteAndLook() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
         let nowhere = Channel.conversation(try #require(ConversationID("00000000-0000-4000-8000-000000000000")))
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func broadcastsAreForTheEntitledAndTheMembers() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let ann = try user("ann")
         let (review, activity) = (Channel.broadcast("category:reviewers"), Channel.broadcast("activity:7"))
         _ = await bench.ask(.ingest([draft(review, "1"), draft(activity, "1"), draft(activity, "2", priority: .high)], []))
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func aSnapshotHasAllThatIsTheirsAndNothingElse() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let people = try (0..<300).map { try user("user \($0)") }
         _ = await bench.ask(.ingest(people.map { draft(.inbox($0), "welcome") } + [draft(.broadcast("system"), "1")], []))
         // Everybody talks with the next one.
@@ -121,7 +121,7 @@ import Testing
     }
 
     @Test func everyAnswerAboutAConversationTellsHowFarItsMembersAre() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
         _ = await bench.ask((1...5).map { .append(draft(channel, "\($0)", source: "user:ann", sender: ann)) })
@@ -135,7 +135,7 @@ import Testing
     }
 
     @Test func aBroadcastByRightAndByMembershipIsListedOnce() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         _ = await bench.ask(.ingest([draft(.broadcast("system"), "1")], []))
         _ = try bench.query("insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel")
         let states = await bench.ask(.snapshot(try user("ann"), broadcasts: ["system"], asked: [], most: 256)).snapshot
@@ -143,7 +143,7 @@ import Testing
     }
 
     @Test func twoPeopleHaveNoMoreConversationsThanTheyMay() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let first = await bench.ask(
             (0..<4).map { .open($0 % 2 == 0 ? ann : bob, with: $0 % 2 == 0 ? bob : ann, context: "\($0)", most: 3) })
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func aSnapshotListsTheNewestAndWhatWasAskedFor() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let opened = await bench.ask((0..<6).map { .open(ann, with: bob, context: "\($0)", most: 100) }).compactMap { $0.opened?.channel }
         try #require(opened.count == 6)
@@ -190,7 +190,7 @@ import Testing
     }
 
     @Test func conversationsAreListedFromTheNewestPageByPage() async throws {
-        let bench = try StoreBench().ready()
+        let bench = try await StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let opened = await bench.ask((0..<7).map { .open(ann, with: bob, context: "\($0)", most: 100) }).compactMap { $0.opened?.channel }
         try #require(opened.count == 7)
@@ -225,13 +225,13 @@ import Testing
     }
 
     @Test func aSecondHubOnOneDatabaseKnowsThatItIsNotAlone() async throws {
-        let first = try StoreBench().ready()
-        until { first.store.statistics.transactions.value > 0 }
+        let first = try await StoreBench().ready()
+        try await until { first.store.statistics.transactions.value > 0 }
         #expect(first.store.statistics.otherHubs.value == 0)
-        let second = try StoreBench(first.address).ready()
-        until { second.store.statistics.otherHubs.value == 1 }
+        let second = try await StoreBench(first.address).ready()
+        try await until { second.store.statistics.otherHubs.value == 1 }
         first.store.stop()
         // As a hub that was started anew while the server still kept its dead connection.
-        until { second.store.statistics.otherHubs.value == 0 }
+        try await until { second.store.statistics.otherHubs.value == 0 }
     }
 }

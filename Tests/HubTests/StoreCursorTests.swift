@@ -11,7 +11,7 @@ import Testing
     private let bench: StoreBench
 
     init() async throws {
-        bench = try StoreBench().ready()
+        bench = try await StoreBench().ready()
         ann = try user("ann")
         channel = .inbox(ann)
     }
@@ -207,7 +207,7 @@ import Testing
 
     /// Random moves of two stores on one database, several orders at a time, against a model that knows sets only.
     @Test(arguments: [1, 2, 3]) func aRandomHistoryAgreesWithAModel(seed: UInt64) async throws {
-        let other = try StoreBench(bench.address).ready()
+        let other = try await StoreBench(bench.address).ready()
         var dice = Dice(seed: seed)
         var model = CursorModel(user: ann)
         for round in 0..<120 {

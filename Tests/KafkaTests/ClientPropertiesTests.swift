@@ -6,6 +6,7 @@ import Testing
     @Test(arguments: [
         ("no.such.property", "1"), ("fetch.wait.max.ms", "soon"), ("security.protocol", "carrier-pigeon"),
         ("enable.auto.commit", "true"), ("partition.assignment.strategy", "range"), ("acks", "1"), ("group.id", "other"),
+        ("auto.offset.reset", "latest"),
     ])
     func `A property that is unknown, impossible or the hub's own is refused by name`(name: String, value: String) throws {
         var properties = ClientProperties()

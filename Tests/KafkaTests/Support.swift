@@ -57,11 +57,11 @@ final class Reader {
         }
     }
 
-    func read(within limit: Duration = .seconds(30), _ what: String, until condition: (Reader) throws -> Bool) throws {
+    func read(within limit: Duration = .seconds(100), _ what: String, until condition: (Reader) throws -> Bool) throws {
         try Reader.read([self], within: limit, what) { try condition(self) }
     }
 
-    static func read(_ readers: [Reader], within limit: Duration = .seconds(30), _ what: String, until condition: () throws -> Bool) throws
+    static func read(_ readers: [Reader], within limit: Duration = .seconds(100), _ what: String, until condition: () throws -> Bool) throws
     {
         let deadline = ContinuousClock.now + limit
         while true {
@@ -91,7 +91,7 @@ extension MockCluster {
     }
 
     func write(_ records: [OutgoingRecord]) throws {
-        try Producer(ProducerConfiguration(brokers: brokers)).write(records, within: .seconds(20))
+        try Producer(ProducerConfiguration(brokers: brokers)).write(records, within: .seconds(60))
     }
 
     func write(_ values: [String], to partition: Int32, of topic: String = "events") throws {

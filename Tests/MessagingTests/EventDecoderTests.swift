@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 import Messaging
 import Testing
@@ -118,7 +119,7 @@ struct EventDecoderTests {
         (#"{"type":"t","to":{}}"#, .badTarget), (#"{"type":"t","to":[1]}"#, .badTarget), (#"{"type":"t","to":["alice"]}"#, .badTarget),
         (#"{"type":"t","to":["user:"]}"#, .badTarget), (#"{"type":"t","to":["inbox:alice"]}"#, .badTarget),
         (#"{"type":"t","to":["broadcast:"]}"#, .badTarget), (#"{"type":"t","to":["broadcast:x"]}"#, .badTarget),
-        (#"{"type":"t","to":["conversation:1"]}"#, .badTarget), (#"{"type":"t","to":["user:a","user:\n"]}"#, .badTarget),
+        (#"{"type":"t","to":["conversation:1"]}"#, .badTarget), (#"{"type":"t","to":["user:\n"]}"#, .badTarget),
         (#"{"type":"t","to":["User:a"]}"#, .badTarget),
         (#"{"type":"t","to":["user:a"],"title":1}"#, .badTitle), (#"{"type":"t","to":["user:a"],"title":["x"]}"#, .badTitle),
         (#"{"type":"t","to":["user:a"],"title":{}}"#, .badTitle), (#"{"type":"t","to":["user:a"],"title":{"fr":1}}"#, .badTitle),
@@ -228,6 +229,32 @@ struct EventDecoderTests {
         #expect(drafts(Self.data, more + Self.attributes.map { ($0.0.uppercased(), $0.1) }) == [Self.expected])
     }
 
+    @Test("One target that is none does not stop the others, and is named")
+    func partlyGood() {
+        func partly(_ value: String, _ headers: [(String, String)] = []) -> ([String], EventRejection)? {
+            guard case .partly(let drafts, let rejection) = EventDecoder().decode(record(value, headers)) else { return nil }
+            return (drafts.map { "\($0.channel.storedName)/\($0.id)" }, rejection)
+        }
+        let mixed = partly(#"{"id":"1","type":"t","to":["user:a","nobody:x","broadcast:b:1",7],"title":"T"}"#)
+        #expect(mixed?.0 == ["inbox:a/1", "broadcast:b:1/1"])
+        #expect(
+            mixed?.1
+                == EventRejection(
+                    .badTarget, "to: target 1 is not user:<id>, broadcast:<name> or conversation:<uuid>, and 1 more",
+                    targets: ["nobody:x", "7"]))
+        let batch = [("content-type", "application/cloudevents-batch+json")]
+        let second = Self.envelope.replacing("c-1", with: "c-2")
+        let third = Self.envelope.replacing("c-1", with: "c-3")
+        let events = partly(
+            "[{\(Self.envelope)},{\(second),\"data\":{\"to\":[\"user:b\",\"x\"]}},{\(third),\"data\":\(Self.data)}]", batch)
+        #expect(events?.0 == ["inbox:b/c-2", "inbox:alice/c-3"])
+        #expect(events?.1.reason == .missingData)
+        #expect(events?.1.detail.hasPrefix("event 0: data: ") == true && events?.1.detail.contains("; event 1: to: target 1 ") == true)
+        #expect(events?.1.targets == ["x"])
+        // Nobody gets anything: then it is the whole record that is refused.
+        #expect(rejection(#"{"id":"1","type":"t","to":["x","y"]}"#)?.targets == [])
+    }
+
     @Test("A batch of CloudEvents gives the entries of all, or a reason naming the one at fault")
     func batch() {
         let headers = [("content-type", "application/cloudevents-batch+json")]
@@ -236,7 +263,7 @@ struct EventDecoderTests {
         #expect(drafts(batch, headers).map(\.id) == ["c-1", "c-2", "c-2"])
         #expect(rejection("[]", headers)?.reason == .emptyBatch)
         #expect(rejection("{}", headers)?.reason == .emptyBatch)
-        #expect(rejection("[{\(Self.envelope),\"data\":\(Self.data)},{\(second)}]", headers)?.detail.hasPrefix("event 1: data: ") == true)
+        #expect(rejection("[{\(Self.envelope)},{\(second)}]", headers)?.detail.hasPrefix("event 0: data: ") == true)
         var limits = EventLimits()
         limits.batch = 1
         #expect(rejection(batch, headers, limits)?.reason == .emptyBatch)
@@ -332,6 +359,25 @@ struct EventDecoderTests {
                 for draft in drafts {
                     #expect(throws: Never.self) { try JSONValue.parse("{\(draft.content)}", limits: JSONLimits(refusesNUL: true)) }
                 }
+            }
+        }
+    }
+
+    @Test("docs/EVENTS.md explains the reasons as the code does, and its examples are accepted")
+    func document() throws {
+        let document = try String(contentsOf: ProtocolDocumentTests.root.appending(path: "docs/EVENTS.md"), encoding: .utf8)
+        let begin = try #require(document.range(of: "<!-- reasons:begin -->\n"))
+        let end = try #require(document.range(of: "<!-- reasons:end -->"))
+        #expect(document[begin.upperBound..<end.lowerBound] == EventRejectionReason.markdownTable)
+        let examples = document.split(separator: "```json").dropFirst().compactMap { $0.split(separator: "```").first }
+        #expect(examples.count == 3)
+        for example in examples {
+            let isBinary = example.hasPrefix(" binary\n")
+            let value = String(example.drop { $0 != "\n" })
+            let headers = isBinary ? Self.attributes + [("content-type", "application/json")] : []
+            guard case .entries = EventDecoder().decode(record(value, headers)) else {
+                Issue.record("\(EventDecoder().decode(record(value, headers))): \(value)")
+                continue
             }
         }
     }

@@ -1,9 +1,10 @@
 import Linux
 public import Postgres
 
-/// Looks again every few milliseconds until it is so. The test's time limit bounds it.
-public func until(_ condition: () throws -> Bool) rethrows {
-    while try !condition() { Thread.pause(.milliseconds(3)) }
+/// Looks again every few milliseconds until it is so. The test's time limit bounds it. Gives its thread away meanwhile: the tests'
+/// tasks share as many as there are cores, and what is waited for may need one.
+public func until(_ condition: () throws -> Bool) async throws {
+    while try !condition() { try await Task.sleep(for: .milliseconds(3)) }
 }
 
 /// Runs a non-blocking connection from a test.

@@ -36,8 +36,6 @@ int main(int argc, char **argv) {
         again(&names);
         again(&entries);
         again(&positions);
-        int order = begin_array(&entries, INT4, batch);
-        for (int i = 0; i < batch; i++) put_int4(&entries, order, 0);
         int members = begin_array(&entries, BOOL, batch);
         for (int i = 0; i < batch; i++) put_bool(&entries, members, 0);
         int channel = begin_array(&entries, TEXT, batch), alone = begin_array(&names, TEXT, batch);

@@ -6,7 +6,7 @@ internal import Kafka
 public struct DependencyCheck: Sendable {
     public struct Finding: Equatable, Sendable {
         public let isGood: Bool
-        /// `database`, `kafka` or `keys`, and what was found.
+        /// `database`, `kafka`, `dead letters` or `keys`, and what was found.
         public let line: String
     }
 
@@ -15,7 +15,7 @@ public struct DependencyCheck: Sendable {
 
     public init(_ configuration: Configuration) { self.configuration = configuration }
 
-    public func run() -> [Finding] { [database, kafka, keys] }
+    public func run() -> [Finding] { [database, kafka, deadLetters, keys].compactMap { $0 } }
 
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
@@ -34,10 +34,10 @@ public struct DependencyCheck: Sendable {
         guard !kafka.brokers.isEmpty else { return bad("kafka: kafka.brokers is not set") }
         do throws(KafkaError) {
             let metadata = try ClusterMetadata.fetch(
-                brokers: kafka.brokers.joined(separator: ","), properties: ClientProperties(kafka.properties.map { ($0.name, $0.value) }),
-                within: Self.kafkaLimit)
-            let topics = (kafka.topics + [kafka.deadLetterTopic]).map { name in
-                "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(not there yet)")
+                brokers: kafka.brokers.joined(separator: ","), properties: properties, within: Self.kafkaLimit)
+            let topics = kafka.topics.map { name in
+                if name.hasPrefix("^") { return "\(name) (a pattern)" }
+                return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(not there yet)")
             }
             return good(
                 "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))"
@@ -46,6 +46,22 @@ public struct DependencyCheck: Sendable {
             return bad("kafka: \(kafka.brokers.joined(separator: ",")): \(error.message)")
         }
     }
+
+    /// Nil when there is no cluster to ask.
+    private var deadLetters: Finding? {
+        let kafka = configuration.kafka
+        guard !kafka.brokers.isEmpty else { return nil }
+        let topic = DeadLetterTopic(kafka.deadLetterTopic, brokers: kafka.brokers.joined(separator: ","), properties: properties)
+        switch topic.state(isRehearsal: true, within: Self.kafkaLimit) {
+        case .there(let partitions): return good("dead letters: \(topic.name) (\(partitions) partitions)")
+        case .made: return good("dead letters: \(topic.name) is not there yet, the hub makes it when it starts")
+        case .missing(let failure):
+            return bad("dead letters: \(topic.name) is not there, and the hub may not or cannot make it: \(failure.message). Make it")
+        case .unknown: return nil
+        }
+    }
+
+    private var properties: ClientProperties { ClientProperties(configuration.kafka.properties.map { ($0.name, $0.value) }) }
 
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }

@@ -11,6 +11,7 @@ public struct EventDraft: Equatable, Sendable {
     public var title: String
     public var body: String?
     public var priority: String?
+    public var form: String?
     public var context: String?
     public var link: String?
     public var group: String?
@@ -18,6 +19,15 @@ public struct EventDraft: Equatable, Sendable {
     public var expiresAt: String?
     public var isReceiptRequired = false
     public var data: JSONValue?
+
+    /// Sets `data` as JSON has it.
+    public mutating func setData(_ json: String) throws(CommandFailure) {
+        do throws(JSONError) {
+            data = try JSONValue.parse(json)
+        } catch {
+            throw CommandFailure(.usage, "data: \(error)")
+        }
+    }
 
     public init(id: String, type: String, recipients: [String], title: String) {
         self.id = id
@@ -37,6 +47,7 @@ public struct EventDraft: Equatable, Sendable {
         members["title"] = .string(title)
         members["body"] = body.map { .string($0) }
         members["priority"] = priority.map { .string($0) }
+        members["form"] = form.map { .string($0) }
         members["context"] = context.map { .string($0) }
         members["link"] = link.map { .string($0) }
         members["group"] = group.map { .string($0) }

@@ -6,12 +6,19 @@ internal import Messaging
 /// `hub publish`: one event into Kafka, as a platform service would send it.
 public struct EventPublication: Sendable {
     private let brokers: String
-    private let topic: String
+    let topic: String
     private let properties: [NamedValue]
 
-    public init(_ kafka: Configuration.Kafka) {
+    /// Publishes to the first topic the hub reads whose name is known; patterns name none.
+    public init(_ kafka: Configuration.Kafka) throws(CommandFailure) {
+        guard let topic = kafka.topics.first(where: { !$0.hasPrefix("^") }) else {
+            throw CommandFailure(
+                .usage,
+                "kafka.topics (\(kafka.topics.joined(separator: ","))) names no topic, only patterns: say where to, as in --set kafka.topics=hub.events"
+            )
+        }
+        self.topic = topic
         brokers = kafka.brokers.joined(separator: ",")
-        topic = kafka.topics.first ?? "hub.events"
         properties = kafka.properties
     }
 
@@ -29,7 +36,10 @@ public struct EventPublication: Sendable {
     public func publish(_ event: EventDraft, within limit: Duration) throws(CommandFailure) -> String {
         let value = Array(event.json.utf8)
         let record = EventRecord(topic: topic, partition: 0, offset: 0, timestamp: nil, key: nil, value: value, headers: [])
-        if case .rejected(let rejection) = EventDecoder().decode(record) { throw CommandFailure(.usage, rejection.detail) }
+        switch EventDecoder().decode(record) {
+        case .entries, .discard: break
+        case .rejected(let rejection), .partly(_, let rejection): throw CommandFailure(.usage, rejection.detail)
+        }
         do throws(KafkaError) {
             var configuration = ProducerConfiguration(brokers: brokers)
             configuration.deliveryTimeout = limit

@@ -43,6 +43,7 @@ final class Intake: Sendable {
 final class IntakeInbox: StoreClient {
     enum Order: Sendable {
         case stop(within: Duration)
+        case deadLetterTopic(DeadLetterTopic.State)
     }
 
     /// The intake has one request open at a time.
@@ -59,7 +60,7 @@ final class IntakeInbox: StoreClient {
     }
 
     func ask(_ order: Order) {
-        // Refused only when stopping was asked for several times already.
+        // At most one search is under way: refused only when stopping was asked for several times already.
         _ = orders.post(order)
     }
 }

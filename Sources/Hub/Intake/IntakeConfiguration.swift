@@ -10,13 +10,15 @@ struct IntakeConfiguration: Equatable, Sendable {
     var deadLetterProducer: ProducerConfiguration
     var flow = IntakeFlow.Limits()
     /// What one record may hold. A larger value is dead-lettered unparsed.
-    var events: EventLimits
+    var events = EventLimits()
     /// Records and bytes taken out of the client at once.
     var poll = PollLimits(records: 500, bytes: 4 << 20)
     /// How often offsets are committed and gauges set; also the longest time a lost wake-up could go unnoticed.
     var tick: Duration = .milliseconds(500)
     /// Until a client that can go on no more is made anew.
     var restartDelay: Duration = .seconds(5)
+    /// Between two looks for the dead-letter topic while it is missing.
+    var deadLetterTopicInterval: Duration = .seconds(30)
 
     init(brokers: String, group: String = "hub", topics: [String] = ["hub.events"], deadLetterTopic: String = "hub.events.dlq") {
         consumer = ConsumerConfiguration(brokers: brokers, group: group, topics: topics)
@@ -27,8 +29,9 @@ struct IntakeConfiguration: Equatable, Sendable {
         deadLetterProducer.deliveryTimeout = .seconds(10)
         // The topic's own limit decides what is too large, not the client's.
         deadLetterProducer.properties.set("message.max.bytes", String(16 << 20))
-        events = EventLimits()
-        events.recordBytes = 256 << 10
+        // A missing topic is told as such before the delivery times out, and one that was made is found soon.
+        deadLetterProducer.properties.set("topic.metadata.propagation.max.ms", "5000")
+        deadLetterProducer.properties.set("topic.metadata.refresh.interval.ms", "5000")
     }
 
     /// As the settings have it.

@@ -11,8 +11,11 @@ struct IntakeFlow {
         /// Records gathered behind the request under way; then nothing more is read until it is answered.
         var gatheredRecords = 1_000
         var gatheredBytes = 8 << 20
-        /// Drafts of one request (one record may have many recipients); passed by at most one record's drafts.
+        /// Drafts of one request, and bytes of their content (one record may have many recipients). A record with more goes alone.
         var draftsPerRequest = 2_000
+        var bytesPerRequest = 4 << 20
+        /// How often the database may take too long over the same drafts before fewer are tried at once.
+        var slowAnswers = 2
         /// How often the store may refuse a record, at least once alone, before it is dead-lettered.
         var refusals = 3
         var firstDelay: Duration = .milliseconds(100)
@@ -74,11 +77,17 @@ struct IntakeFlow {
     private var releasing: [TopicPartition] = []
     private var lastToken: UInt64 = 0
     private var failures = 0
+    private var slowAnswers = 0
+    /// Halved when a request is too slow for the database, then growing back by an eighth with each that is not.
+    private var draftsAtOnce: Int
     private var ticksWaited = 0
     private var isStopping = false
     private(set) var isPaused = false
 
-    init(limits: Limits) { self.limits = limits }
+    init(limits: Limits) {
+        self.limits = limits
+        draftsAtOnce = limits.draftsPerRequest
+    }
 
     /// Whether records may be read.
     var hasRoom: Bool { gathered.count < limits.gatheredRecords && gatheredBytes < limits.gatheredBytes }
@@ -152,13 +161,18 @@ struct IntakeFlow {
         while step == .idle, !isStopping {
             guard let records = segments.first else {
                 guard !gathered.isEmpty else { return resume(&actions) }
-                segments = cut(gathered)
+                segments = [gathered]
                 gathered = []
                 gatheredBytes = 0
                 continue
             }
             guard !records.isEmpty else {
                 segments.removeFirst()
+                continue
+            }
+            let count = fitting(records)
+            guard count == records.count else {
+                segments.replaceSubrange(0..<1, with: [Array(records[..<count]), Array(records[count...])])
                 continue
             }
             let dead = failedLetters.isEmpty ? newLetters(records) : failedLetters
@@ -178,18 +192,18 @@ struct IntakeFlow {
         }
     }
 
-    private func cut(_ records: [JudgedRecord]) -> [[JudgedRecord]] {
-        var segments: [[JudgedRecord]] = []
-        var drafts = Int.max
-        for record in records {
-            if drafts >= limits.draftsPerRequest {
-                segments.append([])
-                drafts = 0
+    /// How many of the records, at least one, make a request.
+    private func fitting(_ records: [JudgedRecord]) -> Int {
+        var drafts = 0
+        var bytes = 0
+        for (index, record) in records.enumerated() {
+            for draft in record.drafts {
+                drafts += 1
+                bytes += draft.content.utf8.count
             }
-            segments[segments.count - 1].append(record)
-            drafts += record.drafts.count
+            if index > 0, drafts > draftsAtOnce || bytes > limits.bytesPerRequest { return index }
         }
-        return segments
+        return records.count
     }
 
     private func positions(_ records: [JudgedRecord]) -> [IngestPosition] {
@@ -215,8 +229,14 @@ struct IntakeFlow {
                         records: records.count, entries: drafts.count, duplicates: drafts.count { $0.duplicate },
                         discards: records.compactMap { if case .discarded(let reason) = $0.judgement { reason } else { nil } })))
             failures = 0
+            slowAnswers = 0
+            draftsAtOnce = min(draftsAtOnce + max(1, draftsAtOnce / 8), limits.draftsPerRequest)
             step = .idle
             resume(&actions)
+        case .partlyStored(let drafts):
+            partlyStored(drafts, &actions)
+        case .failed(.tooSlow):
+            tooSlow(&actions)
         case .failed(.unavailable):
             failures += 1
             actions.append(.note(.storeUnavailable(attempt: failures)))
@@ -229,6 +249,44 @@ struct IntakeFlow {
         case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .opened, .snapshot, .state, .page, .moved:
             refused("an answer to another question", &actions)
         }
+    }
+
+    /// What is stored is settled; records with a target that does not exist go to the dead letters before their positions move on.
+    private mutating func partlyStored(_ drafts: [StoredDraft?], _ actions: inout [Action]) {
+        guard drafts.count == segments[0].reduce(0, { $0 + $1.drafts.count }) else {
+            // A partition was lost meanwhile, and its records with it: what is left is stored, and asked for again.
+            failures += 1
+            return backOff(&actions)
+        }
+        var next = 0
+        for i in segments[0].indices where !segments[0][i].drafts.isEmpty {
+            let wanted = segments[0][i].drafts
+            let missing = wanted.indices.filter { drafts[next + $0] == nil }.map { wanted[$0].channel.storedName }
+            next += wanted.count
+            segments[0][i].judgement =
+                missing.isEmpty
+                ? .settled
+                : .dead(DeathCause(reason: "no_such_conversation", detail: "to: there is no such conversation", targets: missing))
+        }
+        let stored = drafts.compactMap { $0 }
+        actions.append(.note(.stored(records: 0, entries: stored.count, duplicates: stored.count { $0.duplicate }, discards: [])))
+        failures = 0
+        slowAnswers = 0
+        step = .idle
+    }
+
+    /// Nobody's fault, so nothing is given up; but the same again may take as long, so less is tried.
+    private mutating func tooSlow(_ actions: inout [Action]) {
+        let bearing = segments[0].filter { !$0.drafts.isEmpty }
+        failures += 1
+        slowAnswers += 1
+        actions.append(.note(.storeTooSlow(records: bearing.count, attempt: failures)))
+        if slowAnswers >= limits.slowAnswers {
+            slowAnswers = 0
+            if bearing.count > 1 { draftsAtOnce = max(1, bearing.reduce(0) { $0 + $1.drafts.count } / 2) }
+        }
+        pause(.storeSlow, &actions)
+        backOff(&actions)
     }
 
     /// Something in the request cannot be stored: halve it until the record stands alone.
@@ -271,7 +329,7 @@ struct IntakeFlow {
 
     private mutating func newLetters(_ records: [JudgedRecord]) -> [Letter] {
         records.compactMap { judged in
-            guard case .dead(let cause) = judged.judgement else { return nil }
+            guard let cause = judged.cause else { return nil }
             lastToken += 1
             return Letter(token: lastToken, record: judged.record, cause: cause, attempts: max(1, judged.attempts), form: .whole)
         }
@@ -281,7 +339,10 @@ struct IntakeFlow {
         if let i = segments.first?.firstIndex(where: {
             $0.place == letter.record.topicPartition && $0.record.offset == letter.record.offset
         }) {
-            segments[0][i].judgement = .buried
+            switch segments[0][i].judgement {
+            case .partly(let drafts, _): segments[0][i].judgement = .entries(drafts)
+            case .dead, .entries, .discarded, .settled: segments[0][i].judgement = .settled
+            }
         }
         actions.append(.note(.buried(letter)))
         lettersSettled(&actions)

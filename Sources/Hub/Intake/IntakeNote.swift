@@ -13,6 +13,8 @@ enum IntakeNote: Equatable {
     case stored(records: Int, entries: Int, duplicates: Int, discards: [String])
     case storeUnavailable(attempt: Int)
     case storeFull(attempt: Int)
+    /// The database gave up on that many records at once.
+    case storeTooSlow(records: Int, attempt: Int)
     case refused(records: Int, String)
     case buried(Letter)
     case letterFailed(Letter, KafkaError.Kind, attempt: Int)

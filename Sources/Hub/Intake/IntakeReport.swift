@@ -36,6 +36,11 @@ struct IntakeReport {
         log.warning("partitions could not be released", metadata: ["partitions": "\(partitions)", "error": "\(failure.name)"])
     }
 
+    func restarted(_ partition: TopicPartition) {
+        metrics.rebalances.add("restarted")
+        log.warning("partition is read from its beginning as soon as it is there again", metadata: ["partition": "\(partition)"])
+    }
+
     func read(_ records: [KafkaRecord]) {
         metrics.records.add(UInt64(records.count))
         metrics.recordBytes.add(UInt64(records.reduce(0) { $0 + $1.sizeBytes }))
@@ -58,6 +63,8 @@ struct IntakeReport {
         case .lost(let partitions):
             metrics.rebalances.add("lost")
             log.warning("partitions lost", metadata: ["partitions": "\(partitions)"])
+        case .vanished(let partition):
+            log.warning("topic was deleted", metadata: ["partition": "\(partition)"])
         case .committed(let results):
             for result in results { committed(result) }
         case .brokersDown:
@@ -74,6 +81,26 @@ struct IntakeReport {
                     "error": "\(failure.name)", "detail": "\(failure.message)", "partition": "\(partition.map(\.description) ?? "-")",
                 ])
         case .log(let level, let facility, let message): log.clientLine(level, facility, message)
+        }
+    }
+
+    func deadLetterTopic(_ topic: String, _ state: DeadLetterTopic.State, attempt: Int) {
+        switch state {
+        case .there: metrics.deadLetterTopic.set(1)
+        case .made:
+            metrics.deadLetterTopic.set(1)
+            log.notice("dead-letter topic made", metadata: ["topic": "\(topic)"])
+        case .missing(let failure):
+            metrics.deadLetterTopic.set(0)
+            if attempt.isWorthALine {
+                log.error(
+                    "dead-letter topic is missing and cannot be made: the next record that cannot be understood stops the intake",
+                    metadata: ["topic": "\(topic)", "error": "\(failure.name)", "detail": "\(failure.message)"])
+            }
+        case .unknown(let failure):
+            if attempt.isWorthALine {
+                log.notice("dead-letter topic could not be looked for", metadata: ["topic": "\(topic)", "error": "\(failure.name)"])
+            }
         }
     }
 
@@ -95,10 +122,16 @@ struct IntakeReport {
         case .storeFull(let attempt):
             metrics.retries.add("full")
             if attempt.isWorthALine { log.warning("store full, batch kept", metadata: ["attempt": "\(attempt)"]) }
+        case .storeTooSlow(let records, let attempt):
+            metrics.retries.add("slow")
+            if attempt.isWorthALine {
+                log.warning("store took too long, batch kept", metadata: ["attempt": "\(attempt)", "records": "\(records)"])
+            }
         case .refused(let records, let text):
             metrics.retries.add("refused")
             log.warning("store refused a batch", metadata: ["records": "\(records)", "detail": "\(text)"])
         case .buried(let letter):
+            metrics.deadLetterTopic.set(1)
             metrics.deadLetters.add(letter.cause.reason)
             log.warning(
                 "record dead-lettered",
@@ -108,10 +141,14 @@ struct IntakeReport {
                 ])
         case .letterFailed(let letter, let kind, let attempt):
             metrics.deadLetterFailures.add("\(kind)")
+            if kind.isOfTheTopic { metrics.deadLetterTopic.set(0) }
             if attempt.isWorthALine {
                 log.error(
-                    "dead letter could not be written, record kept",
-                    metadata: ["cause": "\(kind)", "attempt": "\(attempt)", "offset": "\(letter.record.offset)"])
+                    "dead letter could not be written: nothing is read until it can be",
+                    metadata: [
+                        "cause": "\(kind)", "attempt": "\(attempt)", "topic": "\(letter.record.topic)",
+                        "partition": "\(letter.record.partition)", "offset": "\(letter.record.offset)",
+                    ])
             }
         case .commitFailed(let result):
             log.notice(

@@ -13,6 +13,7 @@ final class IntakeWorker {
     private let report: IntakeReport
     private let judge: RecordJudge
     private var flow: IntakeFlow
+    private let deadLetterTopic: DeadLetterTopicWatch
     private var letters: DeadLetterWriter?
     private var consumer: Consumer?
     private var watch: WatchID?
@@ -30,7 +31,9 @@ final class IntakeWorker {
         self.loop = loop
         self.inbox = inbox
         self.store = store
-        report = IntakeReport(metrics: metrics, log: log)
+        let report = IntakeReport(metrics: metrics, log: log)
+        self.report = report
+        deadLetterTopic = DeadLetterTopicWatch(configuration, loop: loop, inbox: inbox, report: report)
         judge = RecordJudge(decoder: EventDecoder(limits: configuration.events), deadLetterTopic: configuration.deadLetterTopic)
         flow = IntakeFlow(limits: configuration.flow)
         letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
@@ -46,7 +49,12 @@ final class IntakeWorker {
             read()
         }
         loop.receive(from: inbox.orders) { [weak self] batch in
-            for case .stop(let limit) in batch { self?.stop(within: limit) }
+            for order in batch {
+                switch order {
+                case .stop(let limit): self?.stop(within: limit)
+                case .deadLetterTopic(let state): self?.deadLetterTopic.found(state)
+                }
+            }
         }
         open()
         tick()
@@ -118,14 +126,26 @@ final class IntakeWorker {
         case .lost(let partitions):
             handle(.lost(partitions))
             forget(partitions)
+        case .vanished(let partition): restart(partition)
         case .committed(let results): handle(.committed(results))
         case .failure(let failure, _) where failure.kind == .fatal: reopen(failure)
-        case .failure, .brokersDown, .brokersUp, .log: break
+        case .brokersUp: deadLetterTopic.look()
+        case .failure, .brokersDown, .log: break
         }
     }
 
     private func forget(_ partitions: [TopicPartition]) {
         for partition in partitions { firstOffsets[partition] = nil }
+    }
+
+    /// Its topic was deleted, and is made anew if it comes again: what is known of its offsets is of the old one.
+    private func restart(_ partition: TopicPartition) {
+        guard flow.held.contains(partition) else { return }
+        report.restarted(partition)
+        consumer?.restart([partition])
+        forget([partition])
+        handle(.lost([partition]))
+        handle(.assigned([partition]))
     }
 
     // MARK: The flow
@@ -168,7 +188,9 @@ final class IntakeWorker {
             } catch {
                 report.couldNotRelease(partitions, error)
             }
-        case .note(let note): report.note(note)
+        case .note(let note):
+            report.note(note)
+            if case .letterFailed(_, let kind, _) = note, kind.isOfTheTopic { deadLetterTopic.look() }
         }
     }
 
@@ -213,6 +235,7 @@ final class IntakeWorker {
         let left = max(.milliseconds(100), stopBy - loop.now)
         close(committing: flow.takeCommittable(), within: left)
         letters = nil
+        deadLetterTopic.stop()
         loop.handle.stop()
     }
 }

@@ -5,12 +5,14 @@ internal import Messaging
 struct JudgedRecord: Equatable {
     enum Judgement: Equatable {
         case entries([EntryDraft])
+        /// As `dead`, and then as `entries`: some of what it asks for can be done.
+        case partly([EntryDraft], DeathCause)
         /// Nothing is to be stored; the position moves on. The reason is one of a fixed set.
         case discarded(String)
         /// To be written to the dead-letter topic before the position moves on.
         case dead(DeathCause)
-        /// It is in the dead-letter topic.
-        case buried
+        /// It is in the store, in the dead-letter topic or each in part: only its position is to be stored.
+        case settled
     }
 
     var record: KafkaRecord
@@ -20,15 +22,27 @@ struct JudgedRecord: Equatable {
 
     var place: TopicPartition { record.topicPartition }
     var drafts: [EntryDraft] {
-        if case .entries(let drafts) = judgement { drafts } else { [] }
+        switch judgement {
+        case .entries(let drafts), .partly(let drafts, _): drafts
+        case .discarded, .dead, .settled: []
+        }
+    }
+    /// Why it is to be written to the dead-letter topic.
+    var cause: DeathCause? {
+        switch judgement {
+        case .dead(let cause), .partly(_, let cause): cause
+        case .entries, .discarded, .settled: nil
+        }
     }
 }
 
 struct DeathCause: Equatable, Sendable {
-    /// One of a fixed set, for counting: `too_large`, `refused`, or the decoder's.
+    /// One of a fixed set, for counting: `refused`, `no_such_conversation`, or the decoder's.
     var reason: String
     /// For the person who reads the dead letter.
     var detail: String?
+    /// The targets that got nothing, when others got what was meant for them.
+    var targets: [String] = []
 }
 
 /// What is to be written to the dead-letter topic.

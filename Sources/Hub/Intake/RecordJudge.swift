@@ -16,8 +16,14 @@ struct RecordJudge {
         switch decoded {
         case .entries(let drafts): return JudgedRecord(record: record, judgement: .entries(drafts))
         case .discard(let reason): return JudgedRecord(record: record, judgement: .discarded(reason.rawValue))
-        case .rejected(let rejection):
-            return JudgedRecord(record: record, judgement: .dead(DeathCause(reason: rejection.reason.rawValue, detail: rejection.detail)))
+        case .partly(let drafts, let rejection): return JudgedRecord(record: record, judgement: .partly(drafts, DeathCause(rejection)))
+        case .rejected(let rejection): return JudgedRecord(record: record, judgement: .dead(DeathCause(rejection)))
         }
+    }
+}
+
+extension DeathCause {
+    fileprivate init(_ rejection: EventRejection) {
+        self.init(reason: rejection.reason.rawValue, detail: rejection.detail, targets: rejection.targets)
     }
 }

@@ -88,6 +88,7 @@ final class HubMetrics: Sendable {
         text.counter("hub_kafka_records_total", "Records read.", intake.records)
         text.counter("hub_kafka_record_bytes_total", "Bytes of records read.", intake.recordBytes)
         text.counter("hub_intake_batches_total", "Batches stored.", intake.batches)
+        text.counter("hub_intake_records_total", "Records in those batches.", intake.storedRecords)
         text.counter("hub_intake_entries_total", "Entries made of records.", intake.entries)
         text.counter("hub_intake_duplicates_total", "Entries of records that were delivered again.", intake.duplicates)
         text.counters("hub_intake_discards_total", "Records that make no entry, by reason.", "reason", intake.discards)
@@ -95,10 +96,16 @@ final class HubMetrics: Sendable {
         text.counters(
             "hub_dead_letter_failures_total", "Dead letters that could not be written, by reason.", "reason", intake.deadLetterFailures)
         text.counters("hub_intake_retries_total", "Batches tried again, by reason.", "reason", intake.retries)
+        text.sample(
+            "hub_dead_letter_topic_up", "1 when the dead-letter topic is there, 0 when it cannot be written to, -1 before either is known.",
+            .gauge, intake.deadLetterTopic.value)
         text.sample("hub_intake_paused", "1 while nothing is read.", .gauge, intake.paused.value)
+        text.counters("hub_intake_pauses_total", "Times reading was paused, by cause.", "cause", intake.pauses)
         text.counters("hub_kafka_rebalances_total", "Changes of the assignment.", "kind", intake.rebalances)
         text.sample("hub_kafka_partitions", "Partitions assigned.", .gauge, intake.partitions.value)
         text.sample("hub_kafka_lag_records", "Records in the broker not stored yet.", .gauge, intake.lag.value)
+        text.sample(
+            "hub_kafka_lag_records_max", "Of these, those of the partition with the most.", .gauge, intake.largestPartitionLag.value)
         text.counter("hub_kafka_commits_total", "Offset commits.", intake.commits)
         text.counters("hub_kafka_commit_failures_total", "Offset commits that failed, by error.", "error", intake.commitFailures)
         text.sample(

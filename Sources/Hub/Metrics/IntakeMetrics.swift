@@ -11,12 +11,14 @@ final class IntakeMetrics: Sendable {
     let discards = LabelledCounter()
     let deadLetters = LabelledCounter()
     let deadLetterFailures = LabelledCounter()
-    /// Requests tried again, by why: `unavailable`, `full`, `refused`.
+    /// 1 when the dead-letter topic is there, 0 when letters cannot be written for its sake, -1 before either is known.
+    let deadLetterTopic = Gauge()
+    /// Requests tried again, by why: `unavailable`, `full`, `slow`, `refused`.
     let retries = LabelledCounter()
     /// 1 while nothing is read.
     let paused = Gauge()
     let pauses = LabelledCounter()
-    /// By what happened: `assigned`, `revoked`, `lost`.
+    /// By what happened: `assigned`, `revoked`, `lost`, `restarted`.
     let rebalances = LabelledCounter()
     let partitions = Gauge()
     /// Records in the broker that are not stored yet, all partitions together, as of the last fetch.
@@ -29,5 +31,8 @@ final class IntakeMetrics: Sendable {
     let clientErrors = LabelledCounter()
     let clientRestarts = Counter()
 
-    init() { brokersUp.set(-1) }
+    init() {
+        brokersUp.set(-1)
+        deadLetterTopic.set(-1)
+    }
 }

@@ -54,6 +54,7 @@ public final class Server {
         health.watch(.kafka) { [intake = metrics.intake] in
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
+        health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
             let place = KeyLocation(configuration.auth.jwks ?? "")
             let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)

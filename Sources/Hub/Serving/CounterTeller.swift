@@ -105,6 +105,6 @@ extension SessionLoop {
         }
         guard !changed.isEmpty else { return }
         live.countersVersion &+= 1
-        push(to: live.key) { ServerMessage.counters(version: live.countersVersion, changed, totals: totals, into: &$0) }
+        push(to: live.key) { ServerMessage.counters(version: UInt64(live.countersVersion), changed, totals: totals, into: &$0) }
     }
 }

@@ -16,20 +16,17 @@ final class LiveSession {
     var strays: UInt8 = 0
     /// The loop's number for the user; `Users.nobody` until identified.
     var user = Users.nobody
-    /// Came with the handshake; used by a `connect` without a token, then forgotten.
-    var handshakeToken: String?
     /// Counts the `counters` pushes of this session.
-    var countersVersion: UInt64 = 0
+    var countersVersion: UInt32 = 0
     /// Commands and pages waiting for the store, and tokens waiting for a key.
     var inFlight: Int32 = 0
     /// Pages among them.
-    var pages: Int32 = 0
+    var pages: Int16 = 0
 
-    init(key: SessionKey, format: UInt8, session: Session, handshakeToken: String?) {
+    init(key: SessionKey, format: UInt8, session: Session) {
         self.key = key
         self.format = format
         self.session = session
-        self.handshakeToken = handshakeToken
     }
 }
 

@@ -10,7 +10,7 @@ extension SessionLoop {
             refuse(live, id, .invalidToken, "token: none in connect, and none came with the handshake")
             return
         }
-        live.handshakeToken = nil
+        handshakeTokens[live.key] = nil
         check(live, id, token, isRefresh: false, requests: requests)
     }
 

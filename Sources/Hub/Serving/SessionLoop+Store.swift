@@ -137,7 +137,7 @@ extension SessionLoop {
         }
         switch failure {
         case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
+        case .unavailable, .tooSlow: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
         case .noSuchEntry: refuse(live, id, .badRequest, "replyTo: the conversation has no such entry")
         case .tooManyConversations:
             let most = limits.session.conversationsOfPair

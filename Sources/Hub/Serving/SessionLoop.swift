@@ -38,6 +38,8 @@ final class SessionLoop {
 
     var sessions = SessionTable()
     var users = Users()
+    /// Came with the handshake; used by a `connect` without a token, then forgotten.
+    var handshakeTokens: [SessionKey: String] = [:]
     var fanOut = FanOut()
     var pending = SlotTable<Pending>()
     /// Counts the registrations; unique as long as any answer may be under way.
@@ -104,7 +106,8 @@ final class SessionLoop {
 
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
         let session = Session(id: services.makeSessionID())
-        sessions.insert(LiveSession(key: key, format: format, session: session, handshakeToken: handshakeToken))
+        sessions.insert(LiveSession(key: key, format: format, session: session))
+        if let handshakeToken { handshakeTokens[key] = handshakeToken }
     }
 
     var keys: [SessionKey] { sessions.keys }
@@ -117,6 +120,7 @@ final class SessionLoop {
 
     func close(_ key: SessionKey) {
         guard let live = sessions.removeValue(forKey: key) else { return }
+        handshakeTokens[key] = nil
         for subscription in live.session.subscriptions { fanOut.leave(subscription) }
         if let identity = live.session.identity { users.remove(key, of: identity.user) }
         inbox.report(sessions: sessions.count)
@@ -190,7 +194,7 @@ final class SessionLoop {
         case .refuse(let code, let reason):
             refuse(live, command.id, code, reason)
         case .connect(let token, let requests):
-            connect(live, command.id, token ?? live.handshakeToken, requests)
+            connect(live, command.id, token ?? handshakeTokens[live.key], requests)
         case .refresh(let token):
             check(live, command.id, token, isRefresh: true, requests: [])
         case .subscribe(let channel, let since):

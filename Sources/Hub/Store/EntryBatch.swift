@@ -40,7 +40,6 @@ struct EntryBatch: Batch {
         channels.append(joined: drafts.map(\.draft.channel.storedParts))
 
         var entries = Parameters()
-        entries.append(drafts.map { Int32(truncatingIfNeeded: $0.order) })
         entries.append(drafts.map(\.membersOnly))
         entries.append(joined: drafts.map(\.draft.channel.storedParts))
         entries.append(drafts.map(\.draft.source))
@@ -70,14 +69,13 @@ struct EntryBatch: Batch {
     func outcome(of rows: [Rows]) -> BatchOutcome? {
         guard rows.count == 4, rows[2].count == drafts.count else { return nil }
         let stored = rows[2]
-        var results = [[StoredDraft]](repeating: [], count: orders.count)
-        var admitted = [Bool](repeating: true, count: orders.count)
+        var results = [[StoredDraft?]](repeating: [], count: orders.count)
         var isAnswer = [Bool](repeating: true, count: orders.count)
         var fresh: [Entry] = []
         for (row, draft) in drafts.enumerated() {
             guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4) else { return nil }
             guard isAdmitted else {
-                admitted[draft.order] = false
+                results[draft.order].append(nil)
                 isAnswer[draft.order] = answers
                 continue
             }
@@ -91,10 +89,11 @@ struct EntryBatch: Batch {
             }
         }
         let replies = orders.indices.map { index -> StoreReply in
-            if admitted[index] { return .stored(results[index]) }
+            let admitted = results[index].compactMap { $0 }
+            if admitted.count == results[index].count { return .stored(admitted) }
             switch orders[index].order.request {
             case .append: return .failed(isAnswer[index] ? .forbidden : .noSuchEntry)
-            case .ingest, .open, .snapshot, .conversations, .state, .page, .move: return .failed(.refused("there is no such conversation"))
+            case .ingest, .open, .snapshot, .conversations, .state, .page, .move: return .partlyStored(results[index])
             }
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)

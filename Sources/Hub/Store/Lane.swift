@@ -41,6 +41,7 @@ final class Lane: LinkUser {
         let statements: Int
         var rows: [Rows] = []
         var error: PostgresError?
+        var isOverdue = false
         let departed: MonotonicInstant
         let deadline: TimerID
     }
@@ -149,6 +150,7 @@ final class Lane: LinkUser {
     private func depart(_ errand: Errand, _ orders: [PendingOrder], _ batch: any Batch) {
         let statements = batch.statements
         let deadline = loop.after(configuration.answerDeadline) { [unowned self] in
+            flight?.isOverdue = true
             link.give(up: PostgresError(message: "no answer for \(configuration.answerDeadline)", lost: true))
         }
         flight = Flight(
@@ -219,6 +221,10 @@ final class Lane: LinkUser {
                 for draft in drafts {
                     if draft.duplicate { duplicate += 1 } else { stored += 1 }
                 }
+            case .partlyStored(let drafts):
+                for case let draft? in drafts {
+                    if draft.duplicate { duplicate += 1 } else { stored += 1 }
+                }
             case .moved(_, changed: true): moved += 1
             case .moved, .opened, .snapshot, .state, .page, .failed: break
             }
@@ -257,9 +263,11 @@ final class Lane: LinkUser {
             let fresh = orders.filter { $0.conflicts <= Self.mostConflicts }
             giveUp(tired)
             if !fresh.isEmpty { again.append((work, fresh)) }
-        case .passing:
+        case .passing, .slow:
             log.warning("the database cannot do it now", metadata: ["lane": "\(name)", "error": "\(error)"])
-            if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
+            var orders = flight.orders
+            for index in orders.indices { orders[index].isSlow = error.meaning == .slow }
+            if work.waitsWhileAway { keep(orders, work) } else { giveUp(orders) }
             rest(error)
         case .schema, .readOnly:
             if work.waitsWhileAway { keep(flight.orders, work) } else { giveUp(flight.orders) }
@@ -318,14 +326,19 @@ final class Lane: LinkUser {
     }
 
     private func giveUp(_ orders: [PendingOrder]) {
-        for pending in orders where pending.unsettled {
+        if orders.isEmpty { return }
+        let replies = orders.map { pending -> StoreReply in
             switch pending.order.request {
-            case .ingest(let drafts, _): unannounced.append(contentsOf: drafts)
-            case .append(let draft): unannounced.append(draft)
+            case .ingest(let drafts, _):
+                if pending.unsettled { unannounced.append(contentsOf: drafts) }
+                return .failed(pending.isSlow ? .tooSlow : .unavailable)
+            case .append(let draft):
+                if pending.unsettled { unannounced.append(draft) }
             case .open, .snapshot, .conversations, .state, .page, .move: break
             }
+            return .failed(.unavailable)
         }
-        answer(orders, .failed(.unavailable))
+        owner.settle([], orders, replies)
     }
 
     // MARK: The connection
@@ -357,7 +370,10 @@ final class Lane: LinkUser {
         clear()
         if let interrupted, let work = interrupted.errand.work {
             var orders = interrupted.orders
-            for index in orders.indices { orders[index].unsettled = true }
+            for index in orders.indices {
+                orders[index].unsettled = true
+                orders[index].isSlow = interrupted.isOverdue
+            }
             keep(orders, work)
         }
         let halves = again

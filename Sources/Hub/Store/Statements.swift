@@ -59,23 +59,23 @@ extension Statement {
         select c.id from hub.channel c where c.name = any ($1::text[]) order by c.id for no key update
         """
 
-    /// $1 index of the order, $2 by a member only, then the draft's fields. One row per draft, in their order:
+    /// $1 by a member only, then the draft's fields. One row per draft, in their order:
     /// admitted, seq, created_at, fresh; and whether it was only refused for the entry it answers (false).
     ///
-    /// An order with a draft that is not admitted is left out as a whole. Of drafts with one key the first is stored.
+    /// A draft that is not admitted is left out, the others are stored. Of drafts with one key the first is stored.
     private static let storeEntriesSQL = """
         with draft as materialized (
             select * from unnest(
-                $1::int4[], $2::bool[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::bool[], $16::text[], $17::int8[]
+                $1::bool[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                $11::text[], $12::text[], $13::timestamptz[], $14::bool[], $15::text[], $16::int8[]
             ) with ordinality d (
-                "order", members_only, channel, source, source_id, kind, event_type, priority, form, sender,
+                members_only, channel, source, source_id, kind, event_type, priority, form, sender,
                 content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, place
             )
         ), target as (
             select d.*, c.id as channel_id, c.last_seq,
-                bool_and(c.id is not null and (not d.members_only or m.user_id is not null)) over (partition by d."order") as allowed,
-                bool_and(coalesce(d.reply_to <= c.last_seq, true)) over (partition by d."order") as answers
+                c.id is not null and (not d.members_only or m.user_id is not null) as allowed,
+                coalesce(d.reply_to <= c.last_seq, true) as answers
             from draft d
             left join hub.channel c on c.name = d.channel collate "C"
             left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"

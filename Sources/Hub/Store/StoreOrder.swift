@@ -36,6 +36,8 @@ struct PendingOrder {
     var patience: MonotonicInstant?
     /// It was in flight when a connection was lost, so it may have been committed without anyone having been told.
     var unsettled = false
+    /// Its last run took longer than is allowed.
+    var isSlow = false
     /// Times it was run and rolled back through no fault of its own.
     var conflicts = 0
 }

@@ -124,7 +124,7 @@ final class StoreThread: LaneOwner {
         var current = 0
         var unavailable = 0
         for (pending, reply) in zip(orders, replies) {
-            if case .failed(.unavailable) = reply { unavailable += 1 }
+            if reply == .failed(.unavailable) || reply == .failed(.tooSlow) { unavailable += 1 }
             let client = pending.order.client
             if current >= clients.count || clients[current] !== client {
                 current = clients.firstIndex { $0 === client } ?? clients.count

@@ -3,23 +3,24 @@ import Linux
 /// Which parts the hub stands on are there: asked by `/readyz` and `/metrics`, answered by the parts themselves.
 final class Health: Sendable {
     enum Part: Int, CaseIterable, Sendable {
-        case store, kafka, keys, accepting
+        case store, kafka, deadLetters, keys, accepting
 
         var reason: String {
             switch self {
             case .store: "PostgreSQL is away or starting"
             case .kafka: "Kafka is away"
+            case .deadLetters: "the dead-letter topic (kafka.dead-letter-topic) cannot be written to"
             case .keys: "no keys to verify tokens with"
             case .accepting: "draining or starting"
             }
         }
 
         /// Clients can be served without Kafka: only new events wait, in Kafka itself. A balancer that took such nodes
-        /// away would turn its outage into the hub's.
+        /// away would turn its outage into the hub's. The same goes for its topics.
         var isNeededByClients: Bool {
             switch self {
             case .store, .keys, .accepting: true
-            case .kafka: false
+            case .kafka, .deadLetters: false
             }
         }
     }

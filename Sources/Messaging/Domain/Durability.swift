@@ -41,6 +41,8 @@ public enum StoreRequest: Equatable, Sendable {
 public enum StoreReply: Equatable, Sendable {
     /// Per draft in the order of the request: where it is stored, and whether it already was.
     case stored([StoredDraft])
+    /// Of an `ingest`: as `stored`, but what stands at nil is for a conversation that does not exist, and was left out.
+    case partlyStored([StoredDraft?])
     /// `created` is false when the conversation existed.
     case opened(ChannelState, created: Bool)
     /// Answers `snapshot` and `conversations`; `more` when the user is a member of more channels than were to be listed.
@@ -69,6 +71,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     /// The store is away, full or starting. Usually nothing was done; but when the connection was lost during the commit,
     /// nobody knows. Asking the same again later is right and safe: every request may be repeated without harm.
     case unavailable
+    /// Of an `ingest`: as `unavailable`, but because the database took too long over it. Less at once may be quick enough.
+    case tooSlow
     /// A message answers an entry that its conversation does not have.
     case noSuchEntry
     /// Two people have as many conversations as they may; those they have can be opened.

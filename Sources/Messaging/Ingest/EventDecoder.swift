@@ -15,16 +15,31 @@ public struct EventDecoder: Sendable {
                 throw EventRejection(.tooLarge, "value: \(value.count) bytes; expected at most \(limits.recordBytes)")
             }
             var drafts: [EntryDraft] = []
-            for event in try events(in: record, value) {
-                drafts += try EventFields(members: event.members, limits: limits).drafts(of: event)
+            var rejections: [EventRejection] = []
+            let events = try events(in: record, value)
+            for (index, event) in events.enumerated() {
+                var rejection: EventRejection?
+                do throws(EventRejection) {
+                    let event = try event.get()
+                    let made: [EntryDraft]
+                    (made, rejection) = try EventFields(members: event.members, limits: limits).drafts(of: event)
+                    drafts += made
+                } catch {
+                    rejection = error
+                }
+                guard var rejection else { continue }
+                if events.count > 1 { rejection.detail = "event \(index): \(rejection.detail)" }
+                rejections.append(rejection)
             }
-            return .entries(drafts)
+            guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
+            return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
         } catch {
             return .rejected(error)
         }
     }
 
-    private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Event] {
+    /// - Throws: what concerns the record as a whole. One event of a batch does not stop the others.
+    private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Result<Event, EventRejection>] {
         let headers = EventHeaders(record.headers)
         // Parsed at most once, and only for shapes that are JSON.
         var parsed: JSONValue?
@@ -37,24 +52,18 @@ public struct EventDecoder: Sendable {
 
         switch try EventShape(headers, value) {
         case .own:
-            return [try own(try value(), record, trace: TraceParent(headers["traceparent"])?.text)]
+            return [.success(try own(try value(), record, trace: TraceParent(headers["traceparent"])?.text))]
         case .structuredCloudEvent:
-            return [try CloudEvent(structured: try value(), headers).event()]
+            return [.success(try CloudEvent(structured: try value(), headers).event())]
         case .binaryCloudEvent:
-            return [try CloudEvent(headers, data: bytes.isEmpty ? nil : try value()).event()]
+            return [.success(try CloudEvent(headers, data: bytes.isEmpty ? nil : try value()).event())]
         case .cloudEventBatch:
             guard let batch = try value().array, !batch.isEmpty, batch.count <= limits.batch else {
                 throw EventRejection(.emptyBatch, "expected an array of 1…\(limits.batch) events")
             }
-            var events: [Event] = []
-            for (index, value) in batch.enumerated() {
-                do throws(EventRejection) {
-                    events.append(try CloudEvent(structured: value, headers).event())
-                } catch {
-                    throw EventRejection(error.reason, "event \(index): \(error.detail)")
-                }
+            return batch.map { value in
+                Result { () throws(EventRejection) in try CloudEvent(structured: value, headers).event() }
             }
-            return events
         case .debezium:
             throw EventRejection(.unsupportedShape, "this is a Debezium change event")
         case .foreign(let type):
@@ -99,6 +108,16 @@ struct Event {
     let trace: String?
     /// Where `to`, `title` and the rest are.
     let members: JSONObject
+}
+
+extension EventRejection {
+    /// Of several the first gives the reason, and some say what is wrong. Nil for none.
+    fileprivate init?(_ rejections: [EventRejection]) {
+        guard let first = rejections.first else { return nil }
+        var details = rejections.prefix(3).map(\.detail)
+        if rejections.count > details.count { details.append("and \(rejections.count - details.count) more events") }
+        self.init(first.reason, details.joined(separator: "; "), targets: rejections.flatMap(\.targets))
+    }
 }
 
 extension EventRecord {

@@ -5,8 +5,9 @@ struct EventFields {
     let members: JSONObject
     let limits: EventLimits
 
-    func drafts(of event: Event) throws(EventRejection) -> [EntryDraft] {
-        let channels = try targets()
+    /// - Returns: a draft for each target that can be one, and what is wrong with the others.
+    func drafts(of event: Event) throws(EventRejection) -> ([EntryDraft], EventRejection?) {
+        let (channels, rejection) = try targets()
         let priority = try choice("priority", of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
         let form = try choice("form", of: EntryDraft.Form.self, else: .badForm) ?? .full
         let content = try content()
@@ -14,12 +15,13 @@ struct EventFields {
         let collapse = try name("collapse", else: .badCollapse)
         let expiresAt = try expiry()
         let receiptRequired = try receipt()
-        return channels.map { channel in
+        let drafts = channels.map { channel in
             EntryDraft(
                 channel: channel, source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
                 eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
                 expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
         }
+        return (drafts, rejection)
     }
 
     private subscript(_ name: String) -> JSONValue? {
@@ -30,7 +32,7 @@ struct EventFields {
     // MARK: Targets
 
     /// Each channel once, in the order of their first mention.
-    private func targets() throws(EventRejection) -> [Channel] {
+    private func targets() throws(EventRejection) -> ([Channel], EventRejection?) {
         guard let to = self["to"] else { throw EventRejection(.noTargets, "to: missing") }
         let names = to.array ?? [to]
         guard !names.isEmpty else { throw EventRejection(.noTargets, "to: empty") }
@@ -40,13 +42,21 @@ struct EventFields {
         var channels: [Channel] = []
         // By bytes, as the store compares names; Swift's own equality takes `é` in its two encodings for one.
         var seen: Set<[UInt8]> = []
+        var strangers: [Int] = []
         for (index, name) in names.enumerated() {
             guard let text = name.string, let channel = Self.channel(target: text) else {
-                throw EventRejection(.badTarget, "to: target \(index) is not user:<id>, broadcast:<name> or conversation:<uuid>")
+                strangers.append(index)
+                continue
             }
             if names.count == 1 || seen.insert(Array(channel.storedName.utf8)).inserted { channels.append(channel) }
         }
-        return channels
+        guard let first = strangers.first else { return (channels, nil) }
+        let others = strangers.count > 1 ? ", and \(strangers.count - 1) more" : ""
+        let rejection = EventRejection(
+            .badTarget, "to: target \(first) is not user:<id>, broadcast:<name> or conversation:<uuid>\(others)",
+            targets: channels.isEmpty ? [] : strangers.map { names[$0].string ?? names[$0].text })
+        guard !channels.isEmpty else { throw rejection }
+        return (channels, rejection)
     }
 
     private static func channel(target: String) -> Channel? {

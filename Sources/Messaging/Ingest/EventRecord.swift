@@ -38,6 +38,8 @@ public struct EventRecord: Equatable, Sendable {
 public enum Decoded: Equatable, Sendable {
     /// At least one, one per channel and event; all of them share a transaction.
     case entries([EntryDraft])
+    /// Entries for those it can be done for; the record is for the dead-letter topic as well, for the others.
+    case partly([EntryDraft], EventRejection)
     /// Nothing to store and nobody's mistake: counted, and done with.
     case discard(DiscardReason)
     /// The producer's mistake: for the dead-letter topic.
@@ -55,10 +57,13 @@ public struct EventRejection: Error, Equatable, Sendable {
     public var reason: EventRejectionReason
     /// For the person who reads the dead letter: names the member and what is accepted. Quotes no titles, bodies or data.
     public var detail: String
+    /// The targets that get nothing, when others do.
+    public var targets: [String]
 
-    public init(_ reason: EventRejectionReason, _ detail: String) {
+    public init(_ reason: EventRejectionReason, _ detail: String, targets: [String] = []) {
         self.reason = reason
         self.detail = detail
+        self.targets = targets
     }
 }
 
@@ -130,8 +135,8 @@ public enum EventRejectionReason: String, CaseIterable, Sendable {
 
 /// What one record may ask for.
 public struct EventLimits: Equatable, Sendable {
-    /// Bytes of a record's value; Kafka's own default is the same. Larger: `too_large`, unparsed.
-    public var recordBytes = 1_048_576
+    /// Bytes of a record's value: room for a batch of events, a quarter of what Kafka takes by default. Larger: `too_large`, unparsed.
+    public var recordBytes = 262_144
     /// Channels one event goes to; each is a row, and all are one transaction. More: `too_many_targets`; use a broadcast channel.
     public var targets = 1_000
     /// Bytes of what clients get of an entry (title, body, context, link, data). Larger: `too_large`; send a hint and let clients fetch.

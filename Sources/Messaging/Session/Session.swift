@@ -20,14 +20,11 @@ public struct Session: Sendable {
         public let place: UInt32
         /// Tells this following of the channel from an earlier one, whose answers may still come.
         public let registration: UInt32
-        /// The low bits of milliseconds, never 0 once set; a typing signal is passed on at most once per `Limits.typingInterval`.
-        public var lastTyping: UInt32
-        public init(channel: Channel, roster: UInt32, place: UInt32, registration: UInt32, lastTyping: UInt32 = 0) {
+        public init(channel: Channel, roster: UInt32, place: UInt32, registration: UInt32) {
             self.channel = channel
             self.roster = roster
             self.place = place
             self.registration = registration
-            self.lastTyping = lastTyping
         }
     }
 
@@ -75,6 +72,9 @@ public struct Session: Sendable {
 
     public private(set) var identity: Identity?
     public private(set) var subscriptions: [Subscription] = []
+    /// By registration, the low bits of milliseconds: a typing signal is passed on at most once per `Limits.typingInterval`. Few sessions
+    /// ever have one.
+    private var typedAt: [UInt32: UInt32] = [:]
 
     /// Public name of the session: in the connect reply, logs and receipt rows.
     public let id: String
@@ -131,7 +131,10 @@ public struct Session: Sendable {
     public mutating func joined(_ subscription: Subscription) { subscriptions.append(subscription) }
 
     @discardableResult
-    public mutating func left(at index: Int) -> Subscription { subscriptions.remove(at: index) }
+    public mutating func left(at index: Int) -> Subscription {
+        typedAt[subscriptions[index].registration] = nil
+        return subscriptions.remove(at: index)
+    }
 
     // MARK: Commands
 
@@ -221,10 +224,10 @@ public struct Session: Sendable {
         case .typing(let name):
             let (index, channel, _) = try granted(name, user, position)
             guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }
-            let last = subscriptions[index].lastTyping
-            let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds) | 1
-            guard last == 0 || milliseconds &- last >= limits.typingInterval else { return .acknowledgeTyping }
-            subscriptions[index].lastTyping = milliseconds
+            let registration = subscriptions[index].registration
+            let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
+            if let last = typedAt[registration], milliseconds &- last < limits.typingInterval { return .acknowledgeTyping }
+            typedAt[registration] = milliseconds
             return .typing(channel)
         }
     }

@@ -27,13 +27,25 @@ struct CommandLineValueTests {
     }
 
     @Test("An event holds what was given and nothing else")
-    func event() {
+    func event() throws {
         var event = EventDraft(id: "1", type: "t", recipients: ["user:alice", "broadcast:system"], title: "Hi \"you\"")
         #expect(event.json == #"{"id":"1","type":"t","to":["user:alice","broadcast:system"],"title":"Hi \"you\""}"#)
         #expect(event.key == "user:alice")
         event.body = "b"
         event.isReceiptRequired = true
-        event.data = ["a": 1]
-        #expect(event.json.hasSuffix(#""body":"b","receipt":"required","data":{"a":1}}"#))
+        event.form = "hint"
+        try event.setData(#" {"a":1} "#)
+        #expect(event.json.hasSuffix(#""body":"b","form":"hint","receipt":"required","data":{"a":1}}"#))
+        #expect(throws: CommandFailure.self) { try event.setData("{a:1}") }
+    }
+
+    @Test("An event goes to the first topic that is named, never to a pattern")
+    func topic() throws {
+        var kafka = Configuration.Kafka()
+        kafka.topics = ["^hub\\.events\\..*", "hub.events.reviews", "hub.events"]
+        #expect(try EventPublication(kafka).topic == "hub.events.reviews")
+        kafka.topics = ["^hub\\.events\\..*"]
+        let failure = #expect(throws: CommandFailure.self) { try EventPublication(kafka) }
+        #expect(failure?.lines.first?.contains("names no topic") == true)
     }
 }
