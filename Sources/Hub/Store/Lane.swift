@@ -185,13 +185,9 @@ final class Lane: LinkUser {
     /// Queues what the batch left, and answers with the others.
     private func passOn(_ orders: [PendingOrder], _ work: Work?, _ left: [Int]) -> [PendingOrder] {
         guard let work, !left.isEmpty else { return orders }
-        var next = 0
-        return orders.enumerated().filter { index, order in
-            guard next < left.count, left[next] == index else { return true }
-            next += 1
-            enqueue(order, work.next)
-            return false
-        }.map(\.element)
+        for index in left { enqueue(orders[index], work.next) }
+        let isLeft = Set(left)
+        return orders.indices.filter { !isLeft.contains($0) }.map { orders[$0] }
     }
 
     /// Nothing is carried between two hubs: who follows a channel at one does not hear what the other stores.
