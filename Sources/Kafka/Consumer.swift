@@ -245,8 +245,20 @@ internal import CRdkafka
             unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
         }
         let failure = KafkaError(code, message: text, isFatal: isFatal)
-        guard failure.kind == .unknownTopic, let partition else { return .failure(failure, partition) }
-        return vanished.insert(partition).inserted ? .vanished(partition) : nil
+        guard failure.kind == .unknownTopic else { return .failure(failure, partition) }
+        // The group's view of the topic may end before any of its partitions was asked for: then only the text names it.
+        let gone = partition.map { [$0] } ?? held().filter { text?.contains(": \($0.topic): ") ?? false }
+        let news = gone.filter { vanished.insert($0).inserted }
+        if !news.isEmpty { return .vanished(news) }
+        return partition == nil ? .failure(failure, nil) : nil
+    }
+
+    /// The partitions that librdkafka has been told to read.
+    private func held() -> [TopicPartition] {
+        var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+        guard unsafe rd_kafka_assignment(client, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list = unsafe list else { return [] }
+        defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
+        return unsafe PartitionList.partitions(of: list)
     }
 
     /// The client tells of the moment the last broker went; only its statistics tell that one is there again. A single one

@@ -142,7 +142,7 @@ import Testing
             try reader.read("the commit's answer") { !$0.committed.isEmpty }
             cluster.setTopicFault(.unknownTopicOrPartition, on: "events")
             try reader.read("the loss") { $0.assigned.isEmpty }
-            #expect(reader.events.filter { $0 == .vanished(place) }.count == 1)
+            #expect(reader.events.filter { $0 == .vanished([place]) }.count == 1)
             cluster.setTopicFault(nil, on: "events")
             try reader.read("the records of the topic that is there again") { $0.records.count == 4 }
             #expect(reader.texts(of: 0) == ["0", "1", "0", "1"])
@@ -163,7 +163,7 @@ import Testing
             try reader.read("the records") { $0.records.count == 2 }
             cluster.setTopicFault(.unknownTopicOrPartition, on: "events")
             cluster.fail(.fetch, with: [.unknownTopicOrPartition, .unknownTopicOrPartition])
-            try reader.read("the news") { $0.events.contains(.vanished(place)) }
+            try reader.read("the news") { $0.events.contains(.vanished([place])) }
             #expect(reader.assigned == [place])
             reader.consumer.restart([place])
             cluster.setTopicFault(nil, on: "events")

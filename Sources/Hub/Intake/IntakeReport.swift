@@ -63,8 +63,8 @@ struct IntakeReport {
         case .lost(let partitions):
             metrics.rebalances.add("lost")
             log.warning("partitions lost", metadata: ["partitions": "\(partitions)"])
-        case .vanished(let partition):
-            log.warning("topic was deleted", metadata: ["partition": "\(partition)"])
+        case .vanished(let partitions):
+            log.warning("topic was deleted", metadata: ["partitions": "\(partitions)"])
         case .committed(let results):
             for result in results { committed(result) }
         case .brokersDown:

@@ -126,7 +126,7 @@ final class IntakeWorker {
         case .lost(let partitions):
             handle(.lost(partitions))
             forget(partitions)
-        case .vanished(let partition): restart(partition)
+        case .vanished(let partitions): for partition in partitions { restart(partition) }
         case .committed(let results): handle(.committed(results))
         case .failure(let failure, _) where failure.kind == .fatal: reopen(failure)
         case .brokersUp: deadLetterTopic.look()
