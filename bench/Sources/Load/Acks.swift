@@ -23,7 +23,7 @@ public struct Acks {
         let conductor = try Conductor(server, common.generator)
         var result = common.result(
             "acks", server, "ack", [rate > 0 ? Parameter("rate", "\(rate)/s") : Parameter("on their way per client", window)])
-        let publisher = try KafkaPublisher(server, bytes: 300, channel: Self.channel)
+        let publisher = try KafkaPublisher(server, bytes: 300, channel: Self.channel, linger: .milliseconds(5))
         let before = try stored(server)
         let start = MonotonicInstant.now.nanoseconds
         // In portions, because the embedded broker keeps only so many bytes.

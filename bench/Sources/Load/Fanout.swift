@@ -39,7 +39,8 @@ public struct Fanout {
         let publisher: any Publisher
         var probe: Probe?
         if isHub {
-            let kafka = try KafkaPublisher(server, bytes: bytes)
+            // A burst goes to the other servers in one send: so it shall be one batch on its way to the hub.
+            let kafka = try KafkaPublisher(server, bytes: bytes, linger: burst > 1 ? .milliseconds(2) : .zero)
             publisher = kafka
             // As long again, for the time deliveries take beyond what was planned.
             if probes, let probeEvery {

@@ -16,12 +16,13 @@ final class KafkaPublisher: Publisher {
     private var published: UInt64 = 0
     private var reportsFailure: String?
 
-    init(_ server: Server, bytes: Int, channel: String = Dialect.channel) throws {
+    /// - Parameter linger: how long the producer waits for records that may share a batch.
+    init(_ server: Server, bytes: Int, channel: String = Dialect.channel, linger: Duration = .zero) throws {
         guard let brokers = server.brokers else {
             throw LoadFailure("where the hub's Kafka brokers are is not known: give the hub's --data folder")
         }
         var configuration = ProducerConfiguration(brokers: brokers)
-        configuration.linger = .zero
+        configuration.linger = linger
         configuration.queueRecords = 100_000
         configuration.queueKibibytes = 128 << 10
         producer = try Producer(configuration)
@@ -40,7 +41,8 @@ final class KafkaPublisher: Publisher {
                     "a message of \(bytes) B does not hold what the hub adds: at least \(Dialect.hub.leastBytes(seq: published, channel: channel) ?? 0)"
                 )
             }
-            try write(value, key: nil)
+            // One channel, one key: its events keep their order, and a burst is one batch of one partition.
+            try write(value, key: Array(channel.utf8))
         }
         try check()
     }
