@@ -138,7 +138,7 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     /// Ends what was registered: it holds the loop, which holds it. For a loop that is never turned again.
-    func letGo() {
+    public func letGo() {
         sources = []
         watches = []
         freeWatches = []

@@ -40,6 +40,7 @@ public final class EchoServer {
                         let echo = EchoApplication(serving: serving, handshake: handshake)
                         serving.application = echo
                         do throws(SystemError) { try serving.table.listen(on: listener) } catch {
+                            loop.letGo()
                             return listening.report(.failure(error))
                         }
                         listening.report(.success(()))

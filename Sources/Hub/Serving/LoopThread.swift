@@ -52,6 +52,7 @@ final class LoopThread: Sendable {
                 try serving.table.listen(on: listener)
             } catch {
                 sessions.detach()
+                loop.letGo()
                 return listening.report(.failure(error))
             }
             listening.report(.success(()))
