@@ -1,0 +1,124 @@
+/// Header fields in the order received. Names are kept in lower case, for that is how they are compared.
+///
+/// Owns the bytes of all fields, and where each name and value lies in them: a text is made only of what somebody asks for.
+public struct HTTPHeaders: Sendable {
+    public struct Field: Equatable, Sendable {
+        public let name: String
+        public let value: String
+    }
+
+    private struct Place {
+        let name: Range<Int>
+        let value: Range<Int>
+    }
+
+    private var bytes: [UInt8] = []
+    private var places: [Place] = []
+
+    public init() {}
+
+    public init(_ fields: [(String, String)]) {
+        for (name, value) in fields { append(name, value) }
+    }
+
+    public mutating func append(_ name: String, _ value: String) {
+        let start = bytes.count
+        for byte in name.utf8 { bytes.append(byte.lowercasedASCII) }
+        let middle = bytes.count
+        bytes.append(contentsOf: value.utf8)
+        places.append(Place(name: start..<middle, value: middle..<bytes.count))
+    }
+
+    /// The fields of a head that is all in `bytes`.
+    init(of head: Span<UInt8>) {
+        bytes = [UInt8](capacity: head.count) { out in for index in head.indices { out.append(head[index]) } }
+    }
+
+    /// A field of the head.
+    mutating func append(name: Range<Int>, value: Range<Int>) {
+        for index in name { bytes[index] = bytes[index].lowercasedASCII }
+        places.append(Place(name: name, value: value))
+    }
+
+    public var count: Int { places.count }
+
+    public var fields: [Field] { places.map { Field(name: text($0.name), value: text($0.value)) } }
+
+    /// The first value of a field. `name` is given in lower case, here and below.
+    public func first(_ name: String) -> String? {
+        for place in places where isNamed(place, name) { return text(place.value) }
+        return nil
+    }
+
+    /// How many fields have this name.
+    public func count(of name: String) -> Int {
+        var count = 0
+        for place in places where isNamed(place, name) { count += 1 }
+        return count
+    }
+
+    /// Every value of a field, in order.
+    public func all(_ name: String) -> [String] {
+        var values: [String] = []
+        for place in places where isNamed(place, name) { values.append(text(place.value)) }
+        return values
+    }
+
+    /// The members of a comma-separated list field, over all its lines, trimmed, empty ones left out (RFC 9110 §5.6.1).
+    public func list(_ name: String) -> [String] {
+        var members: [String] = []
+        eachMember(of: name) { member in
+            members.append(String(opaque: member))
+            return true
+        }
+        return members
+    }
+
+    /// Whether a list field has `member`, compared without ASCII case. `member` is given in lower case.
+    public func list(_ name: String, contains member: String) -> Bool {
+        var isThere = false
+        eachMember(of: name) { candidate in
+            isThere = candidate.isSame(withoutCase: member)
+            return !isThere
+        }
+        return isThere
+    }
+
+    /// Lends the members of a list field, until `body` answers false.
+    public func eachMember(of name: String, _ body: (Span<UInt8>) -> Bool) {
+        for place in places where isNamed(place, name) {
+            var start = place.value.lowerBound
+            while start < place.value.upperBound {
+                var end = start
+                while end < place.value.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
+                let member = bytes.span.trimmingOptionalWhitespace(start..<end)
+                if !member.isEmpty, !body(bytes.span.extracting(member)) { return }
+                start = end + 1
+            }
+        }
+    }
+
+    private func isNamed(_ place: Place, _ name: String) -> Bool {
+        let expected = name.utf8.span
+        return place.name.count == expected.count && bytes.span.extracting(place.name).isSame(as: expected)
+    }
+
+    private func text(_ range: Range<Int>) -> String { String(opaque: bytes.span.extracting(range)) }
+}
+
+extension HTTPHeaders: Equatable {
+    /// As they are read: two bytes that are no text may read alike.
+    public static func == (a: HTTPHeaders, b: HTTPHeaders) -> Bool { a.fields == b.fields }
+}
+
+extension String {
+    /// Bytes above ASCII are opaque to HTTP (RFC 9110 §5.5); those that are not UTF-8 are replaced, never an error.
+    init(opaque bytes: Span<UInt8>) {
+        if let text = try? UTF8Span(validating: bytes) {
+            self = String(copying: text)
+        } else {
+            self = String(
+                decoding: [UInt8](capacity: bytes.count) { out in for index in bytes.indices { out.append(bytes[index]) } }, as: UTF8.self)
+        }
+    }
+}
