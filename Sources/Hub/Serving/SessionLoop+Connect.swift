@@ -142,20 +142,25 @@ extension SessionLoop {
         guard let identity = live.session.identity else { return }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(Session.Subscription, ChannelState, Seq?)] = []
-        let places = Dictionary(states.enumerated().map { ($1.channel, $0) }) { first, _ in first }
-        var asked: Set<Channel> = []
+        var isFollowed = [Bool](repeating: false, count: states.count)
+        var places = ChannelPlaces()
+        for state in states {
+            let isNew = places.insert(state.channel)
+            assert(isNew, "a channel twice")
+        }
+        var asked = ChannelPlaces()
         for request in requests {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else {
                 refused.append(.init(channel: request.channel, code: .unknownChannel))
                 continue
             }
-            guard asked.insert(channel).inserted else { continue }
+            guard asked.insert(channel) else { continue }
             guard let index = live.session.subscription(to: channel) else {
                 refused.append(.init(channel: request.channel, code: .limitExceeded))
                 continue
             }
             let subscription = live.session.subscriptions[index]
-            guard let place = places[channel] else {
+            guard let place = places.place(of: channel) else {
                 refused.append(.init(channel: request.channel, code: .forbidden))
                 unregister(live, subscription.registration)
                 continue
@@ -166,12 +171,11 @@ extension SessionLoop {
                 continue
             }
             openings.append((subscription, states[place], request.since))
+            isFollowed[place] = true
         }
-        let followed = Set(openings.map(\.0.channel))
         let welcome = Welcome(
-            session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
-            pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
-            channels: states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }, more: more, refused: refused)
+            session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt, terms: terms,
+            channels: zip(states, isFollowed).map { ChannelPlace($0, isSubscribed: $1) }, more: more, refused: refused)
         live.session.welcome()
         reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
         for (subscription, state, since) in openings {

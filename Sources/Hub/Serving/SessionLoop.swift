@@ -34,9 +34,12 @@ final class SessionLoop {
     let log: Logger
     let verifier: TokenVerifier
     let services: any SessionServices
+    let terms: Welcome.Terms
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
     var sessions = SessionTable()
+    /// For the sessions to come.
+    private var sessionIDs: [String] = []
     var users = Users()
     /// Came with the handshake; used by a `connect` without a token, then forgotten.
     var handshakeTokens: [SessionKey: String] = [:]
@@ -70,6 +73,7 @@ final class SessionLoop {
         self.limits = limits
         self.verifier = verifier
         self.services = services
+        terms = limits.terms(features: services.features)
         self.metrics = metrics
         self.log = log
     }
@@ -105,7 +109,8 @@ final class SessionLoop {
     // MARK: Sessions
 
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
-        let session = Session(id: services.makeSessionID())
+        if sessionIDs.isEmpty { sessionIDs = services.makeSessionIDs() }
+        let session = Session(id: sessionIDs.removeLast())
         sessions.insert(LiveSession(key: key, format: format, session: session))
         if let handshakeToken { handshakeTokens[key] = handshakeToken }
     }

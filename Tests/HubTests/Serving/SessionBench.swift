@@ -152,6 +152,6 @@ private final class Services: SessionServices {
         self.bus = bus
         self.store = store
     }
-    func makeSessionID() -> String { "s" }
+    func makeSessionIDs() -> [String] { ["s"] }
     func requestKey(_ kid: String?) {}
 }
