@@ -15,15 +15,9 @@ struct HTTPHeadScanner: Sendable {
 
     /// Goes on where it stopped, to the end of the empty line that ends the head; the head with that line, or nil while it is not there.
     mutating func scan(_ bytes: Span<UInt8>) throws(HTTPRejection) -> Range<Int>? {
-        // By a copy: what the caller owns would be written back after every byte.
-        var here = self
-        defer { self = here }
-        return try here.advance(bytes)
-    }
-
-    @inline(__always)
-    private mutating func advance(_ bytes: Span<UInt8>) throws(HTTPRejection) -> Range<Int>? {
         while scanned < bytes.count {
+            if !sawCarriageReturn { skipPlain(bytes) }
+            guard scanned < bytes.count else { return nil }
             guard scanned - headStart < limits.headBytes else { throw .headTooLarge }
             let byte = bytes[scanned]
             if sawCarriageReturn {
@@ -45,6 +39,15 @@ struct HTTPHeadScanner: Sendable {
             if lineStart == headStart && scanned - headStart > limits.requestLineBytes + 1 { throw .targetTooLong }
         }
         return nil
+    }
+
+    /// Passes over bytes that any line may hold, as far as no limit is reached.
+    private mutating func skipPlain(_ bytes: Span<UInt8>) {
+        let most = lineStart == headStart ? min(limits.headBytes, limits.requestLineBytes) : limits.headBytes
+        let end = min(bytes.count, headStart + most)
+        var index = scanned
+        while index < end, bytes[index] >= 0x20, bytes[index] != 0x7F { index &+= 1 }
+        scanned = max(scanned, index)
     }
 }
 

@@ -36,7 +36,8 @@ public struct HTTPHeaders: Sendable {
 
     /// A field of the head.
     mutating func append(name: Range<Int>, value: Range<Int>) {
-        for index in name { bytes[index] = bytes[index].lowercasedASCII }
+        var span = bytes.mutableSpan
+        for index in name { span[index] = span[index].lowercasedASCII }
         places.append(Place(name: name, value: value))
     }
 

@@ -9,7 +9,7 @@ struct SessionIDTests {
         #expect(Set(ids).count == ids.count && ids.count >= 50)
         for id in ids {
             #expect(id.utf8.count == 15)
-            #expect(id.utf8.allSatisfy { ("0"..."9").contains(Unicode.Scalar($0)) || ("A"..."z").contains(Unicode.Scalar($0)) || $0 == 0x2D })
+            #expect(id.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
         }
     }
 }

@@ -125,7 +125,7 @@ final class SessionLoop {
 
     func close(_ key: SessionKey) {
         guard let live = sessions.removeValue(forKey: key) else { return }
-        handshakeTokens[key] = nil
+        if !handshakeTokens.isEmpty { handshakeTokens[key] = nil }
         for subscription in live.session.subscriptions { fanOut.leave(subscription) }
         if let identity = live.session.identity { users.remove(key, of: identity.user) }
         inbox.report(sessions: sessions.count)
@@ -243,6 +243,16 @@ final class SessionLoop {
         write(&json)
         outlet.send(json.span, to: key)
         swap(&json, &scratch)
+    }
+
+    /// What is said at once, in one message; nothing when there is no line.
+    func pushLines(to key: SessionKey, _ write: (inout MessageLines) -> Void) {
+        var lines = MessageLines()
+        swap(&lines.bytes, &scratch)
+        lines.bytes.removeAll(keepingCapacity: true)
+        write(&lines)
+        if !lines.bytes.isEmpty { outlet.send(lines.bytes.span, to: key) }
+        swap(&lines.bytes, &scratch)
     }
 
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.

@@ -3,16 +3,15 @@ enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     static func encode(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        var start = 0
-        while start < bytes.count {
-            let count = min(bytes.count - start, 3)
-            var bits: UInt32 = 0
-            for index in 0..<3 { bits = bits &<< 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
-            for index in 0..<4 {
-                text.append(index <= count ? symbol(for: UInt8(truncatingIfNeeded: bits &>> UInt32(18 - 6 * index)) & 63) : padding)
+        let text = [UInt8](capacity: (bytes.count + 2) / 3 * 4) { out in
+            for start in stride(from: 0, to: bytes.count, by: 3) {
+                let count = min(bytes.count - start, 3)
+                var bits: UInt32 = 0
+                for index in 0..<3 { bits = bits &<< 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
+                for index in 0..<4 {
+                    out.append(index <= count ? symbol(for: UInt8(truncatingIfNeeded: bits &>> UInt32(18 - 6 * index)) & 63) : padding)
+                }
             }
-            start += 3
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -18,6 +18,8 @@ struct HandshakeKey: Equatable, Sendable {
 
     /// RFC 6455 §4.2.2, item 5.4.
     var accept: String {
-        Base64.encode(SHA1.digest(Array("\(text)258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
+        var seed = Array(text.utf8)
+        seed.append(contentsOf: "258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)
+        return Base64.encode(SHA1.digest(seed))
     }
 }

@@ -2,24 +2,32 @@
 /// nothing secret depends on it. It must not be used for anything else.
 enum SHA1 {
     static func digest(_ message: [UInt8]) -> [UInt8] {
-        var padded = message
-        padded.append(0x80)
-        while padded.count % 64 != 56 { padded.append(0) }
-        for shift in stride(from: 56, through: 0, by: -8) {
-            padded.append(UInt8(truncatingIfNeeded: (UInt64(message.count) &* 8) &>> UInt64(shift)))
-        }
-
         var state = State()
-        for start in stride(from: 0, to: padded.count, by: 64) { state.mix(padded.span.extracting(start..<start + 64)) }
-        var digest: [UInt8] = []
-        for word in [state.a, state.b, state.c, state.d, state.e] {
-            for shift in stride(from: UInt32(24), through: 0, by: -8) { digest.append(UInt8(truncatingIfNeeded: word &>> shift)) }
-        }
-        return digest
+        let whole = message.count / 64 * 64
+        for start in stride(from: 0, to: whole, by: 64) { state.mix(message.span.extracting(start..<start + 64)) }
+
+        // What is left, a one bit, zeros, and the length in bits: one block, or two.
+        var rest = InlineArray<128, UInt8>(repeating: 0)
+        let left = message.count - whole
+        for index in 0..<left { rest[index] = message[whole + index] }
+        rest[left] = 0x80
+        let end = left < 56 ? 64 : 128
+        let bits = UInt64(message.count) &* 8
+        for index in 0..<8 { rest[end - 1 - index] = UInt8(truncatingIfNeeded: bits &>> UInt64(8 * index)) }
+        for start in stride(from: 0, to: end, by: 64) { state.mix(rest.span.extracting(start..<start + 64)) }
+        return state.digest
     }
 
     private struct State {
         var (a, b, c, d, e): (UInt32, UInt32, UInt32, UInt32, UInt32) = (0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0)
+
+        var digest: [UInt8] {
+            [UInt8](capacity: 20) { out in
+                for word in [a, b, c, d, e] {
+                    for shift in stride(from: UInt32(24), through: 0, by: -8) { out.append(UInt8(truncatingIfNeeded: word &>> shift)) }
+                }
+            }
+        }
 
         /// RFC 3174 §6.1, method 1.
         mutating func mix(_ block: Span<UInt8>) {

@@ -58,7 +58,8 @@ enum ConnectBenchmarks {
 
     private static func answer(_ head: [UInt8], _ policy: HandshakePolicy) -> [UInt8] {
         var parser = HTTPRequestParser()
-        guard case .request(let request, _) = parser.parse(head.span), case .accept(let agreement) = ServerHandshake.answer(request, policy: policy)
+        guard case .request(let request, _) = parser.parse(head.span),
+            case .accept(let agreement) = ServerHandshake.answer(request, policy: policy)
         else { return [] }
         return agreement.responseHead
     }
