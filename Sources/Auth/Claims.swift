@@ -81,13 +81,13 @@ struct Claims {
 
     /// A string that can name something: 1…255 bytes without control characters.
     private func text(_ path: ClaimPath) throws(TokenRejection) -> String? {
-        guard let value = path.value(in: members), value != .null else { return nil }
+        guard let value = path.value(in: members), value.kind != .null else { return nil }
         guard let text = value.string, Self.isName(text) else { throw .malformedClaim(path.name) }
         return text
     }
 
     private func names(_ path: ClaimPath) throws(TokenRejection) -> [String] {
-        guard let value = path.value(in: members), value != .null else { return [] }
+        guard let value = path.value(in: members), value.kind != .null else { return [] }
         let listed: [String]
         if let joined = value.string {
             // RFC 6749 §3.3, as `scope` is written.

@@ -84,7 +84,8 @@ struct HTTPHeadLines {
         if head[line.lowerBound] == 0x20 || head[line.lowerBound] == 0x09 { throw .foldedHeader }
         var colon = line.lowerBound
         while colon < line.upperBound, head[colon] != UInt8(ascii: ":") {
-            guard ByteSet.token.contains(head[colon]) else { throw .malformedHeader }
+            // Nearly all are letters, and those need no look into the set.
+            guard (head[colon] | 0x20) &- 0x61 < 26 || ByteSet.token.contains(head[colon]) else { throw .malformedHeader }
             colon += 1
         }
         guard colon > line.lowerBound, colon < line.upperBound else { throw .malformedHeader }

@@ -32,6 +32,8 @@ public struct HTTPHeaders: Sendable {
     /// The fields of a head that is all in `bytes`.
     init(of head: Span<UInt8>) {
         bytes = [UInt8](capacity: head.count) { out in for index in head.indices { out.append(head[index]) } }
+        // As many as a program sends; browsers double it once or twice.
+        places.reserveCapacity(8)
     }
 
     /// A field of the head.
@@ -46,22 +48,27 @@ public struct HTTPHeaders: Sendable {
     public var fields: [Field] { places.map { Field(name: text($0.name), value: text($0.value)) } }
 
     /// The first value of a field. `name` is given in lower case, here and below.
-    public func first(_ name: String) -> String? {
-        for place in places where isNamed(place, name) { return text(place.value) }
-        return nil
-    }
+    public func first(_ name: String) -> String? { next(name, from: 0).map { text(places[$0].value) } }
 
     /// How many fields have this name.
     public func count(of name: String) -> Int {
         var count = 0
-        for place in places where isNamed(place, name) { count += 1 }
+        var start = 0
+        while let found = next(name, from: start) {
+            count += 1
+            start = found + 1
+        }
         return count
     }
 
     /// Every value of a field, in order.
     public func all(_ name: String) -> [String] {
         var values: [String] = []
-        for place in places where isNamed(place, name) { values.append(text(place.value)) }
+        var start = 0
+        while let found = next(name, from: start) {
+            values.append(text(places[found].value))
+            start = found + 1
+        }
         return values
     }
 
@@ -87,11 +94,14 @@ public struct HTTPHeaders: Sendable {
 
     /// Lends the members of a list field, until `body` answers false.
     public func eachMember(of name: String, _ body: (Span<UInt8>) -> Bool) {
-        for place in places where isNamed(place, name) {
-            var start = place.value.lowerBound
-            while start < place.value.upperBound {
+        var field = 0
+        while let found = next(name, from: field) {
+            field = found + 1
+            let value = places[found].value
+            var start = value.lowerBound
+            while start < value.upperBound {
                 var end = start
-                while end < place.value.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
+                while end < value.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
                 let member = bytes.span.trimmingOptionalWhitespace(start..<end)
                 if !member.isEmpty, !body(bytes.span.extracting(member)) { return }
                 start = end + 1
@@ -99,9 +109,16 @@ public struct HTTPHeaders: Sendable {
         }
     }
 
-    private func isNamed(_ place: Place, _ name: String) -> Bool {
+    /// The next field of this name from the one at `start` on.
+    private func next(_ name: String, from start: Int) -> Int? {
         let expected = name.utf8.span
-        return place.name.count == expected.count && bytes.span.extracting(place.name).isSame(as: expected)
+        var index = start
+        while index < places.count {
+            let written = places[index].name
+            if written.count == expected.count, bytes.span.extracting(written).isSame(as: expected) { return index }
+            index += 1
+        }
+        return nil
     }
 
     private func text(_ range: Range<Int>) -> String { String(opaque: bytes.span.extracting(range)) }

@@ -8,6 +8,15 @@ struct ChannelPlaces {
     private var channels: [Channel] = []
     private var index: [Channel: Int] = [:]
 
+    init() {}
+
+    /// Channels of which none is there twice.
+    init(different channels: [Channel]) {
+        self.channels = channels
+        if channels.count > Self.few { indexAll() }
+        assert(channels.count <= Self.few || index.count == channels.count)
+    }
+
     func place(of channel: Channel) -> Int? {
         channels.count > Self.few ? index[channel] : channels.firstIndex(of: channel)
     }
@@ -17,11 +26,15 @@ struct ChannelPlaces {
         guard place(of: channel) == nil else { return false }
         channels.append(channel)
         if channels.count == Self.few + 1 {
-            for (place, channel) in channels.enumerated() { index[channel] = place }
+            indexAll()
         } else if channels.count > Self.few {
             index[channel] = channels.count - 1
         }
         return true
+    }
+
+    private mutating func indexAll() {
+        for (place, channel) in channels.enumerated() { index[channel] = place }
     }
 
     mutating func removeAll() {

@@ -143,11 +143,7 @@ extension SessionLoop {
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(subscription: Session.Subscription, place: Int, since: Seq?)] = []
         var isFollowed = [Bool](repeating: false, count: states.count)
-        var places = ChannelPlaces()
-        for state in states {
-            let isNew = places.insert(state.channel)
-            assert(isNew, "a channel twice")
-        }
+        let places = ChannelPlaces(different: states.map(\.channel))
         var asked = ChannelPlaces()
         for request in requests {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else {

@@ -15,6 +15,7 @@ struct ChannelPlacesTests {
             #expect(isNew != isKnown)
         }
         #expect(channels.map { places.place(of: $0) } == Array(0..<count))
+        #expect(channels.map { ChannelPlaces(different: channels).place(of: $0) } == Array(0..<count))
         #expect(places.place(of: .broadcast("course:none")) == nil)
         places.removeAll()
         #expect(places.place(of: channels[0]) == nil)
