@@ -98,6 +98,7 @@ struct House {
         "Sources/JSON/JSONWriter.swift": "of a text that is here, or of twenty digits",
         "Sources/WSProtocol/Frames/FrameEncoder.swift": "of a payload that is here",
         "Sources/WSProtocol/Connection/WebSocketConnection.swift": "of bytes that are here",
+        "Sources/WSProtocol/Handshake/ServerHandshake.swift": "a constant",
         "Sources/Zlib/Deflater.swift": "half of the input that is here",
         "Sources/Zlib/Inflater.swift": "twice the input that is here, then twice what came out, to the limit",
         "Sources/Messaging/Session/Session.swift": "of channels asked for by a message that is here, to the limit",

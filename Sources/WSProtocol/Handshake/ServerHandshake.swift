@@ -98,6 +98,8 @@ public enum ServerHandshake {
 
     private static func head(_ key: HandshakeKey, _ subprotocol: String?, _ extensions: String?) -> [UInt8] {
         var head: [UInt8] = []
+        // More than it is long, unless extensions were agreed on.
+        head.reserveCapacity(256)
         func write(_ text: String) { head.append(contentsOf: text.utf8) }
         write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
         write(key.accept)
