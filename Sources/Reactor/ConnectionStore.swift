@@ -22,6 +22,10 @@ struct ConnectionStore: ~Copyable {
     var outbox = Outbox()
     /// Connections that were sent something in this turn.
     var dirty: ContiguousArray<UInt32> = []
+    /// nil: every send is a call of its own.
+    var ring: SendRing?
+    /// The slots and runs of what the ring holds.
+    var together: ContiguousArray<(slot: UInt32, run: Int32)> = []
     var backlogs: ContiguousArray<Backlog> = []
     var freeBacklogs: [Int32] = []
     /// Connections to be told that they drained.
@@ -37,6 +41,7 @@ struct ConnectionStore: ~Copyable {
         self.faults = faults
         self.source = source
         clock = TickClock(origin: loop.now)
+        if limits.sendsTogether, faults == nil { ring = try? SendRing() }
     }
 
     // MARK: Slots
