@@ -1,8 +1,6 @@
 import Linux
 
 extension ConnectionStore {
-    /// Fewer are sent one by one.
-    private static let sendsWorthARing = 3
     /// The first of so many answers waits until the last is written.
     private static let answersTogether = 64
 
@@ -46,7 +44,7 @@ extension ConnectionStore {
         // Taken out for the while: the records change beside it.
         var lent = Outbox()
         swap(&lent, &outbox)
-        if dirty.count < Self.sendsWorthARing || !flushTogether(from: &lent) {
+        if dirty.count < ringMinimum || !flushTogether(from: &lent) {
             for index in dirty.indices { flush(Int(dirty[index]), from: &lent) }
         }
         swap(&lent, &outbox)
@@ -64,8 +62,14 @@ extension ConnectionStore {
                 outbox.withBytes(of: run) { bytes in keep(slot, bytes.count) { $0.append(copying: bytes) } }
                 continue
             }
-            let place = outbox.place(of: run)
-            ring.add(records[slot].fd, place.bytes, inSecond: place.isJoined)
+            let (bytes, isJoined) = outbox.place(of: run)
+            switch faults?.send(bytes.count) {
+            case nil: ring.add(records[slot].fd, bytes, inSecond: isJoined)
+            case .bytes(let room): ring.add(records[slot].fd, bytes.prefix(room), inSecond: isJoined)
+            case let fault?:
+                settle(slot, run, fault, &outbox)
+                continue
+            }
             together.append((UInt32(truncatingIfNeeded: slot), run))
             if ring.isFull { submit(&ring, &outbox) }
         }
@@ -79,16 +83,20 @@ extension ConnectionStore {
         outbox.withStorages { ring.submit($0, $1) }
         statistics.ringSubmits &+= 1
         for index in together.indices {
-            let (place, run) = together[index]
-            let slot = Int(place)
-            let count = outbox.count(of: run)
-            let sent = follow(slot, ring.result(index), of: count)
-            if sent < count, !records[slot].flags.contains(.doomed) {
-                outbox.withBytes(of: run) { bytes in keep(slot, count - sent) { $0.append(copying: bytes.extracting(sent...)) } }
-            }
+            settle(Int(together[index].slot), together[index].run, ring.result(index), &outbox)
         }
         together.removeAll(keepingCapacity: true)
         ring.clear()
+    }
+
+    /// What became of a run that was to be sent.
+    @inline(__always)
+    private mutating func settle(_ slot: Int, _ run: Int32, _ transfer: Socket.Transfer, _ outbox: inout Outbox) {
+        let count = outbox.count(of: run)
+        let sent = follow(slot, transfer, of: count)
+        if sent < count, !records[slot].flags.contains(.doomed) {
+            outbox.withBytes(of: run) { bytes in keep(slot, count - sent) { $0.append(copying: bytes.extracting(sent...)) } }
+        }
     }
 
     /// What the slot is to be sent, which is forgotten; nothing for one that ends.
