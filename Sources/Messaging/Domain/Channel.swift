@@ -69,9 +69,14 @@ public enum Channel: Hashable, Sendable {
         case .inbox: return name == "inbox"
         case .broadcast, .conversation:
             let parts = storedParts
-            return name.utf8.count == parts.prefix.utf8.count + parts.name.utf8.count && name.begins(with: parts.prefix)
-                && name.ends(with: parts.name)
+            return name.utf8.span.isJoined(parts.prefix, parts.name)
         }
+    }
+
+    /// Whether this is the name under which the store knows the channel. Builds nothing.
+    public func isNamed(inStore name: Span<UInt8>) -> Bool {
+        let parts = storedParts
+        return name.isJoined(parts.prefix, parts.name)
     }
 
     public static let maximumNameBytes = 300
@@ -97,7 +102,7 @@ public enum Channel: Hashable, Sendable {
 
     private init?(sharedName: String) {
         if let rest = sharedName.suffix(after: "broadcast:") {
-            guard Self.isBroadcastName(rest) else { return nil }
+            guard Self.isBroadcastName(rest.utf8.span) else { return nil }
             self = .broadcast(String(rest))
         } else if let rest = sharedName.suffix(after: "conversation:") {
             guard let id = ConversationID(rest) else { return nil }
@@ -108,13 +113,12 @@ public enum Channel: Hashable, Sendable {
     }
 
     /// `system`, or `<kind>:<id>` with both parts non-empty.
-    private static func isBroadcastName(_ name: Substring) -> Bool {
+    static func isBroadcastName(_ name: Span<UInt8>) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
-        if name == "system" { return true }
+        if name.isSame(as: "system".utf8.span) { return true }
         // By bytes: a combining mark behind the colon would make one character of both.
-        let bytes = name.utf8.span
-        guard let colon = bytes.indices.first(where: { bytes[$0] == UInt8(ascii: ":") }) else { return false }
-        return colon > 0 && colon + 1 < bytes.count
+        for index in name.indices where name[index] == UInt8(ascii: ":") { return index > 0 && index + 1 < name.count }
+        return false
     }
 }
 
