@@ -6,30 +6,30 @@ struct CloudEvent {
     private let source: String
     private let type: String
     private let trace: String?
-    private let data: JSONValue?
+    private let document: JSONDocument?
+    private let data: JSONDocument.Value?
 
     /// Structured mode (JSON event format §3). The record's `traceparent` header stands in for a missing extension.
-    init(structured value: JSONValue, _ headers: EventHeaders) throws(EventRejection) {
-        guard let object = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
-        if let encoded = object["data_base64"], encoded != .null {
+    init(structured value: JSONDocument.Value, of document: JSONDocument, _ headers: EventHeaders) throws(EventRejection) {
+        guard value.kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
+        guard document.present("data_base64", of: value) == nil else {
             throw EventRejection(.base64Data, "data_base64: send the data as JSON in data")
         }
-        try self.init(trace: headers["traceparent"], data: object["data"]) { attribute throws(EventRejection) in
-            switch object[attribute] ?? .null {
-            case .null: return nil
-            case .string(let text): return text
-            case .bool, .number, .array, .object: throw EventRejection(.badCloudEvent, "\(attribute): expected a string")
-            }
+        let data = document.member("data", of: value)
+        try self.init(trace: headers["traceparent"], document, data) { attribute throws(EventRejection) in
+            guard let member = document.present(attribute, of: value) else { return nil }
+            guard let text = document.string(member) else { throw EventRejection(.badCloudEvent, "\(attribute): expected a string") }
+            return text
         }
     }
 
     /// Binary mode: attributes in `ce_` headers.
-    init(_ headers: EventHeaders, data: JSONValue?) throws(EventRejection) {
-        try self.init(trace: headers["traceparent"], data: data) { attribute in headers["ce_" + attribute] }
+    init(_ headers: EventHeaders, data document: JSONDocument?) throws(EventRejection) {
+        try self.init(trace: headers["traceparent"], document, document?.root) { attribute in headers["ce_" + attribute] }
     }
 
     private init(
-        trace: String?, data: JSONValue?, _ attribute: (String) throws(EventRejection) -> String?
+        trace: String?, _ document: JSONDocument?, _ data: JSONDocument.Value?, _ attribute: (String) throws(EventRejection) -> String?
     ) throws(EventRejection) {
         func required(_ name: String, maximumBytes: Int) throws(EventRejection) -> String {
             guard let text = try attribute(name), Identifier.isAcceptable(text, maximumBytes: maximumBytes) else {
@@ -43,12 +43,15 @@ struct CloudEvent {
         source = try required("source", maximumBytes: EventLimits.sourceBytes)
         type = try required("type", maximumBytes: EventLimits.nameBytes)
         self.trace = (TraceParent(try attribute("traceparent")) ?? TraceParent(trace))?.text
+        self.document = document
         self.data = data
     }
 
     func event() throws(EventRejection) -> Event {
-        guard let members = data?.object else { throw EventRejection(.missingData, "data: expected an object with to, title and the rest") }
-        return Event(source: source, id: id, type: type, trace: trace, members: members)
+        guard let document, let data, data.kind == .object else {
+            throw EventRejection(.missingData, "data: expected an object with to, title and the rest")
+        }
+        return Event(source: source, id: id, type: type, trace: trace, document: document, members: data)
     }
 }
 

@@ -22,7 +22,7 @@ public struct EventDecoder: Sendable {
                 do throws(EventRejection) {
                     let event = try event.get()
                     let made: [EntryDraft]
-                    (made, rejection) = try EventFields(members: event.members, limits: limits).drafts(of: event)
+                    (made, rejection) = try EventFields(event, limits).drafts()
                     drafts += made
                 } catch {
                     rejection = error
@@ -42,27 +42,29 @@ public struct EventDecoder: Sendable {
     private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Result<Event, EventRejection>] {
         let headers = EventHeaders(record.headers)
         // Parsed at most once, and only for shapes that are JSON.
-        var parsed: JSONValue?
-        func value() throws(EventRejection) -> JSONValue {
+        var parsed: JSONDocument?
+        func document() throws(EventRejection) -> JSONDocument {
             if let parsed { return parsed }
-            let value = try Self.parse(bytes)
-            parsed = value
-            return value
+            let document = try Self.parse(bytes)
+            parsed = document
+            return document
         }
 
-        switch try EventShape(headers, value) {
+        switch try EventShape(headers, document) {
         case .own:
-            return [.success(try own(try value(), record, trace: TraceParent(headers["traceparent"])?.text))]
+            return [.success(try own(try document(), record, trace: TraceParent(headers["traceparent"])?.text))]
         case .structuredCloudEvent:
-            return [.success(try CloudEvent(structured: try value(), headers).event())]
+            let document = try document()
+            return [.success(try CloudEvent(structured: document.root, of: document, headers).event())]
         case .binaryCloudEvent:
-            return [.success(try CloudEvent(headers, data: bytes.isEmpty ? nil : try value()).event())]
+            return [.success(try CloudEvent(headers, data: bytes.isEmpty ? nil : try document()).event())]
         case .cloudEventBatch:
-            guard let batch = try value().array, !batch.isEmpty, batch.count <= limits.batch else {
+            let document = try document()
+            guard let batch = document.elements(of: document.root), !batch.isEmpty, batch.count <= limits.batch else {
                 throw EventRejection(.emptyBatch, "expected an array of 1…\(limits.batch) events")
             }
             return batch.map { value in
-                Result { () throws(EventRejection) in try CloudEvent(structured: value, headers).event() }
+                Result { () throws(EventRejection) in try CloudEvent(structured: value, of: document, headers).event() }
             }
         case .debezium:
             throw EventRejection(.unsupportedShape, "this is a Debezium change event")
@@ -73,29 +75,29 @@ public struct EventDecoder: Sendable {
 
     private static let jsonLimits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
-    private static func parse(_ bytes: [UInt8]) throws(EventRejection) -> JSONValue {
+    private static func parse(_ bytes: [UInt8]) throws(EventRejection) -> JSONDocument {
         do {
-            return try JSONValue.parse(bytes, limits: jsonLimits)
+            return try JSONDocument(parsing: bytes, limits: jsonLimits)
         } catch {
             throw EventRejection(error.reason == .nul ? .nulCharacter : .notJSON, "value: \(error)")
         }
     }
 
-    private func own(_ value: JSONValue, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
-        guard let members = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
-        let type = members["type"] ?? .null
-        guard type != .null else { throw EventRejection(.missingType, "type: missing") }
-        guard let type = type.string, Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
+    private func own(_ document: JSONDocument, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
+        let members = document.root
+        guard members.kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(members.kind)") }
+        guard let type = document.present("type", of: members) else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = document.string(type), Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
-        switch members["id"] ?? .null {
-        case .null:
-            return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
-        case .string(let id) where Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes):
-            return Event(source: "hub", id: id, type: type, trace: trace, members: members)
-        case .bool, .number, .string, .array, .object:
+        guard let id = document.present("id", of: members) else {
+            return Event(
+                source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, document: document, members: members)
+        }
+        guard let id = document.string(id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
+        return Event(source: "hub", id: id, type: type, trace: trace, document: document, members: members)
     }
 }
 
@@ -106,8 +108,17 @@ struct Event {
     let id: String
     let type: String
     let trace: String?
-    /// Where `to`, `title` and the rest are.
-    let members: JSONObject
+    let document: JSONDocument
+    /// The object in which `to`, `title` and the rest are.
+    let members: JSONDocument.Value
+}
+
+extension JSONDocument {
+    /// A member that is null is a member that is missing.
+    func present(_ name: String, of object: Value) -> Value? {
+        guard let value = member(name, of: object), value.kind != .null else { return nil }
+        return value
+    }
 }
 
 extension EventRejection {

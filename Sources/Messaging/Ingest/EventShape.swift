@@ -15,7 +15,7 @@ enum EventShape: Equatable {
     /// Data in a format that is not JSON.
     case foreign(contentType: String)
 
-    init(_ headers: EventHeaders, _ value: () throws(EventRejection) -> JSONValue) throws(EventRejection) {
+    init(_ headers: EventHeaders, _ document: () throws(EventRejection) -> JSONDocument) throws(EventRejection) {
         let type = headers.mediaType
         if type == "application/cloudevents-batch+json" {
             self = .cloudEventBatch
@@ -26,22 +26,28 @@ enum EventShape: Equatable {
         } else if headers["ce_specversion"] != nil || headers["ce_id"] != nil {
             self = .binaryCloudEvent
         } else {
-            self.init(try value())
+            self.init(try document())
         }
     }
 
-    private init(_ value: JSONValue) {
-        if value["specversion"] != nil {
+    private init(_ document: JSONDocument) {
+        if document.member("specversion", of: document.root) != nil {
             self = .structuredCloudEvent
-        } else if Self.isChange(value) || (value["schema"] != nil && value["payload"].map(Self.isChange) == true) {
+        } else if Self.isChange(document.root, document) || Self.isChangeWithSchema(document.root, document) {
             self = .debezium
         } else {
             self = .own
         }
     }
 
-    private static func isChange(_ value: JSONValue) -> Bool {
-        value["op"]?.string != nil && value["source"]?.object != nil && (value["before"] != nil || value["after"] != nil)
+    private static func isChange(_ value: JSONDocument.Value, _ document: JSONDocument) -> Bool {
+        document.member("op", of: value)?.kind == .string && document.member("source", of: value)?.kind == .object
+            && (document.member("before", of: value) != nil || document.member("after", of: value) != nil)
+    }
+
+    private static func isChangeWithSchema(_ value: JSONDocument.Value, _ document: JSONDocument) -> Bool {
+        guard document.member("schema", of: value) != nil, let payload = document.member("payload", of: value) else { return false }
+        return isChange(payload, document)
     }
 
     private static func isJSON(_ type: String) -> Bool {

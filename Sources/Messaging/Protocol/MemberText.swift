@@ -23,9 +23,9 @@ struct MemberText {
         bytes.appendText(json)
     }
 
-    mutating func add(_ name: String, value: JSONValue) {
+    mutating func add(_ name: String, _ value: JSONDocument.Value, of document: JSONDocument) {
         begin(name)
-        value.write(into: &bytes)
+        document.write(value, into: &bytes)
     }
 
     private mutating func begin(_ name: String) {
