@@ -26,20 +26,20 @@ public struct JSONDocument: Sendable {
 
     private func value(at index: Int) -> Value { Value(kind: places[index].slice.kind, index: index) }
 
+    /// How long the value is as it was written.
+    public func byteCount(of value: Value) -> Int { places[value.index].slice.range.count }
+
     // MARK: Reading
 
-    /// A member of an object; nil when this is no object or has none of that name.
-    public func member(_ name: String, of object: Value) -> Value? {
-        guard object.kind == .object else { return nil }
-        let bytes = bytes.span
-        let name = name.utf8.span
+    /// Tells each member of an object: its name as one word (see `JSONSlice.word`) and its value. Nothing of other kinds.
+    public func visitMembers(of object: Value, _ body: (_ name: UInt128, Value) -> Void) {
+        guard object.kind == .object else { return }
         let end = places[object.index].end
         var index = object.index + 1
         while index < end {
-            if places[index].slice.isName(name, in: bytes) { return value(at: index + 1) }
+            body(places[index].slice.resolvedWord(in: bytes.span), value(at: index + 1))
             index = places[index + 1].end
         }
-        return nil
     }
 
     /// The members of an object; nil for other kinds.
@@ -197,7 +197,9 @@ private struct JSONIndexer {
                 if isUsed(name, from: first, before: index, in: bytes) { throw JSONError(.duplicateMember, at: name.range.lowerBound) }
             } else {
                 if names.isEmpty { names = self.names(from: first, before: index, in: bytes) }
-                guard names.insert(ExactText(name, in: bytes)).inserted else { throw JSONError(.duplicateMember, at: name.range.lowerBound) }
+                guard names.insert(ExactText(name, in: bytes)).inserted else {
+                    throw JSONError(.duplicateMember, at: name.range.lowerBound)
+                }
             }
             count += 1
             more = try scanner.another(in: .object, bytes)
@@ -228,14 +230,15 @@ extension JSONSlice {
     /// What stands between the quotes.
     private var inside: Range<Int> { range.lowerBound + 1..<range.upperBound - 1 }
 
-    fileprivate func isName(_ name: Span<UInt8>, in bytes: Span<UInt8>) -> Bool {
-        guard !hasEscapes else { return string(in: bytes)?.utf8.span.isSame(as: name) ?? false }
-        return range.count - 2 == name.count && bytes.extracting(inside).isSame(as: name)
+    /// An escaped name is as good as a plain one (RFC 8259 §8.3). No known name holds U+0000, which a word takes for its end.
+    fileprivate func resolvedWord(in bytes: Span<UInt8>) -> UInt128 {
+        guard hasEscapes, let text = string(in: bytes), !text.utf8.contains(0) else { return word(in: bytes) }
+        return JSONSlice.word(text)
     }
 
     /// Whether two strings hold the same text, byte for byte.
     fileprivate func isSameText(as other: JSONSlice, in bytes: Span<UInt8>) -> Bool {
-        guard !hasEscapes, !other.hasEscapes else { return string(in: bytes).map { $0.isSameText(as: other.string(in: bytes) ?? "") } ?? false }
+        guard !hasEscapes, !other.hasEscapes else { return ExactText(self, in: bytes) == ExactText(other, in: bytes) }
         return range.count == other.range.count && bytes.extracting(inside).isSame(as: bytes.extracting(other.inside))
     }
 }

@@ -7,18 +7,36 @@ struct JSONDocumentTests {
         try JSONDocument(parsing: Array(text.utf8), limits: limits)
     }
 
+    private func member(_ name: String, of object: JSONDocument.Value, in document: JSONDocument) -> JSONDocument.Value? {
+        document.members(of: object)?.first { $0.name.isSameText(as: name) }?.value
+    }
+
     @Test("Members are found by name, at every depth, however the name is written")
     func members() throws {
         let document = try document(#" { "a" : { "b" : [ 1 , { "c" : "deep" } ] , "d" : null } , "\u0065" : true, "" : 7 } "#)
-        let a = try #require(document.member("a", of: document.root))
-        let b = try #require(document.member("b", of: a).flatMap { document.elements(of: $0) })
+        let a = try #require(member("a", of: document.root, in: document))
+        let b = try #require(member("b", of: a, in: document).flatMap { document.elements(of: $0) })
         #expect(b.map(\.kind) == [.number, .object])
-        #expect(document.member("c", of: b[1]).flatMap { document.string($0) } == "deep")
-        #expect(document.member("d", of: a)?.kind == .null)
-        #expect(document.member("e", of: document.root).flatMap { document.bool($0) } == true)
-        #expect(document.member("", of: document.root).flatMap { document.int64($0) } == 7)
+        #expect(member("c", of: b[1], in: document).flatMap { document.string($0) } == "deep")
+        #expect(member("d", of: a, in: document)?.kind == .null)
+        #expect(member("e", of: document.root, in: document).flatMap { document.bool($0) } == true)
+        #expect(member("", of: document.root, in: document).flatMap { document.int64($0) } == 7)
         #expect(document.members(of: document.root)?.map(\.name) == ["a", "e", ""])
-        for missing in ["b", "c", "aa", "E"] { #expect(document.member(missing, of: document.root) == nil) }
+        for missing in ["b", "c", "aa", "E"] { #expect(member(missing, of: document.root, in: document) == nil) }
+    }
+
+    @Test("A name is told as a word, escapes resolved; what fits no word is none")
+    func words() throws {
+        let names = ["a", #"\u0061b"#, "sixteen bytes ok", "seventeen bytes no", #"a\u0000"#, "", "é"]
+        let document = try document("{" + names.map { #""\#($0)":[\#($0.utf8.count)]"# }.joined(separator: ",") + "}")
+        var words: [UInt128] = []
+        document.visitMembers(of: document.root) { word, value in
+            words.append(word)
+            #expect(value.kind == .array)
+        }
+        #expect(words == ["a", "ab", "sixteen bytes ok", "", "", "", "é"].map(JSONSlice.word))
+        document.visitMembers(of: try #require(document.members(of: document.root)).last!.value) { _, _ in Issue.record("an array's member")
+        }
     }
 
     @Test("What a value is not it does not say")
@@ -31,7 +49,6 @@ struct JSONDocumentTests {
             #expect((document.members(of: element) != nil) == (element.kind == .object))
             #expect((document.elements(of: element) != nil) == (element.kind == .array))
             #expect(document.bool(element) == nil)
-            #expect(document.member("x", of: element) == nil)
         }
     }
 

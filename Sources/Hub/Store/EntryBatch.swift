@@ -37,24 +37,24 @@ struct EntryBatch: Batch {
 
     var statements: [(statement: Statement, parameters: Parameters)] {
         var channels = Parameters()
-        channels.append(joined: drafts.map(\.draft.channel.storedParts))
+        channels.texts(addChannels)
 
         var entries = Parameters()
         entries.append(drafts.map(\.membersOnly))
-        entries.append(joined: drafts.map(\.draft.channel.storedParts))
-        entries.append(drafts.map(\.draft.source))
-        entries.append(drafts.map(\.draft.id))
-        entries.append(drafts.map(\.draft.kind.rawValue))
-        entries.append(drafts.map(\.draft.eventType))
-        entries.append(drafts.map(\.draft.priority.rawValue))
-        entries.append(drafts.map(\.draft.form.rawValue))
-        entries.append(drafts.map(\.draft.sender?.name))
-        entries.append(drafts.map(\.draft.content))
-        entries.append(drafts.map(\.draft.group))
-        entries.append(drafts.map(\.draft.collapse))
+        entries.texts(addChannels)
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.kind.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.eventType) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.priority.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.form.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.sender?.name) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.content) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.group) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.collapse) } }
         entries.append(drafts.map(\.draft.expiresAt?.stored))
         entries.append(drafts.map(\.draft.receiptRequired))
-        entries.append(drafts.map(\.draft.trace))
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
         entries.append(drafts.map { $0.draft.replyTo?.stored })
 
         var reached = Parameters()
@@ -64,6 +64,13 @@ struct EntryBatch: Batch {
         reached.append(positions.map { Optional($0.value) })
 
         return [(.ensureChannels, channels), (.lockChannels, channels), (.storeEntries, entries), (.storePositions, reached)]
+    }
+
+    private func addChannels(_ texts: inout TextElements) {
+        for draft in drafts {
+            let name = draft.draft.channel.storedParts
+            texts.add(name.prefix, name.name)
+        }
     }
 
     func outcome(of rows: [Rows]) -> BatchOutcome? {

@@ -10,61 +10,68 @@ public struct EventDecoder: Sendable {
 
     public func decode(_ record: EventRecord) -> Decoded {
         guard let value = record.value else { return .discard(.tombstone) }
+        var drafts: [EntryDraft] = []
+        var rejections: [EventRejection] = []
         do throws(EventRejection) {
             guard value.count <= limits.recordBytes else {
                 throw EventRejection(.tooLarge, "value: \(value.count) bytes; expected at most \(limits.recordBytes)")
             }
-            var drafts: [EntryDraft] = []
-            var rejections: [EventRejection] = []
-            let events = try events(in: record, value)
-            for (index, event) in events.enumerated() {
+            try visitEvents(in: record, value) { index, count, event in
                 var rejection: EventRejection?
                 do throws(EventRejection) {
-                    let event = try event.get()
                     let made: [EntryDraft]
-                    (made, rejection) = try EventFields(event, limits).drafts()
-                    drafts += made
+                    (made, rejection) = try EventFields(event: try event(), limits: limits).drafts()
+                    // As a rule there is one event, whose drafts need no copy.
+                    if drafts.isEmpty { drafts = made } else { drafts += made }
                 } catch {
                     rejection = error
                 }
-                guard var rejection else { continue }
-                if events.count > 1 { rejection.detail = "event \(index): \(rejection.detail)" }
+                guard var rejection else { return }
+                if count > 1 { rejection.detail = "event \(index): \(rejection.detail)" }
                 rejections.append(rejection)
             }
-            guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
-            return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
         } catch {
             return .rejected(error)
         }
+        guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
+        return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
     }
 
+    /// Calls `visit` with the number of each event, how many there are, and what makes it.
     /// - Throws: what concerns the record as a whole. One event of a batch does not stop the others.
-    private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Result<Event, EventRejection>] {
+    private func visitEvents(
+        in record: EventRecord, _ bytes: [UInt8], _ visit: (Int, Int, () throws(EventRejection) -> Event) -> Void
+    ) throws(EventRejection) {
         let headers = EventHeaders(record.headers)
         // Parsed at most once, and only for shapes that are JSON.
-        var parsed: JSONDocument?
-        func document() throws(EventRejection) -> JSONDocument {
+        var parsed: EventMembers?
+        func root() throws(EventRejection) -> EventMembers {
             if let parsed { return parsed }
             let document = try Self.parse(bytes)
-            parsed = document
-            return document
+            let root = EventMembers(of: document.root, in: document)
+            parsed = root
+            return root
         }
 
-        switch try EventShape(headers, document) {
+        switch try EventShape(headers, root) {
         case .own:
-            return [.success(try own(try document(), record, trace: TraceParent(headers["traceparent"])?.text))]
+            let root = try root()
+            visit(0, 1) { () throws(EventRejection) in try own(root, record, trace: TraceParent(headers["traceparent"])?.text) }
         case .structuredCloudEvent:
-            let document = try document()
-            return [.success(try CloudEvent(structured: document.root, of: document, headers).event())]
+            let root = try root()
+            visit(0, 1) { () throws(EventRejection) in try CloudEvent(structured: root, headers).event() }
         case .binaryCloudEvent:
-            return [.success(try CloudEvent(headers, data: bytes.isEmpty ? nil : try document()).event())]
+            let data = bytes.isEmpty ? nil : try root()
+            visit(0, 1) { () throws(EventRejection) in try CloudEvent(headers, data: data).event() }
         case .cloudEventBatch:
-            let document = try document()
+            let document = try root().document
             guard let batch = document.elements(of: document.root), !batch.isEmpty, batch.count <= limits.batch else {
                 throw EventRejection(.emptyBatch, "expected an array of 1…\(limits.batch) events")
             }
-            return batch.map { value in
-                Result { () throws(EventRejection) in try CloudEvent(structured: value, of: document, headers).event() }
+            for (index, value) in batch.enumerated() {
+                visit(index, batch.count) { () throws(EventRejection) in
+                    try CloudEvent(structured: EventMembers(of: value, in: document), headers).event()
+                }
             }
         case .debezium:
             throw EventRejection(.unsupportedShape, "this is a Debezium change event")
@@ -83,21 +90,20 @@ public struct EventDecoder: Sendable {
         }
     }
 
-    private func own(_ document: JSONDocument, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
-        let members = document.root
-        guard members.kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(members.kind)") }
-        guard let type = document.present("type", of: members) else { throw EventRejection(.missingType, "type: missing") }
-        guard let type = document.string(type), Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
+    private func own(_ members: EventMembers, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
+        let kind = members.owner.kind
+        guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
+        guard members[.type] != nil else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = members.string(.type), Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
-        guard let id = document.present("id", of: members) else {
-            return Event(
-                source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, document: document, members: members)
+        guard members[.id] != nil else {
+            return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
         }
-        guard let id = document.string(id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
+        guard let id = members.string(.id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
-        return Event(source: "hub", id: id, type: type, trace: trace, document: document, members: members)
+        return Event(source: "hub", id: id, type: type, trace: trace, members: members)
     }
 }
 
@@ -108,17 +114,8 @@ struct Event {
     let id: String
     let type: String
     let trace: String?
-    let document: JSONDocument
-    /// The object in which `to`, `title` and the rest are.
-    let members: JSONDocument.Value
-}
-
-extension JSONDocument {
-    /// A member that is null is a member that is missing.
-    func present(_ name: String, of object: Value) -> Value? {
-        guard let value = member(name, of: object), value.kind != .null else { return nil }
-        return value
-    }
+    /// `to`, `title` and the rest.
+    let members: EventMembers
 }
 
 extension EventRejection {

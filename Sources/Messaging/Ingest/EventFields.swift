@@ -2,42 +2,35 @@ internal import JSON
 
 /// One page of rules: what the members of an event may hold. A member that is null is a member that is missing; unknown ones are ignored.
 struct EventFields {
-    private let event: Event
-    private let document: JSONDocument
-    private let limits: EventLimits
-
-    init(_ event: Event, _ limits: EventLimits) {
-        self.event = event
-        document = event.document
-        self.limits = limits
-    }
+    let event: Event
+    let limits: EventLimits
 
     /// - Returns: a draft for each target that can be one, and what is wrong with the others.
     func drafts() throws(EventRejection) -> ([EntryDraft], EventRejection?) {
         let (channels, rejection) = try targets()
-        let priority = try choice("priority", of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
-        let form = try choice("form", of: EntryDraft.Form.self, else: .badForm) ?? .full
+        let priority = try choice(.priority, of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
+        let form = try choice(.form, of: EntryDraft.Form.self, else: .badForm) ?? .full
         let content = try content()
-        let group = try name("group", else: .badGroup)
-        let collapse = try name("collapse", else: .badCollapse)
+        let group = try name(.group, else: .badGroup)
+        let collapse = try name(.collapse, else: .badCollapse)
         let expiresAt = try expiry()
         let receiptRequired = try receipt()
-        let drafts = channels.map { channel in
-            EntryDraft(
-                channel: channel, source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
-                eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
-                expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
-        }
+        let draft = EntryDraft(
+            channel: channels[0], source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
+            eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
+            expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
+        let drafts = channels.map { draft.copy(for: $0) }
         return (drafts, rejection)
     }
 
-    private subscript(_ name: String) -> JSONDocument.Value? { document.present(name, of: event.members) }
+    private var document: JSONDocument { event.members.document }
+    private subscript(_ member: EventMember) -> JSONDocument.Value? { event.members[member] }
 
     // MARK: Targets
 
-    /// Each channel once, in the order of their first mention.
+    /// Each channel once, in the order of their first mention; at least one.
     private func targets() throws(EventRejection) -> ([Channel], EventRejection?) {
-        guard let to = self["to"] else { throw EventRejection(.noTargets, "to: missing") }
+        guard let to = self[.to] else { throw EventRejection(.noTargets, "to: missing") }
         let names = document.elements(of: to) ?? [to]
         guard !names.isEmpty else { throw EventRejection(.noTargets, "to: empty") }
         guard names.count <= limits.targets else {
@@ -75,17 +68,18 @@ struct EventFields {
     // MARK: Content
 
     private func content() throws(EventRejection) -> String {
-        var content = MemberText()
-        if let title = try localized("title", else: .badTitle) { content.add("title", title, of: document) }
-        if let body = try localized("body", else: .badBody) { content.add("body", body, of: document) }
-        if let context = self["context"] {
+        // All of it stands in the event, and not shorter.
+        var content = MemberText(expecting: document.byteCount(of: event.members.owner))
+        if let title = try localized(.title, else: .badTitle) { content.add("title", title, of: document) }
+        if let body = try localized(.body, else: .badBody) { content.add("body", body, of: document) }
+        if let context = self[.context] {
             guard context.kind == .string || context.kind == .object else {
                 throw EventRejection(.badContext, "context: expected a string or an object")
             }
             content.add("context", context, of: document)
         }
         if let link = try link() { content.add("link", string: link) }
-        if let data = self["data"] { content.add("data", data, of: document) }
+        if let data = self[.data] { content.add("data", data, of: document) }
         guard content.bytes.count <= limits.contentBytes else {
             throw EventRejection(
                 .tooLarge, "title, body, context, link and data: \(content.bytes.count) bytes; expected at most \(limits.contentBytes)")
@@ -94,12 +88,12 @@ struct EventFields {
     }
 
     /// A string, or an object of strings by language tag.
-    private func localized(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> JSONDocument.Value? {
-        guard let value = self[name] else { return nil }
+    private func localized(_ member: EventMember, else reason: EventRejectionReason) throws(EventRejection) -> JSONDocument.Value? {
+        guard let value = self[member] else { return nil }
         if value.kind == .string { return value }
         guard let texts = document.members(of: value), (1...EventLimits.languages).contains(texts.count),
             texts.allSatisfy({ Self.isLanguageTag($0.name) && $0.value.kind == .string })
-        else { throw EventRejection(reason, "\(name): expected a string, or an object of strings by language") }
+        else { throw EventRejection(reason, "\(member.name): expected a string, or an object of strings by language") }
         return value
     }
 
@@ -113,7 +107,7 @@ struct EventFields {
 
     /// A page puts this behind a click: only what leads to a page is let through, never `javascript:` and its like.
     private func link() throws(EventRejection) -> String? {
-        guard let value = self["link"] else { return nil }
+        guard let value = self[.link] else { return nil }
         guard let link = document.string(value), Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
             !link.unicodeScalars.contains(where: { $0 == " " || $0 == "\\" || ($0.value > 0x7F && $0.properties.isWhitespace) }),
             Self.isAddress(link)
@@ -134,25 +128,25 @@ struct EventFields {
     // MARK: Single members
 
     private func choice<Choice: RawRepresentable & CaseIterable>(
-        _ name: String, of: Choice.Type, else reason: EventRejectionReason
+        _ member: EventMember, of: Choice.Type, else reason: EventRejectionReason
     ) throws(EventRejection) -> Choice? where Choice.RawValue == String {
-        guard let value = self[name] else { return nil }
+        guard let value = self[member] else { return nil }
         guard let choice = document.string(value).flatMap(Choice.init(rawValue:)) else {
-            throw EventRejection(reason, "\(name): expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw EventRejection(reason, "\(member.name): expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }
 
-    private func name(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> String? {
-        guard let value = self[name] else { return nil }
+    private func name(_ member: EventMember, else reason: EventRejectionReason) throws(EventRejection) -> String? {
+        guard let value = self[member] else { return nil }
         guard let text = document.string(value), Identifier.isAcceptable(text, maximumBytes: EventLimits.nameBytes) else {
-            throw EventRejection(reason, "\(name): expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+            throw EventRejection(reason, "\(member.name): expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         return text
     }
 
     private func expiry() throws(EventRejection) -> Timestamp? {
-        guard let value = self["expiresAt"] else { return nil }
+        guard let value = self[.expiresAt] else { return nil }
         if let text = document.string(value), let time = Timestamp(rfc3339: text) { return time }
         if let milliseconds = document.int64(value), (0...Timestamp.latest.milliseconds).contains(milliseconds) {
             return Timestamp(milliseconds: milliseconds)
@@ -161,9 +155,11 @@ struct EventFields {
     }
 
     private func receipt() throws(EventRejection) -> Bool {
-        guard let value = self["receipt"] else { return false }
+        guard let value = self[.receipt] else { return false }
         if let required = document.bool(value) { return required }
-        guard document.string(value) == "required" else { throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false") }
+        guard document.string(value) == "required" else {
+            throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false")
+        }
         return true
     }
 }

@@ -15,7 +15,7 @@ enum EventShape: Equatable {
     /// Data in a format that is not JSON.
     case foreign(contentType: String)
 
-    init(_ headers: EventHeaders, _ document: () throws(EventRejection) -> JSONDocument) throws(EventRejection) {
+    init(_ headers: EventHeaders, _ root: () throws(EventRejection) -> EventMembers) throws(EventRejection) {
         let type = headers.mediaType
         if type == "application/cloudevents-batch+json" {
             self = .cloudEventBatch
@@ -26,28 +26,27 @@ enum EventShape: Equatable {
         } else if headers["ce_specversion"] != nil || headers["ce_id"] != nil {
             self = .binaryCloudEvent
         } else {
-            self.init(try document())
+            self.init(try root())
         }
     }
 
-    private init(_ document: JSONDocument) {
-        if document.member("specversion", of: document.root) != nil {
+    private init(_ root: EventMembers) {
+        if root.has(.specversion) {
             self = .structuredCloudEvent
-        } else if Self.isChange(document.root, document) || Self.isChangeWithSchema(document.root, document) {
+        } else if Self.isChange(root) || Self.isChangeWithSchema(root) {
             self = .debezium
         } else {
             self = .own
         }
     }
 
-    private static func isChange(_ value: JSONDocument.Value, _ document: JSONDocument) -> Bool {
-        document.member("op", of: value)?.kind == .string && document.member("source", of: value)?.kind == .object
-            && (document.member("before", of: value) != nil || document.member("after", of: value) != nil)
+    private static func isChange(_ members: EventMembers) -> Bool {
+        members[.op]?.kind == .string && members[.source]?.kind == .object && (members.has(.before) || members.has(.after))
     }
 
-    private static func isChangeWithSchema(_ value: JSONDocument.Value, _ document: JSONDocument) -> Bool {
-        guard document.member("schema", of: value) != nil, let payload = document.member("payload", of: value) else { return false }
-        return isChange(payload, document)
+    private static func isChangeWithSchema(_ members: EventMembers) -> Bool {
+        guard members.has(.schema), let payload = members[.payload] else { return false }
+        return isChange(EventMembers(of: payload, in: members.document))
     }
 
     private static func isJSON(_ type: String) -> Bool {

@@ -4,6 +4,9 @@ internal import JSON
 struct MemberText {
     private(set) var bytes: [UInt8] = []
 
+    /// - Parameter bytes: how long it will be, about.
+    init(expecting bytes: Int = 0) { self.bytes.reserveCapacity(bytes) }
+
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// `name` is one of ours and needs no escape.
