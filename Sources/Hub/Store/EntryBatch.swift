@@ -37,11 +37,12 @@ struct EntryBatch: Batch {
 
     var statements: [(statement: Statement, parameters: Parameters)] {
         var channels = Parameters()
-        channels.texts(addChannels)
+        var named: Set<Channel> = []
+        channels.texts { texts in for draft in drafts where named.insert(draft.draft.channel).inserted { texts.add(draft.draft.channel) } }
 
         var entries = Parameters()
         entries.append(drafts.map(\.membersOnly))
-        entries.texts(addChannels)
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.channel) } }
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.kind.rawValue) } }
@@ -64,13 +65,6 @@ struct EntryBatch: Batch {
         reached.append(positions.map { Optional($0.value) })
 
         return [(.ensureChannels, channels), (.lockChannels, channels), (.storeEntries, entries), (.storePositions, reached)]
-    }
-
-    private func addChannels(_ texts: inout TextElements) {
-        for draft in drafts {
-            let name = draft.draft.channel.storedParts
-            texts.add(name.prefix, name.name)
-        }
     }
 
     func outcome(of rows: [Rows]) -> BatchOutcome? {
@@ -104,6 +98,13 @@ struct EntryBatch: Batch {
             }
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)
+    }
+}
+
+extension TextElements {
+    fileprivate mutating func add(_ channel: Channel) {
+        let name = channel.storedParts
+        add(name.prefix, name.name)
     }
 }
 
