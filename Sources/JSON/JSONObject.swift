@@ -57,7 +57,8 @@ struct JSONObjectBuilder {
     }
 }
 
-private struct ExactText: Hashable {
+/// Text compared and hashed byte for byte.
+struct ExactText: Hashable {
     let text: String
 
     static func == (a: ExactText, b: ExactText) -> Bool { a.text.isSameText(as: b.text) }

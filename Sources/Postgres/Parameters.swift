@@ -24,24 +24,26 @@ public struct Parameters: Sendable {
 
     /// `text[]`
     public mutating func append(_ texts: [String?]) {
-        array(of: .text, texts) { text, bytes in
-            guard let text else { return bytes.appendNull() }
-            bytes.append(element: text)
-        }
+        self.texts { elements in for text in texts { elements.add(text) } }
     }
 
     /// `text[]` without nulls
     public mutating func append(_ texts: [String]) {
-        array(of: .text, texts) { text, bytes in bytes.append(element: text) }
+        self.texts { elements in for text in texts { elements.add(text) } }
+    }
+
+    /// `text[]` of elements that `fill` adds one by one: for texts that stand in no array of their own.
+    public mutating func texts(_ fill: (inout TextElements) -> Void) {
+        let start = bytes.count
+        var elements = TextElements(takingOver: &bytes)
+        fill(&elements)
+        elements.end(&bytes)
+        places.append(start..<bytes.count)
     }
 
     /// `text[]` of texts in two parts, which need not be joined first.
     public mutating func append(joined texts: [(String, String)]) {
-        array(of: .text, texts) { parts, bytes in
-            bytes.appendBigEndian(Int32(truncatingIfNeeded: parts.0.utf8.count + parts.1.utf8.count))
-            bytes.append(contentsOf: parts.0.utf8)
-            bytes.append(contentsOf: parts.1.utf8)
-        }
+        self.texts { elements in for parts in texts { elements.add(parts.0, parts.1) } }
     }
 
     /// `int8[]`
@@ -89,23 +91,61 @@ public struct Parameters: Sendable {
         places.append(start..<bytes.count)
     }
 
-    /// array_recv's format: dimensions, has-null flag, element type, length and lower bound of the one dimension,
-    /// then each element as a length (-1 = null) and its bytes.
+    /// array_recv's format: its header, then each element as a length (-1 = null) and its bytes.
     ///
     /// Of arrays, and inlined: as generic code, called from another module, it costs ten times as much.
     @inline(__always)
     private mutating func array<Element>(of type: ElementType, _ elements: [Element], _ write: (Element, inout [UInt8]) -> Void) {
         let start = bytes.count
-        let count = Int32(truncatingIfNeeded: elements.count)
-        bytes.appendBigEndian(Int32(count == 0 ? 0 : 1))
-        bytes.appendBigEndian(Int32(1))
-        bytes.appendBigEndian(type.rawValue)
-        if count > 0 {
-            bytes.appendBigEndian(count)
-            bytes.appendBigEndian(Int32(1))
-        }
+        bytes.appendArrayHeader(type, Int32(truncatingIfNeeded: elements.count))
         for element in elements { write(element, &bytes) }
         places.append(start..<bytes.count)
+    }
+}
+
+/// The elements of one `text[]` under construction, behind what was encoded before.
+public struct TextElements {
+    private var bytes: [UInt8] = []
+    private let start: Int
+    private var count: Int32 = 0
+
+    private static let headerBytes = 20
+
+    /// Takes the storage, for the while.
+    init(takingOver bytes: inout [UInt8]) {
+        start = bytes.count
+        swap(&self.bytes, &bytes)
+        self.bytes.append(contentsOf: repeatElement(0, count: Self.headerBytes))
+    }
+
+    /// Gives it back, complete.
+    mutating func end(_ bytes: inout [UInt8]) {
+        var header: [UInt8] = []
+        header.appendArrayHeader(.text, count)
+        self.bytes.replaceSubrange(start..<start + Self.headerBytes, with: header)
+        swap(&self.bytes, &bytes)
+    }
+
+    public mutating func add(_ text: String) {
+        count &+= 1
+        bytes.appendBigEndian(Int32(truncatingIfNeeded: text.utf8.count))
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    public mutating func add(_ text: String?) {
+        guard let text else {
+            count &+= 1
+            return bytes.appendNull()
+        }
+        add(text)
+    }
+
+    /// One text in two parts, which need not be joined first.
+    public mutating func add(_ first: String, _ second: String) {
+        count &+= 1
+        bytes.appendBigEndian(Int32(truncatingIfNeeded: first.utf8.count + second.utf8.count))
+        bytes.append(contentsOf: first.utf8)
+        bytes.append(contentsOf: second.utf8)
     }
 }
 
@@ -142,18 +182,27 @@ public struct PostgresTime: Equatable, Sendable {
 }
 
 extension [UInt8] {
+    /// Dimensions, has-null flag, element type, length and lower bound of the one dimension.
+    fileprivate mutating func appendArrayHeader(_ type: ElementType, _ count: Int32) {
+        appendBigEndian(Int32(count == 0 ? 0 : 1))
+        appendBigEndian(Int32(1))
+        appendBigEndian(type.rawValue)
+        guard count > 0 else { return }
+        appendBigEndian(count)
+        appendBigEndian(Int32(1))
+    }
+
     mutating func appendBigEndian(_ value: some FixedWidthInteger) {
-        unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
+        append(addingCapacity: value.bitWidth / 8) { out in
+            for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
+                out.append(UInt8(truncatingIfNeeded: value &>> numericCast(shift)))
+            }
+        }
     }
 
     fileprivate mutating func append(element number: some FixedWidthInteger) {
         appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
         appendBigEndian(number)
-    }
-
-    fileprivate mutating func append(element text: String) {
-        appendBigEndian(Int32(truncatingIfNeeded: text.utf8.count))
-        append(contentsOf: text.utf8)
     }
 
     fileprivate mutating func appendNull() { appendBigEndian(Int32(-1)) }

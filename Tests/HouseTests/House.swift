@@ -94,6 +94,7 @@ struct House {
     static let sizedAllocations = [
         "Sources/Auth/Base64URL.swift": "of a text that is here: three quarters of it",
         "Sources/HTTP/HTTPHeaders.swift": "a constant",
+        "Sources/JSON/JSONDocument.swift": "two dozen places",
         "Sources/JSON/JSONSlice.swift": "of a string that is here",
         "Sources/JSON/JSONWriter.swift": "of a text that is here, or of twenty digits",
         "Sources/WSProtocol/Frames/FrameEncoder.swift": "of a payload that is here",
@@ -101,6 +102,7 @@ struct House {
         "Sources/WSProtocol/Handshake/ServerHandshake.swift": "a constant",
         "Sources/Zlib/Deflater.swift": "half of the input that is here",
         "Sources/Zlib/Inflater.swift": "twice the input that is here, then twice what came out, to the limit",
+        "Sources/Messaging/Protocol/MemberText.swift": "of members that are here",
         "Sources/Messaging/Session/Session.swift": "of channels asked for by a message that is here, to the limit",
         "Sources/Reactor/Backlog.swift": "of bytes that are here",
         "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",

@@ -9,8 +9,8 @@ import Testing
     let a = TopicPartition("events", 0)
     let b = TopicPartition("events", 1)
 
-    func draft(_ id: String) -> EntryDraft {
-        EntryDraft(channel: .broadcast("system"), source: "test", id: id, kind: .notification, eventType: "t", content: "")
+    func draft(_ id: String, content: String = "") -> EntryDraft {
+        EntryDraft(channel: .broadcast("system"), source: "test", id: id, kind: .notification, eventType: "t", content: content)
     }
     func good(_ place: TopicPartition, _ offset: Int64) -> JudgedRecord {
         JudgedRecord(record: record(place, offset), judgement: .entries([draft("\(place.partition):\(offset)")]))
@@ -212,9 +212,7 @@ import Testing
         var flow = flow(holding: [a]) { $0.bytesPerRequest = 10 }
         func sized(_ offset: Int64, _ bytes: Int) -> JudgedRecord {
             var judged = good(a, offset)
-            var one = draft("0:\(offset)")
-            one.content = String(repeating: "x", count: bytes)
-            judged.judgement = .entries([one])
+            judged.judgement = .entries([draft("0:\(offset)", content: String(repeating: "x", count: bytes))])
             return judged
         }
         var actions = flow.handle(.read([sized(0, 4), sized(1, 6), sized(2, 1), sized(3, 50), sized(4, 2)]))

@@ -34,18 +34,19 @@ import Testing
     private static func arguments(_ statement: Statement) -> [String] {
         let users = array { "u\($0)" }
         let inboxes = array { "inbox:u\($0)" }
+        let channels = array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }
         let (none, no) = (array { _ in "null" }, array { _ in "false" })
         let pairs = [array { "a\($0)" }, array { "b\($0)" }, array { _ in "\"\"" }]
         return switch statement {
         case .ensureChannels, .lockChannels: [inboxes]
         case .storeEntries:
             [
-                no, inboxes, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
+                no, channels, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" },
             ]
         case .storePositions: [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
-        case .recallEntries: [inboxes, array { _ in "kafka:x" }, array { _ in "2" }]
+        case .recallEntries: [channels, array { _ in "kafka:x" }, array { _ in "2" }]
         case .makeConversations: pairs + [array { _ in "100" }]
         case .makeConversationChannels, .makeMembers, .conversationStates: pairs
         case .ackCursors: [users, inboxes, array { _ in "2" }]
@@ -54,7 +55,7 @@ import Testing
             [users, inboxes, array { _ in "2" }, array { _ in "1" }, array { _ in "\"{}\"" }, array { _ in "\"{[1,2)}\"" }, users, users]
         case .states:
             [
-                array { "\($0)" }, users, array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }, array { _ in "true" },
+                array { "\($0)" }, users, channels, array { _ in "true" },
                 array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
                 array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]

@@ -64,6 +64,18 @@ struct EventDecoderTests {
         #expect(drafts(event) == least)
     }
 
+    @Test("The drafts of one event have all in common but the channel, and a change of one is its own")
+    func shared() throws {
+        let drafts = drafts(#"{"id":"1","type":"t","to":["user:a","user:b"],"title":"T"}"#)
+        var changed = try #require(drafts.first)
+        #expect(changed == drafts[0] && changed != drafts[1])
+        changed.channel = drafts[1].channel
+        #expect(changed == drafts[1])
+        changed.priority = .high
+        #expect(changed.priority == .high && changed != drafts[1])
+        #expect(drafts.map(\.priority) == [.normal, .normal])
+    }
+
     @Test(
         "A channel named twice gets one entry; names that only look alike are two",
         arguments: [

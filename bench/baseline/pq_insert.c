@@ -38,12 +38,14 @@ int main(int argc, char **argv) {
         again(&positions);
         int members = begin_array(&entries, BOOL, batch);
         for (int i = 0; i < batch; i++) put_bool(&entries, members, 0);
-        int channel = begin_array(&entries, TEXT, batch), alone = begin_array(&names, TEXT, batch);
+        // As the hub does: each channel of the batch is named once.
+        int distinct = batch < channels ? batch : channels;
+        int channel = begin_array(&entries, TEXT, batch), alone = begin_array(&names, TEXT, distinct);
         for (int i = 0; i < batch; i++) {
             if (channels == 1) strcpy(text, "broadcast:pq-insert");
             else snprintf(text, sizeof text, "inbox:bench-%lld", (long long)((offset + i) % channels));
             put_text(&entries, channel, text);
-            put_text(&names, alone, text);
+            if (i < distinct) put_text(&names, alone, text);
         }
         int column = begin_array(&entries, TEXT, batch);
         for (int i = 0; i < batch; i++) put_text(&entries, column, source);

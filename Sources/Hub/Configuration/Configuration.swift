@@ -94,7 +94,7 @@ public struct Configuration: Equatable, Sendable {
         public var deadLetterTopic = "hub.events.dlq"
         public var group = "hub"
         public var fetchWait: Duration = .milliseconds(500)
-        public var batchRecords = 500
+        public var batchRecords = 1_000
         public var attempts = 5
         /// librdkafka's own properties, in the order given.
         public var properties: [NamedValue] = []

@@ -181,7 +181,8 @@ extension Setting {
         ),
         Setting(
             "kafka.batch-records", \.kafka.batchRecords, .count(1...100_000),
-            "Most records stored in one transaction. More: throughput; fewer: less repeated after a failure."),
+            "Most records stored in one transaction. More: throughput; fewer: less repeated after a failure, and messages of users wait less behind one."
+        ),
         Setting(
             "kafka.attempts", \.kafka.attempts, .count(1...1000),
             "How often storing one record is tried, for reasons that lie in the record, before it goes to the dead letters. A database that is away does not count: then partitions pause."

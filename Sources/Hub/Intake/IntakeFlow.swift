@@ -118,7 +118,7 @@ struct IntakeFlow {
             drop(partitions)
         case .read(let records):
             gathered += records
-            gatheredBytes += records.reduce(0) { $0 + $1.record.sizeBytes }
+            gatheredBytes += Self.bytes(of: records)
         case .answered(let token, let reply):
             guard step == .storing(token: token) else { return [] }
             answered(reply, &actions)
@@ -192,12 +192,20 @@ struct IntakeFlow {
         }
     }
 
+    // What is done for every record reads single fields by index: a record taken out of its array is copied, with all it refers to.
+
+    private static func bytes(of records: [JudgedRecord]) -> Int {
+        var bytes = 0
+        for index in records.indices { bytes += records[index].record.sizeBytes }
+        return bytes
+    }
+
     /// How many of the records, at least one, make a request.
     private func fitting(_ records: [JudgedRecord]) -> Int {
         var drafts = 0
         var bytes = 0
-        for (index, record) in records.enumerated() {
-            for draft in record.drafts {
+        for index in records.indices {
+            for draft in records[index].drafts {
                 drafts += 1
                 bytes += draft.content.utf8.count
             }
@@ -208,10 +216,14 @@ struct IntakeFlow {
 
     private func positions(_ records: [JudgedRecord]) -> [IngestPosition] {
         var last: [TopicPartition: Int64] = [:]
-        for (index, record) in records.enumerated() {
+        for index in records.indices {
             // One partition's records come in runs.
-            if index + 1 < records.count, records[index + 1].place == record.place { continue }
-            last[record.place] = record.record.offset
+            if index + 1 < records.count, records[index + 1].record.partition == records[index].record.partition,
+                records[index + 1].record.topic == records[index].record.topic
+            {
+                continue
+            }
+            last[records[index].place] = records[index].record.offset
         }
         return last.sorted { $0.key < $1.key }.map { IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value) }
     }
@@ -328,11 +340,15 @@ struct IntakeFlow {
     // MARK: Dead letters
 
     private mutating func newLetters(_ records: [JudgedRecord]) -> [Letter] {
-        records.compactMap { judged in
-            guard let cause = judged.cause else { return nil }
+        var letters: [Letter] = []
+        for index in records.indices {
+            guard let cause = records[index].cause else { continue }
             lastToken += 1
-            return Letter(token: lastToken, record: judged.record, cause: cause, attempts: max(1, judged.attempts), form: .whole)
+            let record = records[index]
+            letters.append(
+                Letter(token: lastToken, record: record.record, cause: cause, attempts: max(1, record.attempts), form: .whole))
         }
+        return letters
     }
 
     private mutating func buried(_ letter: Letter, _ actions: inout [Action]) {
@@ -409,7 +425,7 @@ struct IntakeFlow {
         let gone = Set(partitions)
         ledger.forget(gone)
         gathered.removeAll { gone.contains($0.place) }
-        gatheredBytes = gathered.reduce(0) { $0 + $1.record.sizeBytes }
+        gatheredBytes = Self.bytes(of: gathered)
         for i in segments.indices { segments[i].removeAll { gone.contains($0.place) } }
         failedLetters.removeAll { gone.contains($0.record.topicPartition) }
         letters = letters.filter { !gone.contains($0.value.record.topicPartition) }

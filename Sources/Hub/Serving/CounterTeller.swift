@@ -46,8 +46,10 @@ struct CounterTeller {
 
     /// Everyone who follows the channel is being told, with the entries that changed them.
     mutating func isTelling(_ channel: Channel) {
-        soonChannels.remove(channel)
-        laterChannels.remove(channel)
+        switch channel.kind {
+        case .inbox, .conversation: if !soonChannels.isEmpty { soonChannels.remove(channel) }
+        case .broadcast: if !laterChannels.isEmpty { laterChannels.remove(channel) }
+        }
     }
 
     private mutating func takeSoon() -> Set<Channel> {

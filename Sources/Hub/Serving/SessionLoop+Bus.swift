@@ -32,25 +32,29 @@ extension SessionLoop {
     /// Of an entry's frame, beside its content: as a rule a little less.
     private static let envelopeBytes = 320
 
-    /// Runs of one channel stay together, so that each socket gets one write for them.
+    /// Entries of one channel go together, wherever in the batch they stand, so that each socket gets one write for them. An order
+    /// between channels is promised to nobody.
     private func hear(_ entries: [Entry]) {
-        var start = entries.startIndex
-        while start < entries.endIndex {
-            let channel = entries[start].channel
-            var end = start + 1
-            while end < entries.endIndex, entries[end].channel == channel { end += 1 }
-            if fanOut.roster(of: channel) != nil {
-                noteExpiry(entries[start..<end].compactMap(\.draft.expiresAt).min(), in: channel)
-                let items = entries[start..<end].map { entry in
-                    FanOut.Item(
-                        seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
-                        frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
-                            ServerMessage.entry(entry, into: &$0)
-                        })
-                }
-                if !fanOut.enqueue(channel, items) { missed(channel) }
+        var parts: [(channel: Channel, items: [FanOut.Item], expiry: Timestamp?)] = []
+        var partOfRoster: [Int: Int] = [:]
+        for entry in entries {
+            guard let roster = fanOut.roster(of: entry.channel) else { continue }
+            let item = FanOut.Item(
+                seq: entry.seq, author: users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
+                    ServerMessage.entry(entry, into: &$0)
+                })
+            if let part = partOfRoster[roster] {
+                parts[part].items.append(item)
+                if let expiry = entry.draft.expiresAt { parts[part].expiry = min(expiry, parts[part].expiry ?? expiry) }
+            } else {
+                partOfRoster[roster] = parts.count
+                parts.append((entry.channel, [item], entry.draft.expiresAt))
             }
-            start = end
+        }
+        for part in parts {
+            noteExpiry(part.expiry, in: part.channel)
+            if !fanOut.enqueue(part.channel, part.items) { missed(part.channel) }
         }
     }
 

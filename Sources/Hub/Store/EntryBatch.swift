@@ -37,24 +37,25 @@ struct EntryBatch: Batch {
 
     var statements: [(statement: Statement, parameters: Parameters)] {
         var channels = Parameters()
-        channels.append(joined: drafts.map(\.draft.channel.storedParts))
+        var named: Set<Channel> = []
+        channels.texts { texts in for draft in drafts where named.insert(draft.draft.channel).inserted { texts.add(draft.draft.channel) } }
 
         var entries = Parameters()
         entries.append(drafts.map(\.membersOnly))
-        entries.append(joined: drafts.map(\.draft.channel.storedParts))
-        entries.append(drafts.map(\.draft.source))
-        entries.append(drafts.map(\.draft.id))
-        entries.append(drafts.map(\.draft.kind.rawValue))
-        entries.append(drafts.map(\.draft.eventType))
-        entries.append(drafts.map(\.draft.priority.rawValue))
-        entries.append(drafts.map(\.draft.form.rawValue))
-        entries.append(drafts.map(\.draft.sender?.name))
-        entries.append(drafts.map(\.draft.content))
-        entries.append(drafts.map(\.draft.group))
-        entries.append(drafts.map(\.draft.collapse))
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.channel) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.kind.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.eventType) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.priority.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.form.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.sender?.name) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.content) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.group) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.collapse) } }
         entries.append(drafts.map(\.draft.expiresAt?.stored))
         entries.append(drafts.map(\.draft.receiptRequired))
-        entries.append(drafts.map(\.draft.trace))
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
         entries.append(drafts.map { $0.draft.replyTo?.stored })
 
         var reached = Parameters()
@@ -97,6 +98,13 @@ struct EntryBatch: Batch {
             }
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)
+    }
+}
+
+extension TextElements {
+    fileprivate mutating func add(_ channel: Channel) {
+        let name = channel.storedParts
+        add(name.prefix, name.name)
     }
 }
 

@@ -63,6 +63,7 @@ extension Statement {
     /// admitted, seq, created_at, fresh; and whether it was only refused for the entry it answers (false).
     ///
     /// A draft that is not admitted is left out, the others are stored. Of drafts with one key the first is stored.
+    /// Its key is looked up whole (`lateral`): a plan made while the table was empty would read the channel for each draft.
     private static let storeEntriesSQL = """
         with draft as materialized (
             select * from unnest(
@@ -87,8 +88,11 @@ extension Statement {
                     partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.place
                 ) = 1 as fresh
             from judged t
-            left join hub.entry e
-                on e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
+            left join lateral (
+                select e.seq, e.created_at from hub.entry e
+                where e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
+                limit 1
+            ) e on true
         ), numbered as (
             select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.place) as next_seq
             from known k
@@ -128,7 +132,11 @@ extension Statement {
         select k.place, e.seq, e.created_at
         from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, place)
         join hub.channel c on c.name = k.channel collate "C"
-        join hub.entry e on e.channel_id = c.id and e.source = k.source collate "C" and e.source_id = k.source_id collate "C"
+        cross join lateral (
+            select e.channel_id, e.seq, e.created_at from hub.entry e
+            where e.channel_id = c.id and e.source = k.source collate "C" and e.source_id = k.source_id collate "C"
+            limit 1
+        ) e
         order by e.channel_id, e.seq
         """
 }

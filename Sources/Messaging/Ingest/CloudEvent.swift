@@ -6,49 +6,52 @@ struct CloudEvent {
     private let source: String
     private let type: String
     private let trace: String?
-    private let data: JSONValue?
+    private let data: EventMembers?
 
     /// Structured mode (JSON event format §3). The record's `traceparent` header stands in for a missing extension.
-    init(structured value: JSONValue, _ headers: EventHeaders) throws(EventRejection) {
-        guard let object = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
-        if let encoded = object["data_base64"], encoded != .null {
-            throw EventRejection(.base64Data, "data_base64: send the data as JSON in data")
-        }
-        try self.init(trace: headers["traceparent"], data: object["data"]) { attribute throws(EventRejection) in
-            switch object[attribute] ?? .null {
-            case .null: return nil
-            case .string(let text): return text
-            case .bool, .number, .array, .object: throw EventRejection(.badCloudEvent, "\(attribute): expected a string")
+    init(structured event: EventMembers, _ headers: EventHeaders) throws(EventRejection) {
+        let kind = event.owner.kind
+        guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
+        guard event[.dataBase64] == nil else { throw EventRejection(.base64Data, "data_base64: send the data as JSON in data") }
+        let data = event[.data].map { EventMembers(of: $0, in: event.document) }
+        try self.init(trace: headers["traceparent"], data: data) { attribute throws(EventRejection) in
+            guard let value = event[attribute] else { return nil }
+            guard let text = event.document.string(value) else {
+                throw EventRejection(.badCloudEvent, "\(attribute.name): expected a string")
             }
+            return text
         }
     }
 
     /// Binary mode: attributes in `ce_` headers.
-    init(_ headers: EventHeaders, data: JSONValue?) throws(EventRejection) {
-        try self.init(trace: headers["traceparent"], data: data) { attribute in headers["ce_" + attribute] }
+    init(_ headers: EventHeaders, data: EventMembers?) throws(EventRejection) {
+        try self.init(trace: headers["traceparent"], data: data) { attribute in headers["ce_" + attribute.name] }
     }
 
     private init(
-        trace: String?, data: JSONValue?, _ attribute: (String) throws(EventRejection) -> String?
+        trace: String?, data: EventMembers?, _ attribute: (EventMember) throws(EventRejection) -> String?
     ) throws(EventRejection) {
-        func required(_ name: String, maximumBytes: Int) throws(EventRejection) -> String {
-            guard let text = try attribute(name), Identifier.isAcceptable(text, maximumBytes: maximumBytes) else {
-                throw EventRejection(.badCloudEvent, "\(name): expected a string of 1…\(maximumBytes) bytes without control characters")
+        func required(_ member: EventMember, maximumBytes: Int) throws(EventRejection) -> String {
+            guard let text = try attribute(member), Identifier.isAcceptable(text, maximumBytes: maximumBytes) else {
+                throw EventRejection(
+                    .badCloudEvent, "\(member.name): expected a string of 1…\(maximumBytes) bytes without control characters")
             }
             return text
         }
-        let version = try required("specversion", maximumBytes: 16)
+        let version = try required(.specversion, maximumBytes: 16)
         guard version == "1.0" else { throw EventRejection(.badCloudEvent, "specversion: expected 1.0, got \(version)") }
-        id = try required("id", maximumBytes: EventLimits.nameBytes)
-        source = try required("source", maximumBytes: EventLimits.sourceBytes)
-        type = try required("type", maximumBytes: EventLimits.nameBytes)
-        self.trace = (TraceParent(try attribute("traceparent")) ?? TraceParent(trace))?.text
+        id = try required(.id, maximumBytes: EventLimits.nameBytes)
+        source = try required(.source, maximumBytes: EventLimits.sourceBytes)
+        type = try required(.type, maximumBytes: EventLimits.nameBytes)
+        self.trace = (TraceParent(try attribute(.traceparent)) ?? TraceParent(trace))?.text
         self.data = data
     }
 
     func event() throws(EventRejection) -> Event {
-        guard let members = data?.object else { throw EventRejection(.missingData, "data: expected an object with to, title and the rest") }
-        return Event(source: source, id: id, type: type, trace: trace, members: members)
+        guard let data, data.owner.kind == .object else {
+            throw EventRejection(.missingData, "data: expected an object with to, title and the rest")
+        }
+        return Event(source: source, id: id, type: type, trace: trace, members: data)
     }
 }
 

@@ -10,59 +10,68 @@ public struct EventDecoder: Sendable {
 
     public func decode(_ record: EventRecord) -> Decoded {
         guard let value = record.value else { return .discard(.tombstone) }
+        var drafts: [EntryDraft] = []
+        var rejections: [EventRejection] = []
         do throws(EventRejection) {
             guard value.count <= limits.recordBytes else {
                 throw EventRejection(.tooLarge, "value: \(value.count) bytes; expected at most \(limits.recordBytes)")
             }
-            var drafts: [EntryDraft] = []
-            var rejections: [EventRejection] = []
-            let events = try events(in: record, value)
-            for (index, event) in events.enumerated() {
+            try visitEvents(in: record, value) { index, count, event in
                 var rejection: EventRejection?
                 do throws(EventRejection) {
-                    let event = try event.get()
                     let made: [EntryDraft]
-                    (made, rejection) = try EventFields(members: event.members, limits: limits).drafts(of: event)
-                    drafts += made
+                    (made, rejection) = try EventFields(event: try event(), limits: limits).drafts()
+                    // As a rule there is one event, whose drafts need no copy.
+                    if drafts.isEmpty { drafts = made } else { drafts += made }
                 } catch {
                     rejection = error
                 }
-                guard var rejection else { continue }
-                if events.count > 1 { rejection.detail = "event \(index): \(rejection.detail)" }
+                guard var rejection else { return }
+                if count > 1 { rejection.detail = "event \(index): \(rejection.detail)" }
                 rejections.append(rejection)
             }
-            guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
-            return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
         } catch {
             return .rejected(error)
         }
+        guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
+        return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
     }
 
+    /// Calls `visit` with the number of each event, how many there are, and what makes it.
     /// - Throws: what concerns the record as a whole. One event of a batch does not stop the others.
-    private func events(in record: EventRecord, _ bytes: [UInt8]) throws(EventRejection) -> [Result<Event, EventRejection>] {
+    private func visitEvents(
+        in record: EventRecord, _ bytes: [UInt8], _ visit: (Int, Int, () throws(EventRejection) -> Event) -> Void
+    ) throws(EventRejection) {
         let headers = EventHeaders(record.headers)
         // Parsed at most once, and only for shapes that are JSON.
-        var parsed: JSONValue?
-        func value() throws(EventRejection) -> JSONValue {
+        var parsed: EventMembers?
+        func root() throws(EventRejection) -> EventMembers {
             if let parsed { return parsed }
-            let value = try Self.parse(bytes)
-            parsed = value
-            return value
+            let document = try Self.parse(bytes)
+            let root = EventMembers(of: document.root, in: document)
+            parsed = root
+            return root
         }
 
-        switch try EventShape(headers, value) {
+        switch try EventShape(headers, root) {
         case .own:
-            return [.success(try own(try value(), record, trace: TraceParent(headers["traceparent"])?.text))]
+            let root = try root()
+            visit(0, 1) { () throws(EventRejection) in try own(root, record, trace: TraceParent(headers["traceparent"])?.text) }
         case .structuredCloudEvent:
-            return [.success(try CloudEvent(structured: try value(), headers).event())]
+            let root = try root()
+            visit(0, 1) { () throws(EventRejection) in try CloudEvent(structured: root, headers).event() }
         case .binaryCloudEvent:
-            return [.success(try CloudEvent(headers, data: bytes.isEmpty ? nil : try value()).event())]
+            let data = bytes.isEmpty ? nil : try root()
+            visit(0, 1) { () throws(EventRejection) in try CloudEvent(headers, data: data).event() }
         case .cloudEventBatch:
-            guard let batch = try value().array, !batch.isEmpty, batch.count <= limits.batch else {
+            let document = try root().document
+            guard let batch = document.elements(of: document.root), !batch.isEmpty, batch.count <= limits.batch else {
                 throw EventRejection(.emptyBatch, "expected an array of 1…\(limits.batch) events")
             }
-            return batch.map { value in
-                Result { () throws(EventRejection) in try CloudEvent(structured: value, headers).event() }
+            for (index, value) in batch.enumerated() {
+                visit(index, batch.count) { () throws(EventRejection) in
+                    try CloudEvent(structured: EventMembers(of: value, in: document), headers).event()
+                }
             }
         case .debezium:
             throw EventRejection(.unsupportedShape, "this is a Debezium change event")
@@ -73,29 +82,28 @@ public struct EventDecoder: Sendable {
 
     private static let jsonLimits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
-    private static func parse(_ bytes: [UInt8]) throws(EventRejection) -> JSONValue {
+    private static func parse(_ bytes: [UInt8]) throws(EventRejection) -> JSONDocument {
         do {
-            return try JSONValue.parse(bytes, limits: jsonLimits)
+            return try JSONDocument(parsing: bytes, limits: jsonLimits)
         } catch {
             throw EventRejection(error.reason == .nul ? .nulCharacter : .notJSON, "value: \(error)")
         }
     }
 
-    private func own(_ value: JSONValue, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
-        guard let members = value.object else { throw EventRejection(.notAnObject, "value: expected an object, got \(value.kind)") }
-        let type = members["type"] ?? .null
-        guard type != .null else { throw EventRejection(.missingType, "type: missing") }
-        guard let type = type.string, Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
+    private func own(_ members: EventMembers, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
+        let kind = members.owner.kind
+        guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
+        guard members[.type] != nil else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = members.string(.type), Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
-        switch members["id"] ?? .null {
-        case .null:
+        guard members[.id] != nil else {
             return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
-        case .string(let id) where Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes):
-            return Event(source: "hub", id: id, type: type, trace: trace, members: members)
-        case .bool, .number, .string, .array, .object:
+        }
+        guard let id = members.string(.id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
+        return Event(source: "hub", id: id, type: type, trace: trace, members: members)
     }
 }
 
@@ -106,8 +114,8 @@ struct Event {
     let id: String
     let type: String
     let trace: String?
-    /// Where `to`, `title` and the rest are.
-    let members: JSONObject
+    /// `to`, `title` and the rest.
+    let members: EventMembers
 }
 
 extension EventRejection {

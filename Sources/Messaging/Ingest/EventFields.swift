@@ -2,39 +2,36 @@ internal import JSON
 
 /// One page of rules: what the members of an event may hold. A member that is null is a member that is missing; unknown ones are ignored.
 struct EventFields {
-    let members: JSONObject
+    let event: Event
     let limits: EventLimits
 
     /// - Returns: a draft for each target that can be one, and what is wrong with the others.
-    func drafts(of event: Event) throws(EventRejection) -> ([EntryDraft], EventRejection?) {
+    func drafts() throws(EventRejection) -> ([EntryDraft], EventRejection?) {
         let (channels, rejection) = try targets()
-        let priority = try choice("priority", of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
-        let form = try choice("form", of: EntryDraft.Form.self, else: .badForm) ?? .full
+        let priority = try choice(.priority, of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
+        let form = try choice(.form, of: EntryDraft.Form.self, else: .badForm) ?? .full
         let content = try content()
-        let group = try name("group", else: .badGroup)
-        let collapse = try name("collapse", else: .badCollapse)
+        let group = try name(.group, else: .badGroup)
+        let collapse = try name(.collapse, else: .badCollapse)
         let expiresAt = try expiry()
         let receiptRequired = try receipt()
-        let drafts = channels.map { channel in
-            EntryDraft(
-                channel: channel, source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
-                eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
-                expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
-        }
+        let draft = EntryDraft(
+            channel: channels[0], source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
+            eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
+            expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
+        let drafts = channels.map { draft.copy(for: $0) }
         return (drafts, rejection)
     }
 
-    private subscript(_ name: String) -> JSONValue? {
-        guard let value = members[name], value != .null else { return nil }
-        return value
-    }
+    private var document: JSONDocument { event.members.document }
+    private subscript(_ member: EventMember) -> JSONDocument.Value? { event.members[member] }
 
     // MARK: Targets
 
-    /// Each channel once, in the order of their first mention.
+    /// Each channel once, in the order of their first mention; at least one.
     private func targets() throws(EventRejection) -> ([Channel], EventRejection?) {
-        guard let to = self["to"] else { throw EventRejection(.noTargets, "to: missing") }
-        let names = to.array ?? [to]
+        guard let to = self[.to] else { throw EventRejection(.noTargets, "to: missing") }
+        let names = document.elements(of: to) ?? [to]
         guard !names.isEmpty else { throw EventRejection(.noTargets, "to: empty") }
         guard names.count <= limits.targets else {
             throw EventRejection(.tooManyTargets, "to: \(names.count) targets; expected at most \(limits.targets)")
@@ -44,7 +41,7 @@ struct EventFields {
         var seen: Set<[UInt8]> = []
         var strangers: [Int] = []
         for (index, name) in names.enumerated() {
-            guard let text = name.string, let channel = Self.channel(target: text) else {
+            guard let text = document.string(name), let channel = Self.channel(target: text) else {
                 strangers.append(index)
                 continue
             }
@@ -54,7 +51,7 @@ struct EventFields {
         let others = strangers.count > 1 ? ", and \(strangers.count - 1) more" : ""
         let rejection = EventRejection(
             .badTarget, "to: target \(first) is not user:<id>, broadcast:<name> or conversation:<uuid>\(others)",
-            targets: channels.isEmpty ? [] : strangers.map { names[$0].string ?? names[$0].text })
+            targets: channels.isEmpty ? [] : strangers.map { document.string(names[$0]) ?? document.text(names[$0]) })
         guard !channels.isEmpty else { throw rejection }
         return (channels, rejection)
     }
@@ -71,17 +68,18 @@ struct EventFields {
     // MARK: Content
 
     private func content() throws(EventRejection) -> String {
-        var content = MemberText()
-        if let title = try localized("title", else: .badTitle) { content.add("title", value: title) }
-        if let body = try localized("body", else: .badBody) { content.add("body", value: body) }
-        if let context = self["context"] {
-            guard context.string != nil || context.object != nil else {
+        // All of it stands in the event, and not shorter.
+        var content = MemberText(expecting: document.byteCount(of: event.members.owner))
+        if let title = try localized(.title, else: .badTitle) { content.add("title", title, of: document) }
+        if let body = try localized(.body, else: .badBody) { content.add("body", body, of: document) }
+        if let context = self[.context] {
+            guard context.kind == .string || context.kind == .object else {
                 throw EventRejection(.badContext, "context: expected a string or an object")
             }
-            content.add("context", value: context)
+            content.add("context", context, of: document)
         }
         if let link = try link() { content.add("link", string: link) }
-        if let data = self["data"] { content.add("data", value: data) }
+        if let data = self[.data] { content.add("data", data, of: document) }
         guard content.bytes.count <= limits.contentBytes else {
             throw EventRejection(
                 .tooLarge, "title, body, context, link and data: \(content.bytes.count) bytes; expected at most \(limits.contentBytes)")
@@ -90,12 +88,12 @@ struct EventFields {
     }
 
     /// A string, or an object of strings by language tag.
-    private func localized(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> JSONValue? {
-        guard let value = self[name] else { return nil }
-        if value.string != nil { return value }
-        guard let texts = value.object?.members, (1...EventLimits.languages).contains(texts.count),
-            texts.allSatisfy({ Self.isLanguageTag($0.name) && $0.value.string != nil })
-        else { throw EventRejection(reason, "\(name): expected a string, or an object of strings by language") }
+    private func localized(_ member: EventMember, else reason: EventRejectionReason) throws(EventRejection) -> JSONDocument.Value? {
+        guard let value = self[member] else { return nil }
+        if value.kind == .string { return value }
+        guard let texts = document.members(of: value), (1...EventLimits.languages).contains(texts.count),
+            texts.allSatisfy({ Self.isLanguageTag($0.name) && $0.value.kind == .string })
+        else { throw EventRejection(reason, "\(member.name): expected a string, or an object of strings by language") }
         return value
     }
 
@@ -109,8 +107,8 @@ struct EventFields {
 
     /// A page puts this behind a click: only what leads to a page is let through, never `javascript:` and its like.
     private func link() throws(EventRejection) -> String? {
-        guard let value = self["link"] else { return nil }
-        guard let link = value.string, Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
+        guard let value = self[.link] else { return nil }
+        guard let link = document.string(value), Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),
             !link.unicodeScalars.contains(where: { $0 == " " || $0 == "\\" || ($0.value > 0x7F && $0.properties.isWhitespace) }),
             Self.isAddress(link)
         else {
@@ -130,36 +128,38 @@ struct EventFields {
     // MARK: Single members
 
     private func choice<Choice: RawRepresentable & CaseIterable>(
-        _ name: String, of: Choice.Type, else reason: EventRejectionReason
+        _ member: EventMember, of: Choice.Type, else reason: EventRejectionReason
     ) throws(EventRejection) -> Choice? where Choice.RawValue == String {
-        guard let value = self[name] else { return nil }
-        guard let choice = value.string.flatMap(Choice.init(rawValue:)) else {
-            throw EventRejection(reason, "\(name): expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        guard let value = self[member] else { return nil }
+        guard let choice = document.string(value).flatMap(Choice.init(rawValue:)) else {
+            throw EventRejection(reason, "\(member.name): expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }
 
-    private func name(_ name: String, else reason: EventRejectionReason) throws(EventRejection) -> String? {
-        guard let value = self[name] else { return nil }
-        guard let text = value.string, Identifier.isAcceptable(text, maximumBytes: EventLimits.nameBytes) else {
-            throw EventRejection(reason, "\(name): expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+    private func name(_ member: EventMember, else reason: EventRejectionReason) throws(EventRejection) -> String? {
+        guard let value = self[member] else { return nil }
+        guard let text = document.string(value), Identifier.isAcceptable(text, maximumBytes: EventLimits.nameBytes) else {
+            throw EventRejection(reason, "\(member.name): expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         return text
     }
 
     private func expiry() throws(EventRejection) -> Timestamp? {
-        guard let value = self["expiresAt"] else { return nil }
-        if let text = value.string, let time = Timestamp(rfc3339: text) { return time }
-        if let milliseconds = value.int64, (0...Timestamp.latest.milliseconds).contains(milliseconds) {
+        guard let value = self[.expiresAt] else { return nil }
+        if let text = document.string(value), let time = Timestamp(rfc3339: text) { return time }
+        if let milliseconds = document.int64(value), (0...Timestamp.latest.milliseconds).contains(milliseconds) {
             return Timestamp(milliseconds: milliseconds)
         }
         throw EventRejection(.badExpiresAt, "expiresAt: expected an RFC 3339 time, or milliseconds since 1970")
     }
 
     private func receipt() throws(EventRejection) -> Bool {
-        guard let value = self["receipt"] else { return false }
-        if let required = value.bool { return required }
-        guard value == "required" else { throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false") }
+        guard let value = self[.receipt] else { return false }
+        if let required = document.bool(value) { return required }
+        guard document.string(value) == "required" else {
+            throw EventRejection(.badReceipt, "receipt: expected \"required\", true or false")
+        }
         return true
     }
 }

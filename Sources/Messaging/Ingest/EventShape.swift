@@ -15,7 +15,7 @@ enum EventShape: Equatable {
     /// Data in a format that is not JSON.
     case foreign(contentType: String)
 
-    init(_ headers: EventHeaders, _ value: () throws(EventRejection) -> JSONValue) throws(EventRejection) {
+    init(_ headers: EventHeaders, _ root: () throws(EventRejection) -> EventMembers) throws(EventRejection) {
         let type = headers.mediaType
         if type == "application/cloudevents-batch+json" {
             self = .cloudEventBatch
@@ -26,22 +26,27 @@ enum EventShape: Equatable {
         } else if headers["ce_specversion"] != nil || headers["ce_id"] != nil {
             self = .binaryCloudEvent
         } else {
-            self.init(try value())
+            self.init(try root())
         }
     }
 
-    private init(_ value: JSONValue) {
-        if value["specversion"] != nil {
+    private init(_ root: EventMembers) {
+        if root.has(.specversion) {
             self = .structuredCloudEvent
-        } else if Self.isChange(value) || (value["schema"] != nil && value["payload"].map(Self.isChange) == true) {
+        } else if Self.isChange(root) || Self.isChangeWithSchema(root) {
             self = .debezium
         } else {
             self = .own
         }
     }
 
-    private static func isChange(_ value: JSONValue) -> Bool {
-        value["op"]?.string != nil && value["source"]?.object != nil && (value["before"] != nil || value["after"] != nil)
+    private static func isChange(_ members: EventMembers) -> Bool {
+        members[.op]?.kind == .string && members[.source]?.kind == .object && (members.has(.before) || members.has(.after))
+    }
+
+    private static func isChangeWithSchema(_ members: EventMembers) -> Bool {
+        guard members.has(.schema), let payload = members[.payload] else { return false }
+        return isChange(EventMembers(of: payload, in: members.document))
     }
 
     private static func isJSON(_ type: String) -> Bool {

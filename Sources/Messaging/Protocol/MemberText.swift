@@ -4,6 +4,9 @@ internal import JSON
 struct MemberText {
     private(set) var bytes: [UInt8] = []
 
+    /// - Parameter bytes: how long it will be, about.
+    init(expecting bytes: Int = 0) { self.bytes.reserveCapacity(bytes) }
+
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// `name` is one of ours and needs no escape.
@@ -23,9 +26,9 @@ struct MemberText {
         bytes.appendText(json)
     }
 
-    mutating func add(_ name: String, value: JSONValue) {
+    mutating func add(_ name: String, _ value: JSONDocument.Value, of document: JSONDocument) {
         begin(name)
-        value.write(into: &bytes)
+        document.write(value, into: &bytes)
     }
 
     private mutating func begin(_ name: String) {

@@ -274,6 +274,20 @@ struct SessionLoopTests {
         #expect(bench.clients.kinds(ann) == ["entry", "entry", "entry"])
     }
 
+    @Test("entries of one channel that came in one batch go out together, whatever stands between them, with one set of counters")
+    func batchOfManyChannels() throws {
+        let bench = try SessionBench()
+        let (annsInbox, bobsInbox) = (Channel.inbox(try user("ann")), Channel.inbox(try user("bob")))
+        let ann = try bench.connect("ann", following: [ChannelState(channel: annsInbox)])
+        let bob = try bench.connect("bob", following: [ChannelState(channel: bobsInbox)])
+        bench.hear(
+            .entries([try entry(1, in: annsInbox), try entry(1, in: bobsInbox), try entry(2, in: annsInbox), try entry(2, in: bobsInbox)]))
+        for key in [ann, bob] {
+            #expect(bench.clients.seqs(key) == [1, 2])
+            #expect(bench.clients.kinds(key) == ["entry", "entry", "counters"])
+        }
+    }
+
     @Test("who lacks an entry gets no counters with it, but with what is read from the store")
     func countersOfThoseBehind() throws {
         let bench = try SessionBench()

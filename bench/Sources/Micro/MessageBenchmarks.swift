@@ -9,7 +9,7 @@ enum MessageBenchmarks {
             parsing("ack", title: "parse an ack", ack),
             parsing("send", title: "parse a message of 200 B to be sent", send),
             parsing("mark-read", title: "parse a mark-read of five entries", markRead),
-            encodingEntry, encodingReply, path("ack", ack), path("send", send), path("mark-read", markRead),
+            decodingEvent, encodingEntry, encodingReply, path("ack", ack), path("send", send), path("mark-read", markRead),
         ]
     }
 
@@ -36,6 +36,35 @@ enum MessageBenchmarks {
                 var done = 0
                 for _ in 0..<times {
                     ClientCommand.parse(line.span, limits: limits) { if case .success = $0 { done += 1 } }
+                }
+                return done
+            }
+        }
+    }
+
+    /// As services publish them, and `hub-bench durable`.
+    private static var decodingEvent: Benchmark {
+        let value = Array(
+            (#"{"id":"0000001800000000","type":"bench","to":["user:bench-00000-471"],"title":"Bench","body":""#
+                + String(repeating: "x", count: 100) + #""}"#).utf8)
+        let foundation = Benchmark.Yardstick(name: "Foundation's JSONSerialization") {
+            let data = Data(value)
+            return { times in
+                var done = 0
+                for _ in 0..<times where try JSONSerialization.jsonObject(with: data) is [String: Any] { done += 1 }
+                return done
+            }
+        }
+        return Benchmark(
+            name: "decode-event", title: "a Kafka record of an event for one user becomes an entry to be stored",
+            yardsticks: [Benchmark.copying(value.count), foundation]
+        ) {
+            let decoder = EventDecoder()
+            let record = EventRecord(topic: "hub.events", partition: 3, offset: 4711, value: opaque(value))
+            return { times in
+                var done = 0
+                for _ in 0..<times {
+                    if case .entries(let drafts) = decoder.decode(record), drafts.count == 1 { done += 1 }
                 }
                 return done
             }
