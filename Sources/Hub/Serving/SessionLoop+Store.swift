@@ -104,10 +104,12 @@ extension SessionLoop {
 
     private func completeCommand(_ live: LiveSession, _ id: UInt64?, _ purpose: Session.Purpose, _ channel: Channel?, _ reply: StoreReply) {
         switch (purpose, reply) {
-        case (.ack, .moved(let state, _)):
-            self.reply(live, id) { ServerMessage.acknowledged(re: $0, state.channel, delivered: state.cursor.delivered, into: &$1) }
-        case (.mark, .moved(let state, _)):
-            self.reply(live, id) { ServerMessage.marked(re: $0, state, into: &$1) }
+        case (.ack, .moved(let moved, _)):
+            self.reply(live, id) {
+                ServerMessage.acknowledged(re: $0, moved.state.channel, delivered: moved.state.cursor.delivered, into: &$1)
+            }
+        case (.mark, .moved(let moved, _)):
+            self.reply(live, id) { ServerMessage.marked(re: $0, moved.state, into: &$1) }
         case (.open, .opened(let state, _)):
             let isFollowed = live.session.subscription(to: state.channel) != nil
             self.reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: isFollowed), into: &$1) }

@@ -43,7 +43,7 @@ final class StoreThread: LaneOwner {
         loop.receive(from: front.signals) { [unowned self] signals in
             for signal in signals { hear(signal) }
         }
-        loop.receive(from: front.orders) { [unowned self] orders in take(orders) }
+        loop.receive(from: front.orders) { [unowned self] batches in take(batches) }
         loop.atTurnEnd { [unowned self] in
             if isStopping, front.isEmpty { loop.handle.stop() }
         }
@@ -51,10 +51,12 @@ final class StoreThread: LaneOwner {
         loop.run()
     }
 
-    private func take(_ orders: [StoreOrder]) {
-        for order in orders {
-            let work = Work(order.request)
-            lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+    private func take(_ batches: [[StoreOrder]]) {
+        for orders in batches {
+            for order in orders {
+                let work = Work(order.request)
+                lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+            }
         }
         for lane in lanes { lane.go() }
     }
@@ -124,7 +126,7 @@ final class StoreThread: LaneOwner {
         var current = 0
         var unavailable = 0
         for (pending, reply) in zip(orders, replies) {
-            if reply == .failed(.unavailable) || reply == .failed(.tooSlow) { unavailable += 1 }
+            if reply.isUnavailable { unavailable += 1 }
             let client = pending.order.client
             if current >= clients.count || clients[current] !== client {
                 current = clients.firstIndex { $0 === client } ?? clients.count
@@ -150,5 +152,14 @@ final class StoreThread: LaneOwner {
         guard !isStopping else { return }
         front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
         if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
+    }
+}
+
+extension StoreReply {
+    fileprivate var isUnavailable: Bool {
+        switch self {
+        case .failed(.unavailable), .failed(.tooSlow): true
+        case .failed, .stored, .partlyStored, .opened, .snapshot, .state, .page, .moved: false
+        }
     }
 }

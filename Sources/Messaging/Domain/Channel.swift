@@ -64,13 +64,11 @@ public enum Channel: Hashable, Sendable {
     }
 
     /// Whether this is the channel's name on the wire, for the user whose inbox it is. Builds nothing.
-    func isNamed(onTheWire name: String) -> Bool {
+    func isNamed(onTheWire name: Span<UInt8>) -> Bool {
         switch self {
-        case .inbox: return name == "inbox"
-        case .broadcast, .conversation:
-            let parts = storedParts
-            return name.utf8.count == parts.prefix.utf8.count + parts.name.utf8.count && name.begins(with: parts.prefix)
-                && name.ends(with: parts.name)
+        case .inbox: name.consists(of: "inbox", "")
+        case .broadcast(let rest): name.consists(of: "broadcast:", rest)
+        case .conversation(let id): name.consists(of: "conversation:", id.text)
         }
     }
 
@@ -140,6 +138,15 @@ public struct ConversationID: Hashable, Sendable {
             }
         }
         self.text = hasUpperCase ? text.lowercased() : String(text)
+    }
+}
+
+extension Span<UInt8> {
+    /// Byte for byte.
+    fileprivate func consists(of prefix: String, _ rest: String) -> Bool {
+        let (first, second) = (prefix.utf8.span, rest.utf8.span)
+        return count == first.count + second.count && extracting(first.count...).isSame(as: second)
+            && extracting(..<first.count).isSame(as: first)
     }
 }
 

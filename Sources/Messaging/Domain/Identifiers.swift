@@ -42,14 +42,6 @@ extension String {
         for index in expected.indices where bytes[index] != expected[index] { return false }
         return true
     }
-
-    /// By bytes, as `begins`.
-    func ends(with suffix: String) -> Bool {
-        let bytes = utf8.span
-        let expected = suffix.utf8.span
-        guard bytes.count >= expected.count else { return false }
-        return bytes.extracting(last: expected.count).isSame(as: expected)
-    }
 }
 
 enum Identifier {

@@ -61,7 +61,7 @@ struct SessionLoopTests {
         bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
         bench.turn()
         bench.hear(
-            .typing(Self.secret, ann), .moved(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
+            .typing(Self.secret, ann), .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         #expect(bench.clients.texts(bob).count == 2)
         #expect(bench.clients.texts(eve).isEmpty)
     }
@@ -99,7 +99,7 @@ struct SessionLoopTests {
         let (ann, bob) = (try user("ann"), try user("bob"))
         let key = try bench.connect("ann", following: [ChannelState(channel: Self.secret, members: [ann, bob])])
         bench.clients.congested = [key]
-        bench.hear(.moved(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
+        bench.hear(.moved(MovedCursor(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         bench.clients.congested = []
         bench.sessions.drained(key)
         bench.turn()
