@@ -62,7 +62,7 @@ extension [UInt8] {
         if text.utf8.span.needsEscape {
             for byte in text.utf8 { append(escaping: byte) }
         } else {
-            append(contentsOf: text.utf8)
+            appendText(text)
         }
     }
 
@@ -76,11 +76,16 @@ extension [UInt8] {
 
     @usableFromInline
     mutating func appendDecimal(_ value: UInt64) {
-        var divisor: UInt64 = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-            divisor /= 10
+        // From the last digit on; 64 bits have at most 20.
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var (first, rest) = (20, value)
+        repeat {
+            first &-= 1
+            digits[first] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        append(addingCapacity: 20 &- first) { out in
+            for index in first..<20 { out.append(digits[index]) }
         }
     }
 

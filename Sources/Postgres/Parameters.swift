@@ -39,8 +39,8 @@ public struct Parameters: Sendable {
     public mutating func append(joined texts: [(String, String)]) {
         array(of: .text, texts) { parts, bytes in
             bytes.appendBigEndian(Int32(truncatingIfNeeded: parts.0.utf8.count + parts.1.utf8.count))
-            bytes.append(contentsOf: parts.0.utf8)
-            bytes.append(contentsOf: parts.1.utf8)
+            bytes.append(copying: parts.0)
+            bytes.append(copying: parts.1)
         }
     }
 
@@ -143,18 +143,36 @@ public struct PostgresTime: Equatable, Sendable {
 
 extension [UInt8] {
     mutating func appendBigEndian(_ value: some FixedWidthInteger) {
-        unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
+        append(addingCapacity: value.bitWidth / 8) { $0.appendBigEndian(value) }
     }
 
     fileprivate mutating func append(element number: some FixedWidthInteger) {
-        appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
-        appendBigEndian(number)
+        append(addingCapacity: 4 + number.bitWidth / 8) { out in
+            out.appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
+            out.appendBigEndian(number)
+        }
     }
 
     fileprivate mutating func append(element text: String) {
         appendBigEndian(Int32(truncatingIfNeeded: text.utf8.count))
-        append(contentsOf: text.utf8)
+        append(copying: text)
+    }
+
+    /// At memcpy's speed; as a sequence of bytes it costs three times as much.
+    fileprivate mutating func append(copying text: String) {
+        unsafe text.utf8.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
     fileprivate mutating func appendNull() { appendBigEndian(Int32(-1)) }
+}
+
+extension OutputSpan<UInt8> {
+    @inline(__always)
+    fileprivate mutating func appendBigEndian(_ value: some FixedWidthInteger) {
+        var shift = value.bitWidth
+        while shift > 0 {
+            shift &-= 8
+            append(UInt8(truncatingIfNeeded: value &>> shift))
+        }
+    }
 }

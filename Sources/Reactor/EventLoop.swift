@@ -171,6 +171,9 @@ public final class EventLoop: @unchecked Sendable {
         runSlices()
         for hook in turnEnds { hook() }
         for source in sources { source.settle() }
+        // Those who answer what came in between have no processor to themselves everywhere, and the kernel would let this thread have its
+        // whole turn of it first, every time.
+        if !slices.isEmpty { Thread.yield() }
     }
 
     /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking before the time would mean waking twice.

@@ -65,7 +65,8 @@ extension SessionLoop {
         }
         guard cursor.isProgress, channel.kind == .conversation, fanOut.roster(of: channel) != nil else { return }
         tellOthers(than: cursor.user, in: channel, isReceipt: true) {
-            ServerMessage.receipt(channel, of: cursor.user, delivered: cursor.state.cursor.delivered, read: cursor.state.cursor.read, into: &$0)
+            ServerMessage.receipt(
+                channel, of: cursor.user, delivered: cursor.state.cursor.delivered, read: cursor.state.cursor.read, into: &$0)
         }
     }
 

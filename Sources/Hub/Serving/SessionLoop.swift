@@ -83,7 +83,8 @@ final class SessionLoop {
         }
         loop.receive(from: inbox.outcomes) { [unowned self] batches in
             for batch in batches {
-                for outcome in batch { complete(outcome) }
+                // By their places: in the loop's variable each would be copied.
+                for index in batch.indices { complete(batch[index].token, batch[index].reply) }
             }
         }
         loop.atTurnEnd { [unowned self] in
@@ -266,7 +267,7 @@ final class SessionLoop {
 
     // MARK: Orders
 
-    func order(_ request: StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
+    func order(_ request: consuming StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
         let token = pending.insert(Pending(key: live.key, id: id, step: step))
         live.inFlight += 1
         orders.append(StoreOrder(request: request, client: inbox, token: token))
@@ -293,7 +294,7 @@ final class SessionLoop {
                 continue
             } else {
                 metrics.storeFull.add()
-                for order in part { complete(StoreOutcome(token: order.token, reply: .failed(.unavailable))) }
+                for order in part { complete(order.token, .failed(.unavailable)) }
             }
             start = end
         }

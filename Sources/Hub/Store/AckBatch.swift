@@ -19,19 +19,24 @@ struct AckBatch: Batch {
     private var moves: [Move] = []
     /// Per order the one before it that shares its row; -1: none.
     private var earlier: [Int] = []
+    /// Per order which of `moves` it is part of; -1: none.
+    private var moveOf: [Int] = []
 
     init(_ orders: [PendingOrder]) {
         self.orders = orders
         var places = CursorPlaces(capacity: orders.count)
         moves.reserveCapacity(orders.count)
         earlier.reserveCapacity(orders.count)
+        moveOf.reserveCapacity(orders.count)
         for index in orders.indices {
             guard case .move(let user, let channel, .delivered(let seq), let session) = orders[index].order.request else {
                 assertionFailure("not an ack")
                 earlier.append(-1)
+                moveOf.append(-1)
                 continue
             }
             let at = places.place(of: user, in: channel)
+            moveOf.append(at)
             if at == moves.count {
                 moves.append(Move(user: user, channel: channel, session: session, delivered: seq.stored, last: index))
                 earlier.append(-1)
@@ -56,26 +61,26 @@ struct AckBatch: Batch {
         guard let moved = rows.first else { return nil }
         var events: [BusEvent] = []
         events.reserveCapacity(moved.count)
-        var replies = [StoreReply](repeating: .failed(.unavailable), count: orders.count)
-        var isLeft = [Bool](repeating: moved.count < moves.count, count: orders.count)
+        var cursors = [MovedCursor?](repeating: nil, count: moves.count)
         for row in 0..<moved.count {
             guard let place = moved.int32(row, 0), place >= 1, place <= moves.count else { return nil }
             let at = Int(place) - 1
             guard let state = ChannelState(cursorIn: moved, row, from: 1, channel: moves[at].channel, recountAt: 10) else { return nil }
             let cursor = MovedCursor(moves[at].user, state, isProgress: true, session: moves[at].session)
+            cursors[at] = cursor
             events.append(.moved(cursor))
-            var order = moves[at].last
-            if earlier[order] >= 0 { tellOthers(of: order, cursor, &events) }
-            while order >= 0 {
-                replies[order] = .moved(cursor, changed: true)
-                isLeft[order] = false
-                order = earlier[order]
+            if earlier[moves[at].last] >= 0 { tellOthers(of: moves[at].last, cursor, &events) }
+        }
+        var outcome = BatchOutcome(events: events, replies: [])
+        outcome.replies.reserveCapacity(orders.count)
+        for index in orders.indices {
+            if moveOf[index] >= 0, let cursor = cursors[moveOf[index]] {
+                outcome.replies.append(.moved(cursor, changed: true))
+            } else {
+                outcome.left.append(index)
             }
         }
-        // As a rule none.
-        guard moved.count < moves.count else { return BatchOutcome(events: events, replies: replies) }
-        return BatchOutcome(
-            events: events, replies: replies.indices.filter { !isLeft[$0] }.map { replies[$0] }, left: replies.indices.filter { isLeft[$0] })
+        return outcome
     }
 
     /// Once for each session besides that of the newest order: the state is the same.

@@ -125,9 +125,13 @@ final class StoreThread: LaneOwner {
         var outcomes: [[StoreOutcome]] = []
         var current = 0
         var unavailable = 0
-        for (pending, reply) in zip(orders, replies) {
+        var next = replies.startIndex
+        for index in orders.indices {
+            let reply = replies[next]
+            next = replies.index(after: next)
             if reply.isUnavailable { unavailable += 1 }
-            let client = pending.order.client
+            let order = orders[index].order
+            let client = order.client
             if current >= clients.count || clients[current] !== client {
                 current = clients.firstIndex { $0 === client } ?? clients.count
                 if current == clients.count {
@@ -136,7 +140,7 @@ final class StoreThread: LaneOwner {
                     if current == 0 { outcomes[0].reserveCapacity(orders.count) }
                 }
             }
-            outcomes[current].append(StoreOutcome(token: pending.order.token, reply: reply))
+            outcomes[current].append(StoreOutcome(token: order.token, reply: reply))
         }
         if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
         // Before the clients hear of it, so that one that submits at once finds room.

@@ -66,7 +66,7 @@ public enum Channel: Hashable, Sendable {
     /// Whether this is the channel's name on the wire, for the user whose inbox it is. Builds nothing.
     func isNamed(onTheWire name: Span<UInt8>) -> Bool {
         switch self {
-        case .inbox: name.consists(of: "inbox", "")
+        case .inbox: name.isSame(as: "inbox".utf8.span)
         case .broadcast(let rest): name.consists(of: "broadcast:", rest)
         case .conversation(let id): name.consists(of: "conversation:", id.text)
         }
@@ -144,9 +144,9 @@ public struct ConversationID: Hashable, Sendable {
 extension Span<UInt8> {
     /// Byte for byte.
     fileprivate func consists(of prefix: String, _ rest: String) -> Bool {
-        let (first, second) = (prefix.utf8.span, rest.utf8.span)
-        return count == first.count + second.count && extracting(first.count...).isSame(as: second)
-            && extracting(..<first.count).isSame(as: first)
+        let split = prefix.utf8.count
+        guard count == split + rest.utf8.count else { return false }
+        return extracting(split...).isSame(as: rest.utf8.span) && extracting(..<split).isSame(as: prefix.utf8.span)
     }
 }
 

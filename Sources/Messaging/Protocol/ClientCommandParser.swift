@@ -14,7 +14,10 @@ extension ClientCommand {
         while start < message.count {
             var first = start
             while first < message.count, message[first].isBlank { first += 1 }
-            let end = lineEnd(message, from: first)
+            var members = CommandMembers()
+            var end = members.readPlain(from: first, of: message) ?? first
+            let isPlain = end > first && (end == message.count || message[end] == newline)
+            if !isPlain { end = lineEnd(message, from: first) }
             if first < end {
                 guard count < limits.commandsPerMessage else {
                     deliver(
@@ -23,10 +26,8 @@ extension ClientCommand {
                     return
                 }
                 count += 1
-                var members = CommandMembers()
-                let isRead = members.readPlain(start..<end, of: message)
-                if !isRead || members.plainAck(in: message).map(acknowledge) != true {
-                    deliver(command(members, isRead: isRead, line: start..<end, of: message, limits))
+                if !isPlain || members.plainAck(in: message).map(acknowledge) != true {
+                    deliver(command(members, isRead: isPlain, line: first..<end, of: message, limits))
                 }
             }
             start = end + 1
@@ -126,10 +127,10 @@ struct CommandMembers {
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
-    /// As `read`, but only of a line that is plain; false for any other, of which nothing is known then.
-    mutating func readPlain(_ line: Range<Int>, of bytes: Span<UInt8>) -> Bool {
+    /// As `read`, but only of an object that is plain: the place behind it. Nil for any other, of which nothing is known then.
+    mutating func readPlain(from start: Int, of bytes: Span<UInt8>) -> Int? {
         let words = CommandMember.plainWords.span
-        return PlainObject.scan(line, of: bytes) { name, value in
+        return PlainObject.scan(from: start, of: bytes) { name, value in
             for place in words.indices where words[place] == name {
                 // What is named twice is refused with the place where it is.
                 guard slices[place] == nil else { return false }
