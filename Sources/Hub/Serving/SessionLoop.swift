@@ -95,6 +95,7 @@ final class SessionLoop {
                 signals.removeAll(keepingCapacity: true)
             }
             submitOrders()
+            loop.awaitsOthers = pending.count > 0
         }
     }
 

@@ -15,7 +15,7 @@ extension ClientCommand {
             var first = start
             while first < message.count, message[first].isBlank { first += 1 }
             var members = CommandMembers()
-            var end = members.readPlain(from: first, of: message) ?? first
+            var end = message.count - first <= plainBytes ? members.readPlain(from: first, of: message) ?? first : first
             let isPlain = end > first && (end == message.count || message[end] == newline)
             if !isPlain { end = lineEnd(message, from: first) }
             if first < end {
@@ -67,6 +67,8 @@ public struct PlainAck: Equatable, Sendable {
 }
 
 private let newline = UInt8(ascii: "\n")
+/// What is longer is seldom plain to its end, and would be read twice.
+private let plainBytes = 256
 private let blockBytes = 32
 
 /// Where the next line end stands, or the message ends, in blocks of constant size that the compiler turns into vectors.

@@ -209,6 +209,18 @@ struct SessionLoopTests {
         for id in 2...3 { #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"re":\#(id),"#) } == 1, "command \(id)") }
     }
 
+    @Test("while the store owes an answer the loop lets others run")
+    func awaitsTheStore() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        #expect(!bench.loop.awaitsOthers)
+        bench.say(ann, #"{"id":2,"type":"ack","channel":"broadcast:system","seq":4}"#)
+        bench.turn()
+        #expect(bench.loop.awaitsOthers)
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(!bench.loop.awaitsOthers)
+    }
+
     // MARK: Bounds
 
     @Test("a store with room for some of a turn's orders takes those")
