@@ -16,8 +16,7 @@ struct ClientCommandTests {
             acknowledge: { ack in
                 acks.append("\(ack.id.map(String.init) ?? "-") \(String(decoding: bytes[ack.channel], as: UTF8.self)) \(ack.seq.rawValue)")
                 return taking
-            }
-        ) { delivered.append($0) }
+            }, { delivered.append($0) })
         return (acks, delivered)
     }
 

@@ -172,16 +172,18 @@ final class SessionLoop {
     /// One message of a client: one or more commands, a line each.
     func message(_ key: SessionKey, _ text: Span<UInt8>) {
         guard let live = sessions[key] else { return }
-        ClientCommand.parse(text, limits: limits.commands, acknowledge: { acknowledge($0, text, live) }) { parsed in
-            if live.strays > limits.strays { return }
-            switch parsed {
-            case .success(let command):
-                metrics.commands.add()
-                perform(command, live)
-            case .failure(let rejection):
-                refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
-            }
-        }
+        ClientCommand.parse(
+            text, limits: limits.commands, acknowledge: { acknowledge($0, text, live) },
+            { parsed in
+                if live.strays > limits.strays { return }
+                switch parsed {
+                case .success(let command):
+                    metrics.commands.add()
+                    perform(command, live)
+                case .failure(let rejection):
+                    refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
+                }
+            })
         // Back-pressure by the socket: a client that asks faster than the store answers is not read meanwhile.
         if live.inFlight >= limits.inFlight, !live.isReadingPaused {
             live.isReadingPaused = true
