@@ -13,18 +13,33 @@ public enum Base64URL {
         var rest: UInt32 = 0
         bytes.append(addingCapacity: text.count / 4 * 3 + 2) { out in
             var position = 0
+            // First the digits of a block, which the compiler does with vectors, then the bytes they make.
+            while position &+ blockDigits <= text.count {
+                let block = text.extracting(position..<(position &+ blockDigits))
+                var digits = InlineArray<32, UInt8>(repeating: 0)
+                var all: UInt8 = 0
+                for index in 0..<blockDigits {
+                    let digit = value(of: block[index])
+                    digits[index] = digit
+                    all |= digit
+                }
+                seen |= UInt32(all)
+                var index = 0
+                while index < blockDigits {
+                    append(digits[index], digits[index &+ 1], digits[index &+ 2], digits[index &+ 3], to: &out)
+                    index &+= 4
+                }
+                position &+= blockDigits
+            }
             while position &+ 4 <= text.count {
                 let group = text.extracting(position..<(position &+ 4))
                 let digits = (value(of: group[0]), value(of: group[1]), value(of: group[2]), value(of: group[3]))
-                seen |= digits.0 | digits.1 | digits.2 | digits.3
-                let word = digits.0 &<< 18 | digits.1 &<< 12 | digits.2 &<< 6 | digits.3
-                out.append(UInt8(truncatingIfNeeded: word &>> 16))
-                out.append(UInt8(truncatingIfNeeded: word &>> 8))
-                out.append(UInt8(truncatingIfNeeded: word))
+                seen |= UInt32(digits.0 | digits.1 | digits.2 | digits.3)
+                append(digits.0, digits.1, digits.2, digits.3, to: &out)
                 position &+= 4
             }
             for index in position..<text.count {
-                let digit = value(of: text[index])
+                let digit = UInt32(value(of: text[index]))
                 seen |= digit
                 rest = rest &<< 6 | digit
             }
@@ -66,9 +81,19 @@ public enum Base64URL {
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
+    private static let blockDigits = 32
+
+    /// The three bytes of four digits.
+    @inline(__always)
+    private static func append(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, to out: inout OutputSpan<UInt8>) {
+        out.append(a &<< 2 | b &>> 4)
+        out.append(b &<< 4 | c &>> 2)
+        out.append(c &<< 6 | d)
+    }
+
     /// 0…63; more for what is no digit. Without a branch: the digits of a signature follow no pattern that one could be predicted by.
     @inline(__always)
-    private static func value(of character: UInt8) -> UInt32 {
+    private static func value(of character: UInt8) -> UInt8 {
         let upper = character &- UInt8(ascii: "A")
         let lower = character &- UInt8(ascii: "a")
         let decimal = character &- UInt8(ascii: "0")
@@ -78,6 +103,6 @@ public enum Base64URL {
         value = decimal < 10 ? decimal &+ 52 : value
         value = character == UInt8(ascii: "-") ? 62 : value
         value = character == UInt8(ascii: "_") ? 63 : value
-        return UInt32(value)
+        return value
     }
 }

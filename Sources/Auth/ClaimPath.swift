@@ -12,6 +12,7 @@ public struct ClaimPath: Equatable, Hashable, Sendable, ExpressibleByStringLiter
     /// A member of that whole name comes first, because namespaced claims are URLs (`https://example.org/roles`).
     public func value(in claims: JSONObject) -> JSONValue? {
         if let value = claims[name] { return value }
+        guard name.utf8.contains(UInt8(ascii: ".")) else { return nil }
         var current: JSONValue = .object(claims)
         for segment in name.split(separator: ".", omittingEmptySubsequences: false) {
             guard let next = current[String(segment)] else { return nil }

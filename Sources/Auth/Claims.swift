@@ -11,8 +11,9 @@ struct Claims {
         members = try JSONObject(strictly: payload, .payload, limits: Self.limits)
     }
 
-    /// The moments and parties that must fit, then what is left: the principal. Times are in seconds since 1970.
-    func principal(under policy: TokenPolicy, now: Int64) throws(TokenRejection) -> Principal {
+    /// The moments and parties that must fit, then what is left: the principal, and the first moment at which the token counts, leeway
+    /// included, which is cached with it because clocks are set back. Times are in seconds since 1970.
+    func principal(under policy: TokenPolicy, now: Int64) throws(TokenRejection) -> (Principal, validFrom: Int64) {
         let leeway = policy.leewaySeconds
         let expiry = try time("exp", rounding: .down)
         let notBefore = try time("nbf", rounding: .up)
@@ -32,15 +33,11 @@ struct Claims {
         for path in policy.claims.roles { roles += try names(path) }
         guard let subject = try text(policy.claims.subject) else { throw .missingClaim(policy.claims.subject.name) }
         _ = try text("jti")
-        return Principal(
+        let principal = Principal(
             subject: subject, institution: try text(policy.claims.institution), roles: roles,
             channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry)
-    }
-
-    /// The first moment at which the token counts, leeway included; cached with the verdict because clocks are set back.
-    func validFrom(under policy: TokenPolicy) throws(TokenRejection) -> Int64 {
-        let starts = [try time("nbf", rounding: .up), try time("iat", rounding: .up)].compactMap(\.self)
-        return starts.max().map { $0 - policy.leewaySeconds } ?? .min
+        let start = max(notBefore ?? .min, issued ?? .min)
+        return (principal, start == .min ? .min : start - leeway)
     }
 
     private func judgeIssuer(_ expected: String?) throws(TokenRejection) {
@@ -84,19 +81,20 @@ struct Claims {
 
     /// A string that can name something: 1…255 bytes without control characters.
     private func text(_ path: ClaimPath) throws(TokenRejection) -> String? {
-        guard let value = path.value(in: members), value != .null else { return nil }
+        guard let value = path.value(in: members), value.kind != .null else { return nil }
         guard let text = value.string, Self.isName(text) else { throw .malformedClaim(path.name) }
         return text
     }
 
     private func names(_ path: ClaimPath) throws(TokenRejection) -> [String] {
-        guard let value = path.value(in: members), value != .null else { return [] }
+        guard let value = path.value(in: members), value.kind != .null else { return [] }
         let listed: [String]
         if let joined = value.string {
             // RFC 6749 §3.3, as `scope` is written.
             listed = joined.split(separator: " ").map(String.init)
-        } else if let list = value.array?.map(\.string), !list.contains(nil) {
-            listed = list.compactMap(\.self)
+        } else if let list = value.array {
+            listed = list.compactMap(\.string)
+            guard listed.count == list.count else { throw .malformedClaim(path.name) }
         } else {
             throw .malformedClaim(path.name)
         }
@@ -106,8 +104,16 @@ struct Claims {
 
     private static func isName(_ text: String) -> Bool {
         // C0, DEL and C1 controls break logs; the bound keeps a name inside one column and one frame.
-        (1...255).contains(text.utf8.count)
-            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+        let bytes = text.utf8.span
+        guard (1...255).contains(bytes.count) else { return false }
+        var previous: UInt8 = 0
+        for index in bytes.indices {
+            let byte = bytes[index]
+            // U+0080…U+009F are C2 80…C2 9F; C2 is never anything but a first byte.
+            if byte < 0x20 || byte == 0x7F || previous == 0xC2 && byte < 0xA0 { return false }
+            previous = byte
+        }
+        return true
     }
 }
 

@@ -2,27 +2,43 @@ internal import JSON
 
 /// A JWS in compact serialization (RFC 7515 §7.1), taken apart and not yet judged.
 struct CompactJWS {
-    let header: JOSEHeader
+    /// JSON, not read yet.
+    let header: [UInt8]
     let payload: [UInt8]
     let signature: [UInt8]
     /// Bytes of the token that the signature covers: everything before the second dot (RFC 7515 §5.2 step 8).
     let signedByteCount: Int
 
-    /// Headers are flat but for `jwk`, which is ignored; nobody needs more.
-    private static let headerLimits = JSONLimits(maximumDepth: 4, maximumValues: 64, refusesNUL: true)
-
     init(_ token: Span<UInt8>) throws(TokenRejection) {
-        let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
-        guard dots.count == 2 else { throw .malformed(.structure) }
-        guard let header = Base64URL.decode(token.extracting(0..<dots[0])) else { throw .malformed(.header) }
-        guard let payload = Base64URL.decode(token.extracting((dots[0] + 1)..<dots[1])) else { throw .malformed(.payload) }
-        guard let signature = Base64URL.decode(token.extracting((dots[1] + 1)..<token.count)) else {
-            throw .malformed(.signature)
-        }
-        self.header = try JOSEHeader(try JSONObject(strictly: header, .header, limits: Self.headerLimits))
+        guard let first = Self.dot(in: token, from: 0), let second = Self.dot(in: token, from: first + 1),
+            Self.dot(in: token, from: second + 1) == nil
+        else { throw .malformed(.structure) }
+        guard let header = Base64URL.decode(token.extracting(0..<first)) else { throw .malformed(.header) }
+        guard let payload = Base64URL.decode(token.extracting((first + 1)..<second)) else { throw .malformed(.payload) }
+        guard let signature = Base64URL.decode(token.extracting((second + 1)..<token.count)) else { throw .malformed(.signature) }
+        self.header = header
         self.payload = payload
         self.signature = signature
-        signedByteCount = dots[1]
+        signedByteCount = second
+    }
+
+    private static let blockBytes = 32
+
+    /// In blocks of constant size that the compiler turns into vectors.
+    private static func dot(in token: Span<UInt8>, from start: Int) -> Int? {
+        var index = start
+        while index &+ blockBytes <= token.count {
+            let block = token.extracting(index..<(index &+ blockBytes))
+            var found: UInt8 = 0
+            for place in 0..<blockBytes { found |= block[place] == UInt8(ascii: ".") ? 1 : 0 }
+            guard found == 0 else { break }
+            index &+= blockBytes
+        }
+        while index < token.count {
+            if token[index] == UInt8(ascii: ".") { return index }
+            index &+= 1
+        }
+        return nil
     }
 }
 
@@ -35,7 +51,11 @@ struct JOSEHeader {
     let isCritical: Bool
     let namesPayloadEncoding: Bool
 
-    init(_ members: JSONObject) throws(TokenRejection) {
+    /// Headers are flat but for `jwk`, which is ignored; nobody needs more.
+    private static let limits = JSONLimits(maximumDepth: 4, maximumValues: 64, refusesNUL: true)
+
+    init(_ bytes: [UInt8]) throws(TokenRejection) {
+        let members = try JSONObject(strictly: bytes, .header, limits: Self.limits)
         guard let algorithm = members["alg"]?.string else { throw .malformed(.header) }
         self.algorithm = algorithm
         keyID = try Self.text("kid", in: members)

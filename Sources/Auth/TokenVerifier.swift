@@ -15,6 +15,7 @@ public final class TokenVerifier {
     public let policy: TokenPolicy
     public private(set) var keys: KeySet
     private var cache: VerifiedTokens
+    private var headers = JudgedHeaders()
 
     /// - Parameter cacheCapacity: verified tokens remembered, about 300 bytes each; a busy browser reconnects with the same one.
     public init(policy: TokenPolicy, keys: KeySet, cacheCapacity: Int = 4_096) {
@@ -28,6 +29,7 @@ public final class TokenVerifier {
         guard keys != self.keys else { return }
         self.keys = keys
         cache.removeAll()
+        headers.removeAll()
     }
 
     /// - Parameter now: seconds since 1970.
@@ -42,11 +44,19 @@ public final class TokenVerifier {
         var keyID: String?
         do {
             let parsed = try CompactJWS(token)
-            keyID = parsed.header.keyID
-            try parsed.judge(token, keys: keys, policy: policy)
-            let claims = try Claims(parsed.payload)
-            let principal = try claims.principal(under: policy, now: now)
-            return .accepted(cache.insert(principal, for: digest, validFrom: try claims.validFrom(under: policy)))
+            let known = headers.header(parsed.header)
+            let judged: JudgedHeader
+            if let known {
+                judged = known
+            } else {
+                let header = try JOSEHeader(parsed.header)
+                keyID = header.keyID
+                judged = try JudgedHeader(parsed.header, header, keys: keys, policy: policy)
+            }
+            try judged.check(parsed, in: token)
+            if known == nil { headers.insert(judged) }
+            let (principal, validFrom) = try Claims(parsed.payload).principal(under: policy, now: now)
+            return .accepted(cache.insert(principal, for: digest, validFrom: validFrom))
         } catch TokenRejection.unknownKey {
             return .unknownKey(kid: keyID)
         } catch {
@@ -65,18 +75,7 @@ public struct VerifiedJWS: Sendable {
     public init(_ token: Span<UInt8>, keys: KeySet, policy: TokenPolicy) throws(TokenRejection) {
         guard token.count <= policy.maximumBytes else { throw .tooLarge }
         let parsed = try CompactJWS(token)
-        try parsed.judge(token, keys: keys, policy: policy)
+        try JudgedHeader(parsed.header, try JOSEHeader(parsed.header), keys: keys, policy: policy).check(parsed, in: token)
         payload = parsed.payload
-    }
-}
-
-extension CompactJWS {
-    /// Header, key and signature, in that order: a token that names what we do not allow costs no signature check.
-    fileprivate func judge(_ token: Span<UInt8>, keys: KeySet, policy: TokenPolicy) throws(TokenRejection) {
-        let algorithm = try header.judged(by: policy)
-        let candidates = try keys.candidates(keyID: header.keyID, algorithm: algorithm)
-        let message = token.extracting(0..<signedByteCount)
-        for candidate in candidates where candidate.isValid(signature.span, for: message, algorithm: algorithm) { return }
-        throw .badSignature
     }
 }

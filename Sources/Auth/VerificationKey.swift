@@ -44,16 +44,14 @@ public struct VerificationKey: Sendable {
         }
     }
 
-    func isValid(_ signature: Span<UInt8>, for message: Span<UInt8>, algorithm: Algorithm) -> Bool {
+    /// nil: not a key for this algorithm.
+    func check(by algorithm: Algorithm) -> SignatureCheck? {
         // `KeySet.candidates` has chosen by this already; here no caller can forget it.
-        guard algorithms.contains(algorithm) else { return false }
+        guard algorithms.contains(algorithm) else { return nil }
         switch (algorithm.means, material) {
-        case (.authenticationCode(let digest), .secret(let key)):
-            return key.isValid(signature, for: message, digest: digest)
-        case (.signature(let scheme), .publicKey(let key)):
-            return key.isValid(signature, for: message, scheme: scheme)
-        case (.authenticationCode, .publicKey), (.signature, .secret):
-            return false
+        case (.authenticationCode(let digest), .secret(let key)): return .code(key, digest)
+        case (.signature(let scheme), .publicKey(let key)): return SignatureChecker(key, scheme: scheme).map { .signature($0) }
+        case (.authenticationCode, .publicKey), (.signature, .secret): return nil
         }
     }
 

@@ -1,3 +1,4 @@
+internal import JSON
 internal import OpenSSL
 
 /// SHA-256 of a whole token: 32 bytes to remember it by, whatever its size.
@@ -95,23 +96,31 @@ private struct SharedGrants {
     private static let most = 4_096
     private var names: Set<String> = []
     private var lists: Set<[String]> = []
+    /// As a rule the next has the same, and needs no look into the sets.
+    private var last: Principal?
 
     mutating func sharing(_ principal: Principal) -> Principal {
         var shared = principal
+        defer { last = shared }
         if let institution = principal.institution {
-            shared.institution = Self.one(institution, &names) { $0.utf8.elementsEqual($1.utf8) }
+            shared.institution = Self.one(institution, last?.institution, &names) { $0.isSameText(as: $1) }
         }
-        shared.roles = Self.one(principal.roles, &lists, Self.haveSameBytes)
-        shared.channels = Self.one(principal.channels, &lists, Self.haveSameBytes)
+        shared.roles = Self.one(principal.roles, last?.roles, &lists, Self.haveSameBytes)
+        shared.channels = Self.one(principal.channels, last?.channels, &lists, Self.haveSameBytes)
         return shared
     }
 
     private static func haveSameBytes(_ a: [String], _ b: [String]) -> Bool {
-        a.elementsEqual(b) { $0.utf8.elementsEqual($1.utf8) }
+        guard a.count == b.count else { return false }
+        for index in a.indices where !a[index].isSameText(as: b[index]) { return false }
+        return true
     }
 
     /// Swift's `==` takes a composed and a decomposed é for one; to the platform they are two.
-    private static func one<Value: Hashable>(_ value: Value, _ known: inout Set<Value>, _ isSame: (Value, Value) -> Bool) -> Value {
+    private static func one<Value: Hashable>(
+        _ value: Value, _ last: Value?, _ known: inout Set<Value>, _ isSame: (Value, Value) -> Bool
+    ) -> Value {
+        if let last, isSame(last, value) { return last }
         if let position = known.firstIndex(of: value) { return isSame(known[position], value) ? known[position] : value }
         if known.count < most { known.insert(value) }
         return value

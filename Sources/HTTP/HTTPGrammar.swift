@@ -46,51 +46,100 @@ extension UInt8 {
         }
     }
 
-    var isDigit: Bool { (0x30...0x39).contains(self) }
+    var isDigit: Bool { self &- 0x30 < 10 }
+
+    /// A…Z in lower case, and everything else as it is.
+    var lowercasedASCII: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
 }
 
 extension HTTPHeaders {
     /// Whether `name` is a token: one or more tchar (RFC 9110 §5.6.2).
-    public static func isToken(_ name: some StringProtocol) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy(isTokenByte)
+    public static func isToken(_ name: String) -> Bool { isToken(name.utf8.span) }
+
+    public static func isToken(_ name: Span<UInt8>) -> Bool {
+        for index in name.indices where !isTokenByte(name[index]) { return false }
+        return !name.isEmpty
     }
 
     /// tchar (RFC 9110 §5.6.2).
     public static func isTokenByte(_ byte: UInt8) -> Bool { ByteSet.token.contains(byte) }
 }
 
-extension StringProtocol {
+// Bytes, not characters: a combining mark behind a space makes one character of both.
+extension Span<UInt8> {
+    func isSame(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// Whether this is `text`, which is given in lower case, in any ASCII case.
+    func isSame(withoutCase text: String) -> Bool {
+        let other = text.utf8.span
+        guard count == other.count else { return false }
+        for index in indices where self[index].lowercasedASCII != other[index] { return false }
+        return true
+    }
+
+    func begins(withoutCase prefix: String) -> Bool {
+        let length = prefix.utf8.count
+        return count >= length && extracting(first: length).isSame(withoutCase: prefix)
+    }
+
+    /// The first place of `byte` from `start` on.
+    func first(_ byte: UInt8, from start: Int = 0) -> Int? {
+        var index = start
+        while index < count {
+            if self[index] == byte { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    /// A part of it without leading and trailing OWS: spaces and tabs (RFC 9110 §5.6.3).
+    func trimmingOptionalWhitespace(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
+        while start < end, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
+        return start..<end
+    }
+
     /// Whether every byte is in `set` or belongs to a complete percent-escape.
     func isPercentEncoded(within set: ByteSet) -> Bool {
-        var bytes = utf8.makeIterator()
-        while let byte = bytes.next() {
-            if set.contains(byte) { continue }
-            guard byte == UInt8(ascii: "%"), bytes.next()?.hexValue != nil, bytes.next()?.hexValue != nil else { return false }
+        var index = 0
+        while index < count {
+            if set.contains(self[index]) {
+                index += 1
+                continue
+            }
+            guard self[index] == UInt8(ascii: "%"), index + 2 < count, self[index + 1].hexValue != nil, self[index + 2].hexValue != nil
+            else { return false }
+            index += 3
         }
         return true
     }
 
     /// Whether this is `uri-host [":" port]` with a host that is not empty (RFC 9112 §3.2, RFC 3986 §3.2.2).
     var isAuthority: Bool {
-        var host = Substring(self)
-        var port: Substring?
-        if host.utf8.first == UInt8(ascii: "[") {
-            guard let bracket = host.firstIndex(of: "]") else { return false }
-            let after = host[host.index(after: bracket)...]
-            if !after.isEmpty {
-                guard after.utf8.first == UInt8(ascii: ":") else { return false }
-                port = after.dropFirst()
-            }
-            let literal = host[..<bracket].dropFirst()
-            guard literal.contains(":"), literal.utf8.allSatisfy(ByteSet.literal.contains) else { return false }
+        let hostEnd: Int
+        if count > 0, self[0] == UInt8(ascii: "[") {
+            guard let bracket = first(UInt8(ascii: "]")) else { return false }
+            let literal = extracting(1..<bracket)
+            guard literal.first(UInt8(ascii: ":")) != nil else { return false }
+            for index in literal.indices where !ByteSet.literal.contains(literal[index]) { return false }
+            hostEnd = bracket + 1
         } else {
-            if let colon = host.firstIndex(of: ":") {
-                port = host[host.index(after: colon)...]
-                host = host[..<colon]
-            }
-            guard !host.isEmpty, host.isPercentEncoded(within: .host) else { return false }
+            hostEnd = first(UInt8(ascii: ":")) ?? count
+            guard hostEnd > 0, extracting(first: hostEnd).isPercentEncoded(within: .host) else { return false }
         }
-        guard let port, !port.isEmpty else { return true }
-        return port.utf8.allSatisfy(\.isDigit) && UInt16(port) != nil
+        guard hostEnd < count else { return true }
+        guard self[hostEnd] == UInt8(ascii: ":") else { return false }
+        var port = 0
+        for index in hostEnd + 1..<count {
+            guard self[index].isDigit else { return false }
+            port = port * 10 + Int(self[index] &- 0x30)
+            guard port <= 65_535 else { return false }
+        }
+        return true
     }
 }

@@ -16,6 +16,8 @@ struct HTTPHeadScanner: Sendable {
     /// Goes on where it stopped, to the end of the empty line that ends the head; the head with that line, or nil while it is not there.
     mutating func scan(_ bytes: Span<UInt8>) throws(HTTPRejection) -> Range<Int>? {
         while scanned < bytes.count {
+            if !sawCarriageReturn { skipPlain(bytes) }
+            guard scanned < bytes.count else { return nil }
             guard scanned - headStart < limits.headBytes else { throw .headTooLarge }
             let byte = bytes[scanned]
             if sawCarriageReturn {
@@ -38,62 +40,64 @@ struct HTTPHeadScanner: Sendable {
         }
         return nil
     }
+
+    /// Passes over bytes that any line may hold, as far as no limit is reached.
+    private mutating func skipPlain(_ bytes: Span<UInt8>) {
+        let most = lineStart == headStart ? min(limits.headBytes, limits.requestLineBytes) : limits.headBytes
+        let end = min(bytes.count, headStart + most)
+        var index = scanned
+        while index < end, bytes[index] >= 0x20, bytes[index] != 0x7F { index &+= 1 }
+        scanned = max(scanned, index)
+    }
 }
 
 /// The lines of a head that `HTTPHeadScanner` found: they end in CRLF and hold no control character but tabs.
 struct HTTPHeadLines {
-    let first: String
+    /// Of the head's bytes.
+    let first: Range<Int>
     let headers: HTTPHeaders
 
     init(_ head: Span<UInt8>, limits: HTTPLimits) throws(HTTPRejection) {
         var lineEnd = Self.endOfLine(head, from: 0)
         // Tabs and bytes above ASCII have no place in a request line; a reason phrase can do without.
         for index in 0..<lineEnd where head[index] == 0x09 || head[index] > 0x7F { throw .malformedRequestLine }
-        first = Self.text(head.extracting(0..<lineEnd))
-        var headers = HTTPHeaders()
+        first = 0..<lineEnd
+        var headers = HTTPHeaders(of: head)
         var start = lineEnd + 2
         while start + 2 < head.count {
-            guard headers.fields.count < limits.headerCount else { throw .tooManyHeaders }
+            guard headers.count < limits.headerCount else { throw .tooManyHeaders }
             lineEnd = Self.endOfLine(head, from: start)
-            let (name, value) = try Self.field(head.extracting(start..<lineEnd))
-            headers.append(name, value)
+            let colon = try Self.endOfName(head, start..<lineEnd)
+            headers.append(name: start..<colon, value: head.trimmingOptionalWhitespace(colon + 1..<lineEnd))
             start = lineEnd + 2
         }
         self.headers = headers
     }
 
     private static func endOfLine(_ head: Span<UInt8>, from start: Int) -> Int {
-        var end = start
-        while end < head.count && head[end] != 0x0D { end += 1 }
-        return end
+        head.first(0x0D, from: start) ?? head.count
     }
 
-    /// RFC 9112 §5: no space between name and colon, no folding.
-    private static func field(_ bytes: Span<UInt8>) throws(HTTPRejection) -> (String, String) {
-        guard bytes.count > 0 else { throw .malformedHeader }
-        if bytes[0] == 0x20 || bytes[0] == 0x09 { throw .foldedHeader }
-        var colon = 0
-        while colon < bytes.count && bytes[colon] != UInt8(ascii: ":") {
-            guard ByteSet.token.contains(bytes[colon]) else { throw .malformedHeader }
+    /// Where the colon stands. RFC 9112 §5: no space between name and colon, no folding.
+    private static func endOfName(_ head: Span<UInt8>, _ line: Range<Int>) throws(HTTPRejection) -> Int {
+        guard !line.isEmpty else { throw .malformedHeader }
+        if head[line.lowerBound] == 0x20 || head[line.lowerBound] == 0x09 { throw .foldedHeader }
+        var colon = line.lowerBound
+        while colon < line.upperBound, head[colon] != UInt8(ascii: ":") {
+            // Nearly all are letters, and those need no look into the set.
+            guard (head[colon] | 0x20) &- 0x61 < 26 || ByteSet.token.contains(head[colon]) else { throw .malformedHeader }
             colon += 1
         }
-        guard colon > 0, colon < bytes.count else { throw .malformedHeader }
-        let value = Substring(text(bytes.extracting((colon + 1)..<bytes.count)))
-        return (text(bytes.extracting(0..<colon)), String(value.trimmingOptionalWhitespace))
-    }
-
-    /// Bytes above ASCII are opaque to HTTP (RFC 9110 §5.5); those that are not UTF-8 are replaced, never an error.
-    private static func text(_ bytes: Span<UInt8>) -> String {
-        String(decoding: [UInt8](capacity: bytes.count) { out in for index in bytes.indices { out.append(bytes[index]) } }, as: UTF8.self)
+        guard colon > line.lowerBound, colon < line.upperBound else { throw .malformedHeader }
+        return colon
     }
 }
 
 extension HTTPHeaders {
     /// RFC 9112 §6.3: digits only, once; nil when absent. A list of equal values is legal to merge and safer to refuse.
     func contentLength(limit: Int) throws(HTTPRejection) -> Int? {
-        let lengths = all("content-length")
-        guard let text = lengths.first else { return nil }
-        guard lengths.count == 1 else { throw .duplicateContentLength }
+        guard let text = first("content-length") else { return nil }
+        guard count(of: "content-length") == 1 else { throw .duplicateContentLength }
         guard !text.isEmpty, text.utf8.allSatisfy(\.isDigit) else { throw .malformedContentLength }
         // Only digits, so a number that does not fit is too large, not malformed.
         guard let length = Int(text), length <= limit else { throw .bodyTooLarge }

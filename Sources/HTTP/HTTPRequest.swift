@@ -42,58 +42,11 @@ public struct HTTPRequest: Equatable, Sendable {
 
     /// Whether the client asks to leave HTTP: an Upgrade field that Connection names (RFC 9110 §7.8).
     public var isUpgrade: Bool {
-        headers.first("upgrade") != nil && headers.list("connection", contains: "upgrade")
+        headers.count(of: "upgrade") > 0 && headers.list("connection", contains: "upgrade")
     }
 
     /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1).
-    public var expectsContinue: Bool { headers.list("expect", contains: "100-continue") && contentLength > 0 }
-}
-
-/// Header fields in the order received. Names are kept in lower case, for that is how they are compared.
-public struct HTTPHeaders: Equatable, Sendable {
-    public struct Field: Equatable, Sendable {
-        public let name: String
-        public let value: String
-    }
-
-    public private(set) var fields: [Field] = []
-
-    public init() {}
-
-    public init(_ fields: [(String, String)]) {
-        for (name, value) in fields { append(name, value) }
-    }
-
-    public mutating func append(_ name: String, _ value: String) {
-        fields.append(Field(name: name.lowercased(), value: value))
-    }
-
-    /// The first value of a field. `name` is given in lower case.
-    public func first(_ name: String) -> String? {
-        fields.first { $0.name == name }?.value
-    }
-
-    /// Every value of a field, in order. `name` is given in lower case.
-    public func all(_ name: String) -> [String] {
-        fields.lazy.filter { $0.name == name }.map(\.value)
-    }
-
-    /// The members of a comma-separated list field, over all its lines, trimmed, empty ones left out (RFC 9110 §5.6.1).
-    public func list(_ name: String) -> [Substring] {
-        var members: [Substring] = []
-        for field in fields where field.name == name {
-            for part in field.value.utf8.split(separator: UInt8(ascii: ",")) {
-                let member = Substring(part).trimmingOptionalWhitespace
-                if !member.isEmpty { members.append(member) }
-            }
-        }
-        return members
-    }
-
-    /// Whether a list field has `member`, compared without ASCII case. `name` and `member` are given in lower case.
-    public func list(_ name: String, contains member: String) -> Bool {
-        list(name).contains { $0.lowercasedASCII == member }
-    }
+    public var expectsContinue: Bool { contentLength > 0 && headers.list("expect", contains: "100-continue") }
 }
 
 extension HTTPRequest {
@@ -108,15 +61,6 @@ extension HTTPRequest {
 extension StringProtocol {
     /// With A…Z in lower case and nothing else changed, which is all that protocols mean by "case-insensitive".
     public var lowercasedASCII: String {
-        String(decoding: utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
-    }
-}
-
-extension Substring {
-    /// Without leading and trailing OWS: spaces and tabs (RFC 9110 §5.6.3).
-    public var trimmingOptionalWhitespace: Substring {
-        let isContent: (UInt8) -> Bool = { $0 != 0x20 && $0 != 0x09 }
-        guard let first = utf8.firstIndex(where: isContent), let last = utf8.lastIndex(where: isContent) else { return self[endIndex...] }
-        return self[first..<utf8.index(after: last)]
+        String(decoding: utf8.map(\.lowercasedASCII), as: UTF8.self)
     }
 }

@@ -23,48 +23,54 @@ public struct HTTPRequestParser: Sendable {
         do throws(HTTPRejection) {
             guard let head = try scanner.scan(bytes) else { return .incomplete }
             scanner = HTTPHeadScanner(limits: limits)
-            let lines = try HTTPHeadLines(bytes.extracting(head), limits: limits)
-            return .request(try judge(lines), headBytes: head.upperBound)
+            return .request(try judge(bytes.extracting(head)), headBytes: head.upperBound)
         } catch {
             scanner = HTTPHeadScanner(limits: limits)
             return .rejected(error)
         }
     }
 
-    private func judge(_ lines: HTTPHeadLines) throws(HTTPRejection) -> HTTPRequest {
+    private func judge(_ head: Span<UInt8>) throws(HTTPRejection) -> HTTPRequest {
+        let lines = try HTTPHeadLines(head, limits: limits)
+        let line = head.extracting(lines.first)
         // RFC 9112 §3: exactly two single spaces.
-        let parts = lines.first.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 3, HTTPHeaders.isToken(parts[0]), !parts[1].isEmpty else { throw .malformedRequestLine }
-        try judgeVersion(parts[2])
+        guard let first = line.first(0x20), let second = line.first(0x20, from: first + 1), line.first(0x20, from: second + 1) == nil,
+            HTTPHeaders.isToken(line.extracting(first: first)), second > first + 1
+        else { throw .malformedRequestLine }
+        try judgeVersion(line.extracting(second + 1..<line.count))
+        let name = String(opaque: line.extracting(first: first))
         // CONNECT and TRACE are known and never meant for this server.
-        if parts[0] == "CONNECT" || parts[0] == "TRACE" { throw .methodNotAllowed }
-        guard let method = HTTPMethod(rawValue: String(parts[0])) else { throw .unknownMethod }
-        let target = try HTTPTarget(parts[1], method: method)
+        if name == "CONNECT" || name == "TRACE" { throw .methodNotAllowed }
+        guard let method = HTTPMethod(rawValue: name) else { throw .unknownMethod }
+        let written = line.extracting(first + 1..<second)
+        let target = try HTTPTarget(written, method: method)
 
         // Transfer codings are where servers disagree about lengths; this one has no use for them.
         let headers = lines.headers
-        guard headers.first("transfer-encoding") == nil else { throw .transferEncoding }
-        for expectation in headers.list("expect") where expectation.lowercasedASCII != "100-continue" { throw .unsupportedExpectation }
+        guard headers.count(of: "transfer-encoding") == 0 else { throw .transferEncoding }
+        var isExpectationKnown = true
+        headers.eachMember(of: "expect") { expectation in
+            isExpectationKnown = expectation.isSame(withoutCase: "100-continue")
+            return isExpectationKnown
+        }
+        guard isExpectationKnown else { throw .unsupportedExpectation }
         return HTTPRequest(
-            method: method, target: String(parts[1]), path: target.path, query: target.query,
-            host: try host(headers, target), headers: headers,
-            contentLength: try headers.contentLength(limit: limits.bodyBytes) ?? 0)
+            method: method, target: String(opaque: written), path: target.path, query: target.query, host: try host(headers, target),
+            headers: headers, contentLength: try headers.contentLength(limit: limits.bodyBytes) ?? 0)
     }
 
-    private func judgeVersion(_ version: Substring) throws(HTTPRejection) {
-        let bytes = Array(version.utf8)
-        guard bytes.count == 8, version.hasPrefix("HTTP/"), bytes[5].isDigit, bytes[6] == UInt8(ascii: "."), bytes[7].isDigit else {
-            throw .malformedRequestLine
-        }
-        guard version == "HTTP/1.1" else { throw .unsupportedVersion }
+    private func judgeVersion(_ version: Span<UInt8>) throws(HTTPRejection) {
+        guard version.count == 8, version[5].isDigit, version[6] == UInt8(ascii: "."), version[7].isDigit,
+            version.extracting(first: 5).isSame(as: "HTTP/".utf8.span)
+        else { throw .malformedRequestLine }
+        guard version[5] == UInt8(ascii: "1"), version[7] == UInt8(ascii: "1") else { throw .unsupportedVersion }
     }
 
     /// RFC 9112 §3.2: exactly one Host field; one that contradicts an absolute target is refused rather than overridden.
     private func host(_ headers: HTTPHeaders, _ target: HTTPTarget) throws(HTTPRejection) -> String {
-        let hosts = headers.all("host")
-        guard let host = hosts.first?.lowercasedASCII else { throw .missingHost }
-        guard hosts.count == 1 else { throw .duplicateHost }
-        guard host.isAuthority else { throw .malformedHost }
+        guard let host = headers.first("host")?.lowercasedASCII else { throw .missingHost }
+        guard headers.count(of: "host") == 1 else { throw .duplicateHost }
+        guard host.utf8.span.isAuthority else { throw .malformedHost }
         if let authority = target.authority, authority != host { throw .malformedHost }
         return host
     }

@@ -36,8 +36,9 @@ public struct HTTPResponseParser: Sendable {
         do throws(HTTPRejection) {
             guard let head = try scanner.scan(bytes) else { return .incomplete }
             scanner = HTTPHeadScanner(limits: limits)
-            let lines = try HTTPHeadLines(bytes.extracting(head), limits: limits)
-            guard let status = status(lines.first) else { return .malformed }
+            let text = bytes.extracting(head)
+            let lines = try HTTPHeadLines(text, limits: limits)
+            guard let status = status(String(opaque: text.extracting(lines.first))) else { return .malformed }
             let length = try lines.headers.contentLength(limit: .max)
             return .response(
                 HTTPResponseHead(status: status, headers: lines.headers, contentLength: length), headBytes: head.upperBound)

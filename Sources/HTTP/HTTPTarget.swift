@@ -1,34 +1,35 @@
 /// The forms of a request target (RFC 9112 §3.2).
 struct HTTPTarget {
+    /// In lower case.
     var authority: String?
     var path: String
     var query: String?
 
-    init(_ target: Substring, method: HTTPMethod) throws(HTTPRejection) {
-        if target == "*" {
+    init(_ target: Span<UInt8>, method: HTTPMethod) throws(HTTPRejection) {
+        if target.isSame(withoutCase: "*") {
             guard method == .options else { throw .malformedTarget }
             path = "*"
             return
         }
-        var rest = target
-        if target.utf8.first != UInt8(ascii: "/") {
-            guard let scheme = ["http://", "https://"].first(where: { target.lowercasedASCII.hasPrefix($0) }) else {
-                throw .malformedTarget
-            }
-            rest = target.dropFirst(scheme.count)
-            let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
-            let named = rest[..<end].lowercasedASCII
+        var start = 0
+        if target[0] != UInt8(ascii: "/") {
+            guard let scheme = ["http://", "https://"].first(where: { target.begins(withoutCase: $0) }) else { throw .malformedTarget }
+            start = scheme.utf8.count
+            var end = start
+            while end < target.count, target[end] != UInt8(ascii: "/"), target[end] != UInt8(ascii: "?") { end += 1 }
+            let named = target.extracting(start..<end)
             guard named.isAuthority else { throw .malformedTarget }
-            authority = named
-            rest = rest[end...]
+            authority = String(opaque: named).lowercasedASCII
+            start = end
         }
-        if let mark = rest.firstIndex(of: "?") {
-            let query = rest[rest.index(after: mark)...]
+        let mark = target.first(UInt8(ascii: "?"), from: start)
+        if let mark {
+            let query = target.extracting(mark + 1..<target.count)
             guard query.isPercentEncoded(within: .query) else { throw .malformedTarget }
-            self.query = String(query)
-            rest = rest[..<mark]
+            self.query = String(opaque: query)
         }
-        guard rest.isPercentEncoded(within: .path) else { throw .malformedTarget }
-        path = rest.isEmpty ? "/" : String(rest)
+        let path = target.extracting(start..<(mark ?? target.count))
+        guard path.isPercentEncoded(within: .path) else { throw .malformedTarget }
+        self.path = path.isEmpty ? "/" : String(opaque: path)
     }
 }

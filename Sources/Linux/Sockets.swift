@@ -48,6 +48,16 @@ public enum Socket {
         /// The peer sent its end; receive only.
         case ended
         case failed(Int32)
+
+        /// What a send answered: bytes, or a negative errno.
+        @inline(__always)
+        init(sent: Int64) {
+            if sent >= 0 {
+                self = .bytes(Int(sent))
+            } else {
+                self = sent == -Int64(SystemError.wouldBlock) ? .wouldBlock : .failed(Int32(truncatingIfNeeded: -sent))
+            }
+        }
     }
 
     /// - Parameter host: a numeric address; names are resolved by nobody here.
@@ -123,8 +133,7 @@ public enum Socket {
     @inline(__always)
     public static func send(_ fd: Int32, _ bytes: Span<UInt8>) -> Transfer {
         let sent = unsafe bytes.withUnsafeBufferPointer { unsafe clinux_send(fd, $0.baseAddress, $0.count) }
-        if sent >= 0 { return .bytes(Int(sent)) }
-        return sent == -Int64(SystemError.wouldBlock) ? .wouldBlock : .failed(Int32(truncatingIfNeeded: -sent))
+        return Transfer(sent: sent)
     }
 
     /// Waits for one descriptor; false when `timeout` passed first. For command-line clients, not for loops.

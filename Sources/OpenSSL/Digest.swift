@@ -14,14 +14,15 @@ public enum Digest: CaseIterable, Hashable, Sendable {
 
     /// The hash of `bytes`, `byteCount` long.
     public func hash(_ bytes: Span<UInt8>) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { output, count in
-            let done = unsafe bytes.withUnsafeBufferPointer { input in
+        var hash = [UInt8](repeating: 0, count: byteCount)
+        let done = unsafe hash.withUnsafeMutableBufferPointer { output in
+            unsafe bytes.withUnsafeBufferPointer { input in
                 unsafe EVP_Digest(input.baseAddress, input.count, output.baseAddress, nil, algorithm.pointer, nil)
             }
-            // Only an allocation failure inside libcrypto leads here; the process could not go on anyway.
-            precondition(done == 1, "EVP_Digest")
-            count = byteCount
         }
+        // Only an allocation failure inside libcrypto leads here; the process could not go on anyway.
+        precondition(done == 1, "EVP_Digest")
+        return hash
     }
 
     var algorithm: DigestAlgorithm {

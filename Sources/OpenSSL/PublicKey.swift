@@ -9,7 +9,7 @@ public final class PublicKey: Sendable {
     }
 
     public let family: Family
-    private let handle: KeyHandle
+    let handle: KeyHandle
 
     /// Builds the key from its numbers and checks them: a point must lie on its curve, and not be the neutral element.
     public convenience init(_ numbers: KeyNumbers) throws(KeyFailure) {
@@ -53,28 +53,7 @@ public final class PublicKey: Sendable {
 
     /// Whether `signature` is one of `message` by this key. A scheme the key cannot have is simply not valid.
     public func isValid(_ signature: Span<UInt8>, for message: Span<UInt8>, scheme: SignatureScheme) -> Bool {
-        switch (family, scheme) {
-        case (.rsa(let bits), .rsaPKCS1), (.rsa(let bits), .rsaPSS):
-            // RFC 8017 §8.1.2 and §8.2.2, step 1: exactly as long as the modulus.
-            guard signature.count == (bits + 7) / 8 else { return false }
-            return verify(signature, message, scheme)
-        case (.elliptic(let curve), .ecdsa):
-            guard let der = ECDSASignature(fixedWidth: signature, curve: curve)?.der else { return false }
-            return verify(der.span, message, scheme)
-        case (.edwards(let curve), .edwards):
-            guard signature.count == curve.signatureByteCount else { return false }
-            return verify(signature, message, scheme)
-        case (.rsa, .ecdsa), (.rsa, .edwards), (.elliptic, .rsaPKCS1), (.elliptic, .rsaPSS), (.elliptic, .edwards),
-            (.edwards, .rsaPKCS1), (.edwards, .rsaPSS), (.edwards, .ecdsa):
-            return false
-        }
-    }
-
-    private func verify(_ signature: Span<UInt8>, _ message: Span<UInt8>, _ scheme: SignatureScheme) -> Bool {
-        // A failed verification leaves its reason on this thread's queue.
-        defer { ERR_clear_error() }
-        guard let operation = SignatureOperation.started(.verify, key: handle, scheme: scheme) else { return false }
-        return operation.isValid(signature, for: message)
+        SignatureChecker(self, scheme: scheme)?.isValid(signature, for: message) ?? false
     }
 }
 

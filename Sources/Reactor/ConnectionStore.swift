@@ -22,6 +22,13 @@ struct ConnectionStore: ~Copyable {
     var outbox = Outbox()
     /// Connections that were sent something in this turn.
     var dirty: ContiguousArray<UInt32> = []
+    /// nil: every send is a call of its own.
+    var ring: SendRing?
+    private(set) var ringFailure: SystemError?
+    /// Fewer are sent one by one.
+    var ringMinimum = 3
+    /// The slots and runs of what the ring holds.
+    var together: ContiguousArray<(slot: UInt32, run: Int32)> = []
     var backlogs: ContiguousArray<Backlog> = []
     var freeBacklogs: [Int32] = []
     /// Connections to be told that they drained.
@@ -37,6 +44,8 @@ struct ConnectionStore: ~Copyable {
         self.faults = faults
         self.source = source
         clock = TickClock(origin: loop.now)
+        guard limits.sendsTogether else { return }
+        do throws(SystemError) { ring = try SendRing() } catch { ringFailure = error }
     }
 
     // MARK: Slots

@@ -12,8 +12,7 @@ extension ConnectionTable: EventSource {
         case .received(let count):
             var bytes = space._mutatingExtracting(0..<count)
             driver.received(store.id(slot), &bytes)
-            // While the socket is still in the processor's cache: after the other hundreds of a busy turn it would not be.
-            store.flushAnswer(slot)
+            store.answered(slot)
         case .peerClosed: driver.peerClosed(store.id(slot))
         }
     }
@@ -28,6 +27,8 @@ extension ConnectionTable: EventSource {
         }
         passed.removeAll(keepingCapacity: true)
     }
+
+    func heard() { store.flush() }
 
     var isUnsettled: Bool { store.isUnsettled }
 

@@ -42,6 +42,10 @@ public final class ConnectionTable {
     /// Connections open, also those still closing.
     public var count: Int { store.count }
     public var statistics: ConnectionStatistics { store.statistics }
+    /// Sends to many sockets in one system call.
+    public var sendsTogether: Bool { store.ring != nil }
+    /// Why it does not, though the limits say so.
+    public var ringFailure: SystemError? { store.ringFailure }
 
     /// Takes over a connected, non-blocking socket. nil when it could not be watched; then it is closed.
     public func adopt(_ fd: Int32, peer: PeerAddress) -> ConnectionID? {

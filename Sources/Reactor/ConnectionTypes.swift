@@ -63,6 +63,8 @@ public struct ConnectionLimits: Equatable, Sendable {
     public var acceptPause: Duration = .milliseconds(100)
     /// How long a closed connection waits for its peer to take what is queued, and then for its end.
     public var linger: Duration = .seconds(2)
+    /// What a turn sends to many sockets goes out in one system call, where the kernel can (io_uring).
+    public var sendsTogether = true
     public init() {}
 }
 
@@ -75,6 +77,8 @@ public struct ConnectionStatistics: Equatable, Sendable {
     public var receives: UInt64 = 0
     public var sends: UInt64 = 0
     public var partialSends: UInt64 = 0
+    /// Calls that sent to many sockets.
+    public var ringSubmits: UInt64 = 0
     public var acceptPauses: UInt64 = 0
     public var acceptFailures: UInt64 = 0
     public var overflows: UInt64 = 0

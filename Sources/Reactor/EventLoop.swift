@@ -3,7 +3,7 @@ public import Linux
 /// One thread's loop over descriptors, timers, mailboxes and background work, a turn at a time.
 ///
 /// Made anywhere, run on one thread; everything but `handle` belongs to that thread.
-/// A turn: wait, dispatch what is ready, drain mailboxes, fire timers, one slice of each background work, the turn-end hooks, and last
+/// A turn: wait, dispatch what is ready and send the answers, drain mailboxes, fire timers, one slice of each background work, the turn-end hooks, and last
 /// the connections are settled: what the turn queued is sent, what it closed is closed.
 /// Registrations carry a generation: an event fetched before its registration ended finds nobody.
 // @unchecked Sendable: made by one thread and handed to the thread that runs it, which alone uses all but `handle`.
@@ -165,6 +165,7 @@ public final class EventLoop: @unchecked Sendable {
             let (token, readiness) = poller.event(index)
             dispatch(EventToken(rawValue: token), readiness)
         }
+        for source in sources { source.heard() }
         // Before the mailboxes are looked at, see `rearm`.
         handle.rearm()
         for drain in drains { drain() }
@@ -215,6 +216,8 @@ public final class EventLoop: @unchecked Sendable {
 /// Has descriptors of its own on a loop, and a place in its turns.
 protocol EventSource: AnyObject {
     func ready(_ token: EventToken, _ readiness: Poller.Readiness)
+    /// Everything that was ready has been told.
+    func heard()
     /// There is something to settle, though nothing may happen.
     var isUnsettled: Bool { get }
     /// When it needs a turn though nothing happens.

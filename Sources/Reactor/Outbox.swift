@@ -111,13 +111,22 @@ struct Outbox {
         return child
     }
 
+    /// Where a run's bytes stand in one piece: in the second of the storages of `withStorages` when they had to be joined.
+    @inline(__always)
+    mutating func place(of run: Int32) -> (bytes: Range<Int>, isJoined: Bool) {
+        if runs[Int(run)].offset < 0 { join(run) }
+        let offset = runs[Int(run)].offset
+        return (offset..<offset + runs[Int(run)].count, runs[Int(run)].isJoined)
+    }
+
     /// Lends a run's bytes in one piece.
     @inline(__always)
     mutating func withBytes<Result>(of run: Int32, _ body: (Span<UInt8>) -> Result) -> Result {
-        if runs[Int(run)].offset < 0 { join(run) }
-        let bytes = runs[Int(run)].offset..<runs[Int(run)].offset + runs[Int(run)].count
-        return runs[Int(run)].isJoined ? body(joined.span.extracting(bytes)) : body(arena.span.extracting(bytes))
+        let place = place(of: run)
+        return place.isJoined ? body(joined.span.extracting(place.bytes)) : body(arena.span.extracting(place.bytes))
     }
+
+    func withStorages(_ body: (_ arena: Span<UInt8>, _ joined: Span<UInt8>) -> Void) { body(arena.span, joined.span) }
 
     /// Puts a run's bytes together.
     private mutating func join(_ run: Int32) {

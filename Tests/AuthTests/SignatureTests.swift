@@ -33,6 +33,25 @@ struct SignatureTests {
         #expect(!(try PrivateKey.generate(kind).publicKey.isValid(signature, for: Self.message, scheme: scheme)))
     }
 
+    @Test("are judged one by one, whatever the same checker saw before", arguments: pairs)
+    func oneCheckerForMany(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
+        let key = try PrivateKey.generate(kind)
+        let checker = try #require(SignatureChecker(key.publicKey, scheme: scheme))
+        let other = Array("another message".utf8)
+        let (first, second) = (try key.signature(for: Self.message, scheme: scheme), try key.signature(for: other, scheme: scheme))
+        var spoiled = first
+        spoiled[byteCount / 2] ^= 1
+        for _ in 0..<3 {
+            #expect(checker.isValid(first, for: Self.message))
+            #expect(!checker.isValid(second, for: Self.message))
+            #expect(checker.isValid(second, for: other))
+            #expect(!checker.isValid(spoiled, for: Self.message))
+            #expect(!checker.isValid([UInt8](repeating: 0, count: byteCount), for: Self.message))
+            #expect(!checker.isValid([], for: Self.message))
+        }
+        #expect(checker.isValid(first, for: Self.message))
+    }
+
     @Test("refuse a scheme of another family")
     func wrongScheme() throws {
         let families: [(PublicKey.Family, own: SignatureScheme, others: [SignatureScheme])] = [
@@ -45,6 +64,7 @@ struct SignatureTests {
             let signature = try key.signature(for: Self.message, scheme: own)
             for other in others {
                 #expect(!key.publicKey.isValid(signature, for: Self.message, scheme: other))
+                #expect(SignatureChecker(key.publicKey, scheme: other) == nil)
                 #expect(throws: KeyFailure.wrongScheme) { try key.signature(for: Self.message, scheme: other) }
             }
         }
@@ -181,4 +201,8 @@ extension SecretKey {
 
 extension Digest {
     fileprivate func hash(_ bytes: [UInt8]) -> [UInt8] { hash(bytes.span) }
+}
+
+extension SignatureChecker {
+    fileprivate func isValid(_ signature: [UInt8], for message: [UInt8]) -> Bool { isValid(signature.span, for: message.span) }
 }

@@ -89,6 +89,25 @@ struct TokenVerifierTests {
         #expect(verifier.cachedCount == 0)
     }
 
+    @Test("judges a token by its own signature and payload, however often its header was seen")
+    func knownHeaders() throws {
+        let verifier = try TokenMint.verifier(cacheCapacity: 0)
+        let forger = SecretKey([UInt8](repeating: 8, count: 64).span)
+        // More than are remembered, each twice.
+        for number in (0..<12).flatMap({ [$0, $0] }) {
+            let mint = Self.mint("alice").with(header: #"{"alg":"HS256","kid":"k","x":\#(number)}"#)
+            #expect(try verifier.verify(mint).isAccepted)
+            var forged = mint
+            forged.sign = { forger.authenticationCode(for: $0.span, digest: .sha256) }
+            #expect(try verifier.verify(forged) == .rejected(.badSignature))
+            #expect(try verifier.verify(mint.with(payload: "{}")) == .rejected(.missingClaim("exp")))
+            #expect(try verifier.verify(mint.with(payload: "no object")) == .rejected(.malformed(.payload)))
+            #expect(try verifier.verify(mint.text() + "!", now: Self.now) == .rejected(.malformed(.signature)))
+        }
+        #expect(try verifier.verify(Self.mint("alice").with(header: #"{"alg":"HS256","kid":"other"}"#)) == .unknownKey(kid: "other"))
+        #expect(try verifier.verify(Self.mint("alice").with(header: #"{"alg":"none","kid":"k"}"#)) == .rejected(.algorithmNotAllowed))
+    }
+
     @Test("gives every refusal a short name of its own")
     func names() {
         let all: [TokenRejection] =

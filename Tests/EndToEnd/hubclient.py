@@ -91,22 +91,34 @@ class Client:
 
     def begin(self, command, lawful=True, **members):
         """Sends without waiting; the answer is awaited later."""
-        number = next(self._ids)
-        answer = asyncio.get_running_loop().create_future()
-        self._asked[number] = (command, answer)
-        if self.ended.is_set():
-            answer.set_exception(Lost())
-        answer.sent = asyncio.ensure_future(self._send({"id": number, "type": command, **members}, answer, lawful))
-        return answer
+        return self.begin_together((command, members), lawful=lawful)[0]
 
-    async def _send(self, command, answer, lawful):
-        if lawful:
-            protocol.check_command(command)
-        try:
-            await self.socket.send(json.dumps(command, ensure_ascii=False))
-        except websockets.ConnectionClosed:
-            if not answer.done():
+    def begin_together(self, *commands, lawful=True):
+        """Sends commands and their members in one message, without waiting; the answers."""
+        lines, answers = [], []
+        for command, members in commands:
+            number = next(self._ids)
+            answer = asyncio.get_running_loop().create_future()
+            self._asked[number] = (command, answer)
+            if self.ended.is_set():
                 answer.set_exception(Lost())
+            lines.append({"id": number, "type": command, **members})
+            answers.append(answer)
+        sent = asyncio.ensure_future(self._send(lines, answers, lawful))
+        for answer in answers:
+            answer.sent = sent
+        return answers
+
+    async def _send(self, commands, answers, lawful):
+        if lawful:
+            for command in commands:
+                protocol.check_command(command)
+        try:
+            await self.socket.send("\n".join(json.dumps(command, ensure_ascii=False) for command in commands))
+        except websockets.ConnectionClosed:
+            for answer in answers:
+                if not answer.done():
+                    answer.set_exception(Lost())
 
     # Listening
 

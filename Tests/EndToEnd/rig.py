@@ -1,6 +1,7 @@
 """The real parts the tests start and stop: the hub's executable, PostgreSQL, a Kafka-speaking broker, signing keys."""
 
 import contextlib
+import ctypes
 import json
 import os
 import pwd
@@ -8,6 +9,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -106,7 +108,9 @@ def wait_until(condition, what, seconds=20):
 class Hub:
     """One run after the other of `hub serve`, always on the same data."""
 
-    def __init__(self, arguments=(), environment=None, name="hub", log=None):
+    def __init__(self, arguments=(), environment=None, name="hub", log=None, prepare=None):
+        """`prepare` is called in the new process before the hub's program begins."""
+        self._prepare = prepare
         self._arguments = [str(argument) for argument in arguments]
         self._environment = {**{k: v for k, v in os.environ.items() if not k.startswith("HUB_")}, **(environment or {})}
         OUT.mkdir(parents=True, exist_ok=True)
@@ -119,7 +123,7 @@ class Hub:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(hub_program()), "serve", *self._arguments], stdout=subprocess.PIPE, stderr=log, env=self._environment,
-                cwd=ROOT, start_new_session=True)
+                cwd=ROOT, start_new_session=True, preexec_fn=self._prepare)
         os.set_blocking(self.process.stdout.fileno(), False)
         said, end = b"", time.monotonic() + seconds
         while b"\n" not in said or b"ready " not in said:
@@ -208,7 +212,7 @@ class EmbeddedHub(Hub):
 class StandaloneHub(Hub):
     """`hub serve` beside a database, a broker and an issuer that are not its own."""
 
-    def __init__(self, database, kafka, issuer, port=0, name="standalone", extra=None):
+    def __init__(self, database, kafka, issuer, port=0, name="standalone", extra=None, prepare=None):
         self.database = database.url
         self.kafka = kafka
         self.issuer = issuer
@@ -219,7 +223,7 @@ class StandaloneHub(Hub):
                 # The mock broker gives a killed hub's partitions away only after this. It must be longer than any stop of the
                 # broker: to a member whose session timed out meanwhile the mock may never again answer a JoinGroup.
                 "HUB_KAFKA_PROPERTIES": "session.timeout.ms=6000,heartbeat.interval.ms=1000", **(extra or {})},
-            name=name)
+            name=name, prepare=prepare)
 
     def keep_address(self):
         """Later starts listen where this one does, as clients expect."""
@@ -227,6 +231,19 @@ class StandaloneHub(Hub):
 
     def token(self, subject, **claims):
         return self.issuer.token(subject, **claims)
+
+
+def without_io_uring():
+    """The kernel refuses this process an io_uring, as it does in many containers: a seccomp filter of four instructions."""
+    instruction = struct.Struct("HBBI")
+    load_number, is_io_uring_setup = instruction.pack(0x20, 0, 0, 0), instruction.pack(0x15, 0, 1, 425)
+    not_permitted, allow = instruction.pack(0x06, 0, 0, 0x00050001), instruction.pack(0x06, 0, 0, 0x7FFF0000)
+    code = ctypes.create_string_buffer(load_number + is_io_uring_setup + not_permitted + allow)
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, set_filter = (38, 1, 0, 0, 0), (22, 2, program, 0, 0)
+    if libc.prctl(*no_new_privileges) or libc.prctl(*set_filter):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def free_port():

@@ -67,8 +67,8 @@ struct ServerMessageTests {
                 let limits = Welcome.Limits(messageBytes: 1, bodyBytes: 2, subscriptions: 3, inFlight: 4, setSize: 5, historyPage: 6)
                 let zero = Timestamp(milliseconds: 0)
                 let welcome = Welcome(
-                    session: "s", user: alice, time: zero, tokenExpiresAt: zero, pingIntervalMs: 1, limits: limits, features: [],
-                    channels: [],
+                    session: "s", user: alice, time: zero, tokenExpiresAt: zero,
+                    terms: Welcome.Terms(pingIntervalMs: 1, limits: limits, features: []), channels: [],
                     refused: [.init(channel: "no\"thing", code: .unknownChannel), .init(channel: "inbox", code: .positionUnknown)])
                 ServerMessage.connected(re: 1, welcome, into: &$0)
             }
@@ -88,7 +88,7 @@ struct ServerMessageTests {
                     messageBytes: 65_536, bodyBytes: 16_384, subscriptions: 256, inFlight: 32, setSize: 1_000, historyPage: 100)
                 let welcome = Welcome(
                     session: "s1", user: alice, time: moment, tokenExpiresAt: Timestamp(milliseconds: moment.milliseconds + 60_000),
-                    pingIntervalMs: 25_000, limits: limits, features: ["typing"],
+                    terms: Welcome.Terms(pingIntervalMs: 25_000, limits: limits, features: ["typing"]),
                     channels: [
                         ChannelPlace(state, isSubscribed: true), ChannelPlace(ChannelState(channel: .inbox(alice)), isSubscribed: false),
                     ])

@@ -1,6 +1,7 @@
 // The kernel's price: what sending one frame to each of N sockets costs in the plainest C there is.
-// send_loop CONNECTIONS ROUNDS FRAMES BYTES: prints "listening PORT"; once all are connected, sends FRAMES frames of BYTES bytes to
+// send_loop CONNECTIONS ROUNDS FRAMES BYTES [together]: prints "listening PORT"; once all are connected, sends FRAMES frames of BYTES bytes to
 // each socket ROUNDS times (each socket's frames joined in one send), waiting in epoll between rounds as a server would.
+// With "together" many sockets are sent to in one system call, by the hub's own ring: what is left of the reactor's price is its own.
 // Prints "cpu_ns_per_delivery X missed N" by the thread's own clock; a send that was not taken whole is missed, and no delivery. Ends by
 // itself after ten minutes.
 #define _GNU_SOURCE
@@ -18,10 +19,30 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../Sources/CLinux/ring.c"
+
+int64_t clinux_send(int fd, const uint8_t *buffer, size_t count) {
+    ssize_t sent = send(fd, buffer, count, MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
+}
+
 static int64_t cpu_ns(void) {
     struct timespec time;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/// How many sockets took all of it.
+static int64_t send_together(struct clinux_ring *ring, const int *sockets, int connections, const uint8_t *bytes, uint32_t count) {
+    static struct clinux_send sends[CLINUX_RING_SENDS];
+    int64_t taken = 0;
+    for (int first = 0; first < connections; first += CLINUX_RING_SENDS) {
+        int some = connections - first < CLINUX_RING_SENDS ? connections - first : CLINUX_RING_SENDS;
+        for (int i = 0; i < some; i++) sends[i] = (struct clinux_send){.fd = sockets[first + i], .count = count};
+        clinux_ring_send(ring, sends, some, bytes, NULL);
+        for (int i = 0; i < some; i++) taken += sends[i].result == (int32_t)count;
+    }
+    return taken;
 }
 
 static void fail(const char *what) {
@@ -31,11 +52,17 @@ static void fail(const char *what) {
 
 int main(int argc, char **argv) {
     if (argc < 5) {
-        fprintf(stderr, "usage: send_loop CONNECTIONS ROUNDS FRAMES BYTES\n");
+        fprintf(stderr, "usage: send_loop CONNECTIONS ROUNDS FRAMES BYTES [together]\n");
         return 2;
     }
     alarm(600);
     int connections = atoi(argv[1]), rounds = atoi(argv[2]), frames = atoi(argv[3]), bytes = atoi(argv[4]);
+    int refusal = 0;
+    struct clinux_ring *ring = argc > 5 ? clinux_ring_make(&refusal) : NULL;
+    if (refusal) {
+        fprintf(stderr, "io_uring_setup: %s\n", strerror(refusal));
+        return 1;
+    }
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
@@ -68,7 +95,11 @@ int main(int argc, char **argv) {
     int64_t spent = 0, deliveries = 0, missed = 0;
     for (int round = -5; round < rounds; round++) {  // the first five warm up
         int64_t start = cpu_ns(), taken = 0;
-        for (int i = 0; i < connections; i++) {
+        if (ring) {
+            taken = send_together(ring, sockets, connections, (const uint8_t *)frame, (uint32_t)(bytes * frames));
+            missed += connections - taken;
+        }
+        for (int i = 0; !ring && i < connections; i++) {
             ssize_t sent = send(sockets[i], frame, (size_t)bytes * (size_t)frames, MSG_NOSIGNAL);
             if (sent == (ssize_t)bytes * frames) taken++;
             else missed++;

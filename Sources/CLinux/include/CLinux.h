@@ -47,6 +47,23 @@ int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);
 int64_t clinux_receive(int fd, uint8_t *buffer, size_t count);
 int64_t clinux_send(int fd, const uint8_t *buffer, size_t count);
+
+/// One of many sends: `count` bytes (less than 2^31) from `offset` on in the first or the second storage. `result`: bytes, or -errno.
+struct clinux_send {
+    int32_t fd;
+    int32_t result;
+    uint64_t offset;
+    uint32_t count;
+    uint32_t in_second;
+};
+#define CLINUX_RING_SENDS 256
+struct clinux_ring;
+/// An io_uring; NULL where the kernel has none or gives none, then `error` is its errno.
+struct clinux_ring *clinux_ring_make(int *error);
+void clinux_ring_free(struct clinux_ring *ring);
+/// Sends up to CLINUX_RING_SENDS pieces in one system call, each as `clinux_send` would, and waits for no socket.
+void clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second);
+
 int clinux_shutdown_write(int fd);
 /// Makes close() send a reset instead of the usual end.
 int clinux_set_reset_on_close(int fd);

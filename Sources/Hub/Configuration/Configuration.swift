@@ -24,6 +24,7 @@ public struct Configuration: Equatable, Sendable {
     public struct Loops: Equatable, Sendable {
         /// Zero: one per core.
         public var count = 0
+        public var ioUring = true
         public init() {}
     }
 

@@ -61,6 +61,8 @@ final class HubMetrics: Sendable {
         text.counter("hub_pong_timeouts_total", "Connections lost in silence.", serving.pongTimeouts)
         text.counter("hub_slow_consumers_total", "Connections closed because they did not read.", serving.slowConsumers)
         text.counter("hub_compressions_total", "Frames compressed.", serving.compressions)
+        text.sample(
+            "hub_io_uring_loops", "Event loops that send to many sockets in one system call.", .gauge, serving.loopsTogether.value)
         text.counters("hub_closes_total", "Connections closed by the hub, by reason.", "reason", serving.closes)
         text.counters("hub_protocol_violations_total", "Connections failed, by violation.", "violation", serving.violations)
     }

@@ -20,6 +20,7 @@ final class ServingMetrics: Sendable {
     let pongTimeouts = Counter()
     let slowConsumers = Counter()
     let compressions = Counter()
+    let loopsTogether = Gauge()
     let closes = LabelledCounter()
     let violations = LabelledCounter()
 }

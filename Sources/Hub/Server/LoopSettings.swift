@@ -26,6 +26,7 @@ extension ServingLimits {
     init(_ configuration: Configuration, loops: Int) {
         self.init()
         connections.maximum = max(1, configuration.limits.connections / loops)
+        connections.sendsTogether = configuration.loops.ioUring
         connections.highWatermarkBytes = configuration.outbound.highWatermarkBytes
         connections.lowWatermarkBytes = configuration.outbound.lowWatermarkBytes
         connections.backlogBytes = configuration.outbound.backlogBytes

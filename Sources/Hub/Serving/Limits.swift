@@ -43,11 +43,14 @@ struct SessionLimits: Sendable {
     var keyWait: Duration = .seconds(4)
     var pingInterval = Configuration.WebSocket().pingEvery
 
-    /// What the connect reply tells the client.
-    var told: Welcome.Limits {
-        Welcome.Limits(
-            messageBytes: messageBytes, bodyBytes: commands.bodyBytes, subscriptions: session.subscriptions,
-            inFlight: inFlight, setSize: commands.setSize, historyPage: session.historyPage)
+    /// What the connect reply tells every client.
+    func terms(features: [String]) -> Welcome.Terms {
+        Welcome.Terms(
+            pingIntervalMs: UInt64(max(0, pingInterval.wholeMilliseconds)),
+            limits: Welcome.Limits(
+                messageBytes: messageBytes, bodyBytes: commands.bodyBytes, subscriptions: session.subscriptions,
+                inFlight: inFlight, setSize: commands.setSize, historyPage: session.historyPage),
+            features: features)
     }
 }
 
@@ -57,7 +60,8 @@ protocol SessionServices: AnyObject, Sendable {
     var store: any StoreDesk { get }
     /// Names of the features that are on, for the connect reply.
     var features: [String] { get }
-    func makeSessionID() -> String
+    /// At least one, and as many as cost about the same.
+    func makeSessionIDs() -> [String]
     /// A token named a key that is not known: fetch the keys, if that was not just done.
     func requestKey(_ kid: String?)
 }

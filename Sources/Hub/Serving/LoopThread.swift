@@ -56,6 +56,10 @@ final class LoopThread: Sendable {
                 return listening.report(.failure(error))
             }
             listening.report(.success(()))
+            if serving.table.sendsTogether { metrics.loopsTogether.add(1) }
+            if let failure = serving.table.ringFailure, index == 0 {
+                log.notice("no io_uring here: each send is a system call of its own", metadata: ["reason": "\(failure)"])
+            }
             sessions.onControl = { control in
                 switch control {
                 case .drain(let spread): sockets.drain(spread: spread)

@@ -10,7 +10,7 @@ extension SessionLoop {
             refuse(live, id, .invalidToken, "token: none in connect, and none came with the handshake")
             return
         }
-        handshakeTokens[live.key] = nil
+        if !handshakeTokens.isEmpty { handshakeTokens[live.key] = nil }
         check(live, id, token, isRefresh: false, requests: requests)
     }
 
@@ -141,21 +141,22 @@ extension SessionLoop {
     ) {
         guard let identity = live.session.identity else { return }
         var refused: [Welcome.RefusedChannel] = []
-        var openings: [(Session.Subscription, ChannelState, Seq?)] = []
-        let places = Dictionary(states.enumerated().map { ($1.channel, $0) }) { first, _ in first }
-        var asked: Set<Channel> = []
+        var openings: [(subscription: Session.Subscription, place: Int, since: Seq?)] = []
+        var isFollowed = [Bool](repeating: false, count: states.count)
+        let places = ChannelPlaces(different: states.map(\.channel))
+        var asked = ChannelPlaces()
         for request in requests {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else {
                 refused.append(.init(channel: request.channel, code: .unknownChannel))
                 continue
             }
-            guard asked.insert(channel).inserted else { continue }
+            guard asked.insert(channel) else { continue }
             guard let index = live.session.subscription(to: channel) else {
                 refused.append(.init(channel: request.channel, code: .limitExceeded))
                 continue
             }
             let subscription = live.session.subscriptions[index]
-            guard let place = places[channel] else {
+            guard let place = places.place(of: channel) else {
                 refused.append(.init(channel: request.channel, code: .forbidden))
                 unregister(live, subscription.registration)
                 continue
@@ -165,18 +166,20 @@ extension SessionLoop {
                 unregister(live, subscription.registration)
                 continue
             }
-            openings.append((subscription, states[place], request.since))
+            openings.append((subscription, place, request.since))
+            isFollowed[place] = true
         }
-        let followed = Set(openings.map(\.0.channel))
         let welcome = Welcome(
-            session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt,
-            pingIntervalMs: UInt64(max(0, limits.pingInterval.wholeMilliseconds)), limits: limits.told, features: services.features,
-            channels: states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }, more: more, refused: refused)
+            session: live.session.id, user: identity.user, time: now, tokenExpiresAt: identity.expiresAt, terms: terms,
+            channels: zip(states, isFollowed).map { ChannelPlace($0, isSubscribed: $1) }, more: more, refused: refused)
         live.session.welcome()
-        reply(live, id) { ServerMessage.connected(re: $0, welcome, into: &$1) }
-        for (subscription, state, since) in openings {
-            tellReceipts(live, state)
-            begin(live, subscription, state, since)
+        // One message with a line for each: a connect is answered in one frame.
+        pushLines(to: live.key) { lines in
+            if let id { lines.add { ServerMessage.connected(re: id, welcome, into: &$0) } }
+            for opening in openings {
+                tellReceipts(live, states[opening.place], in: &lines)
+                begin(live, opening.subscription, states[opening.place], opening.since, in: &lines)
+            }
         }
     }
 
@@ -225,8 +228,10 @@ extension SessionLoop {
             return true
         }
         let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
-        reply(live, id) { ServerMessage.channelState(re: $0, place, into: &$1) }
-        tellReceipts(live, state)
+        pushLines(to: live.key) { lines in
+            if let id { lines.add { ServerMessage.channelState(re: id, place, into: &$0) } }
+            tellReceipts(live, state, in: &lines)
+        }
         if isRewound == true { orderPage(live, subscription) }
     }
 
@@ -237,11 +242,12 @@ extension SessionLoop {
             refuse(live, id, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(state.head.rawValue)")
             return
         }
-        reply(live, id) {
-            ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: true, since: since ?? state.head), into: &$1)
+        let place = ChannelPlace(state, isSubscribed: true, since: since ?? state.head)
+        pushLines(to: live.key) { lines in
+            if let id { lines.add { ServerMessage.channelState(re: id, place, into: &$0) } }
+            tellReceipts(live, state, in: &lines)
+            begin(live, live.session.subscriptions[index], state, since, in: &lines)
         }
-        tellReceipts(live, state)
-        begin(live, live.session.subscriptions[index], state, since)
     }
 
     /// Taken back by an `unsubscribe` that came behind it, or by a `refresh` that took the right to it.
@@ -250,23 +256,23 @@ extension SessionLoop {
     }
 
     /// The start of a subscription is known: read what is missing, or be live.
-    private func begin(_ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?) {
+    private func begin(
+        _ live: LiveSession, _ subscription: Session.Subscription, _ state: ChannelState, _ since: Seq?, in lines: inout MessageLines
+    ) {
         guard let isBehind = fanOut.update(subscription, { $0.open(state, since: since) }) else { return }
         noteExpiry(state.nextExpiry, in: state.channel)
         if isBehind {
             orderPage(live, subscription)
         } else {
-            tellLive(live, subscription)
+            lines.add { ServerMessage.signal(.live(subscription.channel, since ?? state.head), into: &$0) }
         }
     }
 
     /// How far the others are. Registered before the store was asked, the session also hears who moved since.
-    func tellReceipts(_ live: LiveSession, _ state: ChannelState) {
-        guard let user = live.session.identity?.user else { return }
+    func tellReceipts(_ live: LiveSession, _ state: ChannelState, in lines: inout MessageLines) {
+        guard !state.progress.isEmpty, let user = live.session.identity?.user else { return }
         for member in state.receipts(for: user) {
-            push(to: live.key) {
-                ServerMessage.receipt(state.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0)
-            }
+            lines.add { ServerMessage.receipt(state.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0) }
         }
     }
 

@@ -61,7 +61,7 @@ extension SessionLoop {
         }
         guard case .state(let state) = reply, let index = live.session.subscription(registered: registration) else { return }
         let subscription = live.session.subscriptions[index]
-        tellReceipts(live, state)
+        pushLines(to: live.key) { tellReceipts(live, state, in: &$0) }
         let known = fanOut.subscriber(subscription)?.cursorVersion
         adopt(live, subscription, state)
         // Another session moved it, and this one was not told.

@@ -35,9 +35,12 @@ final class SessionLoop {
     let log: Logger
     let verifier: TokenVerifier
     let services: any SessionServices
+    let terms: Welcome.Terms
     private(set) var outlet: any SessionOutlet = NoOutlet()
 
     var sessions = SessionTable()
+    /// For the sessions to come.
+    private var sessionIDs: [String] = []
     var users = Users()
     /// Came with the handshake; used by a `connect` without a token, then forgotten.
     var handshakeTokens: [SessionKey: String] = [:]
@@ -71,6 +74,7 @@ final class SessionLoop {
         self.limits = limits
         self.verifier = verifier
         self.services = services
+        terms = limits.terms(features: services.features)
         self.metrics = metrics
         self.log = log
     }
@@ -110,7 +114,8 @@ final class SessionLoop {
     // MARK: Sessions
 
     func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
-        let session = Session(id: services.makeSessionID())
+        if sessionIDs.isEmpty { sessionIDs = services.makeSessionIDs() }
+        let session = Session(id: sessionIDs.removeLast())
         sessions.insert(LiveSession(key: key, format: format, session: session))
         if let handshakeToken { handshakeTokens[key] = handshakeToken }
     }
@@ -125,7 +130,7 @@ final class SessionLoop {
 
     func close(_ key: SessionKey) {
         guard let live = sessions.removeValue(forKey: key) else { return }
-        handshakeTokens[key] = nil
+        if !handshakeTokens.isEmpty { handshakeTokens[key] = nil }
         for subscription in live.session.subscriptions { fanOut.leave(subscription) }
         if let identity = live.session.identity { users.remove(key, of: identity.user) }
         inbox.report(sessions: sessions.count)
@@ -251,6 +256,16 @@ final class SessionLoop {
         write(&json)
         outlet.send(json.span, to: key)
         swap(&json, &scratch)
+    }
+
+    /// What is said at once, in one message; nothing when there is no line.
+    func pushLines(to key: SessionKey, _ write: (inout MessageLines) -> Void) {
+        var lines = MessageLines()
+        swap(&lines.bytes, &scratch)
+        lines.bytes.removeAll(keepingCapacity: true)
+        write(&lines)
+        if !lines.bytes.isEmpty { outlet.send(lines.bytes.span, to: key) }
+        swap(&lines.bytes, &scratch)
     }
 
     /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.

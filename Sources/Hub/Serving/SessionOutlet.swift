@@ -3,7 +3,7 @@ import Reactor
 
 /// What carries a session's frames to its client: a WebSocket today, an event stream or a poll by the same calls.
 protocol SessionOutlet: AnyObject {
-    /// One JSON object of the client protocol.
+    /// One JSON object of the client protocol, or several with line ends between them.
     func send(_ json: Span<UInt8>, to key: SessionKey)
     /// Makes a JSON object ready to be sent to many sessions of one format in this turn.
     func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame

@@ -58,7 +58,7 @@ struct StateBatch: Batch {
         var parameters = Parameters()
         parameters.append(questions.map { Int32(truncatingIfNeeded: $0.order) })
         parameters.append(questions.map(\.user.name))
-        parameters.append(questions.map(\.channel.storedName))
+        parameters.append(joined: questions.map(\.channel.storedParts))
         parameters.append(questions.map(\.entitled))
         parameters.append(listings.map { Int32(truncatingIfNeeded: $0.order) })
         parameters.append(listings.map(\.user.name))
@@ -72,20 +72,22 @@ struct StateBatch: Batch {
         guard let rows = rows.first else { return nil }
         var states = [[ChannelState]](repeating: [], count: orders.count)
         var hasMore = [Bool](repeating: false, count: orders.count)
-        // Rows come by order.
+        // Rows come by order, in each as it was asked.
         var current = 0
-        var told: Set<Channel> = []
+        var told = ChannelPlaces()
+        var next = 0
         for row in 0..<rows.count {
-            guard let order = rows.int32(row, 0).map({ Int($0) }), orders.indices.contains(order), let name = rows.text(row, 1),
-                let channel = Channel(storedName: name), let state = ChannelState(rows, row, channel: channel)
+            guard let order = rows.int32(row, 0).map({ Int($0) }), orders.indices.contains(order),
+                let channel = asked(rows, row, order, from: &next) ?? rows.text(row, 1).flatMap({ Channel(storedName: $0) }),
+                let state = ChannelState(rows, row, channel: channel)
             else { return nil }
             if rows.bool(row, 15) == true { hasMore[order] = true }
             if order != current {
                 current = order
-                told.removeAll(keepingCapacity: true)
+                told.removeAll()
             }
             // A channel may be there twice, asked for and by membership; the asked ones come first.
-            guard told.insert(channel).inserted else { continue }
+            guard told.insert(channel) else { continue }
             states[order].append(state)
         }
         return BatchOutcome(
@@ -96,5 +98,20 @@ struct StateBatch: Batch {
                     states[index].first.map { .state($0) } ?? .failed(.forbidden)
                 }
             })
+    }
+
+    /// The channel of a row, if it is one of those its order asked for by name: then nothing has to be read or made.
+    private func asked(_ rows: Rows, _ row: Int, _ order: Int, from next: inout Int) -> Channel? {
+        while next < questions.count, questions[next].order < order { next += 1 }
+        var place = next
+        while place < questions.count, questions[place].order == order {
+            let channel = questions[place].channel
+            if rows.withBytes(row, 1, { channel.isNamed(inStore: $0) }) == true {
+                next = place + 1
+                return channel
+            }
+            place += 1
+        }
+        return nil
     }
 }

@@ -67,9 +67,15 @@ public enum Channel: Hashable, Sendable {
     func isNamed(onTheWire name: Span<UInt8>) -> Bool {
         switch self {
         case .inbox: name.isSame(as: "inbox".utf8.span)
-        case .broadcast(let rest): name.consists(of: "broadcast:", rest)
-        case .conversation(let id): name.consists(of: "conversation:", id.text)
+        case .broadcast(let rest): name.isJoined("broadcast:", rest)
+        case .conversation(let id): name.isJoined("conversation:", id.text)
         }
+    }
+
+    /// Whether this is the name under which the store knows the channel. Builds nothing.
+    public func isNamed(inStore name: Span<UInt8>) -> Bool {
+        let parts = storedParts
+        return name.isJoined(parts.prefix, parts.name)
     }
 
     public static let maximumNameBytes = 300
@@ -95,7 +101,7 @@ public enum Channel: Hashable, Sendable {
 
     private init?(sharedName: String) {
         if let rest = sharedName.suffix(after: "broadcast:") {
-            guard Self.isBroadcastName(rest) else { return nil }
+            guard Self.isBroadcastName(rest.utf8.span) else { return nil }
             self = .broadcast(String(rest))
         } else if let rest = sharedName.suffix(after: "conversation:") {
             guard let id = ConversationID(rest) else { return nil }
@@ -106,13 +112,12 @@ public enum Channel: Hashable, Sendable {
     }
 
     /// `system`, or `<kind>:<id>` with both parts non-empty.
-    private static func isBroadcastName(_ name: Substring) -> Bool {
+    static func isBroadcastName(_ name: Span<UInt8>) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
-        if name == "system" { return true }
+        if name.isSame(as: "system".utf8.span) { return true }
         // By bytes: a combining mark behind the colon would make one character of both.
-        let bytes = name.utf8.span
-        guard let colon = bytes.indices.first(where: { bytes[$0] == UInt8(ascii: ":") }) else { return false }
-        return colon > 0 && colon + 1 < bytes.count
+        for index in name.indices where name[index] == UInt8(ascii: ":") { return index > 0 && index + 1 < name.count }
+        return false
     }
 }
 
@@ -138,15 +143,6 @@ public struct ConversationID: Hashable, Sendable {
             }
         }
         self.text = hasUpperCase ? text.lowercased() : String(text)
-    }
-}
-
-extension Span<UInt8> {
-    /// Byte for byte.
-    fileprivate func consists(of prefix: String, _ rest: String) -> Bool {
-        let split = prefix.utf8.count
-        guard count == split + rest.utf8.count else { return false }
-        return extracting(split...).isSame(as: rest.utf8.span) && extracting(..<split).isSame(as: prefix.utf8.span)
     }
 }
 

@@ -44,12 +44,20 @@ extension String {
     }
 }
 
+extension Span<UInt8> {
+    /// Whether this is `first` and `second`, one behind the other. By bytes, as `begins`; builds nothing.
+    func isJoined(_ first: String, _ second: String) -> Bool {
+        let (start, end) = (first.utf8.span, second.utf8.span)
+        return count == start.count + end.count && extracting(first: start.count).isSame(as: start)
+            && extracting(last: end.count).isSame(as: end)
+    }
+}
+
 enum Identifier {
     /// Non-empty, bounded, and free of C0 controls, DEL and C1 controls (they break logs, and NUL cannot be stored).
     static func isAcceptable(_ name: String, maximumBytes: Int) -> Bool { isAcceptable(name.utf8.span, maximumBytes: maximumBytes) }
-    static func isAcceptable(_ name: Substring, maximumBytes: Int) -> Bool { isAcceptable(name.utf8.span, maximumBytes: maximumBytes) }
 
-    private static func isAcceptable(_ name: Span<UInt8>, maximumBytes: Int) -> Bool {
+    static func isAcceptable(_ name: Span<UInt8>, maximumBytes: Int) -> Bool {
         guard name.count > 0, name.count <= maximumBytes else { return false }
         var previous: UInt8 = 0
         for index in name.indices {

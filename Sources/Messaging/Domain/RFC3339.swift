@@ -13,19 +13,21 @@ extension Timestamp {
         var (days, rest) = moment.quotientAndRemainder(dividingBy: Self.dayMilliseconds)
         if rest < 0 { (days, rest) = (days - 1, rest + Self.dayMilliseconds) }
         let date = CivilDate(daysSince1970: days)
-        output.append(digits: date.year, from: 1_000)
+        output.append(twoDigits: date.year / 100)
+        output.append(twoDigits: date.year % 100)
         output.append(UInt8(ascii: "-"))
-        output.append(digits: date.month, from: 10)
+        output.append(twoDigits: date.month)
         output.append(UInt8(ascii: "-"))
-        output.append(digits: date.day, from: 10)
+        output.append(twoDigits: date.day)
         output.append(UInt8(ascii: "T"))
-        output.append(digits: rest / 3_600_000, from: 10)
+        output.append(twoDigits: rest / 3_600_000)
         output.append(UInt8(ascii: ":"))
-        output.append(digits: rest / 60_000 % 60, from: 10)
+        output.append(twoDigits: rest / 60_000 % 60)
         output.append(UInt8(ascii: ":"))
-        output.append(digits: rest / 1_000 % 60, from: 10)
+        output.append(twoDigits: rest / 1_000 % 60)
         output.append(UInt8(ascii: "."))
-        output.append(digits: rest % 1_000, from: 100)
+        output.append(twoDigits: rest / 10 % 100)
+        output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
         output.append(UInt8(ascii: "Z"))
     }
 
@@ -143,12 +145,9 @@ private struct DigitReader {
 }
 
 extension [UInt8] {
-    /// Decimal digits with zeros before them; `divisor` is the power of ten of the first digit.
-    fileprivate mutating func append(digits value: Int64, from divisor: Int64) {
-        var divisor = divisor
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-            divisor /= 10
-        }
+    /// A number below a hundred, with a zero before it where it is below ten.
+    fileprivate mutating func append(twoDigits value: Int64) {
+        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10))
+        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
     }
 }

@@ -67,10 +67,17 @@ extension [UInt8] {
         }
     }
 
+    /// A member that was named before: `,"name":` in one piece is cheaper than its parts.
+    private mutating func append(_ name: String, _ integer: some FixedWidthInteger) {
+        appendText(name)
+        appendInteger(integer)
+    }
+
     mutating func append(cursor: Cursor) {
-        append(member: "delivered", integer: cursor.delivered.rawValue)
-        append(member: "seen", integer: cursor.seen.rawValue)
-        append(member: "read", integer: cursor.read.rawValue)
+        append(#","delivered":"#, cursor.delivered.rawValue)
+        append(#","seen":"#, cursor.seen.rawValue)
+        append(#","read":"#, cursor.read.rawValue)
+        if cursor.readAlso.isEmpty { return appendText(#","readAlso":[]"#) }
         appendText(#","readAlso":["#)
         append(list: cursor.readAlso) { range, output in
             output.append(UInt8(ascii: "["))
@@ -83,9 +90,9 @@ extension [UInt8] {
     }
 
     mutating func append(counters: Counters) {
-        append(member: "unread", integer: counters.unread)
-        append(member: "unseen", integer: counters.unseen)
-        append(member: "urgent", integer: counters.urgent)
+        append(#","unread":"#, counters.unread)
+        append(#","unseen":"#, counters.unseen)
+        append(#","urgent":"#, counters.urgent)
     }
 
     /// `ChannelState` of the protocol.
@@ -93,18 +100,22 @@ extension [UInt8] {
         let state = place.state
         appendText(#"{"channel":"#)
         append(channel: state.channel)
-        append(member: "kind", string: state.channel.kind.rawValue)
-        append(member: "head", integer: state.head.rawValue)
+        switch state.channel {
+        case .inbox: appendText(#","kind":"inbox""#)
+        case .broadcast: appendText(#","kind":"broadcast""#)
+        case .conversation: appendText(#","kind":"conversation""#)
+        }
+        append(#","head":"#, state.head.rawValue)
         append(cursor: state.cursor)
         append(counters: state.counters)
-        append(member: "version", integer: state.version)
+        append(#","version":"#, state.version)
         if state.channel.kind == .conversation {
             appendText(#","members":["#)
             append(list: state.members) { user, output in output.appendJSONString(user.name) }
             append(UInt8(ascii: "]"))
         }
-        append(member: "subscribed", bool: place.isSubscribed)
-        if let since = place.since { append(member: "since", integer: since.rawValue) }
+        appendText(place.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
+        if let since = place.since { append(#","since":"#, since.rawValue) }
         append(UInt8(ascii: "}"))
     }
 }

@@ -20,13 +20,32 @@ public struct Welcome: Equatable, Sendable {
         }
     }
 
+    /// What is the same for everyone, written once.
+    public struct Terms: Equatable, Sendable {
+        let text: [UInt8]
+
+        public init(pingIntervalMs: UInt64, limits: Limits, features: [String]) {
+            var output: [UInt8] = []
+            output.append(member: "pingIntervalMs", integer: pingIntervalMs)
+            output.appendText(#","limits":{"messageBytes":"#)
+            output.appendInteger(limits.messageBytes)
+            output.append(member: "bodyBytes", integer: limits.bodyBytes)
+            output.append(member: "subscriptions", integer: limits.subscriptions)
+            output.append(member: "inFlight", integer: limits.inFlight)
+            output.append(member: "setSize", integer: limits.setSize)
+            output.append(member: "historyPage", integer: limits.historyPage)
+            output.appendText(#"},"features":["#)
+            output.append(list: features) { feature, output in output.appendJSONString(feature) }
+            output.append(UInt8(ascii: "]"))
+            text = output
+        }
+    }
+
     public var session: String
     public var user: UserID
     public var time: Timestamp
     public var tokenExpiresAt: Timestamp
-    public var pingIntervalMs: UInt64
-    public var limits: Limits
-    public var features: [String]
+    public var terms: Terms
     public var channels: [ChannelPlace]
     /// The user has more channels than `channels` lists.
     public var more: Bool
@@ -43,16 +62,14 @@ public struct Welcome: Equatable, Sendable {
     }
 
     public init(
-        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, pingIntervalMs: UInt64, limits: Limits,
-        features: [String], channels: [ChannelPlace], more: Bool = false, refused: [RefusedChannel] = []
+        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ChannelPlace],
+        more: Bool = false, refused: [RefusedChannel] = []
     ) {
         self.session = session
         self.user = user
         self.time = time
         self.tokenExpiresAt = tokenExpiresAt
-        self.pingIntervalMs = pingIntervalMs
-        self.limits = limits
-        self.features = features
+        self.terms = terms
         self.channels = channels
         self.more = more
         self.refused = refused
@@ -84,17 +101,8 @@ extension ServerMessage {
         output.append(member: "time", time: welcome.time)
         output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
-        output.append(member: "pingIntervalMs", integer: welcome.pingIntervalMs)
-        output.appendText(#","limits":{"messageBytes":"#)
-        output.appendInteger(welcome.limits.messageBytes)
-        output.append(member: "bodyBytes", integer: welcome.limits.bodyBytes)
-        output.append(member: "subscriptions", integer: welcome.limits.subscriptions)
-        output.append(member: "inFlight", integer: welcome.limits.inFlight)
-        output.append(member: "setSize", integer: welcome.limits.setSize)
-        output.append(member: "historyPage", integer: welcome.limits.historyPage)
-        output.appendText(#"},"features":["#)
-        output.append(list: welcome.features) { feature, output in output.appendJSONString(feature) }
-        output.appendText(#"],"channels":["#)
+        output.append(contentsOf: welcome.terms.text)
+        output.appendText(#","channels":["#)
         output.append(list: welcome.channels) { place, output in output.append(place: place) }
         output.appendText("]")
         if welcome.more { output.append(member: "more", bool: true) }

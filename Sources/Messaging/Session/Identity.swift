@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Who a verified token says its bearer is, in the words of the domain.
 public struct Identity: Equatable, Sendable {
     public let user: UserID
@@ -17,28 +19,32 @@ public struct Identity: Equatable, Sendable {
 
     /// The broadcast channels this person hears without a row in the member table, at most `limit`.
     public func broadcasts(limit: Int) -> [String] {
-        var names = ["system"]
-        if let institution { names.append("institution:" + institution) }
-        names += roles.map { "category:" + $0 }
-        names += channels
-        var seen = Set<Channel>()
-        return Array(
-            names.filter {
-                guard let channel = Channel(storedName: "broadcast:" + $0) else { return false }
-                return isEntitled(to: channel) && seen.insert(channel).inserted
-            }.prefix(limit))
+        var names: [String] = []
+        func add(_ name: String) {
+            guard names.count < limit, Channel.isBroadcastName(name.utf8.span) else { return }
+            for known in names where known.isSameText(as: name) { return }
+            names.append(name)
+        }
+        add("system")
+        if let institution { add("institution:" + institution) }
+        for role in roles { add("category:" + role) }
+        for channel in channels where isEntitled(toBroadcast: channel) { add(channel) }
+        return names
     }
 
     /// Whether the token alone entitles to hear `channel`. Conversations and other broadcasts are the member table's to say.
     public func isEntitled(to channel: Channel) -> Bool {
         switch channel {
-        case .inbox(let owner): return owner == user
-        case .conversation: return false
-        case .broadcast(let name):
-            if name == "system" { return true }
-            if name.begins(with: "institution:") { return institution.map { channel == .broadcast("institution:" + $0) } ?? false }
-            if name.begins(with: "category:") { return roles.contains { channel == .broadcast("category:" + $0) } }
-            return channels.contains { channel == .broadcast($0) }
+        case .inbox(let owner): owner == user
+        case .conversation: false
+        case .broadcast(let name): isEntitled(toBroadcast: name)
         }
+    }
+
+    private func isEntitled(toBroadcast name: String) -> Bool {
+        if name == "system" { return true }
+        if name.begins(with: "institution:") { return institution.map { name.utf8.span.isJoined("institution:", $0) } ?? false }
+        if name.begins(with: "category:") { return roles.contains { name.utf8.span.isJoined("category:", $0) } }
+        return channels.contains { $0.isSameText(as: name) }
     }
 }

@@ -18,6 +18,11 @@ struct HandshakeKey: Equatable, Sendable {
 
     /// RFC 6455 §4.2.2, item 5.4.
     var accept: String {
-        Base64.encode(SHA1.digest(Array("\(text)258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
+        let (nonce, constant) = (text.utf8.span, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8.span)
+        let seed = [UInt8](capacity: nonce.count + constant.count) { out in
+            for index in nonce.indices { out.append(nonce[index]) }
+            for index in constant.indices { out.append(constant[index]) }
+        }
+        return Base64.encode(SHA1.digest(seed))
     }
 }

@@ -24,25 +24,22 @@ public enum ServerHandshake {
         guard request.headers.list("connection", contains: "upgrade") else { throw .connectionDoesNotUpgrade }
         guard request.contentLength == 0 else { throw .bodyNotAllowed }
 
-        let versions = request.headers.all("sec-websocket-version")
-        guard versions.count <= 1 else { throw .duplicateVersion }
-        guard versions.first == "13" else { throw .unsupportedVersion }
+        guard request.headers.count(of: "sec-websocket-version") <= 1 else { throw .duplicateVersion }
+        guard request.headers.first("sec-websocket-version") == "13" else { throw .unsupportedVersion }
 
-        let keys = request.headers.all("sec-websocket-key")
-        guard let text = keys.first else { throw .missingKey }
-        guard keys.count == 1 else { throw .duplicateKey }
+        guard let text = request.headers.first("sec-websocket-key") else { throw .missingKey }
+        guard request.headers.count(of: "sec-websocket-key") == 1 else { throw .duplicateKey }
         guard let key = HandshakeKey(text) else { throw .malformedKey }
         return key
     }
 
     /// RFC 6455 §4.2.2, item 4.
     private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
-        let origins = request.headers.all("origin")
-        guard let origin = origins.first?.lowercasedASCII else {
+        guard let origin = request.headers.first("origin")?.lowercasedASCII else {
             guard policy.allowsAbsentOrigin else { throw .originMissing }
             return
         }
-        guard origins.count == 1 else { throw .originDuplicate }
+        guard request.headers.count(of: "origin") == 1 else { throw .originDuplicate }
         let allowed =
             switch policy.origins {
             case .any: true
@@ -68,11 +65,13 @@ public enum ServerHandshake {
     private static func chooseSubprotocol(
         _ request: HTTPRequest, _ policy: HandshakePolicy
     ) throws(HandshakeRejection) -> (String?, bearer: String?) {
-        var offered: Set<Substring> = []
+        // Few, so that looking for repetitions stays cheap.
+        var offered: [String] = []
         var bearer: String?
         for item in request.headers.list("sec-websocket-protocol") {
             // RFC 6455 §4.1, item 10: tokens, all different.
-            guard HTTPHeaders.isToken(item), offered.insert(item).inserted else { throw .malformedSubprotocols }
+            guard HTTPHeaders.isToken(item), !offered.contains(item) else { throw .malformedSubprotocols }
+            offered.append(item)
             guard offered.count <= policy.maximumSubprotocols else { throw .tooManySubprotocols }
             guard item.hasPrefix(HandshakePolicy.bearerPrefix) else { continue }
             guard bearer == nil else { throw .duplicateBearer }
@@ -81,8 +80,8 @@ public enum ServerHandshake {
             guard token.utf8.count <= policy.maximumBearerBytes else { throw .bearerTooLarge }
             bearer = String(token)
         }
-        if offered.isEmpty && request.headers.first("sec-websocket-protocol") != nil { throw .malformedSubprotocols }
-        let chosen = policy.subprotocols.first { offered.contains(Substring($0)) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
+        if offered.isEmpty && request.headers.count(of: "sec-websocket-protocol") > 0 { throw .malformedSubprotocols }
+        let chosen = policy.subprotocols.first { offered.contains($0) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
         if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
         return (chosen, bearer)
     }
@@ -90,20 +89,30 @@ public enum ServerHandshake {
     private static func chooseDeflate(
         _ request: HTTPRequest, _ policy: HandshakePolicy
     ) throws(HandshakeRejection) -> (agreement: DeflateAgreement, response: String)? {
-        let lines = request.headers.all("sec-websocket-extensions")
-        guard !lines.isEmpty else { return nil }
-        guard let offers = ExtensionOffer.parse(lines) else { throw .malformedExtensions }
+        guard request.headers.count(of: "sec-websocket-extensions") > 0 else { return nil }
+        guard let offers = ExtensionOffer.parse(request.headers.all("sec-websocket-extensions")) else { throw .malformedExtensions }
         guard offers.count <= policy.maximumExtensionOffers else { throw .tooManyExtensions }
         guard let deflate = policy.deflate else { return nil }
         return DeflateNegotiation.answer(offers, deflate)
     }
 
     private static func head(_ key: HandshakeKey, _ subprotocol: String?, _ extensions: String?) -> [UInt8] {
-        var head =
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(key.accept)\r\n"
-        if let subprotocol { head += "Sec-WebSocket-Protocol: \(subprotocol)\r\n" }
-        if let extensions { head += "Sec-WebSocket-Extensions: \(extensions)\r\n" }
-        return Array((head + "\r\n").utf8)
+        var head: [UInt8] = []
+        // More than it is long, unless extensions were agreed on.
+        head.reserveCapacity(256)
+        func write(_ text: String) { head.append(contentsOf: text.utf8) }
+        write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+        write(key.accept)
+        if let subprotocol {
+            write("\r\nSec-WebSocket-Protocol: ")
+            write(subprotocol)
+        }
+        if let extensions {
+            write("\r\nSec-WebSocket-Extensions: ")
+            write(extensions)
+        }
+        write("\r\n\r\n")
+        return head
     }
 }
 

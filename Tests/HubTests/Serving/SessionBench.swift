@@ -103,7 +103,7 @@ final class HeldStore: StoreDesk {
     }
 }
 
-/// What was sent to each session, as text.
+/// The lines that were sent to each session, as text.
 final class Clients: SessionOutlet {
     private(set) var sent: [SessionKey: [String]] = [:]
     private(set) var closed: [SessionKey: CloseCode] = [:]
@@ -127,8 +127,9 @@ final class Clients: SessionOutlet {
         }
     }
 
-    func send(_ json: Span<UInt8>, to key: SessionKey) {
-        sent[key, default: []].append(String(decoding: json.indices.map { json[$0] }, as: UTF8.self))
+    func send(_ message: Span<UInt8>, to key: SessionKey) {
+        let text = String(decoding: message.indices.map { message[$0] }, as: UTF8.self)
+        sent[key, default: []] += text.split(separator: "\n").map(String.init)
     }
     func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
         staged.append(String(decoding: frame.json, as: UTF8.self))
@@ -152,6 +153,6 @@ private final class Services: SessionServices {
         self.bus = bus
         self.store = store
     }
-    func makeSessionID() -> String { "s" }
+    func makeSessionIDs() -> [String] { ["s"] }
     func requestKey(_ kid: String?) {}
 }

@@ -14,6 +14,8 @@ public struct Match: Hashable, Sendable {
     /// Of a WebSocket message.
     public var bytes: Int
     public var isCompressed: Bool
+    /// What the hub is told besides: then it is not the hub that the goals are about.
+    public var settings: [String] = []
 
     public init(_ kind: Kind, bytes: Int = 300, isCompressed: Bool = false) {
         self.kind = kind
@@ -48,7 +50,8 @@ public struct Match: Hashable, Sendable {
             case .fanout(let subscribers, let burst): "bursts of \(burst) messages of \(bytes) B to \(grouped(subscribers)) subscribers"
             case .echo(let sockets): "echo of \(bytes) B on \(grouped(sockets)) sockets"
             }
-        return isCompressed ? words + ", compressed" : words
+        let title = isCompressed ? words + ", compressed" : words
+        return settings.isEmpty ? title : "\(title); the hub with \(settings.joined(separator: ", "))"
     }
 
     /// The hub's own part in it.
@@ -70,7 +73,7 @@ public struct Match: Hashable, Sendable {
 
     /// What the ratio of the hub to a server is to be.
     public func goal(against yardstick: Dialect) -> Goal? {
-        if isCompressed { return nil }
+        if isCompressed || !settings.isEmpty { return nil }
         switch (kind, yardstick) {
         case (.fanout(_, 1), .bareC): return .atMost(1.10)
         case (.fanout(_, 1), .uWebSockets): return .atMost(1.00)

@@ -40,6 +40,8 @@ struct CompareCommand: ParsableCommand {
     @Flag(help: "Compression on for all who have it, instead of off for all.") var compressed = false
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path")) var hub:
         String?
+    @Option(name: .customLong("set"), help: ArgumentHelp("A setting of the hub. May be given several times.", valueName: "key=value"))
+    var settings: [String] = []
     @Option(help: ArgumentHelp("The folder bench of the repository.", valueName: "folder")) var bench = URL(filePath: #filePath).appending(
         path: "../../.."
     ).standardizedFileURL.path
@@ -55,13 +57,17 @@ struct CompareCommand: ParsableCommand {
     }
 
     private func matches() throws -> [Match] {
-        if match.isEmpty { return Match.all.map { Match($0.kind, bytes: bytes, isCompressed: compressed) } }
-        return try match.map { text in
-            guard let match = Match(text, bytes: bytes, isCompressed: compressed) else {
-                throw ValidationError("--match \(text): expected fanout:SUBSCRIBERS, fanout:SUBSCRIBERS:BURST or echo:SOCKETS")
+        var matches = Match.all.map { Match($0.kind, bytes: bytes, isCompressed: compressed) }
+        if !match.isEmpty {
+            matches = try match.map { text in
+                guard let match = Match(text, bytes: bytes, isCompressed: compressed) else {
+                    throw ValidationError("--match \(text): expected fanout:SUBSCRIBERS, fanout:SUBSCRIBERS:BURST or echo:SOCKETS")
+                }
+                return match
             }
-            return match
         }
+        for index in matches.indices { matches[index].settings = settings }
+        return matches
     }
 
     func run() throws {
@@ -121,6 +127,7 @@ struct CompareCommand: ParsableCommand {
             }
         var choice = ServerChoice(kind)
         choice.benchFolder = bench
+        choice.settings = match.settings
         choice.isCompressed = match.isCompressed
         let server = try Server.start(choice)
         defer { server.stop() }

@@ -14,7 +14,8 @@ struct Source: ParsableArguments {
     var fixtures = URL(filePath: #filePath).appending(path: "../../../../Fixtures").standardizedFileURL.path
 
     func all() throws -> [Benchmark] {
-        FrameBenchmarks.all + MessageBenchmarks.all + (try TokenBenchmarks.all(fixtures: fixtures))
+        FrameBenchmarks.all + MessageBenchmarks.all + (try ConnectBenchmarks.all(fixtures: fixtures))
+            + (try TokenBenchmarks.all(fixtures: fixtures))
     }
 }
 

@@ -36,9 +36,18 @@ enum TokenBenchmarks {
         "jwt-hs256-cold": (["-bytes", "450", "-hmac", "sha256"], "openssl speed: HMAC-SHA-256 of 450 B"),
     ]
 
+    /// One that was signed elsewhere, and who accepts it.
+    static func foreign(_ algorithm: String, fixtures: String) throws -> (token: [UInt8], verifier: TokenVerifier) {
+        let (token, keys) = try found(algorithm, in: try tokens(fixtures))
+        return (token, verifier(keys, cacheCapacity: 0))
+    }
+
+    private static func verifier(_ keys: KeySet, cacheCapacity: Int) -> TokenVerifier {
+        TokenVerifier(policy: TokenPolicy(issuer: "https://id.example", audiences: ["hub"]), keys: keys, cacheCapacity: cacheCapacity)
+    }
+
     private static func verifying(_ token: [UInt8], _ keys: KeySet, cacheCapacity: Int) -> Benchmark.Body {
-        let verifier = TokenVerifier(
-            policy: TokenPolicy(issuer: "https://id.example", audiences: ["hub"]), keys: keys, cacheCapacity: cacheCapacity)
+        let verifier = verifier(keys, cacheCapacity: cacheCapacity)
         return { times in
             var done = 0
             for _ in 0..<times {

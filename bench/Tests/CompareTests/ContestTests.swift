@@ -111,6 +111,10 @@ struct ContestTests {
                 "bursts of 20 messages of 300 B to 1 000 subscribers", "echo of 300 B on 1 000 sockets",
             ])
         #expect(Match(.echo(sockets: 10), isCompressed: true).goal(against: .bareC) == nil)
+        var unusual = Match(.echo(sockets: 10))
+        unusual.settings = ["loops.io-uring=false"]
+        #expect(unusual.goal(against: .bareC) == nil)
+        #expect(unusual.title == "echo of 300 B on 10 sockets; the hub with loops.io-uring=false")
         #expect(!Match(.echo(sockets: 10), isCompressed: true).admits(.bareC))
     }
 }
