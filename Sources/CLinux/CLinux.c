@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,6 +341,7 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
     return 0;
 }
 
+int clinux_yield(void) { return answer(sched_yield()); }
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
 
 struct clinux_mutex {

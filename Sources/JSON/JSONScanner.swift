@@ -198,7 +198,7 @@ public struct JSONScanner {
         var nextBlock = i + Self.blockBytes
         while i < end {
             if i >= nextBlock {
-                i = skipPlain(bytes, from: i)
+                i = Self.skipPlain(bytes, from: i, before: end)
                 nextBlock = i + Self.blockBytes
                 guard i < end else { break }
             }
@@ -226,18 +226,18 @@ public struct JSONScanner {
 
     /// The first position whose block is not all plain ASCII, in blocks of constant size that the compiler turns into vectors.
     @inline(__always)
-    private func skipPlain(_ bytes: Span<UInt8>, from start: Int) -> Int {
+    static func skipPlain(_ bytes: Span<UInt8>, from start: Int, before end: Int) -> Int {
         var i = start
-        while i &+ Self.blockBytes <= end {
-            let block = bytes.extracting(i..<(i &+ Self.blockBytes))
+        while i &+ blockBytes <= end {
+            let block = bytes.extracting(i..<(i &+ blockBytes))
             var special: UInt8 = 0
-            for index in 0..<Self.blockBytes {
+            for index in 0..<blockBytes {
                 let byte = block[index]
                 let isSpecial = byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
                 special |= isSpecial ? 1 : 0
             }
             guard special == 0 else { break }
-            i &+= Self.blockBytes
+            i &+= blockBytes
         }
         return i
     }

@@ -9,22 +9,22 @@ extension String {
 extension Span<UInt8> {
     private static var blockBytes: Int { 16 }
 
-    /// Byte for byte, in blocks of constant size that the compiler turns into vectors.
+    /// Byte for byte, in blocks of constant size that the compiler turns into vectors; the last two may overlap.
     public func isSame(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
+        guard count >= Self.blockBytes else {
+            for index in indices where self[index] != other[index] { return false }
+            return true
+        }
         var start = 0
-        while start &+ Self.blockBytes <= count {
+        while true {
             let mine = extracting(start..<(start &+ Self.blockBytes))
             let theirs = other.extracting(start..<(start &+ Self.blockBytes))
             var difference: UInt8 = 0
             for index in 0..<Self.blockBytes { difference |= mine[index] ^ theirs[index] }
             guard difference == 0 else { return false }
-            start &+= Self.blockBytes
+            if start == count &- Self.blockBytes { return true }
+            start = Swift.min(start &+ Self.blockBytes, count &- Self.blockBytes)
         }
-        while start < count {
-            guard self[start] == other[start] else { return false }
-            start &+= 1
-        }
-        return true
     }
 }

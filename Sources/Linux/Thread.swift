@@ -27,6 +27,9 @@ public struct Thread: Sendable {
     /// Rests the calling thread. For starting and stopping; a loop waits in its poller.
     public static func pause(_ time: Duration) { _ = clinux_poll(-1, 0, time.pollMilliseconds) }
 
+    /// Lets others of this processor run first, if any wait for it.
+    public static func yield() { _ = clinux_yield() }
+
     /// Processor time the calling thread has used.
     public static var processorTime: Duration { .nanoseconds(clinux_thread_cpu_ns()) }
 

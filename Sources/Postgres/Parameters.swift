@@ -129,7 +129,7 @@ public struct TextElements {
     public mutating func add(_ text: String) {
         count &+= 1
         bytes.appendBigEndian(Int32(truncatingIfNeeded: text.utf8.count))
-        bytes.append(contentsOf: text.utf8)
+        bytes.append(copying: text)
     }
 
     public mutating func add(_ text: String?) {
@@ -144,8 +144,8 @@ public struct TextElements {
     public mutating func add(_ first: String, _ second: String) {
         count &+= 1
         bytes.appendBigEndian(Int32(truncatingIfNeeded: first.utf8.count + second.utf8.count))
-        bytes.append(contentsOf: first.utf8)
-        bytes.append(contentsOf: second.utf8)
+        bytes.append(copying: first)
+        bytes.append(copying: second)
     }
 }
 
@@ -193,17 +193,31 @@ extension [UInt8] {
     }
 
     mutating func appendBigEndian(_ value: some FixedWidthInteger) {
-        append(addingCapacity: value.bitWidth / 8) { out in
-            for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
-                out.append(UInt8(truncatingIfNeeded: value &>> numericCast(shift)))
-            }
-        }
+        append(addingCapacity: value.bitWidth / 8) { $0.appendBigEndian(value) }
     }
 
     fileprivate mutating func append(element number: some FixedWidthInteger) {
-        appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
-        appendBigEndian(number)
+        append(addingCapacity: 4 + number.bitWidth / 8) { out in
+            out.appendBigEndian(Int32(truncatingIfNeeded: number.bitWidth / 8))
+            out.appendBigEndian(number)
+        }
+    }
+
+    /// At memcpy's speed; as a sequence of bytes it costs three times as much.
+    fileprivate mutating func append(copying text: String) {
+        unsafe text.utf8.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
     fileprivate mutating func appendNull() { appendBigEndian(Int32(-1)) }
+}
+
+extension OutputSpan<UInt8> {
+    @inline(__always)
+    fileprivate mutating func appendBigEndian(_ value: some FixedWidthInteger) {
+        var shift = value.bitWidth
+        while shift > 0 {
+            shift &-= 8
+            append(UInt8(truncatingIfNeeded: value &>> shift))
+        }
+    }
 }

@@ -16,6 +16,9 @@ public final class EventLoop: @unchecked Sendable {
     /// Taken once per turn.
     public private(set) var now = MonotonicInstant.now
 
+    /// Something was asked of another thread, whose answer somebody waits for: it is let run between the slices of background work.
+    public var awaitsOthers = false
+
     private struct Watch {
         var generation: UInt32 = 0
         var fd: Int32 = -1
@@ -172,6 +175,9 @@ public final class EventLoop: @unchecked Sendable {
         runSlices()
         for hook in turnEnds { hook() }
         for source in sources { source.settle() }
+        // They may have no processor but this one, of which the kernel would let this thread have its whole turn first, every time. Not
+        // without need: where a stranger wants the processor too, the rest of that turn is his.
+        if awaitsOthers, !slices.isEmpty { Thread.yield() }
     }
 
     /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking before the time would mean waking twice.

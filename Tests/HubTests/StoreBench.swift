@@ -145,7 +145,7 @@ extension StoreReply {
     }
     var seqs: [UInt64]? { stored?.map(\.seq.rawValue) }
     var moved: ChannelState? {
-        if case .moved(let state, _) = self { state } else { nil }
+        if case .moved(let cursor, _) = self { cursor.state } else { nil }
     }
     var changed: Bool? {
         if case .moved(_, let changed) = self { changed } else { nil }

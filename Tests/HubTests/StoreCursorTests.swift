@@ -105,8 +105,8 @@ import Testing
         func told(_ change: CursorChange) async throws -> Bool? {
             bench.bus.forget()
             _ = try await move(change)
-            guard case .moved(_, _, let isProgress, _)? = bench.bus.events.first else { return nil }
-            return isProgress
+            guard case .moved(let cursor)? = bench.bus.events.first else { return nil }
+            return cursor.isProgress
         }
         #expect(try await told(.seen(Seq(3))) == true, "what is seen was delivered")
         #expect(try await told(.delivered(Seq(5))) == true)
@@ -124,8 +124,8 @@ import Testing
         let replies = await bench.ask(acks)
         #expect(replies.allSatisfy { $0.moved?.cursor.delivered == Seq(50) && $0.changed == true })
         let told = bench.bus.events.compactMap { event -> String? in
-            guard case .moved(_, let state, _, let session) = event, state.cursor.delivered == Seq(50) else { return nil }
-            return session
+            guard case .moved(let cursor) = event, cursor.state.cursor.delivered == Seq(50) else { return nil }
+            return cursor.session
         }
         #expect(told.sorted() == ["even", "odd"])
     }

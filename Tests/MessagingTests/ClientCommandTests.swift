@@ -6,6 +6,53 @@ struct ClientCommandTests {
     static let alice = UserID("alice")!
     static let top = ClientCommand.maximumNumber
 
+    /// What is offered as an ack of a message, and what is delivered beside it.
+    private func offered(_ text: String, taking: Bool = true) -> (acks: [String], delivered: [Result<ClientCommand, CommandRejection>]) {
+        let bytes = Array(text.utf8)
+        var acks: [String] = []
+        var delivered: [Result<ClientCommand, CommandRejection>] = []
+        ClientCommand.parse(
+            bytes.span, limits: CommandLimits(),
+            acknowledge: { ack in
+                acks.append("\(ack.id.map(String.init) ?? "-") \(String(decoding: bytes[ack.channel], as: UTF8.self)) \(ack.seq.rawValue)")
+                return taking
+            }, { delivered.append($0) })
+        return (acks, delivered)
+    }
+
+    @Test("a plain ack is offered before it becomes a command, in its place among the lines")
+    func plainAcks() {
+        let two = offered(#"{"id":4,"type":"ack","channel":"inbox","seq":42}"# + "\n" + #"{"seq":0,"channel":"é","type":"ack"}"#)
+        #expect(two.acks == ["4 inbox 42"])
+        #expect(two.delivered == [.success(ClientCommand(id: nil, body: .ack(channel: "é", seq: .zero)))])
+        #expect(
+            offered("\n" + #"{"type":"ack","channel":"broadcast:system","seq":9007199254740991}"# + "\n").acks == [
+                "- broadcast:system \(Self.top)"
+            ])
+    }
+
+    @Test("an ack that is not taken is a command like any other")
+    func ackNotTaken() {
+        let ack = offered(#"{"id":4,"type":"ack","channel":"inbox","seq":42}"#, taking: false)
+        #expect(ack.acks == ["4 inbox 42"])
+        #expect(ack.delivered == [.success(ClientCommand(id: 4, body: .ack(channel: "inbox", seq: Seq(42))))])
+    }
+
+    @Test(
+        "what is another command, or an ack with a fault, is not offered",
+        arguments: [
+            #"{"id":4,"type":"ack","channel":"inbox"}"#, #"{"id":4,"type":"ack","channel":7,"seq":1}"#,
+            #"{"id":4,"type":"ack","channel":"inbox","seq":9007199254740992}"#, #"{"id":"4","type":"ack","channel":"inbox","seq":1}"#,
+            #"{"id":4,"type":"ack","channel":"inbox","seq":1,"seq":2}"#, #"{"id":4,"type":"mark-seen","channel":"inbox","upTo":1}"#,
+            #"{"id":4,"type":"ack","channel":"inbox","seq":1}x"#, #"{"id":4,"type":"ack","channel":"inbox","seq":"1"}"#, "{}",
+        ])
+    func notOffered(line: String) {
+        let found = offered(line)
+        #expect(found.acks.isEmpty)
+        #expect(found.delivered == ClientCommand.parse(Array(line.utf8), limits: CommandLimits()))
+        #expect(found.delivered.count == 1)
+    }
+
     static let accepted: [(String, UInt64?, ClientCommand.Body)] = [
         (#"{"type":"ping"}"#, nil, .ping),
         (#"{"id":0,"type":"ping"}"#, 0, .ping),

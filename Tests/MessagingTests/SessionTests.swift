@@ -25,6 +25,32 @@ struct SessionTests {
         session.receive(body, now: Timestamp(milliseconds: milliseconds), limits: Session.Limits()) { _ in Seq(sent) }
     }
 
+    @Test("the short way of an ack asks the store what the long one asks, or nothing")
+    func shortAck() {
+        let broadcast = "broadcast:institution:lyon"
+        var session = opened(following: ["inbox", broadcast, Self.conversation])
+        for (name, seq) in [
+            ("inbox", UInt64(10)), (broadcast, 0), (Self.conversation, 7), ("inbox", 11), ("broadcast:system", 1), ("inboxes", 1), ("", 1),
+            ("conversation:\(broadcast)", 1), (Self.conversation.uppercased(), 1), ("broadcast:institution:lyo", 1),
+        ] {
+            let request = session.acknowledge(Seq(seq), in: Array(name.utf8).span) { _ in Seq(10) }
+            let action = receive(&session, .ack(channel: name, seq: Seq(seq)))
+            #expect(request.map { .store($0, .ack) } == (code(action) == nil ? action : nil), "\(name)")
+        }
+    }
+
+    @Test("an ack has no short way before connect is answered, nor in what the store has not agreed to")
+    func noShortAck() {
+        let inbox = Array("inbox".utf8)
+        #expect(opened(following: ["inbox"]).acknowledge(Seq(1), in: inbox.span) { _ in nil } == nil)
+        var session = Session(id: "s1")
+        _ = session.identify(Self.identity())
+        session.joined(.init(channel: .inbox(Self.alice), roster: 0, place: 0, registration: 0))
+        #expect(session.acknowledge(Seq(1), in: inbox.span) { _ in Seq(10) } == nil)
+        session.welcome()
+        #expect(session.acknowledge(Seq(1), in: inbox.span) { _ in Seq(10) } != nil)
+    }
+
     func code(_ action: Session.Action) -> ErrorCode? {
         if case .refuse(let code, _) = action { code } else { nil }
     }

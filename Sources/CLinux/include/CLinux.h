@@ -91,6 +91,7 @@ int clinux_signal_read(int fd);
 
 int clinux_thread_start(const char *name, void (*body)(void *), void *context, uint64_t *thread);
 int clinux_thread_join(uint64_t thread);
+int clinux_yield(void);
 
 /// `argv` and `environment` end with NULL; `environment` NULL: inherited. `output`: descriptor for stdout and stderr, or -1.
 /// `channel`: descriptor the child finds as its 3, or -1.

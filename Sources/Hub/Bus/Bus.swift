@@ -9,10 +9,7 @@ public protocol Bus: AnyObject, Sendable {
 public enum BusEvent: Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
-    /// A user's cursor moved; `session` made the move. `isProgress` when it got or read more than before, which the other members of a
-    /// conversation are told.
-    /// Indirect as the reply, and for the same reason.
-    indirect case moved(UserID, ChannelState, isProgress: Bool, session: String)
+    case moved(MovedCursor)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
     /// Somebody is typing. May be lost.

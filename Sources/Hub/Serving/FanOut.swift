@@ -99,6 +99,12 @@ struct FanOut: ~Copyable {
     /// Whether the store has agreed to it.
     func isGranted(_ subscription: Session.Subscription) -> Bool { subscriber(subscription)?.isGranted ?? false }
 
+    /// What was sent in it; nil while the store has not agreed to it.
+    func grantedPosition(_ subscription: Session.Subscription) -> Seq? {
+        guard let subscriber = subscriber(subscription), subscriber.isGranted else { return nil }
+        return subscriber.position
+    }
+
     func subscriber(_ subscription: Session.Subscription) -> Subscriber? {
         let roster = Int(subscription.roster)
         guard rosters.indices.contains(roster) else { return nil }

@@ -38,7 +38,7 @@ final class FrameMachine {
     }
 
     /// As good as new: another connection of the kind can have it.
-    var isAtRest: Bool { kind != .own && !isReceiving && socket.isOpen && socket.isBetweenMessages }
+    var isAtRest: Bool { kind != .own && !isReceiving && socket.isAtRest }
 
     func takeDeferred() -> [[UInt8]] {
         guard !deferred.isEmpty else { return [] }

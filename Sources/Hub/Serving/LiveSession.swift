@@ -23,7 +23,7 @@ final class LiveSession {
     /// Pages among them.
     var pages: Int16 = 0
 
-    init(key: SessionKey, format: UInt8, session: Session) {
+    init(key: SessionKey, format: UInt8, session: consuming Session) {
         self.key = key
         self.format = format
         self.session = session

@@ -17,7 +17,8 @@ final class LoopInbox: BusListener, StoreClient {
     }
 
     let events: Mailbox<[BusEvent]>
-    let outcomes: Mailbox<StoreOutcome>
+    /// In batches as they were answered, each of at least one.
+    let outcomes: Mailbox<[StoreOutcome]>
     private let hasMissed = Atomic<Bool>(false)
     private let keyNews = Locked<(keys: KeySet?, absent: [String?])>((nil, []))
     private let controls = Locked<[Control]>([])
@@ -38,7 +39,7 @@ final class LoopInbox: BusListener, StoreClient {
     }
 
     func deliver(_ batch: [StoreOutcome]) {
-        if !outcomes.post(contentsOf: batch) { assertionFailure("more outcomes than orders") }
+        if !batch.isEmpty, !outcomes.post(batch) { assertionFailure("more outcomes than orders") }
     }
 
     /// Beyond these, whoever waits for an absent key waits until its time is up.

@@ -24,6 +24,8 @@ final class ServingLoop: ConnectionDriver {
     private var dateOfSecond = HTTPDate(seconds: 0)
     /// What a protocol machine answers is written here first.
     private var answer: [UInt8] = []
+    /// A frame for one connection is written here first.
+    private var framed: [UInt8] = []
 
     init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
         self.loop = loop
@@ -237,10 +239,16 @@ final class ServingLoop: ConnectionDriver {
 
     func send(text: Span<UInt8>, to id: ConnectionID) {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
-        if endpoint.format == FrameFormat.ownContext {
-            sendInContext(endpoint, text)
-        } else {
-            table.send(id, bytes: frame(text, endpoint.format))
+        switch endpoint.format {
+        case FrameFormat.ownContext: sendInContext(endpoint, text)
+        case FrameFormat.plain:
+            var frame: [UInt8] = []
+            swap(&frame, &framed)
+            frame.removeAll(keepingCapacity: frame.capacity <= Self.keptAnswerBytes)
+            FrameEncoder.append(.text, text, into: &frame)
+            table.send(id, copying: frame.span)
+            swap(&frame, &framed)
+        default: table.send(id, bytes: frame(text, endpoint.format))
         }
     }
 

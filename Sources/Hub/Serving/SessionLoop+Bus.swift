@@ -1,4 +1,5 @@
 import Auth
+import JSON
 import Messaging
 
 // What other threads tell the loop.
@@ -23,7 +24,7 @@ extension SessionLoop {
     private func hear(_ event: BusEvent) {
         switch event {
         case .entries(let entries): hear(entries)
-        case .moved(let user, let state, let isProgress, let session): moved(user, state, isProgress, session)
+        case .moved(let cursor): moved(cursor)
         case .opened(let state, let user): opened(state, by: user)
         case .typing(let channel, let user): typing(channel, user)
         }
@@ -59,15 +60,17 @@ extension SessionLoop {
     }
 
     /// A user's cursor moved: their sessions agree on it, and the other members of a conversation see how far they are.
-    private func moved(_ user: UserID, _ state: ChannelState, _ isProgress: Bool, _ origin: String) {
-        users.visitSessions(of: user) { key in
-            guard let live = sessions[key], let index = live.session.subscription(to: state.channel) else { return }
-            if live.session.id != origin { push(to: key) { ServerMessage.cursor(state, into: &$0) } }
-            adopt(live, live.session.subscriptions[index], state)
+    private func moved(_ cursor: MovedCursor) {
+        let channel = cursor.state.channel
+        users.visitSessions(of: cursor.user) { key in
+            guard let live = sessions[key], let subscription = live.session.following(channel) else { return }
+            if !live.session.id.isSameText(as: cursor.session) { push(to: key) { ServerMessage.cursor(cursor.state, into: &$0) } }
+            adopt(live, subscription, cursor.state)
         }
-        guard state.channel.kind == .conversation, isProgress, fanOut.roster(of: state.channel) != nil else { return }
-        tellOthers(than: user, in: state.channel, isReceipt: true) {
-            ServerMessage.receipt(state.channel, of: user, delivered: state.cursor.delivered, read: state.cursor.read, into: &$0)
+        guard cursor.isProgress, channel.kind == .conversation, fanOut.roster(of: channel) != nil else { return }
+        tellOthers(than: cursor.user, in: channel, isReceipt: true) {
+            ServerMessage.receipt(
+                channel, of: cursor.user, delivered: cursor.state.cursor.delivered, read: cursor.state.cursor.read, into: &$0)
         }
     }
 

@@ -3,31 +3,31 @@ import Messaging
 
 // What happens when the store answers an order.
 extension SessionLoop {
-    func complete(_ outcome: StoreOutcome) {
-        guard let pending = pending.remove(outcome.token) else { return }
+    func complete(_ token: UInt64, _ reply: StoreReply) {
+        guard let pending = pending.remove(token) else { return }
         guard let live = sessions[pending.key] else { return }
         settled(live)
         defer { closeLeaving(live) }
         let id = pending.id
         switch pending.step {
-        case .connect(let requests): completeConnect(live, id, outcome.reply, requests)
+        case .connect(let requests): completeConnect(live, id, reply, requests)
         case .subscribe(let registration, let since):
-            guard case .state(let state) = outcome.reply else {
+            guard case .state(let state) = reply else {
                 unregister(live, registration)
-                return fail(live, id, outcome.reply)
+                return fail(live, id, reply)
             }
             subscribed(live, id, registration, state, since)
         case .restate(let registration, let rewind):
-            guard case .state(let state) = outcome.reply else { return fail(live, id, outcome.reply) }
+            guard case .state(let state) = reply else { return fail(live, id, reply) }
             restated(live, id, registration, state, rewind)
-        case .replay(let registration, let start): completePage(live, registration, from: start, outcome.reply)
-        case .recount(let registration): completeRecount(live, registration, outcome.reply)
+        case .replay(let registration, let start): completePage(live, registration, from: start, reply)
+        case .recount(let registration): completeRecount(live, registration, reply)
         case .openThenSend(let draft):
-            guard case .opened(let state, _) = outcome.reply, let user = live.session.identity?.user else {
-                return fail(live, id, outcome.reply)
+            guard case .opened(let state, _) = reply, let user = live.session.identity?.user else {
+                return fail(live, id, reply)
             }
             order(.append(draft.entry(from: user, in: state.channel)), live, id, .command(.send, state.channel))
-        case .command(let purpose, let channel): completeCommand(live, id, purpose, channel, outcome.reply)
+        case .command(let purpose, let channel): completeCommand(live, id, purpose, channel, reply)
         }
     }
 
@@ -104,10 +104,12 @@ extension SessionLoop {
 
     private func completeCommand(_ live: LiveSession, _ id: UInt64?, _ purpose: Session.Purpose, _ channel: Channel?, _ reply: StoreReply) {
         switch (purpose, reply) {
-        case (.ack, .moved(let state, _)):
-            self.reply(live, id) { ServerMessage.acknowledged(re: $0, state.channel, delivered: state.cursor.delivered, into: &$1) }
-        case (.mark, .moved(let state, _)):
-            self.reply(live, id) { ServerMessage.marked(re: $0, state, into: &$1) }
+        case (.ack, .moved(let moved, _)):
+            self.reply(live, id) {
+                ServerMessage.acknowledged(re: $0, moved.state.channel, delivered: moved.state.cursor.delivered, into: &$1)
+            }
+        case (.mark, .moved(let moved, _)):
+            self.reply(live, id) { ServerMessage.marked(re: $0, moved.state, into: &$1) }
         case (.open, .opened(let state, _)):
             let isFollowed = live.session.subscription(to: state.channel) != nil
             self.reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: isFollowed), into: &$1) }

@@ -19,7 +19,8 @@ final class SessionLoop {
             case replay(UInt32, from: Seq)
             /// Counters and receipts, of which something was or may have been missed.
             case recount(UInt32)
-            case openThenSend(SendDraft)
+            /// Indirect, for it is rare and large.
+            indirect case openThenSend(SendDraft)
             case command(Session.Purpose, Channel?)
         }
         let key: SessionKey
@@ -84,8 +85,11 @@ final class SessionLoop {
         loop.receive(from: inbox.events) { [unowned self] batch in
             for events in batch { hear(events) }
         }
-        loop.receive(from: inbox.outcomes) { [unowned self] batch in
-            for outcome in batch { complete(outcome) }
+        loop.receive(from: inbox.outcomes) { [unowned self] batches in
+            for batch in batches {
+                // By their places: in the loop's variable each would be copied.
+                for index in batch.indices { complete(batch[index].token, batch[index].reply) }
+            }
         }
         loop.atTurnEnd { [unowned self] in
             hearControls()
@@ -95,6 +99,7 @@ final class SessionLoop {
                 signals.removeAll(keepingCapacity: true)
             }
             submitOrders()
+            loop.awaitsOthers = pending.count > 0
         }
     }
 
@@ -172,16 +177,18 @@ final class SessionLoop {
     /// One message of a client: one or more commands, a line each.
     func message(_ key: SessionKey, _ text: Span<UInt8>) {
         guard let live = sessions[key] else { return }
-        ClientCommand.parse(text, limits: limits.commands) { parsed in
-            if live.strays > limits.strays { return }
-            switch parsed {
-            case .success(let command):
-                metrics.commands.add()
-                perform(command, live)
-            case .failure(let rejection):
-                refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
-            }
-        }
+        ClientCommand.parse(
+            text, limits: limits.commands, acknowledge: { acknowledge($0, text, live) },
+            { parsed in
+                if live.strays > limits.strays { return }
+                switch parsed {
+                case .success(let command):
+                    metrics.commands.add()
+                    perform(command, live)
+                case .failure(let rejection):
+                    refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
+                }
+            })
         // Back-pressure by the socket: a client that asks faster than the store answers is not read meanwhile.
         if live.inFlight >= limits.inFlight, !live.isReadingPaused {
             live.isReadingPaused = true
@@ -189,12 +196,18 @@ final class SessionLoop {
         }
     }
 
+    /// False: it is to be performed as any command.
+    private func acknowledge(_ ack: PlainAck, _ text: Span<UInt8>, _ live: LiveSession) -> Bool {
+        guard let request = live.session.acknowledge(ack.seq, in: text.extracting(ack.channel), position: { fanOut.grantedPosition($0) })
+        else { return false }
+        metrics.commands.add()
+        order(request, live, ack.id, .command(.ack, nil))
+        return true
+    }
+
     private func perform(_ command: ClientCommand, _ live: LiveSession) {
         let now = now
-        let action = live.session.receive(command.body, now: now, limits: limits.session) { subscription in
-            guard let subscriber = fanOut.subscriber(subscription), subscriber.isGranted else { return nil }
-            return subscriber.position
-        }
+        let action = live.session.receive(command.body, now: now, limits: limits.session) { fanOut.grantedPosition($0) }
         switch action {
         case .refuse(let code, let reason):
             refuse(live, command.id, code, reason)
@@ -272,29 +285,36 @@ final class SessionLoop {
 
     // MARK: Orders
 
-    func order(_ request: StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
+    func order(_ request: consuming StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
         let token = pending.insert(Pending(key: live.key, id: id, step: step))
         live.inFlight += 1
         orders.append(StoreOrder(request: request, client: inbox, token: token))
     }
 
-    /// Orders handed over at once: one lock for so many, none per frame.
-    private static let handover = 64
+    /// Orders handed over at once, one lock for so many and none per frame: as a rule all of a turn, and few when there is not room for all.
+    private static let handover = (most: 512, least: 64)
 
     /// Hands this turn's orders over, in parts: a store that has no room for all has room for some.
     private func submitOrders() {
         guard !orders.isEmpty else { return }
-        let batch = orders
-        orders.removeAll(keepingCapacity: true)
+        var batch: [StoreOrder] = []
+        swap(&batch, &orders)
         var open = pending.count - batch.count
-        for start in stride(from: 0, to: batch.count, by: Self.handover) {
-            let part = Array(batch[start..<min(start + Self.handover, batch.count)])
+        var start = 0
+        var most = Self.handover.most
+        while start < batch.count {
+            let end = min(start + most, batch.count)
+            let part = end - start == batch.count ? batch : Array(batch[start..<end])
             if open + part.count <= inbox.outcomes.capacity, services.store.submit(part) {
                 open += part.count
+            } else if part.count > Self.handover.least {
+                most = Self.handover.least
+                continue
             } else {
                 metrics.storeFull.add()
-                for order in part { complete(StoreOutcome(token: order.token, reply: .failed(.unavailable))) }
+                for order in part { complete(order.token, .failed(.unavailable)) }
             }
+            start = end
         }
     }
 

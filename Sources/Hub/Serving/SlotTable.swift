@@ -26,7 +26,10 @@ struct SlotTable<Value> {
     mutating func remove(_ token: UInt64) -> Value? {
         let index = Int(UInt32(truncatingIfNeeded: token))
         guard index < slots.count, slots[index].generation == UInt32(truncatingIfNeeded: token >> 32) else { return nil }
-        guard let value = slots[index].value.take() else { return nil }
+        // Exchanged, for `take()` copies what it takes.
+        var value: Value?
+        swap(&value, &slots[index].value)
+        guard value != nil else { return nil }
         slots[index].generation &+= 1
         free.append(UInt32(truncatingIfNeeded: index))
         return value

@@ -8,6 +8,8 @@ struct AckBatch: Batch {
     private struct Move {
         let user: UserID
         let channel: Channel
+        /// Of the newest order.
+        var session: String
         var delivered: Int64
         /// The newest of its orders; `earlier` leads to the others.
         var last: Int
@@ -17,24 +19,30 @@ struct AckBatch: Batch {
     private var moves: [Move] = []
     /// Per order the one before it that shares its row; -1: none.
     private var earlier: [Int] = []
+    /// Per order which of `moves` it is part of; -1: none.
+    private var moveOf: [Int] = []
 
     init(_ orders: [PendingOrder]) {
         self.orders = orders
         var places = CursorPlaces(capacity: orders.count)
         moves.reserveCapacity(orders.count)
         earlier.reserveCapacity(orders.count)
-        for (index, pending) in orders.enumerated() {
-            guard case .move(let user, let channel, .delivered(let seq), _) = pending.order.request else {
+        moveOf.reserveCapacity(orders.count)
+        for index in orders.indices {
+            guard case .move(let user, let channel, .delivered(let seq), let session) = orders[index].order.request else {
                 assertionFailure("not an ack")
                 earlier.append(-1)
+                moveOf.append(-1)
                 continue
             }
             let at = places.place(of: user, in: channel)
+            moveOf.append(at)
             if at == moves.count {
-                moves.append(Move(user: user, channel: channel, delivered: seq.stored, last: index))
+                moves.append(Move(user: user, channel: channel, session: session, delivered: seq.stored, last: index))
                 earlier.append(-1)
             } else {
                 earlier.append(moves[at].last)
+                moves[at].session = session
                 moves[at].delivered = max(moves[at].delivered, seq.stored)
                 moves[at].last = index
             }
@@ -52,37 +60,39 @@ struct AckBatch: Batch {
     func outcome(of rows: [Rows]) -> BatchOutcome? {
         guard let moved = rows.first else { return nil }
         var events: [BusEvent] = []
-        var replies = [StoreReply?](repeating: nil, count: orders.count)
         events.reserveCapacity(moved.count)
+        var cursors = [MovedCursor?](repeating: nil, count: moves.count)
         for row in 0..<moved.count {
             guard let place = moved.int32(row, 0), place >= 1, place <= moves.count else { return nil }
-            let move = moves[Int(place) - 1]
-            guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
-            let reply = StoreReply.moved(state, changed: true)
-            var order = move.last
-            while order >= 0 {
-                replies[order] = reply
-                order = earlier[order]
-            }
-            tell(move, state, &events)
+            let at = Int(place) - 1
+            guard let state = ChannelState(cursorIn: moved, row, from: 1, channel: moves[at].channel, recountAt: 10) else { return nil }
+            let cursor = MovedCursor(moves[at].user, state, isProgress: true, session: moves[at].session)
+            cursors[at] = cursor
+            events.append(.moved(cursor))
+            if earlier[moves[at].last] >= 0 { tellOthers(of: moves[at].last, cursor, &events) }
         }
-        // As a rule all of them.
-        guard moved.count < moves.count else { return BatchOutcome(events: events, replies: replies.compactMap(\.self)) }
-        return BatchOutcome(events: events, replies: replies.compactMap(\.self), left: replies.indices.filter { replies[$0] == nil })
+        var outcome = BatchOutcome(events: events, replies: [])
+        outcome.replies.reserveCapacity(orders.count)
+        for index in orders.indices {
+            if moveOf[index] >= 0, let cursor = cursors[moveOf[index]] {
+                outcome.replies.append(.moved(cursor, changed: true))
+            } else {
+                outcome.left.append(index)
+            }
+        }
+        return outcome
     }
 
-    /// Once for each session: the state is the same.
-    private func tell(_ move: Move, _ state: ChannelState, _ events: inout [BusEvent]) {
-        var told: [String] = []
-        var order = move.last
+    /// Once for each session besides that of the newest order: the state is the same.
+    private func tellOthers(of newest: Int, _ cursor: MovedCursor, _ events: inout [BusEvent]) {
+        var told = [cursor.session]
+        var order = earlier[newest]
         while order >= 0 {
             defer { order = earlier[order] }
-            guard case .move(_, _, _, let session) = orders[order].order.request else { continue }
-            if earlier[move.last] >= 0 {
-                if told.contains(where: { $0.isSameText(as: session) }) { continue }
-                told.append(session)
-            }
-            events.append(.moved(move.user, state, isProgress: true, session: session))
+            guard case .move(let user, _, _, let session) = orders[order].order.request else { continue }
+            if told.contains(where: { $0.isSameText(as: session) }) { continue }
+            told.append(session)
+            events.append(.moved(MovedCursor(user, cursor.state, isProgress: true, session: session)))
         }
     }
 }

@@ -53,30 +53,33 @@ extension Timestamp {
 }
 
 extension ChannelState {
-    /// Reads the columns after the first two: head, delivered, seen, read, read_set, version, unread, unseen, urgent,
-    /// members, how far each of them has come (delivered, read), next expiry.
+    /// Reads the columns after the first two: those of `init(cursorIn:)`, members, how far each of them has come (delivered, read),
+    /// next expiry.
     init?(_ rows: Rows, _ row: Int, channel: Channel) {
-        guard let head = Seq(stored: rows.int64(row, 2)), let delivered = Seq(stored: rows.int64(row, 3)),
-            let seen = Seq(stored: rows.int64(row, 4)), let read = Seq(stored: rows.int64(row, 5)),
-            let readSet = rows.multirange(row, 6), let version = rows.int64(row, 7), version >= 0,
-            let unread = rows.int32(row, 8), let unseen = rows.int32(row, 9), let urgent = rows.int32(row, 10)
+        self.init(cursorIn: rows, row, from: 2, channel: channel, recountAt: 14)
+        members = (rows.texts(row, 11) ?? []).compactMap { UserID($0) }
+        progress = zip(members, zip(rows.int64s(row, 12) ?? [], rows.int64s(row, 13) ?? [])).compactMap { member, reached in
+            guard let delivered = Seq(stored: reached.0), let read = Seq(stored: reached.1) else { return nil }
+            return MemberProgress(member, delivered: delivered, read: read)
+        }
+    }
+
+    /// Reads the columns from `first` on: head, delivered, seen, read, read_set, version, unread, unseen, urgent; and the next expiry.
+    init?(cursorIn rows: Rows, _ row: Int, from first: Int, channel: Channel, recountAt: Int) {
+        guard let head = Seq(stored: rows.int64(row, first)), let delivered = Seq(stored: rows.int64(row, first + 1)),
+            let seen = Seq(stored: rows.int64(row, first + 2)), let read = Seq(stored: rows.int64(row, first + 3)),
+            let readSet = rows.multirange(row, first + 4), let version = rows.int64(row, first + 5), version >= 0,
+            let unread = rows.int32(row, first + 6), let unseen = rows.int32(row, first + 7), let urgent = rows.int32(row, first + 8)
         else { return nil }
         var readAlso: [ClosedRange<UInt64>] = []
         for range in readSet.ranges {
             guard range.lowerBound >= 0, !range.isEmpty else { return nil }
             readAlso.append(UInt64(range.lowerBound)...UInt64(range.upperBound - 1))
         }
-        let members = (rows.texts(row, 11) ?? []).compactMap { UserID($0) }
         self.init(
             channel: channel, head: head,
             cursor: Cursor(delivered: delivered, seen: seen, read: read, readAlso: readAlso),
             counters: Counters(unread: UInt32(clamping: unread), unseen: UInt32(clamping: unseen), urgent: UInt32(clamping: urgent)),
-            cursorVersion: UInt64(version),
-            members: members,
-            progress: zip(members, zip(rows.int64s(row, 12) ?? [], rows.int64s(row, 13) ?? [])).compactMap { member, reached in
-                guard let delivered = Seq(stored: reached.0), let read = Seq(stored: reached.1) else { return nil }
-                return MemberProgress(member, delivered: delivered, read: read)
-            },
-            nextExpiry: rows.time(row, 14).map { Timestamp($0) })
+            cursorVersion: UInt64(version), nextExpiry: rows.time(row, recountAt).map { Timestamp($0) })
     }
 }

@@ -87,7 +87,8 @@ struct CursorBatch: Batch {
         var outcome = BatchOutcome(replies: [StoreReply](repeating: .failed(.forbidden), count: orders.count))
         for move in moves where move.channel.kind != .conversation {
             // Nothing was ever stored there: nowhere to move to.
-            for order in move.orders { outcome.replies[order] = .moved(ChannelState(channel: move.channel), changed: false) }
+            let nothing = MovedCursor(move.user, ChannelState(channel: move.channel), isProgress: false, session: "")
+            for order in move.orders { outcome.replies[order] = .moved(nothing, changed: false) }
         }
         for row in 0..<moved.count {
             guard let place = moved.int32(row, 0), place >= 1, place <= moves.count, let changed = moved.bool(row, 15),
@@ -95,8 +96,9 @@ struct CursorBatch: Batch {
             else { return nil }
             let move = moves[Int(place) - 1]
             guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
+            let cursor = MovedCursor(move.user, state, isProgress: isProgress, session: "")
             for order in move.orders {
-                outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(state, changed: changed)
+                outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(cursor, changed: changed)
             }
             if changed {
                 outcome.events.append(contentsOf: events(of: move, state, isProgress) { !(isTooScattered && marks($0)) })
@@ -120,7 +122,7 @@ struct CursorBatch: Batch {
         var events: [BusEvent] = []
         for order in move.orders where isDone(order) {
             guard case .move(let user, _, _, let session) = orders[order].order.request, !told.contains(session) else { continue }
-            events.append(.moved(user, state, isProgress: isProgress && told.isEmpty, session: session))
+            events.append(.moved(MovedCursor(user, state, isProgress: isProgress && told.isEmpty, session: session)))
             told.append(session)
         }
         return events

@@ -11,6 +11,8 @@ struct OrderQueue {
 
     /// The next batch: as many as its capacity allows, at least one.
     mutating func takeBatch(of work: Work) -> [PendingOrder] {
+        // As it is: one by one they would all be copied.
+        if work == .acks, orders.count - first <= work.capacity { return takeAll() }
         var batch: [PendingOrder] = []
         var weight = 0
         var pages: Set<PageBatch.Page> = []

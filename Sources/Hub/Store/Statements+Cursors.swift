@@ -24,8 +24,8 @@ extension Statement {
 
     private static let isMover = "(c.kind <> 'conversation' or m.user_id is not null)"
 
-    /// $1 user, $2 channel (each pair once, no conversations), $3 delivered. The columns of `ChannelState(row:)` without the members,
-    /// of the rows that were moved.
+    /// $1 user, $2 channel (each pair once, no conversations), $3 delivered. The place of each row that was moved, and the columns of
+    /// `ChannelState(cursorIn:)`.
     ///
     /// The short way of what `moveCursors` does in general, a fifth of its price. Whatever is not plain is left alone, for
     /// `moveCursors` to find: no row yet, no progress, an entry that may not count or counts as urgent, a count that has run out, a
@@ -60,9 +60,8 @@ extension Statement {
                 select e.seq from hub.entry e
                 where e.channel_id = a.id and e.receipt_required and e.seq > k.delivered and e.seq <= a.delivered order by e.seq limit 1
             ) is null
-        returning a.place::int4, null, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
-            least(k.unread, \(countedEntries)), least(k.unseen, \(countedEntries)), least(k.urgent, \(countedEntries)),
-            null, null, null, k.recount_at
+        returning a.place::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
+            least(k.unread, \(countedEntries)), least(k.unseen, \(countedEntries)), least(k.urgent, \(countedEntries)), k.recount_at
         """
 
     /// As the index entry_special says.

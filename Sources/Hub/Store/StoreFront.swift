@@ -9,7 +9,8 @@ final class StoreFront: Sendable {
         case notMigrated(MigrationError)
     }
 
-    let orders: Mailbox<StoreOrder>
+    /// In batches as they were handed in, each of at least one.
+    let orders: Mailbox<[StoreOrder]>
     let signals: Mailbox<Signal>
     let statistics = StoreStatistics()
     private let capacity: Int
@@ -34,7 +35,7 @@ final class StoreFront: Sendable {
     func submit(_ batch: [StoreOrder]) -> Bool {
         // Counted before the state is looked at: whoever stops the store waits until nothing is open.
         let (_, now) = open.add(batch.count, ordering: .sequentiallyConsistent)
-        guard now <= capacity, state != .stopped, orders.post(contentsOf: batch) else {
+        guard now <= capacity, state != .stopped, orders.post(batch) else {
             open.subtract(batch.count, ordering: .sequentiallyConsistent)
             statistics.ordersRefused.add(UInt64(batch.count))
             return false

@@ -13,7 +13,7 @@ public final class StoreOrder: Sendable {
     public let client: any StoreClient
     /// The client's own mark, given back with the outcome.
     public let token: UInt64
-    public init(request: StoreRequest, client: any StoreClient, token: UInt64) {
+    public init(request: consuming StoreRequest, client: any StoreClient, token: UInt64) {
         self.request = request
         self.client = client
         self.token = token

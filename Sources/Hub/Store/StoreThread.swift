@@ -43,7 +43,7 @@ final class StoreThread: LaneOwner {
         loop.receive(from: front.signals) { [unowned self] signals in
             for signal in signals { hear(signal) }
         }
-        loop.receive(from: front.orders) { [unowned self] orders in take(orders) }
+        loop.receive(from: front.orders) { [unowned self] batches in take(batches) }
         loop.atTurnEnd { [unowned self] in
             if isStopping, front.isEmpty { loop.handle.stop() }
         }
@@ -51,10 +51,12 @@ final class StoreThread: LaneOwner {
         loop.run()
     }
 
-    private func take(_ orders: [StoreOrder]) {
-        for order in orders {
-            let work = Work(order.request)
-            lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+    private func take(_ batches: [[StoreOrder]]) {
+        for orders in batches {
+            for order in orders {
+                let work = Work(order.request)
+                lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+            }
         }
         for lane in lanes { lane.go() }
     }
@@ -123,9 +125,13 @@ final class StoreThread: LaneOwner {
         var outcomes: [[StoreOutcome]] = []
         var current = 0
         var unavailable = 0
-        for (pending, reply) in zip(orders, replies) {
-            if reply == .failed(.unavailable) || reply == .failed(.tooSlow) { unavailable += 1 }
-            let client = pending.order.client
+        var next = replies.startIndex
+        for index in orders.indices {
+            let reply = replies[next]
+            next = replies.index(after: next)
+            if reply.isUnavailable { unavailable += 1 }
+            let order = orders[index].order
+            let client = order.client
             if current >= clients.count || clients[current] !== client {
                 current = clients.firstIndex { $0 === client } ?? clients.count
                 if current == clients.count {
@@ -134,7 +140,7 @@ final class StoreThread: LaneOwner {
                     if current == 0 { outcomes[0].reserveCapacity(orders.count) }
                 }
             }
-            outcomes[current].append(StoreOutcome(token: pending.order.token, reply: reply))
+            outcomes[current].append(StoreOutcome(token: order.token, reply: reply))
         }
         if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
         // Before the clients hear of it, so that one that submits at once finds room.
@@ -150,5 +156,14 @@ final class StoreThread: LaneOwner {
         guard !isStopping else { return }
         front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
         if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
+    }
+}
+
+extension StoreReply {
+    fileprivate var isUnavailable: Bool {
+        switch self {
+        case .failed(.unavailable), .failed(.tooSlow): true
+        case .failed, .stored, .partlyStored, .opened, .snapshot, .state, .page, .moved: false
+        }
     }
 }

@@ -64,12 +64,11 @@ public enum Channel: Hashable, Sendable {
     }
 
     /// Whether this is the channel's name on the wire, for the user whose inbox it is. Builds nothing.
-    func isNamed(onTheWire name: String) -> Bool {
+    func isNamed(onTheWire name: Span<UInt8>) -> Bool {
         switch self {
-        case .inbox: return name == "inbox"
-        case .broadcast, .conversation:
-            let parts = storedParts
-            return name.utf8.span.isJoined(parts.prefix, parts.name)
+        case .inbox: name.isSame(as: "inbox".utf8.span)
+        case .broadcast(let rest): name.isJoined("broadcast:", rest)
+        case .conversation(let id): name.isJoined("conversation:", id.text)
         }
     }
 

@@ -66,6 +66,28 @@ public struct ChannelState: Equatable, Sendable {
     }
 }
 
+/// A cursor after an order to move it. One object for the reply and for all who are told: there is one for every ack, and its state is
+/// copied for none of the hands it passes through.
+public final class MovedCursor: Equatable, Sendable {
+    public let user: UserID
+    public let state: ChannelState
+    /// It got or read more than before, which the other members of a conversation are told.
+    public let isProgress: Bool
+    /// Whose order it was.
+    public let session: String
+
+    public init(_ user: UserID, _ state: ChannelState, isProgress: Bool, session: String) {
+        self.user = user
+        self.state = state
+        self.isProgress = isProgress
+        self.session = session
+    }
+
+    public static func == (a: MovedCursor, b: MovedCursor) -> Bool {
+        a.user == b.user && a.state == b.state && a.isProgress == b.isProgress && a.session == b.session
+    }
+}
+
 /// How far a member of a conversation has come, as the others may know it.
 public struct MemberProgress: Equatable, Sendable {
     public var user: UserID

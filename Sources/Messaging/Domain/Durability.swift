@@ -49,8 +49,7 @@ public enum StoreReply: Equatable, Sendable {
     case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
     case page([Entry], head: Seq, more: Bool)
-    /// Indirect, as there is one for every ack: the state is copied once, not at each hand it passes through.
-    indirect case moved(ChannelState, changed: Bool)
+    case moved(MovedCursor, changed: Bool)
     case failed(StoreFailure)
 }
 

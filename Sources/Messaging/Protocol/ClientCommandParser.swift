@@ -4,15 +4,20 @@ extension ClientCommand {
     /// Parses a text message: one command per line. Each line is judged alone, in order; blank lines are passed over.
     ///
     /// A message without any command, and the first line beyond `limits.commandsPerMessage`, give one rejection without an id.
+    /// - Parameter acknowledge: is offered an ack before it becomes a command; what it answers false to is delivered.
     public static func parse(
-        _ message: Span<UInt8>, limits: CommandLimits, _ deliver: (Result<ClientCommand, CommandRejection>) -> Void
+        _ message: Span<UInt8>, limits: CommandLimits, acknowledge: (PlainAck) -> Bool = { _ in false },
+        _ deliver: (Result<ClientCommand, CommandRejection>) -> Void
     ) {
         var count = 0
         var start = 0
         while start < message.count {
             var first = start
             while first < message.count, message[first].isBlank { first += 1 }
-            let end = lineEnd(message, from: first)
+            var members = CommandMembers()
+            var end = message.count - first <= plainBytes ? members.readPlain(from: first, of: message) ?? first : first
+            let isPlain = end > first && (end == message.count || message[end] == newline)
+            if !isPlain { end = lineEnd(message, from: first) }
             if first < end {
                 guard count < limits.commandsPerMessage else {
                     deliver(
@@ -21,7 +26,9 @@ extension ClientCommand {
                     return
                 }
                 count += 1
-                deliver(parse(line: start..<end, of: message, limits))
+                if !isPlain || members.plainAck(in: message).map(acknowledge) != true {
+                    deliver(command(members, isRead: isPlain, line: first..<end, of: message, limits))
+                }
             }
             start = end + 1
         }
@@ -35,12 +42,15 @@ extension ClientCommand {
         return results
     }
 
-    private static func parse(
-        line: Range<Int>, of bytes: Span<UInt8>, _ limits: CommandLimits
+    /// - Parameter isRead: `members` are those of the line.
+    private static func command(
+        _ members: consuming CommandMembers, isRead: Bool, line: Range<Int>, of bytes: Span<UInt8>, _ limits: CommandLimits
     ) -> Result<ClientCommand, CommandRejection> {
-        var members = CommandMembers()
         do throws(CommandFault) {
-            try members.read(line, of: bytes)
+            if !isRead {
+                members = CommandMembers()
+                try members.read(line, of: bytes)
+            }
             return .success(try members.command(in: bytes, limits))
         } catch {
             return .failure(CommandRejection(id: members.id(in: bytes), error.code, error.message))
@@ -48,7 +58,17 @@ extension ClientCommand {
     }
 }
 
+/// An ack whose line is all plain, before anything is made of it.
+public struct PlainAck: Equatable, Sendable {
+    public let id: UInt64?
+    /// Where the channel's name stands in the message.
+    public let channel: Range<Int>
+    public let seq: Seq
+}
+
 private let newline = UInt8(ascii: "\n")
+/// What is longer is seldom plain to its end, and would be read twice.
+private let plainBytes = 256
 private let blockBytes = 32
 
 /// Where the next line end stands, or the message ends, in blocks of constant size that the compiler turns into vectors.
@@ -98,6 +118,9 @@ enum CommandMember: Int, CaseIterable {
         if name.hasEscapes, let text = name.string(in: bytes) { word = JSONSlice.word(text) }
         return words.firstIndex(of: word)
     }
+
+    /// Before it is looked for, nothing is: names are compared as numbers.
+    static let plainWords = allCases.map { PlainObject.word($0.name) }
 }
 
 /// The members of one line, found but not yet judged: reading goes to the end of the line first, so that a rejection can name the id.
@@ -105,6 +128,33 @@ struct CommandMembers {
     private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
+
+    /// As `read`, but only of an object that is plain: the place behind it. Nil for any other, of which nothing is known then.
+    mutating func readPlain(from start: Int, of bytes: Span<UInt8>) -> Int? {
+        let words = CommandMember.plainWords.span
+        return PlainObject.scan(from: start, of: bytes) { name, value in
+            for place in words.indices where words[place] == name {
+                // What is named twice is refused with the place where it is.
+                guard slices[place] == nil else { return false }
+                slices[place] = value
+                return true
+            }
+            return true
+        }
+    }
+
+    /// Nil when this is no ack, or one with a fault.
+    func plainAck(in bytes: Span<UInt8>) -> PlainAck? {
+        guard let type = slices[CommandMember.type.rawValue], type.word(in: bytes) == Self.ack,
+            let channel = slices[CommandMember.channel.rawValue], channel.kind == .string,
+            let seq = slices[CommandMember.seq.rawValue]?.unsignedInteger(in: bytes), seq <= ClientCommand.maximumNumber
+        else { return nil }
+        let id = id(in: bytes)
+        guard id != nil || slices[CommandMember.id.rawValue] == nil else { return nil }
+        return PlainAck(id: id, channel: channel.range.lowerBound + 1..<channel.range.upperBound - 1, seq: Seq(seq))
+    }
+
+    private static let ack = JSONSlice.word("ack")
 
     /// Checks the whole line and keeps where the known members are.
     mutating func read(_ line: Range<Int>, of bytes: Span<UInt8>) throws(CommandFault) {

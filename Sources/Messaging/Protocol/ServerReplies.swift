@@ -148,7 +148,8 @@ extension ServerMessage {
     /// Answers `ack`.
     public static func acknowledged(re id: UInt64, _ channel: Channel, delivered: Seq, into output: inout [UInt8]) {
         output.begin(replyTo: id, about: channel)
-        output.append(member: "delivered", integer: delivered.rawValue)
+        output.appendText(#","delivered":"#)
+        output.appendInteger(delivered.rawValue)
         output.appendText("}}")
     }
 

@@ -2,7 +2,7 @@
 /// what has to be done for each. Knows no socket, clock, store or token format.
 ///
 /// Invariant: nothing but `connect` is obeyed before `connect` was answered with success; an identity's user never changes.
-public struct Session: Sendable {
+public struct Session: ~Copyable, Sendable {
     public enum Phase: Equatable, Sendable {
         /// `connect` has not come yet.
         case greeting
@@ -120,6 +120,12 @@ public struct Session: Sendable {
         subscriptions.firstIndex { $0.channel == channel }
     }
 
+    /// The subscription to the channel, if there is one.
+    public func following(_ channel: Channel) -> Subscription? {
+        for index in subscriptions.indices where subscriptions[index].channel == channel { return subscriptions[index] }
+        return nil
+    }
+
     /// The subscription that began with this registration, if it has not ended.
     public func subscription(registered registration: UInt32) -> Int? {
         subscriptions.firstIndex { $0.registration == registration }
@@ -147,6 +153,17 @@ public struct Session: Sendable {
         } catch {
             return .refuse(error.code, error.reason)
         }
+    }
+
+    /// The short way of nearly every command: an ack up to what this session was sent, of a channel that it follows under that very name.
+    /// Nil for any other; `receive` knows what is to be said about that.
+    public func acknowledge(_ seq: Seq, in name: Span<UInt8>, position: (Subscription) -> Seq?) -> StoreRequest? {
+        guard phase == .open, let user = identity?.user else { return nil }
+        for index in subscriptions.indices where subscriptions[index].channel.isNamed(onTheWire: name) {
+            guard let newest = position(subscriptions[index]), seq <= newest else { return nil }
+            return .move(user, subscriptions[index].channel, .delivered(seq), session: id)
+        }
+        return nil
     }
 
     private struct Refusal: Error {
@@ -241,7 +258,7 @@ public struct Session: Sendable {
 
     private func followed(_ name: String, _ user: UserID) throws(Refusal) -> (index: Int, channel: Channel) {
         // As a rule it is there under the very name; only what is not needs to be parsed.
-        if let index = subscriptions.firstIndex(where: { $0.channel.isNamed(onTheWire: name) }) {
+        if let index = subscriptions.firstIndex(where: { $0.channel.isNamed(onTheWire: name.utf8.span) }) {
             return (index, subscriptions[index].channel)
         }
         let channel = try channel(name, user)

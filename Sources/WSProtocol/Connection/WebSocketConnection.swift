@@ -71,6 +71,9 @@ public struct WebSocketConnection: ~Copyable {
     /// Whether it stands between messages, and so owns no buffers.
     public var isBetweenMessages: Bool { frame == nil && inbound == nil && partialHeaderBytes == 0 }
 
+    /// Open, and between messages.
+    public var isAtRest: Bool { isOpen && isBetweenMessages }
+
     /// Storage held for what has arrived of an incomplete message: zero between messages.
     public var keptBytes: Int { message.capacity + control.capacity }
 

@@ -129,7 +129,7 @@ struct SessionLifeTests {
         #expect(bench.clients.paused == [ann])
         bench.turn()
         #expect(bench.store.take().isEmpty)
-        bench.answer(try #require(orders.first), .moved(system, changed: true))
+        bench.answer(try #require(orders.first), .moved(MovedCursor(try user("bob"), system, isProgress: true, session: ""), changed: true))
         #expect(bench.clients.texts(ann).last?.hasPrefix(#"{"re":2,"ok""#) == true)
         #expect(bench.clients.closed[ann] == .draining)
         #expect(bench.clients.paused.isEmpty, "its close frame is to be heard")

@@ -61,7 +61,7 @@ struct SessionLoopTests {
         bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
         bench.turn()
         bench.hear(
-            .typing(Self.secret, ann), .moved(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
+            .typing(Self.secret, ann), .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         #expect(bench.clients.texts(bob).count == 2)
         #expect(bench.clients.texts(eve).isEmpty)
     }
@@ -99,7 +99,7 @@ struct SessionLoopTests {
         let (ann, bob) = (try user("ann"), try user("bob"))
         let key = try bench.connect("ann", following: [ChannelState(channel: Self.secret, members: [ann, bob])])
         bench.clients.congested = [key]
-        bench.hear(.moved(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other"))
+        bench.hear(.moved(MovedCursor(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         bench.clients.congested = []
         bench.sessions.drained(key)
         bench.turn()
@@ -207,6 +207,18 @@ struct SessionLoopTests {
         bench.turn()
         for order in bench.store.take() { bench.answer(order, .state(ChannelState(channel: Self.system, head: Seq(4)))) }
         for id in 2...3 { #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"re":\#(id),"#) } == 1, "command \(id)") }
+    }
+
+    @Test("while the store owes an answer the loop lets others run")
+    func awaitsTheStore() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        #expect(!bench.loop.awaitsOthers)
+        bench.say(ann, #"{"id":2,"type":"ack","channel":"broadcast:system","seq":4}"#)
+        bench.turn()
+        #expect(bench.loop.awaitsOthers)
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(!bench.loop.awaitsOthers)
     }
 
     // MARK: Bounds

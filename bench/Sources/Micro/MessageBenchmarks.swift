@@ -197,16 +197,25 @@ enum MessageBenchmarks {
             }
         }
 
+        private func position(_ subscription: Session.Subscription) -> Seq? {
+            rosters[Int(subscription.roster)].subscriber(at: Int(subscription.place))?.position
+        }
+
         func storeOrders(for payload: Span<UInt8>) -> Int {
             var orders = 0
-            ClientCommand.parse(payload, limits: commandLimits) { parsed in
-                guard case .success(let command) = parsed else { return }
-                let now = Timestamp(milliseconds: 1_800_000_000_000)
-                let action = session.receive(command.body, now: now, limits: limits) { subscription in
-                    rosters[Int(subscription.roster)].subscriber(at: Int(subscription.place))?.position ?? .zero
-                }
-                if case .store = action { orders += 1 }
-            }
+            ClientCommand.parse(
+                payload, limits: commandLimits,
+                acknowledge: { ack in
+                    let request = session.acknowledge(ack.seq, in: payload.extracting(ack.channel)) { position($0) }
+                    if request != nil { orders += 1 }
+                    return request != nil
+                },
+                { parsed in
+                    guard case .success(let command) = parsed else { return }
+                    let now = Timestamp(milliseconds: 1_800_000_000_000)
+                    let action = session.receive(command.body, now: now, limits: limits) { position($0) }
+                    if case .store = action { orders += 1 }
+                })
             return orders
         }
     }

@@ -1,0 +1,66 @@
+/// The quick way through an object as programs write it: no white space, no escapes, no nesting, nothing but ASCII, names of at most eight
+/// letters. Each byte is looked at once. Whatever else there is, right or wrong, is `JSONScanner`'s.
+public enum PlainObject {
+    /// Calls `visit` with the members in their order, until it answers false. Names come as words (see `word(_:)`), values are strings or
+    /// unsigned integers, where and as `JSONScanner` finds them.
+    /// - Returns: the place behind the object; nil when it is not plain, or not whole, and nothing is checked.
+    public static func scan(from start: Int, of bytes: Span<UInt8>, _ visit: (UInt64, JSONSlice) -> Bool) -> Int? {
+        let end = bytes.count
+        var next = start
+        guard next < end, bytes[next] == UInt8(ascii: "{") else { return nil }
+        next &+= 1
+        while next < end, bytes[next] == UInt8(ascii: "\"") {
+            var (name, shift) = (UInt64(0), UInt64(0))
+            next &+= 1
+            while next < end, bytes[next].isLetter, shift < 64 {
+                name |= UInt64(bytes[next]) &<< shift
+                shift &+= 8
+                next &+= 1
+            }
+            guard next &+ 2 < end, bytes[next] == UInt8(ascii: "\""), bytes[next &+ 1] == UInt8(ascii: ":") else { return nil }
+            next &+= 2
+            let start = next
+            let kind: JSONKind
+            if bytes[start] == UInt8(ascii: "\"") {
+                kind = .string
+                next = endOfText(bytes, from: start &+ 1, before: end)
+                guard next < end, bytes[next] == UInt8(ascii: "\"") else { return nil }
+                next &+= 1
+            } else {
+                kind = .number
+                while next < end, bytes[next].isDigit { next &+= 1 }
+                // RFC 8259 §6: no leading zero.
+                guard next > start, bytes[start] != UInt8(ascii: "0") || next == start &+ 1 else { return nil }
+            }
+            guard next < end, visit(name, JSONSlice(kind: kind, range: start..<next, hasEscapes: false)) else { return nil }
+            let separator = bytes[next]
+            next &+= 1
+            if separator == UInt8(ascii: "}") { return next }
+            guard separator == UInt8(ascii: ",") else { return nil }
+        }
+        return nil
+    }
+
+    /// A name of at most eight letters as a number, its first letter in the lowest bits.
+    public static func word(_ name: String) -> UInt64 {
+        assert(name.utf8.count <= 8)
+        return name.utf8.reversed().reduce(0) { $0 &<< 8 | UInt64($1) }
+    }
+
+    /// Where the first byte stands that is not plain text. Most texts are short; long ones are passed over in blocks.
+    @inline(__always)
+    private static func endOfText(_ bytes: Span<UInt8>, from start: Int, before end: Int) -> Int {
+        var next = start
+        let short = min(end, start &+ 32)
+        while next < short, bytes[next].isPlain { next &+= 1 }
+        guard next == short, short < end else { return next }
+        next = JSONScanner.skipPlain(bytes, from: next, before: end)
+        while next < end, bytes[next].isPlain { next &+= 1 }
+        return next
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
+    fileprivate var isPlain: Bool { self &- 0x20 < 0x60 && self != UInt8(ascii: "\"") && self != UInt8(ascii: "\\") }
+}
