@@ -54,8 +54,8 @@ public final class TokenVerifier {
                 judged = try JudgedHeader(parsed.header, header, keys: keys, policy: policy)
             }
             try judged.check(parsed, in: token)
-            if known == nil { headers.insert(judged) }
             let (principal, validFrom) = try Claims(parsed.payload).principal(under: policy, now: now)
+            if known == nil { headers.insert(judged) }
             return .accepted(cache.insert(principal, for: digest, validFrom: validFrom))
         } catch TokenRejection.unknownKey {
             return .unknownKey(kid: keyID)

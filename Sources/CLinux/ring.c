@@ -31,7 +31,7 @@ static int enter(int fd, unsigned submitted, unsigned awaited) {
     return (int)syscall(SYS_io_uring_enter, fd, submitted, awaited, IORING_ENTER_GETEVENTS, NULL, 0);
 }
 
-struct clinux_ring *clinux_ring_make(int *error) {
+static struct clinux_ring *make(int *error) {
     struct io_uring_params parameters = {.flags = IORING_SETUP_SUBMIT_ALL};
     *error = 0;
     int fd = (int)syscall(SYS_io_uring_setup, CLINUX_RING_SENDS, &parameters);
@@ -90,7 +90,7 @@ static unsigned reap(struct clinux_ring *ring, struct clinux_send *sends) {
     return head - first;
 }
 
-void clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second) {
+int clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second) {
     unsigned start = *ring->tail;
     for (int i = 0; i < count; i++) {
         unsigned place = (start + (unsigned)i) & ring->mask;
@@ -112,6 +112,7 @@ void clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int c
     for (unsigned reaped = 0; reaped < taken;) {
         unsigned more = reap(ring, sends);
         reaped += more;
+        // The kernel has what it needs to answer: it took these, and there is room for twice as many results. One that loses them is broken.
         if (!more && enter(ring->fd, 0, taken - reaped) < 0 && errno != EINTR) abort();
     }
     // Not begun, for want of memory: one by one, which tells why, should it fail.
@@ -120,4 +121,24 @@ void clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int c
         const uint8_t *bytes = (sends[i].in_second ? second : first) + sends[i].offset;
         sends[i].result = (int32_t)clinux_send(sends[i].fd, bytes, sends[i].count);
     }
+    return (int)taken;
+}
+
+/// Whether one byte gets through: a filter may let a ring be made and refuse what is asked of it.
+static int works(struct clinux_ring *ring) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return 0;
+    struct clinux_send send = {.fd = pair[0], .count = 1};
+    int taken = clinux_ring_send(ring, &send, 1, (const uint8_t *)"?", NULL);
+    close(pair[0]);
+    close(pair[1]);
+    return taken == 1 && send.result == 1;
+}
+
+struct clinux_ring *clinux_ring_make(int *error) {
+    struct clinux_ring *ring = make(error);
+    if (!ring || works(ring)) return ring;
+    clinux_ring_free(ring);
+    *error = EOPNOTSUPP;
+    return NULL;
 }

@@ -132,9 +132,9 @@ extension HTTPHeaders: Equatable {
 extension String {
     /// Bytes above ASCII are opaque to HTTP (RFC 9110 §5.5); those that are not UTF-8 are replaced, never an error.
     init(opaque bytes: Span<UInt8>) {
-        if let text = try? UTF8Span(validating: bytes) {
-            self = String(copying: text)
-        } else {
+        do {
+            self = String(copying: try UTF8Span(validating: bytes))
+        } catch {
             self = String(
                 decoding: [UInt8](capacity: bytes.count) { out in for index in bytes.indices { out.append(bytes[index]) } }, as: UTF8.self)
         }

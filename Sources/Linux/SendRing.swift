@@ -39,7 +39,7 @@ public struct SendRing: ~Copyable {
         unsafe first.withUnsafeBufferPointer { first in
             unsafe second.withUnsafeBufferPointer { second in
                 unsafe sends.withUnsafeMutableBufferPointer { sends in
-                    unsafe clinux_ring_send(ring, sends.baseAddress, Int32(sends.count), first.baseAddress, second.baseAddress)
+                    _ = unsafe clinux_ring_send(ring, sends.baseAddress, Int32(sends.count), first.baseAddress, second.baseAddress)
                 }
             }
         }

@@ -35,11 +35,10 @@ internal import COpenSSL
     private static func context(_ key: KeyHandle, _ scheme: SignatureScheme, _ digest: Digest) -> OpaquePointer? {
         guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key.pointer, nil) else { return nil }
         var isReady = unsafe EVP_PKEY_verify_init(context) == 1
-        if case .rsaPSS = scheme {
-            isReady = unsafe isReady && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1
-        }
+        // First: without a digest PSS takes SHA-1, which a policy may forbid.
         isReady = unsafe isReady && EVP_PKEY_CTX_set_signature_md(context, digest.algorithm.pointer) == 1
         if case .rsaPSS = scheme {
+            isReady = unsafe isReady && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1
             isReady = unsafe isReady && EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1
         }
         if isReady { return unsafe context }

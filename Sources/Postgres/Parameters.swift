@@ -104,7 +104,7 @@ public struct Parameters: Sendable {
 }
 
 /// The elements of one `text[]` under construction, behind what was encoded before.
-public struct TextElements {
+public struct TextElements: ~Copyable {
     private var bytes: [UInt8] = []
     private let start: Int
     private var count: Int32 = 0

@@ -3,8 +3,8 @@ public import Linux
 /// One thread's loop over descriptors, timers, mailboxes and background work, a turn at a time.
 ///
 /// Made anywhere, run on one thread; everything but `handle` belongs to that thread.
-/// A turn: wait, dispatch what is ready and send the answers, drain mailboxes, fire timers, one slice of each background work, the turn-end hooks, and last
-/// the connections are settled: what the turn queued is sent, what it closed is closed.
+/// A turn: wait, dispatch what is ready and send the answers, drain mailboxes, fire timers, one slice of each background work, the
+/// turn-end hooks, and last the connections are settled: what the turn queued is sent, what it closed is closed.
 /// Registrations carry a generation: an event fetched before its registration ended finds nobody.
 // @unchecked Sendable: made by one thread and handed to the thread that runs it, which alone uses all but `handle`.
 public final class EventLoop: @unchecked Sendable {

@@ -52,6 +52,9 @@ final class FakeStore: StoreDesk {
         for (order, reply) in answered { order.client.deliver([StoreOutcome(token: order.token, reply: reply)]) }
     }
 
+    let room = Int.max
+    let isUp = true
+
     func submit(_ orders: [StoreOrder]) -> Bool {
         let answered: [(StoreOrder, StoreReply)]? = state.withLock { state in
             state.requests += 1

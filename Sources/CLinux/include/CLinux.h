@@ -61,8 +61,9 @@ struct clinux_ring;
 /// An io_uring; NULL where the kernel has none or gives none, then `error` is its errno.
 struct clinux_ring *clinux_ring_make(int *error);
 void clinux_ring_free(struct clinux_ring *ring);
-/// Sends up to CLINUX_RING_SENDS pieces in one system call, each as `clinux_send` would, and waits for no socket.
-void clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second);
+/// Sends up to CLINUX_RING_SENDS pieces in one system call, each as `clinux_send` would, and waits for no socket. Answers how many of
+/// them the ring took; the others were sent one by one.
+int clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second);
 
 int clinux_shutdown_write(int fd);
 /// Makes close() send a reset instead of the usual end.

@@ -70,4 +70,8 @@ protocol SessionServices: AnyObject, Sendable {
 protocol StoreDesk: AnyObject, Sendable {
     /// All or nothing; false when it is full.
     func submit(_ orders: [StoreOrder]) -> Bool
+    /// Orders it would take now, or so; less when others hand in too.
+    var room: Int { get }
+    /// Whether answers come before long.
+    var isUp: Bool { get }
 }

@@ -99,7 +99,7 @@ final class SessionLoop {
                 signals.removeAll(keepingCapacity: true)
             }
             submitOrders()
-            loop.awaitsOthers = pending.count > 0
+            loop.awaitsOthers = pending.count > 0 && services.store.isUp
         }
     }
 
@@ -291,7 +291,8 @@ final class SessionLoop {
         orders.append(StoreOrder(request: request, client: inbox, token: token))
     }
 
-    /// Orders handed over at once, one lock for so many and none per frame: as a rule all of a turn, and few when there is not room for all.
+    /// Orders handed over at once, one lock for so many and none per frame: as a rule all of a turn, and few when there is not room
+    /// for all.
     private static let handover = (most: 512, least: 64)
 
     /// Hands this turn's orders over, in parts: a store that has no room for all has room for some.
@@ -301,15 +302,13 @@ final class SessionLoop {
         swap(&batch, &orders)
         var open = pending.count - batch.count
         var start = 0
-        var most = Self.handover.most
         while start < batch.count {
+            let room = min(services.store.room, inbox.outcomes.capacity - open)
+            let most = min(max(room, Self.handover.least), Self.handover.most)
             let end = min(start + most, batch.count)
             let part = end - start == batch.count ? batch : Array(batch[start..<end])
             if open + part.count <= inbox.outcomes.capacity, services.store.submit(part) {
                 open += part.count
-            } else if part.count > Self.handover.least {
-                most = Self.handover.least
-                continue
             } else {
                 metrics.storeFull.add()
                 for order in part { complete(order.token, .failed(.unavailable)) }

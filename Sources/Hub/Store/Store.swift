@@ -50,6 +50,9 @@ public final class Store: StoreDesk {
     /// - Returns: false when as many orders are waiting as configured, or the store has stopped; nothing was taken then.
     public func submit(_ orders: [StoreOrder]) -> Bool { front.submit(orders) }
 
+    var room: Int { front.room }
+    var isUp: Bool { front.state == .up }
+
     /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the
     /// thread. Blocks until then.
     public func stop() {

@@ -34,14 +34,31 @@ final class StoreFront: Sendable {
 
     func submit(_ batch: [StoreOrder]) -> Bool {
         // Counted before the state is looked at: whoever stops the store waits until nothing is open.
-        let (_, now) = open.add(batch.count, ordering: .sequentiallyConsistent)
-        guard now <= capacity, state != .stopped, orders.post(batch) else {
+        guard let now = reserve(batch.count) else { return refuse(batch) }
+        guard state != .stopped, orders.post(batch) else {
             open.subtract(batch.count, ordering: .sequentiallyConsistent)
-            statistics.ordersRefused.add(UInt64(batch.count))
-            return false
+            return refuse(batch)
         }
         statistics.waiting.set(Int64(now))
         return true
+    }
+
+    var room: Int { max(0, capacity - open.load(ordering: .relaxed)) }
+
+    /// How many are open with these; nil when there is no room for all of them. What is refused stands in nobody's way meanwhile.
+    private func reserve(_ count: Int) -> Int? {
+        var known = open.load(ordering: .sequentiallyConsistent)
+        while known + count <= capacity {
+            let (isMade, found) = open.compareExchange(expected: known, desired: known + count, ordering: .sequentiallyConsistent)
+            if isMade { return known + count }
+            known = found
+        }
+        return nil
+    }
+
+    private func refuse(_ batch: [StoreOrder]) -> Bool {
+        statistics.ordersRefused.add(UInt64(batch.count))
+        return false
     }
 
     func answered(_ count: Int) {

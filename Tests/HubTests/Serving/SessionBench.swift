@@ -86,6 +86,8 @@ final class HeldStore: StoreDesk {
         set { state.withLock { $0.room = newValue } }
     }
 
+    let isUp = true
+
     func submit(_ orders: [StoreOrder]) -> Bool {
         state.withLock { state in
             guard orders.count <= state.room else { return false }
