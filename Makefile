@@ -29,7 +29,7 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
 
-bench:           ## the table of goals, measured in 25 to 30 minutes, and its report; QUICK=1 for a short form of eight
+bench:           ## the table of goals, measured in 20 to 30 minutes, and its report; QUICK=1 for a short form of eight
 	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard $(if $(QUICK),--quick)
 
 bench-test:      ## whether the bench measures what it says: its tests
