@@ -67,6 +67,7 @@ extension HTTPHeaders {
 
 // Bytes, not characters: a combining mark behind a space makes one character of both.
 extension Span<UInt8> {
+    /// For the few bytes of a field's name; JSON has one for long texts, but HTTP stands on nothing.
     func isSame(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }

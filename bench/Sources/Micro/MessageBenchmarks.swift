@@ -20,16 +20,19 @@ enum MessageBenchmarks {
         Array(#"{"id":1236,"type":"send","channel":"\#(conversation)","key":"018f2c5e-91ac","body":""#.utf8)
         + Texts.german(200) + Array(#""}"#.utf8)
 
-    private static func parsing(_ name: String, title: String, _ line: [UInt8]) -> Benchmark {
-        let foundation = Benchmark.Yardstick(name: "Foundation's JSONSerialization") {
-            let data = Data(line)
+    private static func foundation(_ text: [UInt8]) -> Benchmark.Yardstick {
+        Benchmark.Yardstick(name: "Foundation's JSONSerialization") {
+            let data = Data(text)
             return { times in
                 var done = 0
                 for _ in 0..<times where try JSONSerialization.jsonObject(with: data) is [String: Any] { done += 1 }
                 return done
             }
         }
-        return Benchmark(name: "parse-\(name)", title: title, yardsticks: [Benchmark.copying(line.count), foundation]) {
+    }
+
+    private static func parsing(_ name: String, title: String, _ line: [UInt8]) -> Benchmark {
+        return Benchmark(name: "parse-\(name)", title: title, yardsticks: [Benchmark.copying(line.count), foundation(line)]) {
             let line = opaque(line)
             let limits = CommandLimits()
             return { times in
@@ -47,17 +50,9 @@ enum MessageBenchmarks {
         let value = Array(
             (#"{"id":"0000001800000000","type":"bench","to":["user:bench-00000-471"],"title":"Bench","body":""#
                 + String(repeating: "x", count: 100) + #""}"#).utf8)
-        let foundation = Benchmark.Yardstick(name: "Foundation's JSONSerialization") {
-            let data = Data(value)
-            return { times in
-                var done = 0
-                for _ in 0..<times where try JSONSerialization.jsonObject(with: data) is [String: Any] { done += 1 }
-                return done
-            }
-        }
         return Benchmark(
             name: "decode-event", title: "a Kafka record of an event for one user becomes an entry to be stored",
-            yardsticks: [Benchmark.copying(value.count), foundation]
+            yardsticks: [Benchmark.copying(value.count), foundation(value)]
         ) {
             let decoder = EventDecoder()
             let record = EventRecord(topic: "hub.events", partition: 3, offset: 4711, value: opaque(value))
