@@ -1,5 +1,6 @@
 import JSON
 import Messaging
+import TestKit
 import Testing
 
 @Suite("Commands made at random")

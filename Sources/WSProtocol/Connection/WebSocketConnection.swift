@@ -1,3 +1,4 @@
+import Bytes
 import Zlib
 
 /// One end of an established connection (RFC 6455 §5–7, RFC 7692): frames in, messages out, and what must be answered.
@@ -308,15 +309,5 @@ public struct WebSocketConnection: ~Copyable {
         var reason = UTF8Validator()
         guard reason.consume(payload.extracting(droppingFirst: 2)), reason.isComplete else { throw .closeReasonNotUTF8 }
         return code
-    }
-}
-
-extension [UInt8] {
-    /// Appends a copy; the compiler makes one `memmove` of it.
-    @inline(__always)
-    mutating func append(copying bytes: Span<UInt8>) {
-        append(addingCapacity: bytes.count) { out in
-            for index in bytes.indices { out.append(bytes[index]) }
-        }
     }
 }
