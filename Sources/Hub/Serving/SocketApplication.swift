@@ -20,7 +20,7 @@ protocol SocketApplication: AnyObject {
     func closed(_ id: ConnectionID)
     func isIntroduced(_ id: ConnectionID) -> Bool
     /// Time is up for the connection; the application says goodbye in its own way and closes it.
-    func end(_ id: ConnectionID, _ code: CloseCode)
+    func end(_ id: ConnectionID, _ reason: EndReason)
 }
 
 /// Sends every message back, in the kind it came.
@@ -46,7 +46,7 @@ final class EchoApplication: SocketApplication {
     func drained(_ id: ConnectionID) { serving.resumeReading(id) }
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { true }
-    func end(_ id: ConnectionID, _ code: CloseCode) { serving.close(id, code) }
+    func end(_ id: ConnectionID, _ reason: EndReason) { serving.close(id, reason) }
 }
 
 /// Stands in until the real application is set, right after the loop is made.
@@ -60,5 +60,5 @@ final class NoApplication: SocketApplication {
     func drained(_ id: ConnectionID) {}
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { false }
-    func end(_ id: ConnectionID, _ code: CloseCode) {}
+    func end(_ id: ConnectionID, _ reason: EndReason) {}
 }
