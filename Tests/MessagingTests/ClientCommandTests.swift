@@ -88,10 +88,14 @@ struct ClientCommandTests {
         (#"{"id":8,"type":"mark-unread","channel":"inbox","seqs":[4]}"#, 8, .markUnread(channel: "inbox", [Seq(4)])),
         (#"{"id":9,"type":"open","with":"alice"}"#, 9, .open(with: alice, context: nil)),
         (#"{"id":9,"type":"open","with":"alice","context":"review:1"}"#, 9, .open(with: alice, context: "review:1")),
-        (#"{"id":10,"type":"send","to":"alice","key":"k","body":"Hé"}"#, 10, .send(ClientCommand.Send(target: .user(alice), key: "k", body: "Hé"))),
+        (
+            #"{"id":10,"type":"send","to":"alice","key":"k","body":"Hé"}"#, 10,
+            .send(ClientCommand.Send(target: .user(alice), key: "k", body: "Hé"))
+        ),
         (
             #"{"id":10,"type":"send","channel":"c","key":"k","body":" x ","context":"r","replyTo":3,"data":{"a" : [1.50,"\u00e9"]}}"#, 10,
-            .send(ClientCommand.Send(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
+            .send(
+                ClientCommand.Send(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
         ),
         (#"{"id":11,"type":"history","channel":"inbox"}"#, 11, .history(channel: "inbox", after: nil, before: nil, limit: 100)),
         (

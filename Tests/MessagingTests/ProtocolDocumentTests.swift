@@ -43,6 +43,12 @@ struct ProtocolDocumentTests {
         #expect(ClientCommand.names.allSatisfy { (1...16).contains($0.utf8.count) })
     }
 
+    @Test("The members of all commands fit into what a line's members are kept in")
+    func members() {
+        #expect(CommandMember.allCases.count == CommandMembers.most)
+        #expect(CommandMember.allCases.allSatisfy { $0.name.utf8.count <= 8 }, "the quick reader compares words of eight bytes")
+    }
+
     @Test("Every command's summary is one sentence that a table can hold")
     func summaries() {
         for type in ClientCommand.types {

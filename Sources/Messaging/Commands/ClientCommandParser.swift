@@ -16,9 +16,8 @@ extension ClientCommand {
             if !isPlain { end = lineEnd(message, from: first) }
             if first < end {
                 guard count < limits.commandsPerMessage else {
-                    deliver(
-                        .rejected(CommandRejection(id: nil, .limitExceeded, "a message holds at most \(limits.commandsPerMessage) commands"))
-                    )
+                    let most = "a message holds at most \(limits.commandsPerMessage) commands"
+                    deliver(.rejected(CommandRejection(id: nil, .limitExceeded, most)))
                     return
                 }
                 count += 1

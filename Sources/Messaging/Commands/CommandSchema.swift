@@ -124,8 +124,8 @@ extension JSONValue {
             }
             return "{\n" + members.joined(separator: ",\n") + "\n\(outer)}"
         case .array(let elements):
-            return "[\n" + elements.map { inner + $0.laidOut(indentation: indentation + 2, from: inner.utf8.count) }.joined(separator: ",\n")
-                + "\n\(outer)]"
+            let lines = elements.map { inner + $0.laidOut(indentation: indentation + 2, from: inner.utf8.count) }
+            return "[\n" + lines.joined(separator: ",\n") + "\n\(outer)]"
         case .null, .bool, .number, .string: return line
         }
     }

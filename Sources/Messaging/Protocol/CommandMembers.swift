@@ -39,6 +39,8 @@ enum CommandMember: Int, CaseIterable {
 /// The commands read their members from it with the functions below; each throws a fault that names the member.
 struct CommandMembers {
     private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
+    /// As many as `CommandMember` has; the type of `slices` wants a literal.
+    static let most = 20
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
