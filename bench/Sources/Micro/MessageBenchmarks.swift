@@ -6,7 +6,7 @@ import WSProtocol
 enum MessageBenchmarks {
     static var all: [Benchmark] {
         [
-            parsing("ack", title: "parse an ack", ack),
+            parsing("ack", title: "parse an ack; its channel's name stays in the message", ack),
             parsing("send", title: "parse a message of 200 B to be sent", send),
             parsing("mark-read", title: "parse a mark-read of five entries", markRead),
             decodingEvent, encodingEntry, encodingReply, path("ack", ack), path("send", send), path("mark-read", markRead),
