@@ -24,7 +24,7 @@ struct ReconnectPlan {
         let code = code ?? StandardCloseCode.abnormal.rawValue
         failures = wasStable ? 0 : failures + 1
         let announced = farewell.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
-        switch CloseAdvice(code: code) {
+        switch EndAdvice(code: code) {
         case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
         case .newToken: return .giveUp("closed with \(code): \(Self.meaning(of: code)) Get a new token and start again.")
         case .reconnect:
@@ -37,6 +37,6 @@ struct ReconnectPlan {
     }
 
     private static func meaning(of code: UInt16) -> String {
-        CloseCode(rawValue: code)?.meaning ?? StandardCloseCode(rawValue: code)?.meaning ?? "the hub asks not to come back."
+        EndReason(code: code)?.meaning ?? StandardCloseCode(rawValue: code)?.meaning ?? "the hub asks not to come back."
     }
 }

@@ -228,6 +228,7 @@ extension SessionLoop {
             subscriber.rewind(to: rewind)
             return true
         }
+        if isRewound == true, let position { live.session.rewound(registration, from: position) }
         let place = ChannelPlace(state, isSubscribed: true, since: isRewound == true ? rewind : position)
         pushLines(to: live.key) { lines in
             if let id { lines.add { ServerMessage.channelState(re: id, place, into: &$0) } }

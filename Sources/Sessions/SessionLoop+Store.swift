@@ -23,12 +23,7 @@ extension SessionLoop {
             restated(live, id, registration, state, rewind)
         case .replay(let registration, let start): completePage(live, registration, from: start, reply)
         case .recount(let registration): completeRecount(live, registration, reply)
-        case .openThenSend(let draft):
-            guard case .opened(let state, _) = reply, let user = live.session.identity?.user else {
-                return fail(live, id, reply)
-            }
-            order(.append(draft.entry(from: user, in: state.channel)), live, id, .command(.send, state.channel))
-        case .command(let purpose, let channel): completeCommand(live, id, purpose, channel, reply)
+        case .command(let purpose): completeCommand(live, id, purpose, reply)
         }
     }
 
@@ -103,54 +98,22 @@ extension SessionLoop {
         }
     }
 
-    private func completeCommand(_ live: LiveSession, _ id: UInt64?, _ purpose: Session.Purpose, _ channel: Channel?, _ reply: StoreReply) {
-        switch (purpose, reply) {
-        case (.ack, .moved(let moved, _)):
-            self.reply(live, id) {
-                ServerMessage.acknowledged(re: $0, moved.state.channel, delivered: moved.state.cursor.delivered, into: &$1)
-            }
-        case (.mark, .moved(let moved, _)):
-            self.reply(live, id) { ServerMessage.marked(re: $0, moved.state, into: &$1) }
-        case (.open, .opened(let state, _)):
-            let isFollowed = live.session.subscription(to: state.channel) != nil
-            self.reply(live, id) { ServerMessage.channelState(re: $0, ChannelPlace(state, isSubscribed: isFollowed), into: &$1) }
-        case (.send, .stored(let stored)):
-            guard let first = stored.first, let channel else { return fail(live, id, reply) }
-            self.reply(live, id) { ServerMessage.sent(re: $0, in: channel, first, into: &$1) }
-        case (.history, .page(let entries, let head, let more)):
-            guard let channel else { return fail(live, id, reply) }
-            self.reply(live, id) { ServerMessage.history(re: $0, channel, entries, head: head, more: more, into: &$1) }
-        case (.conversations, .snapshot(let states, let more)):
-            let followed = Set(live.session.subscriptions.map(\.channel))
-            self.reply(live, id) {
-                ServerMessage.conversations(
-                    re: $0, states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }, more: more, into: &$1)
-            }
-        case (.entitlement(let after, let before, let limit), .state(let state)):
-            order(.page(state.channel, after: after, before: before, limit: limit), live, id, .command(.history, state.channel))
-        case (.ack, _), (.mark, _), (.open, _), (.send, _), (.history, _), (.conversations, _), (.entitlement, _):
-            fail(live, id, reply)
+    private func completeCommand(_ live: LiveSession, _ id: UInt64?, _ purpose: Session.Purpose, _ reply: StoreReply) {
+        let answer = push(to: live.key) { live.session.answer(reply, to: purpose, re: id, limits: limits.session, into: &$0) }
+        switch answer {
+        case .told: break
+        case .refuse(let refusal): refuse(live, id, refusal)
+        case .store(let request, let purpose): order(request, live, id, .command(purpose))
         }
     }
 
     private func fail(_ live: LiveSession, _ id: UInt64?, _ reply: StoreReply) {
-        guard case .failed(let failure) = reply else {
-            log.error("the store gave an answer of another kind")
-            return refuse(live, id, .internal, "the hub made a mistake; it is in its log")
-        }
-        switch failure {
-        case .forbidden: refuse(live, id, .forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable, .tooSlow: refuse(live, id, .unavailable, "the store is away; try again: that is safe, a send with the same key")
-        case .noSuchEntry: refuse(live, id, .badRequest, "replyTo: the conversation has no such entry")
-        case .tooManyConversations:
-            let most = limits.session.conversationsOfPair
-            refuse(live, id, .limitExceeded, "with, to: you have \(most) conversations with this user, which is the most; use one of them")
-        case .tooScattered:
-            refuse(live, id, .limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
-        case .refused(let why):
-            log.error("the store refused data", metadata: ["reason": "\(why)"])
-            refuse(live, id, .internal, "the store refused the data; it is in the hub's log")
-        }
+        refuse(live, id, Refusal(reply, limits: limits.session))
+    }
+
+    private func refuse(_ live: LiveSession, _ id: UInt64?, _ refusal: Refusal) {
+        if let fault = refusal.fault { log.error("an answer of the store cannot be used", metadata: ["reason": "\(fault)"]) }
+        refuse(live, id, refusal.code, refusal.reason)
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.
@@ -160,17 +123,6 @@ extension SessionLoop {
         if !isAdopted { return recount(live, subscription) }
         // An ack alone changes no counters.
         if isStale { counterTeller.changed(state.channel, self) }
-    }
-}
-
-extension StoreRequest {
-    /// The channel a request is about, where there is one.
-    package var channel: Channel? {
-        switch self {
-        case .append(let draft): draft.channel
-        case .state(_, let channel, _), .page(let channel, _, _, _), .move(_, let channel, _, _): channel
-        case .ingest, .open, .snapshot, .conversations: nil
-        }
     }
 }
 

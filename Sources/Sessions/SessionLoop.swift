@@ -23,9 +23,7 @@ package final class SessionLoop {
             case replay(UInt32, from: Seq)
             /// Counters and receipts, of which something was or may have been missed.
             case recount(UInt32)
-            /// Indirect, for it is rare and large.
-            indirect case openThenSend(SendDraft)
-            case command(Session.Purpose, Channel?)
+            case command(Session.Purpose)
         }
         let key: SessionKey
         let id: UInt64?
@@ -181,18 +179,20 @@ package final class SessionLoop {
     /// One message of a client: one or more commands, a line each.
     package func message(_ key: SessionKey, _ text: Span<UInt8>) {
         guard let live = sessions[key] else { return }
-        ClientCommand.parse(
-            text, limits: limits.commands, acknowledge: { acknowledge($0, text, live) },
-            { parsed in
-                if live.strays > limits.strays { return }
-                switch parsed {
-                case .success(let command):
-                    metrics.commands.add()
-                    perform(command, live)
-                case .failure(let rejection):
-                    refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
-                }
-            })
+        ClientCommand.parse(text, limits: limits.commands) { line in
+            if live.strays > limits.strays { return }
+            switch line {
+            case .plainAck(let ack):
+                metrics.commands.add()
+                perform(live.session.receive(ack, in: text) { fanOut.grantedPosition($0) }, live, ack.id)
+            case .command(let command):
+                metrics.commands.add()
+                let action = live.session.receive(command.body, now: now, limits: limits.session) { fanOut.grantedPosition($0) }
+                perform(action, live, command.id)
+            case .rejected(let rejection):
+                refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
+            }
+        }
         // Back-pressure by the socket: a client that asks faster than the store answers is not read meanwhile.
         if live.inFlight >= limits.inFlight, !live.isReadingPaused {
             live.isReadingPaused = true
@@ -200,48 +200,33 @@ package final class SessionLoop {
         }
     }
 
-    /// False: it is to be performed as any command.
-    private func acknowledge(_ ack: PlainAck, _ text: Span<UInt8>, _ live: LiveSession) -> Bool {
-        guard let request = live.session.acknowledge(ack.seq, in: text.extracting(ack.channel), position: { fanOut.grantedPosition($0) })
-        else { return false }
-        metrics.commands.add()
-        order(request, live, ack.id, .command(.ack, nil))
-        return true
-    }
-
-    private func perform(_ command: ClientCommand, _ live: LiveSession) {
-        let now = now
-        let action = live.session.receive(command.body, now: now, limits: limits.session) { fanOut.grantedPosition($0) }
+    private func perform(_ action: Session.Action, _ live: LiveSession, _ id: UInt64?) {
         switch action {
-        case .refuse(let code, let reason):
-            refuse(live, command.id, code, reason)
+        case .refuse(let refusal):
+            refuse(live, id, refusal.code, refusal.reason)
         case .connect(let token, let requests):
-            connect(live, command.id, token ?? handshakeTokens[live.key], requests)
+            connect(live, id, token ?? handshakeTokens[live.key], requests)
         case .refresh(let token):
-            check(live, command.id, token, isRefresh: true, requests: [])
+            check(live, id, token, isRefresh: true, requests: [])
         case .subscribe(let channel, let since):
-            subscribe(live, channel, since, id: command.id)
+            subscribe(live, channel, since, id: id)
         case .restate(let index, let rewind):
-            restate(live, index, rewind, id: command.id)
+            restate(live, index, rewind, id: id)
         case .unsubscribe(let index):
             let subscription = live.session.left(at: index)
             fanOut.leave(subscription)
-            reply(live, command.id) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
+            reply(live, id) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
         case .store(let request, let purpose):
-            order(request, live, command.id, .command(purpose, request.channel))
-        case .openAndSend(let other, let draft):
-            guard let user = live.session.identity?.user else { return }
-            order(
-                .open(user, with: other, context: draft.context, most: limits.session.conversationsOfPair), live, command.id,
-                .openThenSend(draft))
+            order(request, live, id, .command(purpose))
         case .typing(let channel):
             guard let user = live.session.identity?.user else { return }
             signals.append(.typing(channel, user))
-            reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
-        case .acknowledgeTyping:
-            reply(live, command.id) { ServerMessage.done(re: $0, into: &$1) }
+            reply(live, id) { ServerMessage.done(re: $0, into: &$1) }
+        case .done:
+            reply(live, id) { ServerMessage.done(re: $0, into: &$1) }
         case .tellTime:
-            reply(live, command.id) { ServerMessage.time(re: $0, now, into: &$1) }
+            let now = now
+            reply(live, id) { ServerMessage.time(re: $0, now, into: &$1) }
         }
     }
 
@@ -253,13 +238,16 @@ package final class SessionLoop {
         push(to: live.key) { write(id, &$0) }
     }
 
-    func push(to key: SessionKey, _ write: (inout [UInt8]) -> Void) {
+    /// Sends what `write` writes, and nothing when it writes nothing.
+    @discardableResult
+    func push<Result>(to key: SessionKey, _ write: (inout [UInt8]) -> Result) -> Result {
         var json: [UInt8] = []
         swap(&json, &scratch)
         json.removeAll(keepingCapacity: true)
-        write(&json)
-        outlet.send(json.span, to: key)
+        let result = write(&json)
+        if !json.isEmpty { outlet.send(json.span, to: key) }
         swap(&json, &scratch)
+        return result
     }
 
     /// What is said at once, in one message; nothing when there is no line.

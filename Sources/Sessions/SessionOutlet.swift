@@ -12,7 +12,7 @@ package protocol SessionOutlet: AnyObject {
     func isCongested(_ key: SessionKey) -> Bool
     func pauseReading(_ key: SessionKey)
     func resumeReading(_ key: SessionKey)
-    func close(_ key: SessionKey, _ code: CloseCode)
+    func close(_ key: SessionKey, _ reason: EndReason)
     /// The session has a (new) token: its expiry decides how long the connection may live.
     func identityChanged(_ key: SessionKey)
 }
@@ -46,6 +46,6 @@ final class NoOutlet: SessionOutlet {
     func isCongested(_ key: SessionKey) -> Bool { true }
     func pauseReading(_ key: SessionKey) {}
     func resumeReading(_ key: SessionKey) {}
-    func close(_ key: SessionKey, _ code: CloseCode) {}
+    func close(_ key: SessionKey, _ reason: EndReason) {}
     func identityChanged(_ key: SessionKey) {}
 }

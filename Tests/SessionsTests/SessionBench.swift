@@ -84,7 +84,7 @@ final class SessionBench {
 /// The lines that were sent to each session, as text.
 final class Clients: SessionOutlet {
     private(set) var sent: [SessionKey: [String]] = [:]
-    private(set) var closed: [SessionKey: CloseCode] = [:]
+    private(set) var closed: [SessionKey: EndReason] = [:]
     private(set) var paused: Set<SessionKey> = []
     var congested: Set<SessionKey> = []
     private var staged: [String] = []
@@ -119,7 +119,7 @@ final class Clients: SessionOutlet {
     func isCongested(_ key: SessionKey) -> Bool { congested.contains(key) || texts(key).count >= patience }
     func pauseReading(_ key: SessionKey) { paused.insert(key) }
     func resumeReading(_ key: SessionKey) { paused.remove(key) }
-    func close(_ key: SessionKey, _ code: CloseCode) { closed[key] = code }
+    func close(_ key: SessionKey, _ reason: EndReason) { closed[key] = reason }
     func identityChanged(_ key: SessionKey) {}
 }
 

@@ -142,6 +142,33 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(ann) == [2, 3, 4, 5, 6])
     }
 
+    @Test("what was sent before a rewind may be acknowledged while the entries come again")
+    func ackAfterRewind() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system","since":1}"#)
+        bench.turn()
+        let state = try #require(bench.store.take().first)
+        bench.answer(state, .state(ChannelState(channel: Self.system, head: Seq(4))))
+        _ = bench.store.take()
+        bench.say(
+            ann, #"{"id":3,"type":"ack","channel":"broadcast:system","seq":4}"#,
+            #"{"id":4,"type":"ack","channel":"broadcast:system","seq":5}"#)
+        bench.turn()
+        #expect(bench.store.take().map(\.request) == [.move(try user("ann"), Self.system, .delivered(Seq(4)), session: "s")])
+        #expect(bench.clients.texts(ann).last?.hasPrefix(#"{"re":4,"error":{"code":"not_sent""#) == true)
+    }
+
+    @Test("a sign of the user is answered at once, and the store is not asked")
+    func activity() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        bench.say(ann, #"{"id":2,"type":"activity"}"#)
+        bench.turn()
+        #expect(bench.clients.texts(ann) == [#"{"re":2,"ok":{}}"#])
+        #expect(bench.store.take().isEmpty)
+    }
+
     @Test("a page that belongs to an ended subscription is not told in the next one")
     func pageOfAnEndedSubscription() throws {
         let bench = try SessionBench()

@@ -130,7 +130,7 @@ struct ServingLoopTests {
         func drained(_ id: ConnectionID) {}
         func closed(_ id: ConnectionID) {}
         func isIntroduced(_ id: ConnectionID) -> Bool { true }
-        func end(_ id: ConnectionID, _ code: CloseCode) {}
+        func end(_ id: ConnectionID, _ reason: EndReason) {}
     }
 
     @Test("what is said before a close goes out before it, also to a client with a compression context of its own")

@@ -282,16 +282,16 @@ package final class ServingLoop: ConnectionDriver {
 
     // MARK: Closing
 
-    package func close(_ id: ConnectionID, _ code: CloseCode) {
+    func close(_ id: ConnectionID, _ reason: EndReason) {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
-        metrics.closes.add(code.reason)
-        let socketCode = WebSocketCloseCode(code.rawValue)
+        metrics.closes.add(reason.reason)
+        let socketCode = WebSocketCloseCode(reason.code)
         let machine = machine(of: endpoint)
         if machine.isReceiving {
-            machine.closeAfterReceiving = (socketCode, code.reason)
+            machine.closeAfterReceiving = (socketCode, reason.reason)
         } else {
             var output: [UInt8] = []
-            let step = machine.socket.close(socketCode, reason: code.reason, into: &output)
+            let step = machine.socket.close(socketCode, reason: reason.reason, into: &output)
             follow(endpoint, machine, step, output)
         }
     }

@@ -20,7 +20,7 @@ package protocol SocketApplication: AnyObject {
     func closed(_ id: ConnectionID)
     func isIntroduced(_ id: ConnectionID) -> Bool
     /// Time is up for the connection; the application says goodbye in its own way and closes it.
-    func end(_ id: ConnectionID, _ code: CloseCode)
+    func end(_ id: ConnectionID, _ reason: EndReason)
 }
 
 /// Sends every message back, in the kind it came.
@@ -43,10 +43,10 @@ package final class EchoApplication: SocketApplication {
         if serving.isCongested(id) { serving.pauseReading(id) }
     }
 
-    package func drained(_ id: ConnectionID) { serving.resumeReading(id) }
-    package func closed(_ id: ConnectionID) {}
-    package func isIntroduced(_ id: ConnectionID) -> Bool { true }
-    package func end(_ id: ConnectionID, _ code: CloseCode) { serving.close(id, code) }
+    func drained(_ id: ConnectionID) { serving.resumeReading(id) }
+    func closed(_ id: ConnectionID) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { true }
+    func end(_ id: ConnectionID, _ reason: EndReason) { serving.close(id, reason) }
 }
 
 /// Stands in until the real application is set, right after the loop is made.
@@ -59,6 +59,6 @@ final class NoApplication: SocketApplication {
     func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {}
     func drained(_ id: ConnectionID) {}
     func closed(_ id: ConnectionID) {}
-    package func isIntroduced(_ id: ConnectionID) -> Bool { false }
-    func end(_ id: ConnectionID, _ code: CloseCode) {}
+    func isIntroduced(_ id: ConnectionID) -> Bool { false }
+    func end(_ id: ConnectionID, _ reason: EndReason) {}
 }

@@ -61,10 +61,10 @@ package final class SocketSessions: SocketApplication, SessionOutlet {
         sessions.message(id.key, payload)
     }
 
-    package func drained(_ id: ConnectionID) { sessions.drained(id.key) }
-    package func closed(_ id: ConnectionID) { sessions.close(id.key) }
-    package func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
-    package func end(_ id: ConnectionID, _ code: CloseCode) { close(id.key, code) }
+    func drained(_ id: ConnectionID) { sessions.drained(id.key) }
+    func closed(_ id: ConnectionID) { sessions.close(id.key) }
+    func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
+    func end(_ id: ConnectionID, _ reason: EndReason) { close(id.key, reason) }
 
     // MARK: SessionOutlet
 
@@ -80,12 +80,12 @@ package final class SocketSessions: SocketApplication, SessionOutlet {
     package func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
 
     /// Says goodbye first: intermediaries often turn a close frame into a bare TCP end.
-    package func close(_ key: SessionKey, _ code: CloseCode) {
+    func close(_ key: SessionKey, _ reason: EndReason) {
         var bye: [UInt8] = []
-        let spread = code == .draining ? drainSpread ?? .zero : .zero
-        ServerMessage.bye(code, afterMs: 0, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
+        let spread = reason == .draining ? drainSpread ?? .zero : .zero
+        ServerMessage.bye(reason, afterMs: 0, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
         send(bye.span, to: key)
-        serving.close(key.connection, code)
+        serving.close(key.connection, reason)
     }
 
     /// Sessions closed per step of the drain.
