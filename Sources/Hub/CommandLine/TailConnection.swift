@@ -60,20 +60,19 @@ struct TailConnection: ~Copyable {
         _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8], line: ([UInt8]) -> [String]
     ) -> Step {
         var closeCode: UInt16?
-        let step = socket?.receive(&bytes, into: &output) { outgoing, event, payload in
-            switch event {
-            case .message:
-                for text in Self.lines(of: payload) {
-                    for command in line(text) { outgoing.send(.text, Array(command.utf8).span) }
+        var position = 0
+        while true {
+            switch socket?.next(in: &bytes, from: &position, into: &output) {
+            case .message(_, let payload)?:
+                let lines = payload.withBytes(in: bytes.span) { Self.lines(of: $0) }
+                for text in lines {
+                    for command in line(text) { socket?.send(.text, Array(command.utf8).span, into: &output) }
                 }
-            case .close(let code): closeCode = code.rawValue
-            case .ping, .pong: break
+            case .control(let frame, _)?:
+                if case .close(let code) = frame { closeCode = code.rawValue }
+            case .exhausted(let step)?: return step == .read ? .read : .close(closeCode)
+            case nil: return .read
             }
-            return .proceed
-        }
-        switch step {
-        case nil, .read: return .read
-        case .awaitPeer, .closeTransport: return .close(closeCode)
         }
     }
 
