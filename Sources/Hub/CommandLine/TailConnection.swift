@@ -9,7 +9,7 @@ struct TailConnection: ~Copyable {
     private let maskingKey: @Sendable () -> UInt32
 
     static let subprotocol = "hub.v1.json"
-    /// The hub's frames are small; a page of history is the longest.
+    /// The longest frame of the hub is a page of history.
     private static let longestMessageBytes = 64 << 20
 
     enum Step: Equatable {
@@ -28,7 +28,7 @@ struct TailConnection: ~Copyable {
     /// The first bytes to send.
     var requestHead: [UInt8] { handshake.requestHead }
 
-    /// Takes what arrived. `opened` gives the first line to send; `line` gets every line the hub sent and gives those to send back.
+    /// Takes received bytes. `opened` gives the first line to send; `line` gets every line of the hub and gives the lines to send back.
     mutating func receive(
         _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8], opened: () -> String, line: ([UInt8]) -> [String]
     ) -> Step {

@@ -24,7 +24,7 @@ final class ServingLoop: ConnectionDriver {
     private var dateOfSecond = HTTPDate(seconds: 0)
     /// Storage lent to the frame machine whose read is served, for the frames it writes.
     private var answers: [UInt8] = []
-    /// A frame for one connection is written here first.
+    /// Storage for a frame that goes to one connection.
     private var framed: [UInt8] = []
 
     init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
@@ -58,7 +58,7 @@ final class ServingLoop: ConnectionDriver {
         let slot = Int(id.slot)
         while endpoints.count <= slot { endpoints.append(nil) }
         let exchange = HTTPExchange(limits: limits.http)
-        // The first request has no more time for being late.
+        // The first request gets the same deadline as later ones.
         exchange.isTimed = true
         let endpoint = Endpoint(id: id, exchange: exchange, now: loop.now)
         endpoint.until = loop.now + limits.headTimeout
@@ -209,7 +209,7 @@ final class ServingLoop: ConnectionDriver {
 
     private static let keptAnswerBytes = 64 << 10
 
-    /// Its own, or one lent until it is at rest.
+    /// The frame machine that the connection has, or one that it has until it is at rest.
     private func machine(of endpoint: Endpoint) -> FrameMachine {
         if let own = endpoint.frames { return own }
         let machine =
