@@ -9,7 +9,7 @@ struct TailConnection: ~Copyable {
     private let maskingKey: @Sendable () -> UInt32
 
     static let subprotocol = "hub.v1.json"
-    /// The hub's frames are small; a page of history is the longest.
+    /// The longest frame of the hub is a page of history.
     private static let longestMessageBytes = 64 << 20
 
     enum Step: Equatable {
@@ -28,7 +28,7 @@ struct TailConnection: ~Copyable {
     /// The first bytes to send.
     var requestHead: [UInt8] { handshake.requestHead }
 
-    /// Takes what arrived. `opened` gives the first line to send; `line` gets every line the hub sent and gives those to send back.
+    /// Takes received bytes. `opened` gives the first line to send; `line` gets every line of the hub and gives the lines to send back.
     mutating func receive(
         _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8], opened: () -> String, line: ([UInt8]) -> [String]
     ) -> Step {
@@ -60,20 +60,19 @@ struct TailConnection: ~Copyable {
         _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8], line: ([UInt8]) -> [String]
     ) -> Step {
         var closeCode: UInt16?
-        let step = socket?.receive(&bytes, into: &output) { outgoing, event, payload in
-            switch event {
-            case .message:
-                for text in Self.lines(of: payload) {
-                    for command in line(text) { outgoing.send(.text, Array(command.utf8).span) }
+        var position = 0
+        while true {
+            switch socket?.next(in: &bytes, from: &position, into: &output) {
+            case .message(_, let payload)?:
+                let lines = payload.withBytes(in: bytes.span) { Self.lines(of: $0) }
+                for text in lines {
+                    for command in line(text) { socket?.send(.text, Array(command.utf8).span, into: &output) }
                 }
-            case .close(let code): closeCode = code.rawValue
-            case .ping, .pong: break
+            case .control(let frame, _)?:
+                if case .close(let code) = frame { closeCode = code.rawValue }
+            case .exhausted(let step)?: return step == .read ? .read : .close(closeCode)
+            case nil: return .read
             }
-            return .proceed
-        }
-        switch step {
-        case nil, .read: return .read
-        case .awaitPeer, .closeTransport: return .close(closeCode)
         }
     }
 

@@ -180,9 +180,14 @@ struct TailConnectionTests {
         var heard: [String] = []
         var replies: [UInt8] = []
         var span = output.mutableSpan
-        _ = server.receive(&span, into: &replies) { _, event, payload in
-            if event == .message(.text) { heard.append(String(decoding: payload.indices.map { payload[$0] }, as: UTF8.self)) }
-            return .proceed
+        var position = 0
+        reading: while true {
+            switch server.next(in: &span, from: &position, into: &replies) {
+            case .message(_, let payload):
+                heard.append(payload.withBytes(in: span.span) { text in String(decoding: text.indices.map { text[$0] }, as: UTF8.self) })
+            case .control: continue
+            case .exhausted: break reading
+            }
         }
         #expect(heard == ["hello", "answer"])
     }

@@ -123,7 +123,7 @@ struct ServingLoopTests {
 
         func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
         func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
-        func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+        func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
             serving.send(text: Array("goodbye".utf8).span, to: id)
             serving.close(id, .badFrame)
         }
@@ -133,20 +133,24 @@ struct ServingLoopTests {
         func end(_ id: ConnectionID, _ reason: EndReason) {}
     }
 
-    @Test("what is said before a close goes out before it, also to a client with a compression context of its own")
-    func lastWords() throws {
+    @Test(
+        "a text and a pong from before a close are sent before it, also to a client with a compression context of its own",
+        arguments: [false, true])
+    func lastWords(ownContext: Bool) throws {
         let bench = try Bench()
         let application = HangsUp(bench.serving)
         bench.serving.application = application
         var policy = DeflatePolicy()
         policy.serverContextTakeover = true
-        let client = ClientHandshake(host: "h", target: "/x", nonce: (1, 2), deflate: policy)
-        // Two empty messages, masked with zeros.
-        let frames: [UInt8] = [0x81, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0]
+        let client = ClientHandshake(host: "h", target: "/x", nonce: (1, 2), deflate: ownContext ? policy : nil)
+        // A ping and two empty messages in one read, masked with zeros.
+        let frames: [UInt8] = [0x89, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0]
         let answer = bench.say(String(decoding: client.requestHead, as: UTF8.self))
-        #expect(answer.contains("permessage-deflate") && !answer.contains("server_no_context_takeover"))
+        #expect(answer.contains("permessage-deflate") == ownContext && !answer.contains("server_no_context_takeover"))
         let goodbye = [0x81, 7] + Array("goodbye".utf8)
-        #expect(bench.say(bytes: frames) == goodbye + [0x88, 11, 0x0F, 0xA0] + Array("bad_frame".utf8))
+        let pong: [UInt8] = [0x8A, 0]
+        #expect(
+            bench.say(bytes: frames) == (ownContext ? pong + goodbye : goodbye + pong) + [0x88, 11, 0x0F, 0xA0] + Array("bad_frame".utf8))
     }
 
     @Test("an idle connection has patience until a request begins, and that request has a time of its own")

@@ -25,9 +25,9 @@ package final class ServingLoop: ConnectionDriver {
     var machines = FrameMachines()
     private var datedSecond: Int64 = -1
     private var dateOfSecond = HTTPDate(seconds: 0)
-    /// What a protocol machine answers is written here first.
-    private var answer: [UInt8] = []
-    /// A frame for one connection is written here first.
+    /// Storage lent to the frame machine whose read is served, for the frames it writes.
+    private var answers: [UInt8] = []
+    /// Storage for a frame that goes to one connection.
     private var framed: [UInt8] = []
 
     package init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger) {
@@ -61,7 +61,7 @@ package final class ServingLoop: ConnectionDriver {
         let slot = Int(id.slot)
         while endpoints.count <= slot { endpoints.append(nil) }
         let exchange = HTTPExchange(limits: limits.http)
-        // The first request has no more time for being late.
+        // The first request gets the same deadline as later ones.
         exchange.isTimed = true
         let endpoint = Endpoint(id: id, exchange: exchange, now: loop.now)
         endpoint.until = loop.now + limits.headTimeout
@@ -181,33 +181,38 @@ package final class ServingLoop: ConnectionDriver {
     // MARK: Frames in
 
     func receiveFrames(_ endpoint: Endpoint, _ bytes: inout MutableSpan<UInt8>) {
-        let id = endpoint.id
         let machine = machine(of: endpoint)
-        var output: [UInt8] = []
-        swap(&output, &answer)
-        output.removeAll(keepingCapacity: output.capacity <= Self.keptAnswerBytes)
-        machine.isReceiving = true
-        let step = machine.socket.receive(&bytes, into: &output) { outgoing, event, payload in
-            guard case .message(let kind) = event else { return .proceed }
-            metrics.messagesIn.add()
-            application.message(id, kind, payload, &outgoing)
-            // Before anything that may close: nothing is written behind a close frame.
-            for text in machine.takeDeferred() { outgoing.send(.text, text.span) }
-            if let close = machine.closeAfterReceiving { outgoing.close(close.code, reason: close.reason) }
-            return .proceed
-        }
-        machine.isReceiving = false
-        follow(endpoint, machine, step, output)
-        swap(&output, &answer)
+        swap(&machine.unsent, &answers)
+        let step = serveFrames(endpoint.id, machine, &bytes)
+        var frames = machine.takeUnsent()
+        if !frames.isEmpty { table.send(endpoint.id, copying: frames.span) }
+        frames.removeAll(keepingCapacity: frames.capacity <= Self.keptAnswerBytes)
+        swap(&frames, &answers)
+        follow(endpoint, machine, step)
         if machine.isAtRest {
             endpoint.frames = nil
             machines.giveBack(machine)
         }
     }
 
+    /// Gives the messages in `bytes` to the application, one after the other. While it has one, it may send to this connection or close it.
+    private func serveFrames(_ id: ConnectionID, _ machine: FrameMachine, _ bytes: inout MutableSpan<UInt8>) -> WebSocketStep {
+        var position = 0
+        while true {
+            switch machine.socket.next(in: &bytes, from: &position, into: &machine.unsent) {
+            case .message(let kind, let payload):
+                metrics.messagesIn.add()
+                payload.withBytes(in: bytes.span) { application.message(id, kind, $0, machine) }
+                machine.socket.reuse(payload)
+            case .control: continue
+            case .exhausted(let step): return step
+            }
+        }
+    }
+
     private static let keptAnswerBytes = 64 << 10
 
-    /// Its own, or one lent until it is at rest.
+    /// The frame machine that the connection has, or one that it has until it is at rest.
     private func machine(of endpoint: Endpoint) -> FrameMachine {
         if let own = endpoint.frames { return own }
         let machine =
@@ -217,9 +222,8 @@ package final class ServingLoop: ConnectionDriver {
         return machine
     }
 
-    /// Sends what the protocol machine has to say, and does what it owes the connection.
-    private func follow(_ endpoint: Endpoint, _ machine: FrameMachine, _ step: WebSocketStep, _ output: [UInt8]) {
-        if !output.isEmpty { table.send(endpoint.id, copying: output.span) }
+    /// Does what the frame machine asks for, after its frames were sent.
+    private func follow(_ endpoint: Endpoint, _ machine: FrameMachine, _ step: WebSocketStep) {
         switch step {
         case .read: return
         case .awaitPeer: waitForPeer(endpoint)
@@ -255,16 +259,11 @@ package final class ServingLoop: ConnectionDriver {
         }
     }
 
-    /// With context takeover a frame is one connection's own, and its compressor's state must follow the order of frames.
+    /// With context takeover a frame belongs to one connection, and frames must be sent in the order in which they were compressed.
     private func sendInContext(_ endpoint: Endpoint, _ text: Span<UInt8>) {
         let machine = machine(of: endpoint)
-        if machine.isReceiving {
-            machine.deferred.append(Array(copying: text))
-        } else {
-            var output: [UInt8] = []
-            machine.socket.send(.text, text, into: &output)
-            table.send(endpoint.id, bytes: output)
-        }
+        machine.answer(.text, text)
+        table.send(endpoint.id, bytes: machine.takeUnsent())
     }
 
     /// A text frame in a format that connections share.
@@ -287,13 +286,10 @@ package final class ServingLoop: ConnectionDriver {
         metrics.closes.add(reason.reason)
         let socketCode = WebSocketCloseCode(reason.code)
         let machine = machine(of: endpoint)
-        if machine.isReceiving {
-            machine.closeAfterReceiving = (socketCode, reason.reason)
-        } else {
-            var output: [UInt8] = []
-            let step = machine.socket.close(socketCode, reason: reason.reason, into: &output)
-            follow(endpoint, machine, step, output)
-        }
+        // Pongs and answers that have not been sent stand before the Close frame.
+        let step = machine.socket.close(socketCode, reason: code.reason, into: &machine.unsent)
+        table.send(id, bytes: machine.takeUnsent())
+        follow(endpoint, machine, step)
     }
 }
 

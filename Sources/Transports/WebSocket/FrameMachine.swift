@@ -1,9 +1,10 @@
 import WSProtocol
 
-/// The frames of one connection while a message is in progress, or for its whole life when it agreed on context takeover.
+/// Reads and writes the frames of one connection: while a message is in progress, or for the connection's whole life when it agreed on
+/// context takeover.
 final class FrameMachine {
-    /// Connections of one kind cannot be told apart between messages: 0 plain, 8…15 deflate without memory and a window of so
-    /// many bits, `own` with memory.
+    /// Machines of one kind are interchangeable between messages. 0: no compression; 8…15: deflate without context takeover, with a window
+    /// of so many bits; `own`: deflate with context takeover, not interchangeable.
     struct Kind: Equatable {
         package let rawValue: UInt8
         package static let plain = Kind(rawValue: 0)
@@ -26,30 +27,30 @@ final class FrameMachine {
 
     let kind: Kind
     var socket: WebSocketConnection
-    /// Inside `receive` the socket is being changed: a close asked for there waits until it is over.
-    var isReceiving = false
-    var closeAfterReceiving: (code: WebSocketCloseCode, reason: String)?
-    /// Texts sent from inside `receive` to a connection with a compression context of its own.
-    var deferred: [[UInt8]] = []
+    /// Frames that `socket` has written and that have not been sent. Empty except while the frames of one read are served.
+    var unsent: [UInt8] = []
 
     init(_ kind: Kind, limits: WebSocketLimits, agreement: DeflateAgreement?, pool: DeflatePool) {
         self.kind = kind
         socket = WebSocketConnection(role: .server, limits: limits, deflate: agreement.map { NegotiatedDeflate($0, pool: pool) })
     }
 
-    /// As good as new: another connection of the kind can have it.
-    var isAtRest: Bool { kind != .own && !isReceiving && socket.isAtRest }
+    /// The machine is in the state of a new one, so another connection of the kind can use it.
+    var isAtRest: Bool { kind != .own && socket.isAtRest }
 
-    func takeDeferred() -> [[UInt8]] {
-        guard !deferred.isEmpty else { return [] }
-        defer { deferred = [] }
-        return deferred
+    /// Answers a message while it is lent. The answers to one read are sent together.
+    func answer(_ kind: MessageKind, _ payload: Span<UInt8>) { socket.send(kind, payload, into: &unsent) }
+
+    func takeUnsent() -> [UInt8] {
+        var frames: [UInt8] = []
+        swap(&frames, &unsent)
+        return frames
     }
 }
 
-/// Frame machines of one loop that nobody uses just now. An idle connection owns none, which is most of what it would cost.
+/// The unused frame machines of one loop. An idle connection owns none: a machine is most of the memory it would take.
 struct FrameMachines: ~Copyable {
-    /// More are in use at once only while messages arrive in pieces.
+    /// The most unused machines of one kind. More are in use at once only while messages arrive in pieces.
     private static let kept = 16
     private var spare: [[FrameMachine]] = Array(repeating: [], count: 16)
 

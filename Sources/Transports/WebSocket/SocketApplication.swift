@@ -15,7 +15,8 @@ package protocol SocketApplication: AnyObject {
     /// A reason of the application's own not to upgrade, before the handshake is looked at.
     func refusal(of request: HTTPRequest) -> HTTPResponse?
     func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement)
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing)
+    /// The application may send and close meanwhile; `machine.answer` joins the answers to several messages of one read.
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine)
     func drained(_ id: ConnectionID)
     func closed(_ id: ConnectionID)
     func isIntroduced(_ id: ConnectionID) -> Bool
@@ -38,8 +39,8 @@ package final class EchoApplication: SocketApplication {
     package func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
     package func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
 
-    package func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
-        outgoing.send(kind, payload)
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
+        machine.answer(kind, payload)
         if serving.isCongested(id) { serving.pauseReading(id) }
     }
 
@@ -55,8 +56,8 @@ final class NoApplication: SocketApplication {
     let handshake = HandshakePolicy()
     let introduction: Duration? = nil
     func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
-    package func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {}
+    func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {}
     func drained(_ id: ConnectionID) {}
     func closed(_ id: ConnectionID) {}
     func isIntroduced(_ id: ConnectionID) -> Bool { false }

@@ -56,7 +56,7 @@ package final class SocketSessions: SocketApplication, SessionOutlet {
         return String(authorization.dropFirst(7))
     }
 
-    package func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ outgoing: inout WebSocketOutgoing) {
+    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
         guard kind == .text else { return close(id.key, .badFrame) }
         sessions.message(id.key, payload)
     }
