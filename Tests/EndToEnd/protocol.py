@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "docs" / "schemas"
+SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 
 client_command = json.loads((SCHEMAS / "client-command.json").read_text())
 server_frame = json.loads((SCHEMAS / "server-frame.json").read_text())
@@ -73,8 +73,8 @@ def lines(text):
 
 
 def documented(kind):
-    """`(code, name, temporary)` rows of a table of docs/PROTOCOL.md: `close` or `error`."""
-    document = (ROOT / "docs" / "PROTOCOL.md").read_text()
+    """`(code, name, temporary)` rows of a table of docs/reference/protocol.md: `close` or `error`."""
+    document = (ROOT / "docs" / "reference" / "protocol.md").read_text()
     table = re.search(r"<!-- codes:begin -->(.*?)<!-- codes:end -->", document, re.S)[1]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| code", "|---"))]
     numbered = [row for row in rows if row[0].strip("`").isdigit()]

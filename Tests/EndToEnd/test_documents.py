@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import protocol
 
-DOCUMENT = (protocol.ROOT / "docs" / "PROTOCOL.md").read_text()
+DOCUMENT = (protocol.ROOT / "docs" / "reference" / "protocol.md").read_text()
 EXAMPLES = [
     (arrow, json.loads(text)) for arrow, text in re.findall(r"^(→|←) (\{.*\})$", DOCUMENT, re.M)]
 COMMANDS = {ref["$ref"].rsplit("/", 1)[1] for ref in protocol.client_command["oneOf"]}
@@ -77,7 +77,7 @@ def test_the_error_codes_of_the_schema_are_those_of_the_table():
 
 
 def test_asyncapi_points_at_schemas_that_exist():
-    text = (protocol.ROOT / "docs" / "asyncapi.yaml").read_text()
+    text = (protocol.ROOT / "docs" / "reference" / "asyncapi.yaml").read_text()
     document = yaml.safe_load(text)
     assert document["asyncapi"] == "3.0.0"
 
@@ -94,7 +94,7 @@ def test_asyncapi_points_at_schemas_that_exist():
     named = set()
     for reference in references(document):
         file, _, pointer = reference.partition("#")
-        target = json.loads((protocol.ROOT / "docs" / file).read_text()) if file else document
+        target = json.loads((protocol.ROOT / "docs" / "reference" / file).read_text()) if file else document
         for step in filter(None, pointer.split("/")):
             target = target[step]
         named.add(reference.rsplit("/", 1)[-1])
