@@ -12,8 +12,9 @@ SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 
 client_command = json.loads((SCHEMAS / "client-command.json").read_text())
 server_frame = json.loads((SCHEMAS / "server-frame.json").read_text())
+fallback = json.loads((SCHEMAS / "fallback.json").read_text())
 _registry = Registry().with_resources(
-    (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame))
+    (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame, fallback))
 
 
 def _validators(schema):
@@ -24,6 +25,7 @@ def _validators(schema):
 
 _frames = _validators(server_frame)
 _commands = _validators(client_command)
+_fallback = _validators(fallback)
 
 # What any client of the running test sent or received against the schema; the fixture `no_violations` wants it empty.
 violations = []
@@ -54,6 +56,13 @@ def command_complaint(command):
         return f"an undocumented command: {command!r}"
     for error in _commands[kind].iter_errors(command):
         return f"{kind}: {error.json_path}: {error.message}"
+    return None
+
+
+def fallback_complaint(name, body):
+    """Why the JSON `body` is not the documented `poll-request`, `poll-answer` or `refusal`, or None."""
+    for error in _fallback[name].iter_errors(body):
+        return f"{name}: {error.json_path}: {error.message[:500]} in {json.dumps(body, ensure_ascii=False)[:800]}"
     return None
 
 
