@@ -156,6 +156,18 @@ def test_every_link_leads_somewhere(path):
     assert broken == []
 
 
+def test_every_document_that_the_code_names_exists():
+    missing = set()
+    for folder in ("Sources", "Tests", "web", "bench", "scripts", "examples"):
+        for path in (protocol.ROOT / folder).rglob("*"):
+            if path.suffix not in {".swift", ".py", ".js", ".sh", ".c", ".h", ""} or not path.is_file() or ".build" in path.parts:
+                continue
+            for name in re.findall(r"\bdocs/[\w/-]+\.(?:md|json|yaml)", path.read_text(errors="ignore")):
+                if not (protocol.ROOT / name).exists():
+                    missing.add(f"{path.relative_to(protocol.ROOT)}: {name}")
+    assert missing == set()
+
+
 def test_the_map_names_every_folder_of_the_sources():
     text = (protocol.ROOT / "ARCHITECTURE.md").read_text()
     folders = {folder.name for folder in (protocol.ROOT / "Sources").iterdir() if folder.is_dir()}

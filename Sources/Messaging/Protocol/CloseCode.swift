@@ -90,7 +90,7 @@ public enum CloseCode: UInt16, CaseIterable, Sendable {
     public var meaning: String { row.meaning }
     public var advice: CloseAdvice { CloseAdvice(code: rawValue) }
 
-    /// The table for `docs/reference/protocol.md`, the codes of RFC 6455 after the hub's own.
+    /// The table for `docs/PROTOCOL.md`, the codes of RFC 6455 after the hub's own.
     public static var markdownTable: String {
         "| code | reason | meaning | what the client does |\n|---|---|---|---|\n"
             + allCases.map {
