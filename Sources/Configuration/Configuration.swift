@@ -3,7 +3,7 @@ import Messaging
 /// Everything an operator can set, as the hub runs with it. Made by `EffectiveConfiguration`, never changed afterwards.
 ///
 /// The defaults stand here; what each value means, what it accepts and what happens when it is exceeded stands once in its
-/// row of `Setting.all`, from which the refusals, `hub check --explain` and docs/OPERATIONS.md are made.
+/// row of `Setting.all`, from which the refusals, `hub check --explain` and docs/reference/operations.md are made.
 package struct Configuration: Equatable, Sendable {
     package var listen = ListenEndpoint.standard
     /// The folder of the embedded services: their data, socket, key and `embedded.env`.

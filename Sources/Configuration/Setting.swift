@@ -57,7 +57,7 @@ package struct Setting: Sendable {
         return "\(key)  (\(variable))\n    \(meaning)\n    expects \(accepts); default: \(standard.isEmpty ? "none" : standard)\n"
     }
 
-    /// The table of docs/OPERATIONS.md, in which a test holds it.
+    /// The table of docs/reference/operations.md, in which a test holds it.
     package static var markdownTable: String {
         "| setting | environment | default | accepts | meaning |\n|---|---|---|---|---|\n"
             + all.map { setting in

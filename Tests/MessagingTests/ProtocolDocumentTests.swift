@@ -11,7 +11,7 @@ struct ProtocolDocumentTests {
 
     @Test("The tables of the protocol document are those of the code")
     func tablesAgree() throws {
-        let path = "docs/PROTOCOL.md"
+        let path = "docs/reference/protocol.md"
         let document = try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
         let codes = "### Close codes\n\n\(EndReason.markdownTable)\n### Error codes\n\n\(ErrorCode.markdownTable)"
         let expected = try Self.replacing(
@@ -21,14 +21,14 @@ struct ProtocolDocumentTests {
 
     @Test("The schema of commands is the one that the command files make")
     func schemaAgrees() throws {
-        let path = "docs/schemas/client-command.json"
+        let path = "docs/reference/schemas/client-command.json"
         let text = try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
         try Self.require(path, holds: ClientCommand.schemaText, now: text)
     }
 
     @Test("The AsyncAPI description names every command")
     func descriptionAgrees() throws {
-        let path = "docs/asyncapi.yaml"
+        let path = "docs/reference/asyncapi.yaml"
         let text = try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
         let begin = try #require(text.range(of: "    command:\n      summary: connect"))
         let end = try #require(text.range(of: "\n", range: begin.upperBound..<text.endIndex))

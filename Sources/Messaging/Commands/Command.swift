@@ -3,7 +3,7 @@
 protocol Command: Equatable, Sendable {
     /// The `type` on the wire: at most 16 bytes.
     static var name: String { get }
-    /// What the command is for, in one sentence: its row in docs/PROTOCOL.md.
+    /// What the command is for, in one sentence: its row in docs/reference/protocol.md.
     static var summary: String { get }
     static var schema: CommandSchema { get }
 

@@ -88,7 +88,7 @@ extension CommandSchema {
 // MARK: Documents
 
 extension ClientCommand {
-    /// The text of `docs/schemas/client-command.json`.
+    /// The text of `docs/reference/schemas/client-command.json`.
     static var schemaText: String {
         var definitions = CommandSchema.definitions
         for type in types { definitions[type.name] = type.schema.definition(of: type.name) }
@@ -102,7 +102,7 @@ extension ClientCommand {
         return schema.laidOut() + "\n"
     }
 
-    /// The table of commands in `docs/PROTOCOL.md`.
+    /// The table of commands in `docs/reference/protocol.md`.
     static var markdownTable: String {
         "| command | members | what it is for |\n|---|---|---|\n"
             + types.map { "| `\($0.name)` | \($0.schema.row) | \($0.summary.cell()) |\n" }.joined()

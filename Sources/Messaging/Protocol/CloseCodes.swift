@@ -28,7 +28,7 @@ extension EndReason {
         self = reason
     }
 
-    /// The table for `docs/PROTOCOL.md`; the codes of RFC 6455 stand after the hub's own.
+    /// The table for `docs/reference/protocol.md`; the codes of RFC 6455 stand after the hub's own.
     public static var markdownTable: String {
         "| code | reason | meaning | what the client does |\n|---|---|---|---|\n"
             + allCases.map {

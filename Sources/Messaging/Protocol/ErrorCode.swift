@@ -71,7 +71,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// One English sentence: what the client does about it.
     public var advice: String { row.advice }
 
-    /// The table for `docs/PROTOCOL.md`.
+    /// The table for `docs/reference/protocol.md`.
     public static var markdownTable: String {
         "| code | temporary | meaning | what the client does |\n|---|---|---|---|\n"
             + allCases.map { code in
