@@ -1,3 +1,5 @@
+import Messaging
+
 /// The address of a hub as a user writes it: `http://127.0.0.1:8080`.
 struct HubAddress: Equatable {
     let host: String

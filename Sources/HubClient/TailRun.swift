@@ -1,5 +1,6 @@
 import Configuration
 import Linux
+import Messaging
 
 /// `hub tail`: prints every line a client of the hub receives, and comes back by itself when the connection is lost.
 package final class TailRun {

@@ -1,6 +1,6 @@
-import Telemetry
 import Kafka
 import Messaging
+import Telemetry
 import Testing
 
 @testable import Intake

@@ -1,10 +1,10 @@
-import Telemetry
 import Auth
 import Configuration
 import Curl
 import Foundation
 import Logging
 import OpenSSL
+import Telemetry
 import Testing
 
 @testable import KeySource

@@ -86,7 +86,8 @@ struct StoreAnswerTests {
     @Test("a failure refuses every command alike", arguments: purposes)
     func failures(purpose: Session.Purpose) {
         for (failure, code) in [
-            (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable), (.noSuchEntry, .badRequest),
+            (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
+            (.noSuchEntry, .badRequest),
             (.tooManyConversations, .limitExceeded), (.tooScattered, .limitExceeded),
         ] {
             guard case (.refuse(let refusal), "") = answer(.failed(failure), to: purpose) else {

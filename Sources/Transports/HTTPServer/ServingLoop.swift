@@ -281,13 +281,13 @@ package final class ServingLoop: ConnectionDriver {
 
     // MARK: Closing
 
-    func close(_ id: ConnectionID, _ reason: EndReason) {
+    package func close(_ id: ConnectionID, _ reason: EndReason) {
         guard let endpoint = endpoint(id), endpoint.stage == .socket else { return }
         metrics.closes.add(reason.reason)
         let socketCode = WebSocketCloseCode(reason.code)
         let machine = machine(of: endpoint)
         // Pongs and answers that have not been sent stand before the Close frame.
-        let step = machine.socket.close(socketCode, reason: code.reason, into: &machine.unsent)
+        let step = machine.socket.close(socketCode, reason: reason.reason, into: &machine.unsent)
         table.send(id, bytes: machine.takeUnsent())
         follow(endpoint, machine, step)
     }

@@ -2,7 +2,7 @@ import WSProtocol
 
 /// Reads and writes the frames of one connection: while a message is in progress, or for the connection's whole life when it agreed on
 /// context takeover.
-final class FrameMachine {
+package final class FrameMachine {
     /// Machines of one kind are interchangeable between messages. 0: no compression; 8…15: deflate without context takeover, with a window
     /// of so many bits; `own`: deflate with context takeover, not interchangeable.
     struct Kind: Equatable {

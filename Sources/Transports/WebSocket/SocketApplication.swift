@@ -39,15 +39,15 @@ package final class EchoApplication: SocketApplication {
     package func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
     package func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
 
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
+    package func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
         machine.answer(kind, payload)
         if serving.isCongested(id) { serving.pauseReading(id) }
     }
 
-    func drained(_ id: ConnectionID) { serving.resumeReading(id) }
-    func closed(_ id: ConnectionID) {}
-    func isIntroduced(_ id: ConnectionID) -> Bool { true }
-    func end(_ id: ConnectionID, _ reason: EndReason) { serving.close(id, reason) }
+    package func drained(_ id: ConnectionID) { serving.resumeReading(id) }
+    package func closed(_ id: ConnectionID) {}
+    package func isIntroduced(_ id: ConnectionID) -> Bool { true }
+    package func end(_ id: ConnectionID, _ reason: EndReason) { serving.close(id, reason) }
 }
 
 /// Stands in until the real application is set, right after the loop is made.
@@ -57,9 +57,9 @@ final class NoApplication: SocketApplication {
     let introduction: Duration? = nil
     func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
     func opened(_ endpoint: Endpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {}
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {}
-    func drained(_ id: ConnectionID) {}
-    func closed(_ id: ConnectionID) {}
-    func isIntroduced(_ id: ConnectionID) -> Bool { false }
-    func end(_ id: ConnectionID, _ reason: EndReason) {}
+    package func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {}
+    package func drained(_ id: ConnectionID) {}
+    package func closed(_ id: ConnectionID) {}
+    package func isIntroduced(_ id: ConnectionID) -> Bool { false }
+    package func end(_ id: ConnectionID, _ reason: EndReason) {}
 }

@@ -56,15 +56,15 @@ package final class SocketSessions: SocketApplication, SessionOutlet {
         return String(authorization.dropFirst(7))
     }
 
-    func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
+    package func message(_ id: ConnectionID, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine) {
         guard kind == .text else { return close(id.key, .badFrame) }
         sessions.message(id.key, payload)
     }
 
-    func drained(_ id: ConnectionID) { sessions.drained(id.key) }
-    func closed(_ id: ConnectionID) { sessions.close(id.key) }
-    func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
-    func end(_ id: ConnectionID, _ reason: EndReason) { close(id.key, reason) }
+    package func drained(_ id: ConnectionID) { sessions.drained(id.key) }
+    package func closed(_ id: ConnectionID) { sessions.close(id.key) }
+    package func isIntroduced(_ id: ConnectionID) -> Bool { sessions.isConnected(id.key) }
+    package func end(_ id: ConnectionID, _ reason: EndReason) { close(id.key, reason) }
 
     // MARK: SessionOutlet
 
@@ -80,7 +80,7 @@ package final class SocketSessions: SocketApplication, SessionOutlet {
     package func resumeReading(_ key: SessionKey) { serving.resumeReading(key.connection) }
 
     /// Says goodbye first: intermediaries often turn a close frame into a bare TCP end.
-    func close(_ key: SessionKey, _ reason: EndReason) {
+    package func close(_ key: SessionKey, _ reason: EndReason) {
         var bye: [UInt8] = []
         let spread = reason == .draining ? drainSpread ?? .zero : .zero
         ServerMessage.bye(reason, afterMs: 0, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
