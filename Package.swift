@@ -123,7 +123,8 @@ let package = Package(
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
-        .executableTarget(name: "wycheproof", dependencies: ["Bytes", "Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+        .executableTarget(
+            name: "wycheproof", dependencies: ["Bytes", "Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(

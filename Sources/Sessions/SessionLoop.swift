@@ -22,8 +22,6 @@ package final class SessionLoop {
     private let feed: BusFeed
     /// Public session ids made in advance.
     private var sessionIDs: [String] = []
-    /// Signals of this turn, for all loops.
-    private var signals: [BusEvent] = []
     /// The hub is being stopped: within this time its clients come back.
     package private(set) var drainSpread: Duration?
     /// Is told the end of every session that is reached by HTTP requests.
@@ -76,10 +74,7 @@ package final class SessionLoop {
         let news = inbox.takeKeyNews()
         if news.keys != nil || !news.absent.isEmpty { authentication.hear(keys: news.keys, absent: news.absent) }
         if inbox.takeMissed() { replay.resynchronise() }
-        if !signals.isEmpty {
-            state.services.bus.publish(signals)
-            signals.removeAll(keepingCapacity: true)
-        }
+        feed.publishSignals()
         gateway.submit { complete($0, .failed(.unavailable)) }
         state.loop.awaitsOthers = gateway.openCount > 0 && state.services.store.isUp
         inbox.report(sessions: state.table.count)
@@ -271,7 +266,7 @@ package final class SessionLoop {
         case .store(let request, let purpose): gateway.order(request, for: live, origin, .command(purpose))
         case .typing(let channel):
             guard let user = live.session.identity?.user else { return }
-            signals.append(.typing(channel, user))
+            feed.signal(.typing(channel, user))
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .done:
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
