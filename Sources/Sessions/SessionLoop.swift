@@ -113,7 +113,12 @@ package final class SessionLoop {
     /// True once the client sent a `connect` that was answered with success.
     package func isConnected(_ id: SessionID) -> Bool { state.table[id]?.session.phase == .open }
 
-    package func session(_ credential: SessionCredential) -> SessionID? { state.table.session(credential)?.id }
+    /// The session that a request names. The request is a sign that its client lives.
+    package func session(_ credential: SessionCredential) -> SessionID? {
+        guard let live = state.table.session(credential) else { return nil }
+        if let kept = state.table.resumable[live.id], kept.detachedSince != nil { kept.detachedSince = state.loop.now }
+        return live.id
+    }
 
     package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
 

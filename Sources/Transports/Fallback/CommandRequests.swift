@@ -53,6 +53,10 @@ package final class CommandRequests: HTTPHandler {
         return response
     }
 
+    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
+    }
+
     package func drained(_ id: ConnectionID) {}
     /// The replies are still sent: a client may end its side behind its request.
     package func peerEnded(_ id: ConnectionID) {}

@@ -79,9 +79,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
             switch opening {
             case .refused(let status, let replies):
-                var response = RequestGate.answer(status, "application/x-ndjson", replies, admission.headers)
-                if status == 503 { response.headers.append("retry-after", "1") }
-                server.respond(id, response)
+                server.respond(id, RequestGate.refusal(status, replies: replies, admission.headers))
             case .opened(let session, let replies):
                 // Its reply comes before all pushes.
                 let pushes = session.takeHeld()
@@ -130,6 +128,10 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         fallback?.hold(session)
         server.respond(id, RequestGate.answer(200, "application/json", body, headers))
         if wasCongested { sessions.drained(session.id) }
+    }
+
+    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
     }
 
     package func drained(_ id: ConnectionID) {}
