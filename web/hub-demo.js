@@ -1,6 +1,8 @@
-// The demo page: two people (or one, with ?as=alice), each with a socket of their own, and a service that publishes.
+// The demo page: two people (or one, with ?as=alice), each with a connection of their own, and a service that publishes.
+// ?transport=eventstream or ?transport=poll keeps to one transport.
 
 import { HubClient } from "./hub-client.js";
+import { TRANSPORTS } from "./hub-ladder.js";
 import { events, texts } from "./texts.js";
 
 const PEOPLE = [
@@ -12,6 +14,7 @@ const SHOWN_MESSAGES = 50;
 const TYPING_SHOWN_MS = 4_000;
 const TYPING_SENT_EVERY_MS = 3_000;
 
+const askedTransport = new URLSearchParams(location.search).get("transport");
 let language = new URLSearchParams(location.search).get("lang") ?? (navigator.language.startsWith("en") ? "en" : "fr");
 if (!(language in texts)) language = "fr";
 
@@ -75,6 +78,7 @@ class Person {
         if (!answer.ok) throw new Error(`no token: ${answer.status}`);
         return (await answer.json()).token;
       },
+      transports: TRANSPORTS.includes(askedTransport) ? [askedTransport] : TRANSPORTS,
     });
     this.#listen();
     this.#client.start();
@@ -92,8 +96,10 @@ class Person {
       this.#connection = connection;
       this.#showConnection();
     });
+    on("transport", () => this.#showConnection());
     on("connected", (welcome) => this.#welcomed(welcome));
     on("entry", (entry) => this.#received(entry));
+    on("reset", ({ channel }) => this.#begunAnew(channel));
     on("cursor", (cursor) => this.#learn(cursor));
     on("counters", ({ channels }) => channels.forEach((state) => this.#learn(state)));
     on("receipt", ({ channel, user, delivered, read }) => {
@@ -132,6 +138,20 @@ class Person {
     const { entries, head } = await this.#client.command("history", { channel, limit });
     entries.forEach((entry) => this.#received(entry));
     this.#learn(await this.#client.subscribe(channel, head));
+  }
+
+  /** The hub no longer has what is shown of the channel: its database is another one, or an older copy. */
+  async #begunAnew(channel) {
+    this.#notifications = this.#notifications.filter((entry) => entry.channel !== channel);
+    if (channel === this.#conversation) this.#messages = this.#messages.filter(({ seq }) => seq === null);
+    this.#showNotifications();
+    this.#showMessages();
+    try {
+      const { entries } = await this.#client.command("history", { channel, limit: SHOWN_MESSAGES });
+      entries.forEach((entry) => this.#received(entry));
+    } catch (error) {
+      if (error.code !== "lost") throw error;
+    }
   }
 
   #received(entry) {
@@ -381,11 +401,14 @@ class Person {
 
   #showConnection() {
     const say = texts[language];
-    const { state, retryInMs = 0, code } = this.#connection;
+    const { state, retryInMs = 0, code, reason } = this.#connection;
     const text = say.states[state];
     this.#root.dataset.state = state;
     this.#find(".connection-text").textContent =
-      typeof text === "string" ? text : text(state === "waiting" ? Math.ceil(retryInMs / 1000) : code);
+      typeof text === "string" ? text : text(state === "waiting" ? Math.ceil(retryInMs / 1000) : code, reason);
+    const transport = this.#find(".connection-transport");
+    transport.textContent = state === "connected" ? say.transports[this.#client.transport] : "";
+    transport.title = say.transportTitle;
     const off = state === "stopped" || state === "ended";
     this.#find(".cut").textContent = off ? say.resume : say.cut;
     this.#find(".cut").setAttribute("aria-label", off ? say.resumeOf(this.#me.name) : say.cutOf(this.#me.name));

@@ -3,53 +3,14 @@
 import json
 
 import protocol
-from browser import Browser
-
-SCRIPTED = """
-(async () => {
-  const hub = window.hub = await import("/hub-client.js");
-  window.sockets = [];
-  window.WebSocket = class Scripted {
-    static OPEN = 1;
-    constructor(url, protocols) { Object.assign(this, { url, protocols, readyState: 0, said: [] }); window.sockets.push(this); }
-    send(text) { this.said.push(JSON.parse(text)); }
-    close(code) { this.readyState = 3; this.closedWith = code; }
-    opens() { this.readyState = 1; this.onopen(); }
-    says(...frames) { this.onmessage({ data: frames.map((f) => JSON.stringify(f)).join("\\n") }); }
-    ends(code) { this.readyState = 3; this.onclose({ code }); }
-    last(type) { return this.said.findLast((c) => c.type === type); }
-  };
-  window.tokens = 0;
-  window.heard = [];
-  window.client = new hub.HubClient({ url: "ws://x/v1/socket", getToken: async ({ fresh }) => `${++window.tokens}${fresh ? " fresh" : ""}` });
-  for (const type of ["entry", "state", "live"]) window.client.addEventListener(type, ({ detail }) => window.heard.push(detail));
-  window.settle = () => new Promise((resolve) => setTimeout(resolve, 5));
-  window.welcome = (id) => ({ re: id, ok: { session: "s", user: "u", tokenTtlMs: 3600000, pingIntervalMs: 25000, channels: [] } });
-  window.entry = (seq, more) => ({ type: "entry", channel: "inbox", seq, kind: "notification", ...more });
-  window.connect = async () => {
-    await settle(); const socket = sockets.at(-1); socket.opens(); await settle();
-    socket.says(welcome(socket.last("connect").id)); await settle(); return socket;
-  };
-  window.seqs = () => heard.filter((f) => f.type === "entry").map((f) => f.seq);
-})()
-"""
+from scripted import scripted
 
 
-async def scripted(hub, script):
-    browser = await Browser.start()
-    try:
-        page = await browser.open(hub.url.rstrip("/") + "/livez")
-        await page.evaluate(SCRIPTED)
-        return await page.evaluate(f"(async () => {{ {script} }})()")
-    finally:
-        await browser.close()
-
-
-async def test_every_documented_close_code_is_obeyed(hub):
+async def test_every_documented_close_code_is_obeyed():
     documented = {int(row[0]): row[3] for row in protocol.documented("close")}
     codes = [*documented, 4042, 4150, 4250, 4350, 3000]
     bye = {"reconnect": True, "afterMs": 0, "spreadMs": 4_000}
-    advice = await scripted(hub, f"return {json.dumps(codes)}.map((code) => [hub.adviceFor(code), hub.adviceFor(code, {json.dumps(bye)})])")
+    advice = await scripted(f"return {json.dumps(codes)}.map((code) => [hub.adviceFor(code), hub.adviceFor(code, {json.dumps(bye)})])")
     for code, (alone, announced) in zip(codes, advice):
         words = documented.get(code) or {"40": "Do not", "41": "growing", "42": "announced window", "43": "new token"}.get(str(code)[:2], "growing")
         assert alone["reconnect"] == ("Do not reconnect" not in words and "Do not" not in words), code
@@ -58,21 +19,20 @@ async def test_every_documented_close_code_is_obeyed(hub):
             assert not announced["backOff"] and announced["spreadMs"] == 4_000, code
         elif alone["reconnect"]:
             assert announced["backOff"], code
-    refused = await scripted(hub, 'return hub.adviceFor(4200, {reconnect: false, afterMs: 0, spreadMs: 0}).reconnect')
+    refused = await scripted('return hub.adviceFor(4200, {reconnect: false, afterMs: 0, spreadMs: 0}).reconnect')
     assert refused is False, "bye has the last word"
 
 
-async def test_pauses_grow_and_are_random(hub):
+async def test_pauses_grow_and_are_random():
     delays = await scripted(
-        hub,
         "const a = hub.adviceFor(1006), b = hub.adviceFor(4100), w = hub.adviceFor(4200, {reconnect: true, afterMs: 300, spreadMs: 5000});"
         "return [[0, 1, 2, 20].map((n) => [hub.delayFor(n, a, () => 0), hub.delayFor(n, a, () => 1)]),"
         " hub.delayFor(0, b, () => 0), [hub.delayFor(9, w, () => 0), hub.delayFor(9, w, () => 1)]]")
     assert delays == [[[0, 500], [0, 1_000], [0, 2_000], [0, 30_000]], 1_000, [300, 5_300]]
 
 
-async def test_it_keeps_order_drops_repeats_and_mends_gaps(hub):
-    seqs, asked, acks = await scripted(hub, """
+async def test_it_keeps_order_drops_repeats_and_mends_gaps():
+    seqs, asked, acks = await scripted("""
         client.start();
         const socket = await connect();
         client.subscribe("inbox", 4); await settle();
@@ -90,8 +50,8 @@ async def test_it_keeps_order_drops_repeats_and_mends_gaps(hub):
     assert acks[-1] == 9 and len(acks) <= 2, "acknowledged cumulatively"
 
 
-async def test_it_resumes_where_it_was_with_a_new_token_when_asked(hub):
-    first, second, states = await scripted(hub, """
+async def test_it_resumes_where_it_was_with_a_new_token_when_asked():
+    first, second, states = await scripted("""
         client.start();
         let socket = await connect();
         client.subscribe("inbox", 0); await settle();
@@ -111,8 +71,8 @@ async def test_it_resumes_where_it_was_with_a_new_token_when_asked(hub):
     assert states == ["connecting", "connected", "waiting", "connecting", "connected"]
 
 
-async def test_a_message_without_an_answer_is_sent_again_under_its_key(hub):
-    keys, result = await scripted(hub, """
+async def test_a_message_without_an_answer_is_sent_again_under_its_key():
+    keys, result = await scripted("""
         Math.random = () => 0;
         client.start();
         let socket = await connect();
@@ -127,8 +87,8 @@ async def test_a_message_without_an_answer_is_sent_again_under_its_key(hub):
     assert keys[0] == keys[1] and result == {"seq": 7, "duplicate": True}
 
 
-async def test_it_stays_away_when_told_to(hub):
-    count, states = await scripted(hub, """
+async def test_it_stays_away_when_told_to():
+    count, states = await scripted("""
         client.start();
         const socket = await connect();
         socket.ends(4003);
