@@ -141,7 +141,7 @@ export class HubClient extends EventTarget {
   };
 
   #offline = () => {
-    if (this.#state === "connected" || this.#state === "connecting") this.#lost({ code: 1006 });
+    if (this.#state === "connected" || this.#state === "connecting") this.#lost({ code: 1006, cause: "offline" });
   };
 
   #activity = ({ type }) => {
@@ -228,8 +228,8 @@ export class HubClient extends EventTarget {
     if (advice.freshToken) this.#freshToken = true;
     if (!advice.reconnect) return this.#finish({ code, reason: bye?.reason });
     if (advice.onActivity) return this.#become("idle", { code });
-    // What the hub says itself, and a device without a network, tell nothing about the transport.
-    const isMute = bye === null && (code < 4000 || code === 4201) && cause !== "token" && globalThis.navigator?.onLine !== false;
+    // What the hub says itself, and a device without a network or a token, tell nothing about the transport.
+    const isMute = bye === null && (code < 4000 || code === 4201) && !["token", "offline"].includes(cause) && globalThis.navigator?.onLine !== false;
     const next = isMute ? this.#ladder.died({ established, cause }) : "wait";
     if (next === "down") return this.#connect();
     const retryInMs = delayFor(this.#attempt++, advice);

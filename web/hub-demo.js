@@ -142,6 +142,7 @@ class Person {
 
   /** The hub no longer has what is shown of the channel: its database is another one, or an older copy. */
   async #begunAnew(channel) {
+    this.#standings.delete(channel);
     this.#notifications = this.#notifications.filter((entry) => entry.channel !== channel);
     if (channel === this.#conversation) this.#messages = this.#messages.filter(({ seq }) => seq === null);
     this.#showNotifications();

@@ -156,8 +156,8 @@ export class Link {
 
   #end(end) {
     if (this.#isOver) return;
-    // The owner looks at the link before the commands without an answer are rejected.
-    this.#owner.ended(this, end);
+    // The owner looks at the link before the commands without an answer are rejected. A proxy may have changed the close code.
+    this.#owner.ended(this, { ...end, code: this.bye?.code ?? end.code });
     this.close();
   }
 }

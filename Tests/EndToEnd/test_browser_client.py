@@ -96,3 +96,138 @@ async def test_it_stays_away_when_told_to():
         return [sockets.length, heard.filter((h) => h.state).map((h) => h.state)];
     """)
     assert count == 1 and states[-1] == "ended"
+
+
+async def test_a_channel_that_connect_refused_is_followed_again_when_it_can_be():
+    positions, told, follows = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        for (const channel of ["inbox", "broadcast:system", "broadcast:gone"]) { client.subscribe(channel, 7); socket.answers("subscribe", { channel, since: 7 }); }
+        await settle();
+        socket.ends(1006);
+        socket = await connect({ refused: [{ channel: "inbox", code: "position_unknown" }, { channel: "broadcast:system", code: "unavailable" }, { channel: "broadcast:gone", code: "forbidden" }] });
+        const anew = socket.last("subscribe");
+        socket.says({ re: anew.id, ok: { channel: "inbox", since: 3 } }, entry(4));
+        await settle(1100);
+        const later = socket.last("subscribe");
+        return [[[anew.channel, anew.since ?? null], [later.channel, later.since]], heard.filter((h) => h.type), ["inbox", "broadcast:system", "broadcast:gone"].map((c) => client.follows(c))];
+    """)
+    assert positions == [["inbox", None], ["broadcast:system", 7]]
+    assert [event.get("code") or event.get("seq") or event["type"] for event in told] == ["reset", "forbidden", 4]
+    assert follows == [True, True, False]
+
+
+async def test_without_since_the_position_is_where_the_reply_says_it_begins():
+    assert await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox"); socket.answers("subscribe", { channel: "inbox", since: 12 });
+        socket.ends(1006);
+        socket = await connect();
+        return socket.last("connect").channels;
+    """) == [{"channel": "inbox", "since": 12}]
+
+
+async def test_unsubscribed_stays_unsubscribed():
+    assert await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox", 1); socket.answers("subscribe", { channel: "inbox", since: 1 });
+        client.subscribe("broadcast:system", 1); socket.answers("subscribe", { channel: "broadcast:system", since: 1 });
+        const leaving = client.unsubscribe("inbox");
+        socket.says(entry(2));
+        socket.answers("unsubscribe", { channel: "inbox" });
+        const left = await leaving;
+        socket.ends(1006);
+        await client.unsubscribe("broadcast:system");
+        socket = await connect();
+        return [left, socket.last("connect").channels, seqs()];
+    """) == [{"channel": "inbox"}, [], []]
+
+
+async def test_a_signed_out_user_ends_it():
+    states, detail = await scripted("""
+        const client = makeClient({ getToken: async () => { throw Object.assign(new Error("signed out"), { signedOut: true }); } });
+        client.start();
+        await settle(700);
+        return [states(), heard.findLast((h) => h.state)];
+    """)
+    assert states == ["connecting", "ended"] and detail["reason"] == "signed_out"
+    assert await scripted("""
+        Math.random = () => 0;
+        const client = makeClient({ getToken: async () => { if (++tokens === 1) throw new Error("no network"); return "t"; } });
+        client.start();
+        await connect();
+        return states();
+    """) == ["connecting", "waiting", "connecting", "connected"], "any other error is an outage"
+
+
+async def test_marks_made_offline_are_sent_with_the_next_connection_the_newest_of_each_kind():
+    sent, result = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox", 9); socket.answers("subscribe", { channel: "inbox", since: 9 });
+        const inFlight = client.command("mark-seen", { channel: "inbox", seq: 4 });
+        socket.ends(1006);
+        client.command("mark-seen", { channel: "inbox", seq: 8 });
+        client.command("mark-seen", { channel: "inbox", seq: 6 });
+        client.command("mark-read", { channel: "inbox", seq: 3 });
+        client.command("mark-read", { channel: "inbox", seqs: [5, 7] });
+        client.command("mark-unread", { channel: "inbox", seq: 5 });
+        client.command("mark-read", { channel: "inbox", all: true });
+        socket = await connect();
+        const marks = socket.said.filter((c) => c.type.startsWith("mark-"));
+        socket.says({ re: marks.find((c) => c.type === "mark-seen").id, ok: { seen: 8 } });
+        return [marks.map(({ type, seq, seqs, upTo }) => [type, seq ?? seqs ?? upTo]), await inFlight];
+    """)
+    assert sent == [["mark-read", [3, 7]], ["mark-unread", [5]], ["mark-read", 9], ["mark-seen", 8]]
+    assert result == {"seen": 8}
+
+
+async def test_without_a_network_it_does_not_wait_for_the_silence():
+    assert await scripted("""
+        Math.random = () => 0.999;
+        client.start();
+        await connect();
+        dispatchEvent(new Event("offline"));
+        const offline = states().at(-1);
+        dispatchEvent(new Event("online"));
+        await connect();
+        return [offline, states().at(-1), sockets.length];
+    """) == ["waiting", "connected", 2]
+
+
+async def test_after_idleness_it_comes_back_when_the_user_does():
+    for sign in ("new Event('pointerdown')", "new Event('keydown')"):
+        states, first = await scripted(f"""
+            client.start();
+            let socket = await connect();
+            client.subscribe("inbox", 5); socket.answers("subscribe", {{ channel: "inbox", since: 5 }});
+            socket.says({{ type: "bye", code: 4104, reason: "idle", reconnect: true, afterMs: 0, spreadMs: 0 }});
+            socket.ends(1006);
+            await settle(700);
+            const idle = sockets.length;
+            dispatchEvent({sign});
+            socket = await connect();
+            return [[idle, ...states()], socket.said.filter((c) => c.type !== "ping")];
+        """)
+        assert states == [1, "connecting", "connected", "idle", "connecting", "connected"], "bye counts, whatever the close code became"
+        assert first == [{"id": 1, "type": "connect", "token": "2", "channels": [{"channel": "inbox", "since": 5}]}], "one frame"
+
+
+async def test_signs_of_the_user_are_told_at_most_once_a_minute():
+    assert await scripted("""
+        const client = makeClient({ timing: { activityEveryMs: 300 } });
+        client.start();
+        const socket = await connect();
+        const activities = () => socket.said.filter((c) => c.type === "activity").length;
+        const counts = [];
+        const act = async (ms) => { await settle(ms); dispatchEvent(new Event("keydown")); counts.push(activities()); };
+        await act(0); await act(350); await act(0); await act(350);
+        await settle(350); client.command("typing", { channel: "conversation:1" }); await act(0);
+        return counts;
+    """) == [0, 1, 1, 2, 2]
