@@ -131,7 +131,7 @@ export class Channels {
       link.ask("ack", { channel: name, seq }).then(
         () => (channel.acked = Math.max(channel.acked, seq)),
         ({ temporary, retryAfterMs }) => {
-          if (temporary && this.#link() !== null && !this.#timers.has("ack")) this.#timers.set("ack", retryAfterMs || ACK_RETRY_MS, () => this.#ackAll());
+          if (temporary && this.#link() !== null) this.#timers.set("ack again", retryAfterMs || ACK_RETRY_MS, () => this.#ackAll());
         },
       );
     }
