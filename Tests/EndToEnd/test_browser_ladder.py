@@ -206,7 +206,7 @@ async def test_it_climbs_when_a_websocket_is_established_and_loses_and_repeats_n
         await settle();
         socket.says(entry(5), entry(6));
         await settle(400);
-        const acks = socket.said.filter((c) => c.type === "ack").at(-1);
+        const acks = socket.said.findLast((c) => c.type === "ack" && c.channel === "inbox");
         return [states(), heard.filter((h) => h.transport).map((h) => h.transport), seqs(),
           [isBeside, socket.last("connect").channels, socket.last("subscribe")?.channel], stream.isAborted, acks.seq];
     """)
