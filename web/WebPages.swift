@@ -16,6 +16,9 @@ public enum WebPages {
     private static let scripts: [(name: String, bytes: [UInt8])] = [
         ("texts.js", PackageResources.texts_js),
         ("hub-demo.js", PackageResources.hub_demo_js),
+        ("demo-language.js", PackageResources.demo_language_js),
+        ("demo-person.js", PackageResources.demo_person_js),
+        ("demo-standing.js", PackageResources.demo_standing_js),
         // The client: hub-client.js and what it imports.
         ("hub-client.js", PackageResources.hub_client_js),
         ("hub-advice.js", PackageResources.hub_advice_js),

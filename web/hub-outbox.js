@@ -45,7 +45,7 @@ export class Outbox {
   mark(type, members, position) {
     return new Promise((resolve, reject) => {
       const mark = { type, members, position, promises: [{ resolve, reject }] };
-      if (this.#link() !== null) this.#postMark(mark);
+      if (this.#link() !== null && this.#isReady(members.channel)) this.#postMark(mark);
       else this.#marks.keep(mark);
     });
   }
