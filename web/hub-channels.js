@@ -112,7 +112,10 @@ export class Channels {
       this.#emit("reset", { channel: name });
     } else if (error.temporary) {
       const againInMs = error.retryAfterMs || delayFor(channel.refusals++, adviceFor(4100));
-      this.#timers.set(`follow ${name}`, againInMs, () => link === this.#link() && this.#follow(link, name, channel));
+      this.#timers.set(`follow ${name}`, againInMs, () => {
+        const current = this.#link();
+        if (current !== null && !current.follows.has(name)) this.#follow(current, name, channel);
+      });
     } else {
       this.forget(name);
       this.#emit("refused", { channel: name, code: error.code });

@@ -59,15 +59,19 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Attaches a stream to the session, and again after every cut, until the session or the transport ends. */
 export async function listenByStream(transport) {
   let lastEventId = "";
+  let hasStreamed = false;
   let failures = 0; // attachments in a row that ended too soon
   while (!transport.isClosed) {
     const startedAt = performance.now();
     const outcome = await stream(transport, lastEventId);
     if (transport.isClosed) return;
     if (outcome.end) return transport.end(outcome.end);
-    lastEventId = outcome.lastEventId;
+    ({ lastEventId } = outcome);
+    hasStreamed ||= outcome.hasByte;
     failures = performance.now() - startedAt < transport.timing.stableAfterMs ? failures + 1 : 0;
-    if (failures >= FAILURES_UNTIL_END) return transport.end({ code: 1006, cause: outcome.hasAnswered ? "unfit" : "unreachable" });
+    // Where streams used to pass and now no answer comes at all, the way to the hub is at fault and not the stream.
+    const cause = hasStreamed && !outcome.hasAnswered ? "unreachable" : "unfit";
+    if (failures >= FAILURES_UNTIL_END) return transport.end({ code: 1006, cause });
     await pause(Math.random() * SHORT_PAUSE_MS * 2 ** failures);
   }
 }
@@ -105,14 +109,15 @@ async function stream(transport, lastEventId) {
       if (bye) return { end: { code: JSON.parse(bye.data).code } };
     }
   } catch (error) {
-    if (error instanceof Refusal) return { end: error.end };
+    // The hub answers commands: an answer that is not its own comes from a proxy that wants no streams.
+    if (error instanceof Refusal) return { end: error.end.cause === "unreachable" ? { code: 1006, cause: "unfit" } : error.end };
     // A proxy that collects the stream before it passes it on.
     if (isSilent && !hasByte) return { end: { code: 1006, cause: "unfit" } };
   } finally {
     clearTimeout(timer);
     abort.abort();
   }
-  return { lastEventId: parser.lastEventId, hasAnswered };
+  return { lastEventId: parser.lastEventId, hasAnswered, hasByte };
 }
 
 /** One poll after the other. An answer that was lost is asked for again: `after` moves only with the answers that came. */

@@ -8,7 +8,7 @@ const RETRY_MS = 1_000;
 export class Outbox {
   #link; // () → the connected link, or null
   #isReady; // channel → whether marks in it can be sent
-  #messages = new Map(); // key → {members, resolve, reject}
+  #messages = new Map(); // key → {members, resolve, reject, isAsked}
   #marks = new KeptMarks();
   #timers = new Timers();
 
@@ -17,9 +17,9 @@ export class Outbox {
     this.#isReady = isReady;
   }
 
-  /** A connection is there: everything without an answer goes out again. */
+  /** A connection is there: everything that waits for no answer goes out, again or for the first time. */
   flush() {
-    for (const key of this.#messages.keys()) this.#post(key);
+    for (const [key, { isAsked }] of this.#messages) if (!isAsked) this.#post(key);
     this.flushMarks();
   }
 
@@ -36,7 +36,7 @@ export class Outbox {
   send(members) {
     const key = members.key ?? crypto.randomUUID();
     return new Promise((resolve, reject) => {
-      this.#messages.set(key, { members: { ...members, key }, resolve, reject });
+      this.#messages.set(key, { members: { ...members, key }, resolve, reject, isAsked: false });
       if (this.#link() !== null) this.#post(key);
     });
   }
@@ -52,16 +52,18 @@ export class Outbox {
 
   #post(key) {
     const link = this.#link();
-    const { members, resolve, reject } = this.#messages.get(key);
-    link.ask("send", members).then(
+    const message = this.#messages.get(key);
+    message.isAsked = true;
+    link.ask("send", message.members).then(
       (ok) => {
         this.#messages.delete(key);
-        resolve(ok);
+        message.resolve(ok);
       },
       (error) => {
+        message.isAsked = false;
         if (!error.temporary) {
           this.#messages.delete(key);
-          reject(error);
+          message.reject(error);
         } else if (error.code !== "lost") {
           this.#timers.set(`send ${key}`, error.retryAfterMs || RETRY_MS, () => this.#post(key));
         } else if (this.#hasReplaced(link)) {

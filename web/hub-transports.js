@@ -69,7 +69,7 @@ export class HTTPTransport {
   #messageBytes = 32_768;
 
   constructor(url, timing, events, listen) {
-    this.#base = new URL(".", String(url).replace(/^ws/, "http"));
+    this.#base = new URL(".", new URL(String(url).replace(/^ws/, "http"), globalThis.location?.href));
     this.timing = timing;
     this.#events = events;
     this.#listen = listen;

@@ -294,3 +294,31 @@ async def test_event_streams_are_read_whole_byte_by_byte_and_at_every_cut():
     assert whole == [
         {"type": "entry", "data": '{"a":1}'}, {"type": "message", "data": "b\nc"}, {"type": "bye", "data": ""}]
     assert pieces and last == "1;i@42"
+
+
+@pytest.mark.parametrize("fault", [
+    "answers(403, '<html>No streams here</html>', 'text/html')", "answers(200, '<html>Welcome</html>', 'text/html')", "fails()"])
+async def test_a_proxy_that_lets_commands_pass_but_no_stream_leads_to_long_polls(fault):
+    assert await scripted(DOWN_TO_STREAM + f"""
+        await connectOverHTTP("events");
+        for (let tries = 0; tries < 3; tries += 1) {{ lastRequest("events").{fault}; await settle(20); }}
+        await connectOverHTTP("poll");
+        return [client.transport, states().at(-1), states().includes("waiting")];
+    """) == ["poll", "connected", False]
+
+
+async def test_a_message_in_flight_when_the_transport_changes_is_sent_once():
+    assert await scripted(DOWN_TO_STREAM + ESTABLISH + """
+        const stream = await connectOverHTTP("events");
+        stream.streams();
+        const beating = setInterval(() => { try { stream.says(": hb\\n\\n"); } catch { clearInterval(beating); } }, 50);
+        await establish();
+        const sending = client.send({ channel: "conversation:1", body: "once" });
+        await settle(300);
+        const post = lastRequest("commands");
+        const socket = await connect();
+        socket.answers("ping");
+        await settle(100);
+        post.replies({ re: post.said[0].id, ok: { seq: 4 } });
+        return [client.transport, await sending, socket.last("send") ?? null];
+    """) == ["websocket", {"seq": 4}, None]
