@@ -1,4 +1,4 @@
-// What a client does about refusals and lost connections: the tables of docs/PROTOCOL.md as functions without state.
+// What a client does about refusals and lost connections: the tables of docs/reference/protocol.md as functions without state.
 
 /** Every duration of the client, in one place. Tests give shorter ones to `HubClient`. */
 export const TIMING = Object.freeze({

@@ -1,4 +1,4 @@
-// The browser's half of the protocol hub.v1.json (docs/PROTOCOL.md): one state machine over three transports.
+// The browser's half of the protocol hub.v1.json (docs/reference/protocol.md): one state machine over three transports.
 //
 // It owns the connection and the reconnection; `Channels` owns the positions, `Outbox` what is not yet confirmed. Invariant: there is
 // one connection in use; while a better one is tried beside it, both bring entries, and the page hears each once.
