@@ -6,7 +6,7 @@ export const TIMING = Object.freeze({
   requestTimeoutMs: 30_000, // until the answer to commands over HTTP
   pongTimeoutMs: 10_000,
   stableAfterMs: 5_000, // a connection that lives so long, and answers a ping, is established
-  firstByteMs: 20_000, // more than a heartbeat: an event stream without a byte for so long is held back by a proxy
+  firstByteMs: 8_000, // the hub begins a stream with a comment: without a byte for so long, a proxy holds it back
   streamSilenceMs: 45_000, // three heartbeats of the hub
   climbAfterMs: 60_000, // on a lower transport: until the WebSocket is tried again
   climbLongestMs: 900_000,

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import itertools
+import json
 
 import pytest
 
+import protocol
 from browser import Browser
 from proxy import Proxy
 from rig import OUT, EmbeddedHub
@@ -17,14 +19,14 @@ people = (f"browser-{number}" for number in itertools.count())
 CLIENT = """
 (async () => {{
   const hub = await import("/hub-client.js");
-  window.heard = {{ state: [], transport: [], entry: [] }};
+  window.heard = {{ state: [], transport: [], entry: [], frame: [] }};
   window.client = new hub.HubClient({{
     url: `ws://${{location.host}}/v1/socket`,
     getToken: async () => (await (await fetch("/demo/token?subject={user}", {{ cache: "no-store" }})).json()).token,
     timing: {timing},
     {options}
   }});
-  for (const type in heard) client.addEventListener(type, ({{ detail }}) => heard[type].push(detail[type] ?? detail.seq));
+  for (const type in heard) client.addEventListener(type, ({{ detail }}) => heard[type].push(detail[type] ?? detail.seq ?? [detail.direction, detail.text]));
   client.addEventListener("connected", () => client.follows("inbox") || client.subscribe("inbox", 0).catch(() => {{}}));
   window.publish = async (count) => {{
     for (let n = 0; n < count; n += 1) {{
@@ -60,6 +62,10 @@ async def behind_a_proxy(hub, timing=QUICK, options="", **faults):
             await page.until("location.pathname === '/livez' && document.readyState === 'complete'")
             await page.evaluate(CLIENT.format(user=next(people), timing=timing, options=options))
             yield proxy, page
+            for direction, text in await page.evaluate("heard.frame"):
+                # The client shows neither its token nor the credential of its session.
+                frame = json.loads(text.replace('"…"', '"eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl"'))
+                protocol.check(frame) if direction == "in" else protocol.check_command(frame)
         finally:
             await browser.close()
 
@@ -90,7 +96,8 @@ async def test_every_transport_carries_everything(hub, transport):
         assert (await page.evaluate("client.command('history', { channel: 'inbox', limit: 2 })"))["head"] == 3
         sent = await page.evaluate("client.send({ to: 'somebody-else', body: 'Bonjour' })")
         assert sent["seq"] == 1
-        assert await page.evaluate("client.command('send', { to: 'x' }).catch((error) => error.code)") == "bad_request"
+        refused = "client.command('ack', { channel: 'inbox', seq: 99 }).catch((error) => error.code)"
+        assert await page.evaluate(refused) == "not_sent"
         acked = "client.command('subscribe', { channel: 'inbox' }).then((state) => state.delivered)"
         async with asyncio.timeout(10):
             while await page.evaluate(acked) != 3:
