@@ -12,12 +12,12 @@ import Telemetry
 /// Composes the parts, and is what transports call. Everything runs on the loop's thread; other threads reach it only through `LoopInbox`.
 package final class SessionLoop {
     package let inbox: LoopInbox
-    private let state: LoopState
+    let state: LoopState
     private let gateway: StoreGateway
     private let replay: Replay
     private let subscriptions: Subscriptions
     private let counters: CounterPushes
-    private let authentication: Authentication
+    let authentication: Authentication
     private let timers: SessionTimers
     private let feed: BusFeed
     /// Public session ids made in advance.
@@ -362,7 +362,7 @@ package final class SessionLoop {
     }
 
     /// The commands under way are answered; no other is read.
-    private func leave(_ id: SessionID) {
+    func leave(_ id: SessionID) {
         guard let live = state.table[id], !live.isLeaving else { return }
         live.isLeaving = true
         if live.inFlight > 0 {
