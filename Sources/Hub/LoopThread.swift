@@ -100,7 +100,9 @@ private final class LoopParts {
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
 
-        let gate = RequestGate(sessions: sessions, policy: settings.handshake, loop: index, loops: loops)
+        let gate = RequestGate(
+            sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
+            mostSessions: settings.serving.connections.maximum)
         let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
         let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
         polls.use(fallback)

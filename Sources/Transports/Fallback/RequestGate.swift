@@ -36,15 +36,18 @@ package final class RequestGate {
     private let policy: HandshakePolicy
     private let loop: Int
     private let loops: Int
+    private let mostSessions: Int
 
     /// - Parameters:
     ///   - policy: whose origins may send requests.
     ///   - loop: the number of the loop that judges, of so many `loops`.
-    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int) {
+    ///   - mostSessions: of this loop that are reached by HTTP requests; beyond it no other is opened (503).
+    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int) {
         self.sessions = sessions
         self.policy = policy
         self.loop = loop
         self.loops = loops
+        self.mostSessions = mostSessions
     }
 
     /// The CORS fields for the answers to a request; nil: its page may not use the hub.
@@ -84,7 +87,11 @@ package final class RequestGate {
         if let credential, Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
         guard let session = credential.flatMap({ sessions.session($0) }) else {
             if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
-            return text == nil || reopens && bearer != nil ? admitted(.new) : .answered(Self.unknownSession(cors))
+            guard text == nil || reopens && bearer != nil else { return .answered(Self.unknownSession(cors)) }
+            guard sessions.resumableCount < mostSessions else {
+                return .answered(Self.refusal(503, "unavailable", "this hub has as many sessions as it may have", cors))
+            }
+            return admitted(.new)
         }
         if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
         return admitted(.session(session))

@@ -22,6 +22,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     private var waiting: [ConnectionID: (session: FallbackSession, headers: [(String, String)])] = [:]
     /// Sessions that were sent frames in this turn while their poll waits.
     private var ready: [FallbackSession] = []
+    /// Sessions for which more waits than may.
+    private var overflowing: [FallbackSession] = []
     /// Frames staged in this turn.
     private var staged: [SharedFrame] = []
     package private(set) var number: UInt8 = 0
@@ -157,6 +159,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func send(_ json: Span<UInt8>, to address: TransportAddress) {
         guard let session = fallback?[address] else { return }
+        guard session.held.count + json.count <= server.limits.connections.backlogBytes else { return overflowing.append(session) }
         if session.carrier === self, session.held.isEmpty { ready.append(session) }
         session.hold(json)
     }
@@ -193,6 +196,11 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     /// Answers the polls that have frames now: all of a turn in one answer.
     private func endTurn() {
         staged.removeAll(keepingCapacity: true)
+        for session in overflowing where fallback?[session.id] != nil {
+            server.metrics.slowConsumers.add()
+            sessions.close(session.id)
+        }
+        overflowing.removeAll()
         guard !ready.isEmpty else { return }
         let sessions = ready
         ready.removeAll(keepingCapacity: true)
