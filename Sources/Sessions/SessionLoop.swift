@@ -137,6 +137,8 @@ package final class SessionLoop {
         authentication.forget(id)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         if live.isResumable { resumableEnded(id) }
+        // Connections are closed behind the end of a turn, and another turn may not come.
+        inbox.report(sessions: state.table.count)
     }
 
     /// Tells the client why its session ends, and ends it.
