@@ -28,7 +28,7 @@ extension SessionLoop {
         case .entries(let entries): hear(entries)
         case .moved(let cursor): moved(cursor)
         case .opened(let state, let user): opened(state, by: user)
-        case .typing(let channel, let user): typing(channel, user)
+        case .signal(.typing(let channel, let user)): typing(channel, user)
         }
     }
 

@@ -53,7 +53,7 @@ package final class SessionLoop {
     private var orders: [StoreOrder] = []
     private var isSlicing = false
     /// Signals to be told to all loops at the end of the turn.
-    private var signals: [BusEvent] = []
+    private var signals: [BusSignal] = []
     /// Every frame for one session is written here first.
     private var scratch: [UInt8] = []
 
@@ -97,7 +97,7 @@ package final class SessionLoop {
             hearControls()
             if inbox.takeMissed() { resynchronise() }
             if !signals.isEmpty {
-                services.bus.publish(signals)
+                services.bus.publish(signals: signals)
                 signals.removeAll(keepingCapacity: true)
             }
             submitOrders()
