@@ -18,7 +18,7 @@ final class Follower: BusListener {
     /// Follows from the beginning of a channel that has no entries yet.
     init(_ channel: Channel) {
         self.channel = channel
-        var subscriber = Subscriber(key: SessionKey(rawValue: 1), user: 1, format: 0)
+        var subscriber = Subscriber(session: SessionID(slot: 0, generation: 1), user: 1)
         _ = subscriber.open(ChannelState(channel: channel), since: .zero)
         state = Locked(State(subscriber: subscriber))
     }

@@ -80,7 +80,7 @@ private final class TrueStore {
 private final class LoopsRun {
     private struct Client {
         var bench: SessionBench
-        var key: SessionKey
+        var key: SessionID
         var user: UserID
         var channels: [Channel]
     }
@@ -195,7 +195,7 @@ private final class LoopsRun {
     /// What the loop counts for the session, whether it was told already or not.
     private func counters(_ client: Client, _ channel: Channel) -> Counters {
         let sessions = client.bench.sessions
-        guard let subscription = sessions.sessions[client.key]?.session.following(channel) else { return Counters() }
-        return sessions.fanOut.subscriber(subscription)?.counters ?? Counters()
+        guard let subscription = sessions.state.table[client.key]?.session.following(channel) else { return Counters() }
+        return sessions.state.fanOut.subscriber(subscription)?.counters ?? Counters()
     }
 }
