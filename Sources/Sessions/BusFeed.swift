@@ -14,7 +14,7 @@ final class BusFeed {
     private let expiries: ExpiryWatch
     private var isSlicing = false
     /// Signals of this turn, for all loops.
-    private var signals: [BusEvent] = []
+    private var signals: [BusSignal] = []
 
     init(_ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch) {
         self.state = state
@@ -24,12 +24,12 @@ final class BusFeed {
         self.expiries = expiries
     }
 
-    func signal(_ signal: BusEvent) { signals.append(signal) }
+    func signal(_ signal: BusSignal) { signals.append(signal) }
 
     /// Publishes the signals of a turn together.
     func publishSignals() {
         guard !signals.isEmpty else { return }
-        state.services.bus.publish(signals)
+        state.services.bus.publish(signals: signals)
         signals.removeAll(keepingCapacity: true)
     }
 
@@ -39,7 +39,7 @@ final class BusFeed {
             case .entries(let entries): hear(entries)
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
-            case .typing(let channel, let user): typing(channel, user)
+            case .signal(.typing(let channel, let user)): typing(channel, user)
             }
         }
         deliverSoon()

@@ -47,7 +47,7 @@ struct House {
             ours: ["Messaging", "Linux"], others: ["Logging", "Synchronization"], locks: "counters by label: refusals and failures"),
         "Configuration": Target(ours: ["Pacing", "Messaging"], others: ["Yams"], pure: true),
         "StoreAPI": Target(ours: ["Messaging"]),
-        "Bus": Target(ours: ["Messaging"]),
+        "Bus": Target(ours: ["Bytes", "Messaging", "Linux"], locks: "who listens: once for a batch published"),
 
         "Store": Target(
             ours: ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres"],

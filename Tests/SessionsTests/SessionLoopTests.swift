@@ -64,7 +64,8 @@ struct SessionLoopTests {
         bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
         bench.turn()
         bench.hear(
-            .typing(Self.secret, ann), .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
+            .signal(.typing(Self.secret, ann)),
+            .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         #expect(bench.clients.texts(bob).count == 2)
         #expect(bench.clients.texts(eve).isEmpty)
     }
