@@ -108,7 +108,18 @@ public enum Machine {
     /// every table that outgrew its place stays resident as a hole: a fifth of what idle sessions cost.
     public static func mapLargeBlocks() { clinux_map_large_blocks() }
     public static var descriptorLimit: Int { max(0, Int(clinux_descriptor_limit())) }
-    public static var residentBytes: Int { max(0, Int(clinux_resident_bytes())) }
+    /// Descriptors that this process has open; 0 when /proc is not mounted.
+    public static var openDescriptors: Int { max(0, Int(clinux_descriptor_count())) }
+    /// Memory of this process; zeros when /proc is not mounted.
+    public static var memoryBytes: (virtual: Int, resident: Int) {
+        var virtual: Int64 = 0
+        var resident: Int64 = 0
+        _ = unsafe clinux_memory_bytes(&virtual, &resident)
+        return (Int(virtual), Int(resident))
+    }
+    public static var residentBytes: Int { memoryBytes.resident }
+    /// Milliseconds since 1970 at which this process was started; 0 when /proc is not mounted.
+    public static var startTime: Int64 { max(0, clinux_start_time_ms()) }
     /// Processor time of the process so far.
     public static var processorTimes: (user: Duration, system: Duration) {
         var user: Int64 = 0
