@@ -127,7 +127,7 @@ let package = Package(
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
+            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
         // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.
@@ -147,7 +147,7 @@ let package = Package(
         suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
-        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux"]),
+        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
@@ -169,7 +169,9 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Linux", "TestKit",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
+                "Telemetry", "Linux",
+                "TestKit",
                 logging,
             ]),
         suite("HouseTests", []),

@@ -20,6 +20,13 @@ package final class ServingMetrics: MetricsGroup {
     package let upgradesRefused = LabelledCounter("hub_upgrades_refused_total", "Refused handshakes, by reason.", label: "reason")
     package let headTimeouts = Counter("hub_head_timeouts_total", "Connections that did not finish a request head.")
     package let dwellTimeouts = Counter("hub_connect_timeouts_total", "Connections without a connect in time.")
+    package let idleTimeouts = Counter("hub_idle_timeouts_total", "Sessions ended because their user was idle.")
+    package let handovers = Counter(
+        "hub_connections_handed_over_total", "Connections whose request belonged to a session of another event loop.")
+    package let streams: Reading
+    package let streamsOpened = Counter("hub_event_streams_opened_total", "Event streams begun.")
+    package let streamsClosed = Counter("hub_event_streams_closed_total", "Event streams that have ended.")
+    package let polls = Counter("hub_polls_total", "Polls of living sessions.")
     package let pongTimeouts = Counter("hub_pong_timeouts_total", "Connections lost in silence.")
     package let slowConsumers = Counter("hub_slow_consumers_total", "Connections closed because they did not read.")
     package let compressions = Counter("hub_compressions_total", "Frames compressed.")
@@ -28,8 +35,12 @@ package final class ServingMetrics: MetricsGroup {
     package let violations = LabelledCounter("hub_protocol_violations_total", "Connections failed, by violation.", label: "violation")
 
     package init() {
-        sockets = Reading("hub_sockets", "Open WebSocket connections.") { [socketsOpened, socketsClosed] in
-            Double(socketsOpened.value) - Double(socketsClosed.value)
-        }
+        sockets = Self.open("hub_sockets", "Open WebSocket connections.", socketsOpened, socketsClosed)
+        streams = Self.open("hub_event_streams", "Open event streams.", streamsOpened, streamsClosed)
+    }
+
+    /// How many of the opened are not closed.
+    private static func open(_ name: String, _ help: String, _ opened: Counter, _ closed: Counter) -> Reading {
+        Reading(name, help) { Double(opened.value) - Double(closed.value) }
     }
 }
