@@ -3,7 +3,7 @@ public struct ConsumerPoll: Equatable, Sendable {
     /// In order within each partition.
     public var records: [KafkaRecord] = []
     public var event: ConsumerEvent?
-    /// Something may be left: poll again without waiting for the descriptor.
+    /// More events may be waiting: poll again without waiting for the descriptor.
     public var more = false
 }
 

@@ -61,7 +61,7 @@ public struct KafkaRecord: Equatable, Sendable {
 
     public var topicPartition: TopicPartition { TopicPartition(topic, partition) }
 
-    /// What the record weighs in memory, about.
+    /// About how many bytes the record takes in memory.
     public var sizeBytes: Int {
         headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) {
             $0 + $1.name.utf8.count + ($1.value?.count ?? 0)

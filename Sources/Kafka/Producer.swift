@@ -8,7 +8,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
     public var queueKibibytes: Int = 16 * 1_024
     /// A record that no broker took within this time is reported as failed.
     public var deliveryTimeout: Duration = .seconds(30)
-    /// How long a record waits for company in its batch.
+    /// How long a batch waits for more records.
     public var linger: Duration = .milliseconds(2)
     /// Anything else, by librdkafka's names.
     public var properties = ClientProperties()
@@ -36,7 +36,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
     }
 }
 
-/// What became of one record, told exactly once for each record `produce` took.
+/// The result of one record; reported exactly once for each record that `produce` accepted.
 public struct DeliveryReport: Equatable, Sendable {
     public enum Outcome: Equatable, Sendable {
         case written(TopicPartition, offset: Int64)

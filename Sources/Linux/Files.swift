@@ -70,7 +70,7 @@ public enum Files {
         return unsafe clinux_user(name, &user, &group) == 0 ? (user, group) : nil
     }
 
-    /// An exclusive lock that the kernel gives back when the process ends, however it ends. nil: somebody else has it.
+    /// An exclusive lock that the kernel gives back when the process ends, however it ends. nil: another process holds it.
     public static func lock(_ path: String) throws(SystemError) -> Int32? {
         let fd = try SystemError.check("open \(path)", unsafe clinux_open_write(path, 0o600, 0, 1))
         let locked = clinux_lock_exclusive(fd)
@@ -105,7 +105,7 @@ public enum Console {
 public enum Machine {
     public static var processors: Int { max(1, Int(clinux_cpu_count())) }
     /// Large blocks always come from the kernel and go back to it. By itself the allocator stops that after the first ones, and
-    /// every table that outgrew its place stays resident as a hole: a fifth of what idle sessions cost.
+    /// the memory of every table that was reallocated stays resident: a fifth of the memory of idle sessions.
     public static func mapLargeBlocks() { clinux_map_large_blocks() }
     public static var descriptorLimit: Int { max(0, Int(clinux_descriptor_limit())) }
     /// Descriptors that this process has open; 0 when /proc is not mounted.
