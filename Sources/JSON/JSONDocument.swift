@@ -12,7 +12,7 @@ public struct JSONDocument: Sendable {
     }
 
     private let bytes: [UInt8]
-    /// In the order of the text: a container before what is in it, a member's name before its value.
+    /// In the order of the text: a container before its elements, a member's name before its value.
     private let places: [JSONPlace]
 
     /// Parses one value with nothing but white space around it.

@@ -4,7 +4,7 @@
 /// (grammar, UTF-8, surrogates, depth). The scanner does not check for duplicate member names: `JSONValue` refuses
 /// them in every object, and a reader of known members refuses them in its own.
 ///
-/// Nothing is allocated, whatever is scanned.
+/// Scanning never allocates.
 public struct JSONScanner {
     public private(set) var offset: Int
     public let end: Int
@@ -26,7 +26,7 @@ public struct JSONScanner {
 
     // MARK: Structure
 
-    /// Skips white space and tells what kind of value begins at `offset`.
+    /// Skips white space and returns the kind of the value that begins at `offset`.
     public mutating func kind(in bytes: Span<UInt8>) throws(JSONError) -> JSONKind {
         switch try nextByte(in: bytes) {
         case UInt8(ascii: "{"): return .object

@@ -101,7 +101,7 @@ internal import CRdkafka
         if let failure { throw failure }
     }
 
-    /// Stops fetching from the partitions and forgets what was read ahead of them; `resume` goes on behind the last record polled.
+    /// Stops fetching from the partitions and drops their prefetched records; `resume` continues after the last polled record.
     public func pause(_ partitions: [TopicPartition]) {
         guard !partitions.isEmpty else { return }
         // A partition that is no longer assigned is marked in the list, which is all there is to say about it.
@@ -130,7 +130,7 @@ internal import CRdkafka
         return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : nil
     }
 
-    /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most as long as told.
+    /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most for `limit`.
     /// Returns the commit's results; the consumer cannot be used afterwards.
     @discardableResult
     public func close(committing offsets: [NextOffset] = [], within limit: Duration) -> [CommitResult] {

@@ -12,7 +12,7 @@ public struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConver
     }
 }
 
-/// Where a consumer group goes on in a partition: the offset of the next record to read, not of the last one read.
+/// Where a consumer group continues in a partition: the offset of the next record to read, not of the last one read.
 public struct NextOffset: Hashable, Sendable {
     public var partition: TopicPartition
     public var offset: Int64

@@ -23,7 +23,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
                 ("queue.buffering.max.kbytes", String(queueKibibytes)),
                 ("message.timeout.ms", String(max(1, deliveryTimeout.wholeMilliseconds))),
                 ("linger.ms", String(linger.wholeMilliseconds)),
-                // The Java clients' choice: the same key goes to the same partition whoever writes it.
+                // The Java clients' choice: the same key goes to the same partition from every client.
                 ("partitioner", "murmur2_random"),
                 ("reconnect.backoff.max.ms", "5000"),
                 ("socket.keepalive.enable", "true"),
@@ -105,7 +105,7 @@ public struct DeliveryReport: Equatable, Sendable {
         return poll
     }
 
-    /// Waits until every record was reported, at most as long as told, and returns what `poll` would have.
+    /// Waits until every record was reported, at most for `limit`, and returns what `poll` would have.
     /// Records without a report by then stay queued. Blocks: for command-line use and shutting down.
     public func flush(within limit: Duration) -> ProducerPoll {
         let deadline = ContinuousClock.now + limit
@@ -164,7 +164,7 @@ public struct DeliveryReport: Equatable, Sendable {
 
 public struct ProducerPoll: Sendable {
     public var reports: [DeliveryReport] = []
-    /// The client deals with these by itself unless the kind is `.fatal`: then it has to be made anew.
+    /// The client deals with these by itself unless the kind is `.fatal`: then it must be created again.
     public var failures: [KafkaError] = []
     /// librdkafka's own log. Level as in syslog.
     public var log: [(level: Int, facility: String, message: String)] = []

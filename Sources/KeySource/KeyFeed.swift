@@ -29,7 +29,7 @@ package final class KeyFeed: Sendable {
         }
     }
 
-    /// A token named this key (nil: none, and no key fitted). From any thread; never blocks.
+    /// A token named this unknown key (nil: it named none, and no key fitted). From any thread; never blocks.
     package func request(_ keyID: String?) {
         // A full mailbox holds other questions whose fetch answers this one too.
         if !questions.post(keyID) { metrics.questionsDropped.add() }

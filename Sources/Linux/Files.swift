@@ -63,7 +63,7 @@ public enum Files {
     public static func modified(_ path: String) throws(SystemError) -> Int64 {
         try SystemError.check("stat \(path)", unsafe clinux_modified_ns(path))
     }
-    /// User and group id of an account; nil when there is none of that name.
+    /// User and group id of an account; nil when no account has that name.
     public static func account(_ name: String) -> (user: UInt32, group: UInt32)? {
         var user: UInt32 = 0
         var group: UInt32 = 0

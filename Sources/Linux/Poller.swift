@@ -63,7 +63,7 @@ public final class Poller {
     }
 }
 
-/// An eventfd: wakes whoever polls it. Any thread may signal.
+/// An eventfd: wakes the thread that polls it. Any thread may signal.
 public final class WakeDescriptor: Sendable {
     public let descriptor: Int32
     public init() throws(SystemError) { descriptor = try SystemError.check("eventfd", clinux_eventfd()) }

@@ -13,7 +13,7 @@ struct ConnectionRecord {
         /// Is closed at the end of this turn.
         static let doomed = Flags(rawValue: 64)
         static let awaitsWritable = Flags(rawValue: 128)
-        /// Its deadline passed, and the driver is about to be told.
+        /// Its deadline passed, and the driver has not been called yet.
         static let deadlinePassed = Flags(rawValue: 256)
     }
 

@@ -180,7 +180,7 @@ extension ConnectionStore {
         return 0
     }
 
-    /// With `submit`, the one place where bytes go out: a TLS record layer would sit before both.
+    /// Only this function and `submit` send bytes: a TLS record layer would go before both.
     @inline(__always)
     private func send(_ fd: Int32, _ bytes: Span<UInt8>) -> Socket.Transfer {
         if let faults, let fault = faults.send(bytes.count) {

@@ -57,8 +57,8 @@ public final class ConnectionTable {
         return id
     }
 
-    /// Gives a connection away: its socket is watched no more, and the driver hears no more of it. Whoever takes the descriptor sends the
-    /// `unsent` bytes first. Nil for a stale id, and for a connection that is ending.
+    /// Hands a connection over: the table stops watching its socket, and the driver gets no more calls about it. The new owner of the
+    /// descriptor sends the `unsent` bytes first. Nil for a stale id, and for a connection that is ending.
     public func detach(_ id: ConnectionID) -> (fd: Int32, unsent: [UInt8])? { store.detach(id) }
 
     // MARK: Sending

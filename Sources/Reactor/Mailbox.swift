@@ -4,7 +4,7 @@ import Synchronization
 /// A bounded queue from many threads to one loop.
 ///
 /// One short lock for a post and one for a drain, each of a whole batch: a loop posts once per turn, so no lock is taken per frame,
-/// and nobody calls out under it. An empty mailbox costs the loop one atomic load per turn.
+/// and no callback runs under it. An empty mailbox costs the loop one atomic load per turn.
 /// A full mailbox refuses the post, and the poster decides what to do.
 public final class Mailbox<Message: Sendable>: Sendable {
     public let capacity: Int

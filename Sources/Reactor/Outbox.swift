@@ -112,7 +112,7 @@ struct Outbox {
         return child
     }
 
-    /// Where a run's bytes stand in one piece: in the second of the storages of `withStorages` when they had to be joined.
+    /// The range of a run's bytes in one piece: in the second storage of `withStorages` when they had to be joined.
     @inline(__always)
     mutating func place(of run: Int32) -> (bytes: Range<Int>, isJoined: Bool) {
         if runs[Int(run)].offset < 0 { join(run) }

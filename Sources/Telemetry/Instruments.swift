@@ -34,7 +34,7 @@ package final class Gauge: Instrument {
     package func writeSamples(into text: inout MetricsText) { text.sample("\(value)") }
 }
 
-/// Counters told apart by one label. A label's values come from the code, never from a peer, so the set stays small.
+/// Counters distinguished by one label. A label's values come from the code, never from a peer, so the set stays small.
 package final class LabelledCounter: Instrument {
     private let counts = Locked<[String: UInt64]>([:])
     package let metric: Metric

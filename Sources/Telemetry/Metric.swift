@@ -5,7 +5,7 @@ package struct Metric: Sendable {
     package let name: String
     package let help: String
     package let kind: Kind
-    /// What the samples are told apart by; empty when there is one sample.
+    /// The labels that distinguish the samples; empty when there is one sample.
     package let labels: [String]
 }
 
