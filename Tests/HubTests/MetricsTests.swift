@@ -1,4 +1,6 @@
 import Foundation
+import Intake
+import Sessions
 import Store
 import Telemetry
 import TestKit
