@@ -153,7 +153,7 @@ let package = Package(
         suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
-        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux"]),
+        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
@@ -175,7 +175,9 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Linux", "TestKit",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
+                "Telemetry", "Linux",
+                "TestKit",
                 logging,
             ]),
         suite("HouseTests", []),
