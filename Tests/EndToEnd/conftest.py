@@ -105,3 +105,19 @@ def platform():
         yield platform
     finally:
         platform.wipe()
+
+
+ALLOWED_ORIGIN = "https://app.example.org"
+
+
+@pytest.fixture(scope="module")
+def brisk(platform):
+    """The fallbacks with short times, two loops, little room for what is not read, and one origin that may ask."""
+    hub = platform.hub("brisk", extra={
+        "HUB_FALLBACK_HEARTBEAT": "1s", "HUB_FALLBACK_POLL_WAIT": "2s", "HUB_FALLBACK_DETACHED": "4s", "HUB_LIMITS_IDLE": "5s",
+        "HUB_WEBSOCKET_ORIGINS": ALLOWED_ORIGIN, "HUB_LOOPS_COUNT": "2", "HUB_AUTH_LEEWAY": "0s",
+        "HUB_OUTBOUND_HIGH_WATERMARK_BYTES": "64KiB", "HUB_OUTBOUND_LOW_WATERMARK_BYTES": "16KiB"})
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+import urllib.request
 
 import pytest
 
 from httpclients import TRANSPORTS
-from hubclient import Lost, Refused
+from hubclient import Client, Lost, Refused
 from rig import event, person, query
 
 
@@ -149,6 +150,7 @@ async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
                 *[one.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}], seconds=40) for one in late],
                 return_exceptions=True)
             assert [(one.code, one.temporary) for one in refused] == [("unavailable", True)] * len(refused), refused
+            assert [one.status for one in late if one.transport != "websocket"] == [503, 503]
             for client in clients:
                 await client.quiet()
             platform.broker.produce(event(f"user:{name}"), key=name)
@@ -198,3 +200,25 @@ async def test_stopping_says_goodbye_and_is_quick(platform):
             assert await client.closed() == 4200
         assert await stopping == 0
         assert time.monotonic() - began < 6, "nobody is left to wait for"
+
+
+def metric(hub, name):
+    with urllib.request.urlopen(f"{hub.url}/metrics") as answer:
+        assert answer.headers["Date"].endswith(" GMT")
+        return next(float(line.split()[1]) for line in answer.read().decode().splitlines() if line.startswith(name + " "))
+
+
+async def test_a_second_hub_on_one_database_says_so_and_serves(platform):
+    async with platform.running("alone") as first:
+        assert metric(first, "hub_other_hub") == 0
+        async with platform.running("second", extra={"HUB_KAFKA_GROUP": "second"}) as second:
+            async with asyncio.timeout(30):
+                while metric(second, "hub_other_hub") == 0:
+                    await asyncio.sleep(0.1)
+            assert "another hub works on this database" in second.log.read_text()
+            client = await Client.connect(second.socket_url, second.token(person()))
+            await client.quiet()
+            await asyncio.to_thread(first.stop)
+            async with asyncio.timeout(30):
+                while metric(second, "hub_other_hub") == 1:
+                    await asyncio.sleep(0.1)
