@@ -133,12 +133,13 @@ class Cutter:
             await asyncio.sleep(self._chance.uniform(0.1, 0.5))
             self.cut += 1
 
-        both = asyncio.gather(forward(reader, upstream_writer, False), forward(upstream_reader, writer, True))
+        ways = [asyncio.create_task(forward(reader, upstream_writer, False)), asyncio.create_task(forward(upstream_reader, writer, True))]
         cutting = asyncio.create_task(cut())
+        ended = asyncio.create_task(asyncio.wait(ways))
         try:
-            await asyncio.wait([both, cutting], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([ended, cutting], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            both.cancel()
-            cutting.cancel()
+            for task in (*ways, ended, cutting):
+                task.cancel()
             for end in (writer, upstream_writer):
                 end.transport.abort()

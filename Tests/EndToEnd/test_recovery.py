@@ -4,8 +4,6 @@ import asyncio
 import time
 import urllib.request
 
-import pytest
-
 from httpclients import TRANSPORTS
 from hubclient import Client, Lost, Refused
 from rig import event, person, query
