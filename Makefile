@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format conformance wycheproof fuzz chaos bench bench-test bench-smoke instructions micro sanitize setup
+.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke instructions micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ lint:            ## formatting; the rules of the house are tests (Tests/HouseTes
 
 format:          ## reformat in place
 	swift format --in-place --parallel --recursive Package.swift $(wildcard Sources Tests bench web)
+
+documents:       ## write the parts of docs/ that are made from the code: tables and the schema of commands
+	HUB_WRITE_DOCUMENTS=1 swift test --no-parallel --filter ProtocolDocumentTests
 
 conformance:     ## Autobahn's fuzzing suite against `hub echo`; QUICK=1 leaves out the slow groups
 	scripts/setup && swift build -c release --product hub && Tests/Conformance/run $(if $(QUICK),--quick)

@@ -21,15 +21,18 @@ func suite(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
     .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
 }
 
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
 let package = Package(
     name: "hub",
     products: [
         .executable(name: "hub", targets: ["HubMain"]),
         .library(name: "FuzzBodies", targets: ["FuzzBodies"]),
-        .library(name: "HubCore", targets: ["JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Hub"]),
         .library(
             name: "BenchParts",
-            targets: ["Linux", "Zlib", "OpenSSL", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Kafka", "Postgres"]),
+            targets: [
+                "Linux", "Zlib", "OpenSSL", "Bytes", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Kafka", "Postgres",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -54,11 +57,13 @@ let package = Package(
         module("Curl", ["CCurl"]),
 
         // Pure: no I/O, no clock, no randomness of their own.
-        module("JSON"),
-        module("HTTP"),
-        module("WSProtocol", ["HTTP", "Zlib"]),
-        module("Auth", ["OpenSSL", "JSON"]),
-        module("Messaging", ["JSON"]),
+        module("Bytes"),
+        module("Pacing"),
+        module("JSON", ["Bytes"]),
+        module("HTTP", ["Bytes"]),
+        module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
+        module("Auth", ["Bytes", "OpenSSL", "JSON"]),
+        module("Messaging", ["Bytes", "JSON"]),
 
         // The demo's files, inside the executable.
         module(
@@ -66,21 +71,55 @@ let package = Package(
             resources: ["index.html", "demo.css", "hub-client.js", "hub-demo.js", "texts.js", "icon.svg"].map { .embedInCode($0) }),
 
         // Threads, sockets, timers.
-        module("Reactor", ["Linux"]),
+        module("Reactor", ["Bytes", "Linux"]),
+
+        // What the parts of the hub share.
+        module("Telemetry", ["Messaging", "Linux", logging]),
+        module("Configuration", ["Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
+        module("StoreAPI", ["Messaging"]),
+        module("Bus", ["Messaging"]),
+
+        // Drivers of one dependency each.
+        module(
+            "Store", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres", logging],
+            resources: [.embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql")]),
+        module(
+            "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),
+        module("KeySource", ["Pacing", "Auth", "Configuration", "Telemetry", "Reactor", "Linux", "Curl", logging]),
+
+        // The clients' side: sessions, and what carries their frames.
+        module(
+            "Sessions",
+            ["Bytes", "Pacing", "JSON", "Auth", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", logging]),
+        module(
+            "Transports",
+            [
+                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Zlib", "Auth", "Messaging", "Sessions", "Telemetry", "Reactor", "Linux",
+                logging,
+            ]),
+
+        // Everything a hub on one machine needs, and the programs around a hub.
+        module("Embedded", ["Bytes", "Auth", "Configuration", "Linux", "Postgres", "Kafka", logging]),
+        module(
+            "HubClient",
+            [
+                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Store", "Intake", "KeySource",
+                "Embedded", "Linux", "Kafka", "Postgres", "Curl",
+            ]),
 
         // Everything joined.
         module(
             "Hub",
             [
-                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Reactor", "Linux", "Postgres", "Kafka", "Curl",
-                "WebPages", "Zlib", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ],
-            resources: [
-                .embedInCode("Store/Migrations/migration_0001.sql"), .embedInCode("Store/Migrations/migration_0002.sql"),
+                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "Intake",
+                "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Curl", logging,
             ]),
         .executableTarget(
             name: "HubMain",
-            dependencies: ["Hub", "Linux", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Hub", "HubClient", "Embedded", "Configuration", "Store", "Telemetry", "Linux", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
@@ -91,22 +130,47 @@ let package = Package(
             name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
+        // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.
+        .target(
+            name: "TestKit",
+            dependencies: ["Postgres", "Linux", "Messaging", "StoreAPI", "Bus", "Reactor", "Bytes", "JSON"], path: "Tests/TestKit",
+            swiftSettings: house),
+
+        suite("BytesTests", ["Bytes", "TestKit"]),
         suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
-        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "FuzzBodies"]),
-        suite("AuthTests", ["Auth", "OpenSSL", "JSON", "FuzzBodies"]),
+        suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "Bytes", "FuzzBodies"]),
+        suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
-        suite("MessagingTests", ["Messaging", "JSON", "FuzzBodies"]),
+        suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
-        // What tests of several targets start.
-        .target(name: "Support", dependencies: ["Postgres", "Linux"], path: "Tests/Support", swiftSettings: house),
-        suite("PostgresTests", ["Postgres", "Support"]),
+        suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
+        suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
+        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux"]),
+        suite(
+            "StoreTests",
+            ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
+        suite("IntakeTests", ["Intake", "StoreAPI", "Telemetry", "Messaging", "Kafka", "Linux", "Reactor", "TestKit", logging]),
+        suite("KeySourceTests", ["KeySource", "Auth", "Configuration", "OpenSSL", "Curl", "Telemetry", "Linux", logging]),
+        suite(
+            "SessionsTests",
+            [
+                "Sessions", "StoreAPI", "Bus", "Telemetry", "Auth", "OpenSSL", "Messaging", "JSON", "Reactor", "Linux", "TestKit", logging,
+            ]),
+        suite(
+            "TransportsTests",
+            [
+                "Transports", "Sessions", "StoreAPI", "Bus", "Telemetry", "Auth", "OpenSSL", "HTTP", "WSProtocol", "Messaging", "JSON",
+                "Reactor", "Linux", "TestKit", logging,
+            ]),
+        suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
+        suite("HubClientTests", ["HubClient", "Configuration", "Embedded", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
         suite(
             "HubTests",
             [
-                "Support", "Hub", "Messaging", "Postgres", "Kafka", "Reactor", "Linux", "Auth", "OpenSSL", "JSON", "WSProtocol", "HTTP",
-                "Curl", .product(name: "Logging", package: "swift-log"),
+                "Hub", "Transports", "Sessions", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Linux", "TestKit",
+                logging,
             ]),
         suite("HouseTests", []),
     ]

@@ -1,4 +1,4 @@
-// The browser's half of the protocol hub.v1.json (docs/PROTOCOL.md): one state machine, one way to connect.
+// The browser's half of the protocol hub.v1.json (docs/reference/protocol.md): one state machine, one way to connect.
 //
 // It owns the socket, the reconnection, the position in every subscribed channel and the messages not yet confirmed.
 // Invariant: `entry` events of one channel come in order, each seq once, whatever happens to the socket.

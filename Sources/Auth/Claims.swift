@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// The claims of one payload, read by the rules of RFC 7519 §4.1.

@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// Decides when a provider's key set is fetched, which keys count meanwhile, and when to cry for help.

@@ -67,13 +67,6 @@ extension HTTPHeaders {
 
 // Bytes, not characters: a combining mark behind a space makes one character of both.
 extension Span<UInt8> {
-    /// For the few bytes of a field's name; JSON has one for long texts, but HTTP stands on nothing.
-    func isSame(as other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
-    }
-
     /// Whether this is `text`, which is given in lower case, in any ASCII case.
     func isSame(withoutCase text: String) -> Bool {
         let other = text.utf8.span

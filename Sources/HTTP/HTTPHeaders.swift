@@ -1,3 +1,5 @@
+import Bytes
+
 /// Header fields in the order received. Names are kept in lower case, for that is how they are compared.
 ///
 /// Owns the bytes of all fields, and where each name and value lies in them: a text is made only of what somebody asks for.

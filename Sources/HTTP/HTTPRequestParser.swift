@@ -1,3 +1,5 @@
+import Bytes
+
 /// What `HTTPRequestParser.parse` found.
 public enum HTTPParseResult: Equatable, Sendable {
     /// The head has not ended yet: come again with the same bytes and more.

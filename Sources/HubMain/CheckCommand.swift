@@ -1,5 +1,7 @@
 import ArgumentParser
+import Configuration
 import Hub
+import HubClient
 import Linux
 
 struct CheckCommand: ParsableCommand {
@@ -17,7 +19,7 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Explain every setting instead.")
     var explain = false
 
-    @Flag(help: ArgumentHelp("The table of docs/OPERATIONS.md instead.", visibility: .hidden))
+    @Flag(help: ArgumentHelp("The table of docs/reference/operations.md instead.", visibility: .hidden))
     var markdown = false
 
     @OptionGroup var options: ConfigurationOptions

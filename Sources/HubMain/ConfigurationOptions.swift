@@ -1,6 +1,9 @@
 import ArgumentParser
+import Configuration
 import Hub
+import HubClient
 import Linux
+import Telemetry
 
 /// Where settings come from; the same for every command that needs them.
 struct ConfigurationOptions: ParsableArguments {

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Configuration
 import Hub
+import HubClient
+import Telemetry
 
 struct EchoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

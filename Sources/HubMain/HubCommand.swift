@@ -1,5 +1,6 @@
 import ArgumentParser
 import Hub
+import HubClient
 import Linux
 
 @main

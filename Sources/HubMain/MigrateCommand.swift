@@ -1,6 +1,10 @@
 import ArgumentParser
+import Configuration
+import Embedded
 import Hub
+import HubClient
 import Linux
+import Store
 
 struct MigrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

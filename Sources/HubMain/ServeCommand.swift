@@ -1,5 +1,7 @@
 import ArgumentParser
+import Configuration
 import Hub
+import HubClient
 
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Hub
 import Linux
+import Store
 
 struct StatementsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Configuration
+import Embedded
 import Hub
+import HubClient
 import Linux
 
 struct TailCommand: ParsableCommand {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Configuration
 import Hub
+import HubClient
 import Linux
 
 struct TokenCommand: ParsableCommand {

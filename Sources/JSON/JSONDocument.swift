@@ -1,3 +1,5 @@
+import Bytes
+
 /// A JSON text and where each of its values stands: what a tree tells, from one array, and no text is copied before it is asked for.
 ///
 /// Owns the bytes and the places. Invariant: all of the text was checked, as strictly as `JSONValue` checks and with its errors, so

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Members of an object in their written order, no name twice. Names are compared byte for byte, as RFC 8259 §8.3 does;
 /// Swift's own `==` would take `é` in its two encodings for one name.
 public struct JSONObject: Equatable, Sendable {

@@ -1,3 +1,5 @@
+import Bytes
+
 extension JSONValue {
     /// Appends the compact text: no white space, members in their order, numbers as they were written.
     public func write(into output: inout [UInt8]) {
@@ -48,13 +50,6 @@ extension [UInt8] {
     /// Appends UTF-8 as it is.
     public mutating func appendText(_ text: String) {
         append(copying: text.utf8.span)
-    }
-
-    /// The compiler makes one `memmove` of it; as a collection a text costs several times as much.
-    private mutating func append(copying bytes: Span<UInt8>) {
-        append(addingCapacity: bytes.count) { out in
-            for index in bytes.indices { out.append(bytes[index]) }
-        }
     }
 
     /// Appends a string with its quotes; only what RFC 8259 §7 demands is escaped.

@@ -1,3 +1,4 @@
+import Bytes
 import Linux
 
 /// What a connection's peer has not taken yet, in the order it must go.
@@ -19,11 +20,11 @@ struct Backlog {
     mutating func append(copying bytes: Span<UInt8>) {
         count += bytes.count
         if let last = chunks.last, !last.isShared, last.bytes.count + bytes.count <= Self.chunkBytes {
-            Bytes.append(bytes, to: &chunks[chunks.count - 1].bytes)
+            chunks[chunks.count - 1].bytes.append(copying: bytes)
         } else {
             var copy: [UInt8] = []
             copy.reserveCapacity(bytes.count)
-            Bytes.append(bytes, to: &copy)
+            copy.append(copying: bytes)
             chunks.append(Chunk(bytes: copy, sent: 0, isShared: false))
         }
     }

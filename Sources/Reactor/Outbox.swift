@@ -1,3 +1,4 @@
+import Bytes
 import Linux
 
 /// What one turn sends: frames, and the runs of frames that connections are to get.
@@ -54,7 +55,7 @@ struct Outbox {
     mutating func stage(copying bytes: Span<UInt8>) -> StagedFrame {
         guard bytes.count > Self.smallFrameBytes else { return stage(small: bytes) }
         var copy: [UInt8] = []
-        Bytes.append(bytes, to: &copy)
+        copy.append(copying: bytes)
         return stage(large: copy)
     }
 
@@ -66,7 +67,7 @@ struct Outbox {
 
     private mutating func stage(small bytes: Span<UInt8>) -> StagedFrame {
         let offset = arena.count
-        Bytes.append(bytes, to: &arena)
+        arena.append(copying: bytes)
         let run = Int32(truncatingIfNeeded: runs.count)
         let frame = UInt32(truncatingIfNeeded: frames.count)
         runs.append(Run(offset: offset, count: bytes.count, parent: Self.noRun, frame: frame, elderSibling: Self.noRun))
@@ -144,10 +145,10 @@ struct Outbox {
         let head = runs[Int(node)]
         runs[Int(run)].offset = together.count
         runs[Int(run)].isJoined = true
-        Bytes.append(arena.span.extracting(head.offset..<head.offset + head.count), to: &together)
+        together.append(copying: arena.span.extracting(head.offset..<head.offset + head.count))
         for index in path.reversed() {
             let frame = frames[Int(index)]
-            Bytes.append(arena.span.extracting(frame.offset..<frame.offset + frame.count), to: &together)
+            together.append(copying: arena.span.extracting(frame.offset..<frame.offset + frame.count))
         }
     }
 

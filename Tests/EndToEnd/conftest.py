@@ -50,7 +50,7 @@ def artifacts():
 
 @pytest.fixture(autouse=True)
 def every_frame_is_documented():
-    """Every line that any client heard in the test obeys docs/schemas."""
+    """Every line that any client heard in the test obeys docs/reference/schemas."""
     protocol.violations.clear()
     yield
     assert protocol.violations == []

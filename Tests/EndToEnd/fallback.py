@@ -7,6 +7,7 @@ import uuid
 
 import protocol
 from eventstream import Parser
+from httpclients import check_poll_answer
 from httpclients import http as http_client
 from httpclients import refusal_of
 from hubclient import Client
@@ -65,7 +66,7 @@ async def poll(http, credential=None, wait=None, headers=None, **body):
         headers={**(session(credential) if credential else {}), **(headers or {})})
     assert response.status_code == 200, response.text
     answer = response.json()
-    assert set(answer) == {"after", "events"}
+    check_poll_answer(answer)
     for frame in answer["events"]:
         protocol.check(frame, "connect" if "re" in frame else None)
     return answer["after"], answer["events"]

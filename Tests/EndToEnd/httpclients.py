@@ -27,16 +27,23 @@ def http(url, **how):
 
 def refusal_of(response):
     """The error of a request that was refused as a whole; what is not in its documented form becomes a violation."""
-    body = response.json()
-    error = body.get("error") if isinstance(body, dict) else None
-    known = {"code", "message", "temporary", "retryAfterMs"}
-    if (
-        response.headers.get("content-type", "").partition(";")[0] != "application/json" or not isinstance(error, dict)
-        or not {"code", "message", "temporary"} <= set(error) <= known or set(body) != {"error"}
-    ):
-        protocol.violations.append(f"a refusal {response.status_code} in another form: {response.text[:300]!r}")
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    try:
+        body = response.json()
+        why = protocol.fallback_complaint("refusal", body)
+    except ValueError:
+        why = "no JSON"
+    if kind != "application/json" or why:
+        protocol.violations.append(f"a refusal {response.status_code}, {kind}: {why}: {response.text[:300]!r}")
         return {"code": f"http_{response.status_code}", "message": response.text[:300], "temporary": False}
-    return error
+    if response.status_code == 503 and "retry-after" not in response.headers:
+        protocol.violations.append("a refusal 503 without Retry-After")
+    return body["error"]
+
+
+def check_poll_answer(answer):
+    if (why := protocol.fallback_complaint("poll-answer", answer)) is not None:
+        protocol.violations.append(why)
 
 
 class HTTPClient(Session):
@@ -289,8 +296,7 @@ class PollClient(HTTPClient):
             await self._over()
             return
         answer = response.json()
-        if set(answer) != {"after", "events"}:
-            protocol.violations.append(f"an answer to a poll with {sorted(answer)}")
+        check_poll_answer(answer)
         self.frames += 1
         self.answers += 1
         self.after = answer["after"]

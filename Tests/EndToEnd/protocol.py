@@ -8,12 +8,13 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "docs" / "schemas"
+SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 
 client_command = json.loads((SCHEMAS / "client-command.json").read_text())
 server_frame = json.loads((SCHEMAS / "server-frame.json").read_text())
+fallback = json.loads((SCHEMAS / "fallback.json").read_text())
 _registry = Registry().with_resources(
-    (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame))
+    (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame, fallback))
 
 
 def _validators(schema):
@@ -24,6 +25,7 @@ def _validators(schema):
 
 _frames = _validators(server_frame)
 _commands = _validators(client_command)
+_fallback = _validators(fallback)
 
 # What any client of the running test sent or received against the schema; the fixture `no_violations` wants it empty.
 violations = []
@@ -57,6 +59,13 @@ def command_complaint(command):
     return None
 
 
+def fallback_complaint(name, body):
+    """Why the JSON `body` is not the documented `poll-request`, `poll-answer` or `refusal`, or None."""
+    for error in _fallback[name].iter_errors(body):
+        return f"{name}: {error.json_path}: {error.message[:500]} in {json.dumps(body, ensure_ascii=False)[:800]}"
+    return None
+
+
 def check_command(command):
     if (why := command_complaint(command)) is not None:
         violations.append(f"sent by the test: {why}")
@@ -73,8 +82,8 @@ def lines(text):
 
 
 def documented(kind):
-    """`(code, name, temporary)` rows of a table of docs/PROTOCOL.md: `close` or `error`."""
-    document = (ROOT / "docs" / "PROTOCOL.md").read_text()
+    """`(code, name, temporary)` rows of a table of docs/reference/protocol.md: `close` or `error`."""
+    document = (ROOT / "docs" / "reference" / "protocol.md").read_text()
     table = re.search(r"<!-- codes:begin -->(.*?)<!-- codes:end -->", document, re.S)[1]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| code", "|---"))]
     numbered = [row for row in rows if row[0].strip("`").isdigit()]

@@ -197,6 +197,20 @@ async def test_typing_reaches_the_other_member_only(hub, Client):
     assert len([f for f in two.heard if f["type"] == "signal" and f["signal"] == "typing"]) == 1
 
 
+async def test_activity_is_answered_with_nothing(hub, Client):
+    alice, bob, one, two, channel = await meet(Client, hub)
+    assert await one.ask("activity") == {}
+    await two.quiet()
+
+
+async def test_a_rewind_takes_nothing_back(hub, Client):
+    alice, bob, one, two, channel = await meet(Client, hub)
+    sent = await two.ask("send", channel=channel, key="k-1", body="one")
+    await one.next("entry", seq=sent["seq"])
+    await one.ask("subscribe", channel=channel, since=0)
+    assert (await one.ask("ack", channel=channel, seq=sent["seq"]))["delivered"] == sent["seq"]
+
+
 async def test_history_in_pages_both_ways(hub, Client):
     name = person()
     client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})

@@ -68,7 +68,7 @@ async def test_the_content_type_is_not_looked_at(brisk, kind):
         headers = {"Content-Type": kind} if kind else {}
         credential = (await opened(http, brisk.token(person()), headers=headers))["credential"]
         response = await http.post("/v1/commands", content=line(1, "ping"), headers={**session(credential), **headers})
-        assert json.loads(response.text) == {"re": 1, "ok": {}}
+        assert set(json.loads(response.text)["ok"]) == {"time"}
 
 
 @pytest.mark.parametrize("where", ["header", "query"])
@@ -119,7 +119,7 @@ async def test_without_a_session_the_first_line_is_connect(brisk, body):
         response = await http.post("/v1/commands", content=body)
         assert response.status_code == 400, response.text
         if response.headers["content-type"].startswith("application/json"):
-            assert refusal_of(response)["code"] in ("bad_request", "not_connected", "bad_json")
+            assert refusal_of(response)["code"] == "bad_request"
         else:
             for reply in protocol.lines(response.text):
                 protocol.check(reply)
@@ -256,7 +256,7 @@ async def test_a_body_in_chunks_is_understood_or_refused(brisk):
         status, _, answer = await raw.answer()
         assert status in (200, 400, 411, 501)
         if status == 200:
-            assert json.loads(answer) == {"re": 1, "ok": {}}
+            assert "ok" in json.loads(answer)
         assert await is_alive(http, credential)
 
 
@@ -319,7 +319,7 @@ async def test_requests_that_reach_another_loop_find_the_session(brisk):
     position, seen = None, []
     for turn in range(12):
         async with requests(brisk) as http:
-            assert await command(http, credential, "ping") == {}
+            assert "time" in await command(http, credential, "ping")
         await talk.write(1)
         async with requests(brisk) as http:
             if turn % 3 == 2:
@@ -369,4 +369,4 @@ async def test_what_left_before_the_answer_harms_nobody(brisk):
             raw.ask("POST", "/v1/commands", line(1, "history", channel="inbox"), **session(credential))
             await raw.writer.drain()
             raw.close()
-        assert await command(http, credential, "ping") == {}
+        assert "time" in await command(http, credential, "ping")

@@ -1,4 +1,4 @@
-"""The documentation agrees with itself: examples with schemas, schemas with the code tables, AsyncAPI with the schemas."""
+"""The documentation agrees with itself: examples with schemas, schemas with the code tables, AsyncAPI with the schemas, links with files."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from jsonschema import Draft202012Validator
 
 import protocol
 
-DOCUMENT = (protocol.ROOT / "docs" / "PROTOCOL.md").read_text()
+DOCUMENT = (protocol.ROOT / "docs" / "reference" / "protocol.md").read_text()
 EXAMPLES = [
     (arrow, json.loads(text)) for arrow, text in re.findall(r"^(→|←) (\{.*\})$", DOCUMENT, re.M)]
 COMMANDS = {ref["$ref"].rsplit("/", 1)[1] for ref in protocol.client_command["oneOf"]}
 
 
-@pytest.mark.parametrize("schema", [protocol.client_command, protocol.server_frame], ids=lambda schema: schema["title"])
+@pytest.mark.parametrize("schema", [protocol.client_command, protocol.server_frame, protocol.fallback], ids=lambda schema: schema["title"])
 def test_a_schema_is_a_schema(schema):
     Draft202012Validator.check_schema(schema)
 
@@ -43,6 +43,35 @@ def test_every_command_its_reply_and_every_push_has_an_example():
             answered.add(asked[line["re"]])
     assert COMMANDS - answered == set()
     assert protocol.pushes() - {line.get("type") for arrow, line in EXAMPLES if arrow == "←"} == set()
+
+
+def test_every_example_over_http_obeys_the_schemas():
+    """In "Without a WebSocket" a line of JSON is a command, a frame, or a body; `data:` is before a frame."""
+    chapter = re.search(r"^## Without a WebSocket\n(.*?)^## ", DOCUMENT, re.M | re.S)[1]
+    kinds, asked, complaints = set(), {}, []
+    for text in re.findall(r"^(?:data: )?(\{.*\})$", chapter, re.M):
+        line = json.loads(text)
+        kind = next((kind for member, kind in (("events", "poll-answer"), ("after", "poll-request"), ("error", "refusal")) if member in line), "frame")
+        if "re" in line:
+            complaints.append(protocol.complaint(line, asked[line["re"]]))
+        elif kind != "frame":
+            complaints.append(protocol.fallback_complaint(kind, line))
+        elif line["type"] in COMMANDS and "id" in line:
+            asked[line["id"]] = line["type"]
+            complaints.append(protocol.command_complaint(line))
+            kind = "command"
+        else:
+            complaints.append(protocol.complaint(line))
+        kinds.add(kind)
+    assert [why for why in complaints if why] == []
+    assert kinds == {"frame", "command", "poll-request", "poll-answer", "refusal"}
+
+
+def test_every_status_of_a_refused_request_has_a_row():
+    chapter = re.search(r"^### Refused requests\n(.*?)^### ", DOCUMENT, re.M | re.S)[1]
+    rows = re.findall(r"^\| \d{3} \| (.*?) \|", chapter, re.M)
+    documented = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    assert documented == set(protocol.fallback["$defs"]["refusal"]["properties"]["error"]["properties"]["code"]["enum"])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +106,7 @@ def test_the_error_codes_of_the_schema_are_those_of_the_table():
 
 
 def test_asyncapi_points_at_schemas_that_exist():
-    text = (protocol.ROOT / "docs" / "asyncapi.yaml").read_text()
+    text = (protocol.ROOT / "docs" / "reference" / "asyncapi.yaml").read_text()
     document = yaml.safe_load(text)
     assert document["asyncapi"] == "3.0.0"
 
@@ -94,8 +123,60 @@ def test_asyncapi_points_at_schemas_that_exist():
     named = set()
     for reference in references(document):
         file, _, pointer = reference.partition("#")
-        target = json.loads((protocol.ROOT / "docs" / file).read_text()) if file else document
+        target = json.loads((protocol.ROOT / "docs" / "reference" / file).read_text()) if file else document
         for step in filter(None, pointer.split("/")):
             target = target[step]
         named.add(reference.rsplit("/", 1)[-1])
     assert protocol.pushes() | {"reply", "error", "client-command.json"} <= named
+
+
+DOCUMENTS = sorted(
+    [*protocol.ROOT.glob("*.md"), *(protocol.ROOT / "docs").rglob("*.md"), *(protocol.ROOT / "examples").rglob("*.md"), protocol.ROOT / "bench" / "METHOD.md"])
+
+
+def anchors(path):
+    """What GitHub makes of the headings of a document."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(protocol.ROOT)))
+def test_every_link_leads_somewhere(path):
+    text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S))
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_document_that_the_code_names_exists():
+    missing = set()
+    for folder in ("Sources", "Tests", "web", "bench", "scripts", "examples"):
+        for path in (protocol.ROOT / folder).rglob("*"):
+            if path.suffix not in {".swift", ".py", ".js", ".sh", ".c", ".h", ""} or not path.is_file() or ".build" in path.parts:
+                continue
+            for name in re.findall(r"\bdocs/[\w/-]+\.(?:md|json|yaml)", path.read_text(errors="ignore")):
+                if not (protocol.ROOT / name).exists():
+                    missing.add(f"{path.relative_to(protocol.ROOT)}: {name}")
+    assert missing == set()
+
+
+def test_the_map_names_every_folder_of_the_sources():
+    text = (protocol.ROOT / "ARCHITECTURE.md").read_text()
+    folders = {folder.name for folder in (protocol.ROOT / "Sources").iterdir() if folder.is_dir()}
+    assert {name for name in folders if not re.search(rf"\b{name}\b", text)} == set()
+
+
+def test_every_decision_is_listed():
+    folder = protocol.ROOT / "docs" / "decisions"
+    listed = re.findall(r"\((\d{4}-[^)]*\.md)\)", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in folder.glob("0*.md"))
+    for path in folder.glob("0*.md"):
+        assert re.findall(r"^#+ (.*)$", path.read_text(), re.M)[1:] == ["Context", "Decision", "Consequences"], path.name

@@ -107,7 +107,8 @@ async def test_the_last_event_id_brings_what_came_after_it(brisk):
             async with stream(http, query, **headers) as events:
                 await events.frame("entry", seq=6)
                 assert seqs(events.heard) == expected
-        # Without a position the stream goes on behind what the session was sent.
+        # Without a position the stream goes on behind what the session was sent; the hub has to see first that the last one is gone.
+        await asyncio.sleep(0.3)
         await talk.write(1)
         async with stream(http, **session(credential)) as events:
             await events.frame("entry", seq=7)
@@ -116,8 +117,10 @@ async def test_the_last_event_id_brings_what_came_after_it(brisk):
 async def test_what_was_on_its_way_when_the_connection_broke_comes_again(brisk):
     talk = await Talk.begin(brisk)
     async with requests(brisk) as http:
-        credential = (await opened(http, talk.token, talk.channels))["credential"]
-        seen, position = [], None
+        await talk.write(1)
+        async with stream(http, talk.query, **bearer(talk.token)) as events:
+            credential = (await events.frame("reply"))["ok"]["credential"]
+            seen, position = [1], await events.id_behind(1, talk.channel)
         for turn in range(6):
             raw = await RawHTTP.open(brisk.address)
             raw.ask("GET", "/v1/events", **session(credential), Last_Event_ID=position)
@@ -131,8 +134,8 @@ async def test_what_was_on_its_way_when_the_connection_broke_comes_again(brisk):
                     if block.event == "entry" and block.frame["seq"] == len(seen) + 1:
                         seen.append(block.frame["seq"])
             raw.close()
-        async with stream(http, **session(credential), **({"Last-Event-ID": position} if position else {})) as events:
-            while len(seen) < 30:
+        async with stream(http, **session(credential), Last_Event_ID=position) as events:
+            while len(seen) < 31:
                 entry = await events.frame("entry")
                 if entry["seq"] == len(seen) + 1:
                     seen.append(entry["seq"])
@@ -145,7 +148,6 @@ async def test_a_position_that_is_none_harms_nothing(brisk, position):
     await talk.write(1)
     async with requests(brisk) as http:
         credential = (await opened(http, talk.token, talk.channels))["credential"]
-        response = None
         async with http.stream("GET", "/v1/events", params={"lastEventId": position}, headers=session(credential)) as response:
             if response.status_code == 200:
                 assert (await Stream(response).frame("entry"))["seq"] == 1
@@ -163,12 +165,14 @@ async def test_with_a_token_a_position_opens_a_new_session_there(brisk):
             await talk.write(2)
             position = await events.id_behind(2, talk.channel)
         await talk.write(2)
-        async with stream(http, **bearer(talk.token), Last_Event_ID=position) as events:
-            ok = (await events.frame("reply"))["ok"]
-            assert ok["credential"] != credential
-            assert talk.channel in [state["channel"] for state in ok["channels"] if state["subscribed"]]
-            await events.frame("signal", signal="live", channel=talk.channel)
-            assert seqs(events.heard) == [3, 4]
+        # Also beside the credential of a session that has ended meanwhile.
+        for more in ({}, session("x" * 22)):
+            async with stream(http, **bearer(talk.token), **more, Last_Event_ID=position) as events:
+                ok = (await events.frame("reply"))["ok"]
+                assert ok["credential"] != credential
+                assert talk.channel in [state["channel"] for state in ok["channels"] if state["subscribed"]]
+                await events.frame("signal", signal="live", channel=talk.channel)
+                assert seqs(events.heard) == [3, 4]
 
 
 async def test_after_a_crash_the_next_process_goes_on_from_the_position(platform):

@@ -20,7 +20,7 @@ enum ClientMessageFuzz {
     }
 
     private static func check(_ command: ClientCommand, _ limits: CommandLimits) {
-        precondition(command.id ?? 0 <= ClientCommand.maximumNumber)
+        precondition(command.id ?? 0 <= CommandLimits.maximumNumber)
         switch command.body {
         case .send(let draft):
             precondition(draft.body.utf8.count <= limits.bodyBytes && (1...CommandLimits.keyBytes).contains(draft.key.utf8.count))
@@ -28,17 +28,24 @@ enum ClientMessageFuzz {
                 preconditionFailure("the content cannot be spliced")
             }
             precondition(content["body"]?.string == draft.body && content["context"]?.string == draft.context)
-        case .markRead(_, .set(let seqs)), .markUnread(_, let seqs):
-            precondition((1...limits.setSize).contains(seqs.count) && zip(seqs, seqs.dropFirst()).allSatisfy { $0 < $1 })
-        case .history(_, let after, let before, let limit):
-            precondition((after == nil || before == nil) && (1...limits.historyPage).contains(limit))
-        case .conversations(_, let limit):
-            precondition((1...limits.historyPage).contains(limit))
-        case .connect(_, let subscriptions):
-            precondition(subscriptions.count <= limits.subscriptions)
-        case .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .markRead, .open, .typing, .ping:
+        case .markRead(let command):
+            if case .set(let seqs) = command.selection { check(seqs, limits) }
+        case .markUnread(let command):
+            check(command.seqs, limits)
+        case .history(let command):
+            let page = command.page
+            precondition((page.after == nil || page.before == nil) && (1...limits.historyPage).contains(page.limit))
+        case .conversations(let command):
+            precondition((1...limits.historyPage).contains(command.limit))
+        case .connect(let command):
+            precondition(command.subscriptions.count <= limits.subscriptions)
+        case .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .typing, .activity, .ping:
             break
         }
+    }
+
+    private static func check(_ seqs: [Seq], _ limits: CommandLimits) {
+        precondition((1...limits.setSize).contains(seqs.count) && zip(seqs, seqs.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     private static func check(_ rejection: CommandRejection) {

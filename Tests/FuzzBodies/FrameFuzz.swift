@@ -20,9 +20,13 @@ enum FrameFuzz {
         precondition(run(bytes.map { [$0] }, agreement) == whole, "byte by byte something else is received")
     }
 
+    private enum Event: Equatable {
+        case message(MessageKind, [UInt8])
+        case control(WebSocketControl, [UInt8])
+    }
+
     private struct Trace: Equatable {
-        var events: [WebSocketEvent] = []
-        var payloads: [[UInt8]] = []
+        var events: [Event] = []
         var output: [UInt8] = []
         var closure: WebSocketClosure?
     }
@@ -34,25 +38,33 @@ enum FrameFuzz {
         for piece in pieces {
             var piece = piece
             var span = piece.mutableSpan
-            let step = connection.receive(&span, into: &trace.output) { outgoing, event, payload in
-                let bytes = [UInt8](capacity: payload.count) { out in for index in payload.indices { out.append(payload[index]) } }
-                switch event {
-                case .message(.text):
-                    precondition(String(validating: bytes, as: UTF8.self) != nil, "text that is not UTF-8 was delivered")
+            var position = 0
+            reading: while true {
+                switch connection.next(in: &span, from: &position, into: &trace.output) {
+                case .message(let kind, let payload):
+                    let bytes = payload.withBytes(in: span.span, copy)
+                    connection.reuse(payload)
                     precondition(bytes.count <= limits.messageBytes, "a message above the limit was delivered")
-                case .message(.binary):
-                    precondition(bytes.count <= limits.messageBytes, "a message above the limit was delivered")
-                case .ping, .pong, .close:
+                    if kind == .text {
+                        precondition(String(validating: bytes, as: UTF8.self) != nil, "text that is not UTF-8 was delivered")
+                    }
+                    trace.events.append(.message(kind, bytes))
+                    connection.send(kind, bytes.span, into: &trace.output)
+                case .control(let frame, let payload):
+                    let bytes = payload.withBytes(in: span.span, copy)
                     precondition(bytes.count <= 125, "a control frame above its limit was delivered")
+                    trace.events.append(.control(frame, bytes))
+                case .exhausted(let step):
+                    precondition((step == .read) == connection.isOpen, "the step contradicts the state")
+                    break reading
                 }
-                trace.events.append(event)
-                trace.payloads.append(bytes)
-                if case .message(let kind) = event { outgoing.send(kind, payload) }
-                return .proceed
             }
-            precondition((step == .read) == connection.isOpen, "the step contradicts the state")
         }
         trace.closure = connection.closure
         return trace
+    }
+
+    private static func copy(_ payload: Span<UInt8>) -> [UInt8] {
+        [UInt8](capacity: payload.count) { out in for index in payload.indices { out.append(payload[index]) } }
     }
 }

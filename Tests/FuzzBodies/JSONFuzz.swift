@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// JSON texts: tree, document and scanner agree, and what was accepted means the same when written again.

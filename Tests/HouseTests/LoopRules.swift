@@ -1,8 +1,7 @@
 /// What keeps an event loop turning: it waits for nobody, takes no lock on a frame's way, and holds no more than it was given.
 extension Rule {
     static let loopsDoNotWait = eachFile("only threads that may wait make calls that wait") { file, house in
-        guard file.isSource, file.isSwift, house.targets[file.target]?.owns == nil,
-            !House.mayBlock.keys.contains(where: { file.path.hasPrefix($0) })
+        guard file.isSource, file.isSwift, let target = house.targets[file.target], target.owns == nil, target.blocks == nil
         else { return [] }
         return file.code.indices.compactMap { index in
             House.blockingCalls.first { call in file.code[index...].prefix(call.count).map(\.text) == call }
@@ -10,8 +9,8 @@ extension Rule {
         }
     }
 
-    static let locksAreKnown = eachFile("a lock is only where the table says what for") { file, _ in
-        guard file.isSource, House.locks[file.path] == nil else { return [] }
+    static let locksAreKnown = eachFile("a lock is only where the table says what for") { file, house in
+        guard file.isSource, house.targets[file.target]?.locks == nil else { return [] }
         let locks: Set<String> = ["Mutex", "Locked", "NSLock", "NSRecursiveLock", "DispatchSemaphore", "os_unfair_lock"]
         return file.code.filter { locks.contains($0.text) }.map { ($0.line, "'\($0.text)'") }
     }

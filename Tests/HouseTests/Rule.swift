@@ -75,7 +75,7 @@ extension Rule {
 
     /// A setting that nothing reads is a lie to the operator who sets it.
     static let everySettingIsRead = Rule(name: "every setting is read by the part it is for") { files, _ in
-        let folder = "Sources/Hub/Configuration/"
+        let folder = "Sources/Configuration/"
         let readers = files.filter { $0.isSource && !$0.path.hasPrefix(folder) }
         let said = readers.reduce(into: Set<String>()) { $0.formUnion($1.words) }
         return files.filter { $0.path == folder + "Configuration.swift" }.flatMap { file in

@@ -1,56 +1,60 @@
-import Messaging
 import Testing
+
+@testable import Messaging
 
 @Suite("Commands of a client")
 struct ClientCommandTests {
     static let alice = UserID("alice")!
-    static let top = ClientCommand.maximumNumber
+    static let top = CommandLimits.maximumNumber
 
-    /// What is offered as an ack of a message, and what is delivered beside it.
-    private func offered(_ text: String, taking: Bool = true) -> (acks: [String], delivered: [Result<ClientCommand, CommandRejection>]) {
-        let bytes = Array(text.utf8)
-        var acks: [String] = []
-        var delivered: [Result<ClientCommand, CommandRejection>] = []
-        ClientCommand.parse(
-            bytes.span, limits: CommandLimits(),
-            acknowledge: { ack in
-                acks.append("\(ack.id.map(String.init) ?? "-") \(String(decoding: bytes[ack.channel], as: UTF8.self)) \(ack.seq.rawValue)")
-                return taking
-            }, { delivered.append($0) })
-        return (acks, delivered)
+    private func lines(_ text: String) -> [ParsedLine] {
+        var lines: [ParsedLine] = []
+        ClientCommand.parse(Array(text.utf8).span, limits: CommandLimits()) { lines.append($0) }
+        return lines
     }
 
-    @Test("a plain ack is offered before it becomes a command, in its place among the lines")
-    func plainAcks() {
-        let two = offered(#"{"id":4,"type":"ack","channel":"inbox","seq":42}"# + "\n" + #"{"seq":0,"channel":"é","type":"ack"}"#)
-        #expect(two.acks == ["4 inbox 42"])
-        #expect(two.delivered == [.success(ClientCommand(id: nil, body: .ack(channel: "é", seq: .zero)))])
-        #expect(
-            offered("\n" + #"{"type":"ack","channel":"broadcast:system","seq":9007199254740991}"# + "\n").acks == [
-                "- broadcast:system \(Self.top)"
-            ])
-    }
-
-    @Test("an ack that is not taken is a command like any other")
-    func ackNotTaken() {
-        let ack = offered(#"{"id":4,"type":"ack","channel":"inbox","seq":42}"#, taking: false)
-        #expect(ack.acks == ["4 inbox 42"])
-        #expect(ack.delivered == [.success(ClientCommand(id: 4, body: .ack(channel: "inbox", seq: Seq(42))))])
+    @Test("a plain ack is left in its message, and means the same as the command")
+    func plainAcks() throws {
+        let text = #"{"id":4,"type":"ack","channel":"inbox","seq":42}"# + "\n" + #"{"seq":0,"channel":"é","type":"ack"}"#
+        let both = lines(text)
+        #expect(both.count == 2)
+        guard case .plainAck(let ack)? = both.first else {
+            Issue.record("no plain ack: \(both)")
+            return
+        }
+        #expect(ack.id == 4)
+        #expect(ack.command(in: Array(text.utf8).span) == ClientCommand.Ack(channel: "inbox", seq: Seq(42)))
+        #expect(both.last == .command(ClientCommand(id: nil, body: .ack(channel: "é", seq: .zero))))
+        let last = "\n" + #"{"type":"ack","channel":"broadcast:system","seq":9007199254740991}"# + "\n"
+        guard case .plainAck(let largest)? = lines(last).first else {
+            Issue.record("no plain ack: \(last)")
+            return
+        }
+        #expect(largest.id == nil)
+        #expect(largest.command(in: Array(last.utf8).span) == ClientCommand.Ack(channel: "broadcast:system", seq: Seq(Self.top)))
     }
 
     @Test(
-        "what is another command, or an ack with a fault, is not offered",
+        "another command, or an ack with a fault, is no plain ack",
         arguments: [
             #"{"id":4,"type":"ack","channel":"inbox"}"#, #"{"id":4,"type":"ack","channel":7,"seq":1}"#,
             #"{"id":4,"type":"ack","channel":"inbox","seq":9007199254740992}"#, #"{"id":"4","type":"ack","channel":"inbox","seq":1}"#,
             #"{"id":4,"type":"ack","channel":"inbox","seq":1,"seq":2}"#, #"{"id":4,"type":"mark-seen","channel":"inbox","upTo":1}"#,
             #"{"id":4,"type":"ack","channel":"inbox","seq":1}x"#, #"{"id":4,"type":"ack","channel":"inbox","seq":"1"}"#, "{}",
         ])
-    func notOffered(line: String) {
-        let found = offered(line)
-        #expect(found.acks.isEmpty)
-        #expect(found.delivered == ClientCommand.parse(Array(line.utf8), limits: CommandLimits()))
-        #expect(found.delivered.count == 1)
+    func notPlain(line: String) {
+        let found = lines(line)
+        #expect(found.count == 1)
+        if case .plainAck? = found.first { Issue.record("a plain ack: \(line)") }
+        #expect(found.first?.result(in: Array(line.utf8).span) == ClientCommand.parse(Array(line.utf8), limits: CommandLimits()).first)
+    }
+
+    @Test("every command but ping is a sign of the user, and a line that is no command is none")
+    func signsOfTheUser() {
+        for (line, _, body) in Self.accepted {
+            #expect(lines(line).map(\.isSignOfUser) == [body != .ping], "\(line)")
+        }
+        #expect(lines("nonsense").map(\.isSignOfUser) == [false])
     }
 
     static let accepted: [(String, UInt64?, ClientCommand.Body)] = [
@@ -66,9 +70,9 @@ struct ClientCommandTests {
             .connect(token: nil, subscriptions: [.init(channel: "inbox", since: Seq(7)), .init(channel: "broadcast:system")])
         ),
         (#"{"id":2,"type":"refresh","token":"a.b.c"}"#, 2, .refresh(token: "a.b.c")),
-        (#"{"id":3,"type":"subscribe","channel":"inbox"}"#, 3, .subscribe(.init(channel: "inbox"))),
-        (#"{"id":3,"type":"subscribe","channel":"inbox","since":null}"#, 3, .subscribe(.init(channel: "inbox"))),
-        (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(.init(channel: "inbox", since: .zero))),
+        (#"{"id":3,"type":"subscribe","channel":"inbox"}"#, 3, .subscribe(channel: "inbox")),
+        (#"{"id":3,"type":"subscribe","channel":"inbox","since":null}"#, 3, .subscribe(channel: "inbox")),
+        (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(channel: "inbox", since: .zero)),
         (#"{"id":4,"type":"unsubscribe","channel":"anything"}"#, 4, .unsubscribe(channel: "anything")),
         (#"{"id":5,"type":"ack","channel":"inbox","seq":120}"#, 5, .ack(channel: "inbox", seq: Seq(120))),
         (#"{"type":"ack","channel":"inbox","seq":9007199254740991}"#, nil, .ack(channel: "inbox", seq: Seq(top))),
@@ -84,10 +88,14 @@ struct ClientCommandTests {
         (#"{"id":8,"type":"mark-unread","channel":"inbox","seqs":[4]}"#, 8, .markUnread(channel: "inbox", [Seq(4)])),
         (#"{"id":9,"type":"open","with":"alice"}"#, 9, .open(with: alice, context: nil)),
         (#"{"id":9,"type":"open","with":"alice","context":"review:1"}"#, 9, .open(with: alice, context: "review:1")),
-        (#"{"id":10,"type":"send","to":"alice","key":"k","body":"Hé"}"#, 10, .send(.init(target: .user(alice), key: "k", body: "Hé"))),
+        (
+            #"{"id":10,"type":"send","to":"alice","key":"k","body":"Hé"}"#, 10,
+            .send(ClientCommand.Send(target: .user(alice), key: "k", body: "Hé"))
+        ),
         (
             #"{"id":10,"type":"send","channel":"c","key":"k","body":" x ","context":"r","replyTo":3,"data":{"a" : [1.50,"\u00e9"]}}"#, 10,
-            .send(.init(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
+            .send(
+                ClientCommand.Send(target: .channel("c"), key: "k", body: " x ", context: "r", replyTo: Seq(3), data: #"{"a":[1.50,"é"]}"#))
         ),
         (#"{"id":11,"type":"history","channel":"inbox"}"#, 11, .history(channel: "inbox", after: nil, before: nil, limit: 100)),
         (
@@ -101,6 +109,7 @@ struct ClientCommandTests {
         (#"{"id":11,"type":"conversations"}"#, 11, .conversations(before: nil, limit: 100)),
         (#"{"id":11,"type":"conversations","before":"c","limit":7}"#, 11, .conversations(before: "c", limit: 7)),
         (#"{"id":12,"type":"typing","channel":"c"}"#, 12, .typing(channel: "c")),
+        (#"{"id":13,"type":"activity"}"#, 13, .activity), (#"{"type":"activity","channel":7}"#, nil, .activity),
     ]
 
     /// A line, the id of its reply, the code, and what the message begins with.
@@ -189,9 +198,10 @@ struct ClientCommandTests {
 
     @Test("Every type is tested both ways")
     func completeTable() {
-        for kind in ClientCommand.Kind.allCases {
-            #expect(Self.accepted.contains { $0.0.contains("\"\(kind.rawValue)\"") })
-            if kind != .ping { #expect(Self.rejected.contains { $0.0.contains("\"\(kind.rawValue)\"") && $0.2 == .badRequest }) }
+        for type in ClientCommand.types {
+            #expect(Self.accepted.contains { $0.0.contains("\"\(type.name)\"") })
+            let hasMembers = type.schema.row != "–"
+            if hasMembers { #expect(Self.rejected.contains { $0.0.contains("\"\(type.name)\"") && $0.2 == .badRequest }) }
         }
     }
 
@@ -280,9 +290,9 @@ struct ClientCommandTests {
 
     @Test("What a client wrote becomes the members clients read")
     func content() {
-        let draft = SendDraft(target: .channel("c"), key: "k", body: "a \"b\"\n", context: "r", replyTo: Seq(3), data: "[1]")
+        let draft = ClientCommand.Send(target: .channel("c"), key: "k", body: "a \"b\"\n", context: "r", replyTo: Seq(3), data: "[1]")
         #expect(draft.content == #""body":"a \"b\"\n","context":"r","data":[1],"replyTo":3"#)
-        #expect(SendDraft(target: .channel("c"), key: "k", body: "x").content == #""body":"x""#)
+        #expect(ClientCommand.Send(target: .channel("c"), key: "k", body: "x").content == #""body":"x""#)
     }
 
     private func parse(_ text: String, _ limits: CommandLimits = CommandLimits()) -> [Result<ClientCommand, CommandRejection>] {

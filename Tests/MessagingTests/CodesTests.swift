@@ -1,4 +1,3 @@
-import JSON
 import Messaging
 import Testing
 
@@ -18,7 +17,7 @@ struct CodesTests {
     @Test("Close codes are exactly the product's")
     func closeCodes() {
         #expect(
-            CloseCode.allCases.map(\.rawValue) == [
+            EndReason.allCases.map(\.code) == [
                 4000, 4003, 4008, 4009, 4010, 4100, 4101, 4102, 4103, 4104, 4105, 4200, 4201, 4300, 4301, 4302, 4304,
             ])
     }
@@ -29,38 +28,41 @@ struct CodesTests {
             (4000, .stop), (4050, .stop), (4099, .stop), (4100, .backOff), (4199, .backOff), (4200, .reconnect), (4299, .reconnect),
             (4300, .newToken), (4399, .newToken), (4400, .backOff), (3999, .backOff), (1000, .stop), (1006, .backOff), (1011, .backOff),
             (0, .backOff), (65535, .backOff),
-        ] as [(UInt16, CloseAdvice)])
-    func advice(code: UInt16, advice: CloseAdvice) {
-        #expect(CloseAdvice(code: code) == advice)
+        ] as [(UInt16, EndAdvice)])
+    func advice(code: UInt16, advice: EndAdvice) {
+        #expect(EndAdvice(code: code) == advice)
+    }
+
+    @Test("A reason's advice is the one of its code, and each code names its reason")
+    func adviceOfReasons() {
+        for reason in EndReason.allCases {
+            #expect(reason.advice == EndAdvice(code: reason.code))
+            #expect(EndReason(code: reason.code) == reason)
+        }
+        #expect(EndReason(code: 4001) == nil)
     }
 
     @Test("Every row is a full sentence and its name is short, plain and its own")
     func rows() {
         let sentences =
-            ErrorCode.allCases.flatMap { [$0.meaning, $0.advice] } + CloseCode.allCases.map(\.meaning)
-            + StandardCloseCode.allCases.map(\.meaning) + CloseAdvice.allCases.map(\.meaning)
+            ErrorCode.allCases.flatMap { [$0.meaning, $0.advice] } + EndReason.allCases.map(\.meaning)
+            + StandardCloseCode.allCases.map(\.meaning) + EndAdvice.allCases.map(\.meaning)
         for sentence in sentences {
             #expect(sentence.count > 10 && (sentence.hasSuffix(".") || sentence.hasSuffix(").")), "\(sentence)")
             #expect(!sentence.contains("|") && !sentence.contains("\n"))
         }
-        for names in [ErrorCode.allCases.map(\.rawValue), CloseCode.allCases.map(\.reason)] {
+        for names in [ErrorCode.allCases.map(\.rawValue), EndReason.allCases.map(\.reason)] {
             #expect(Set(names).count == names.count)
             #expect(names.allSatisfy { $0.utf8.count <= 123 && $0.allSatisfy { $0 == "_" || ("a"..."z").contains($0) } })
         }
-        #expect(Set(CloseCode.allCases.map(\.meaning)).count == CloseCode.allCases.count)
+        #expect(Set(EndReason.allCases.map(\.meaning)).count == EndReason.allCases.count)
         #expect(Set(ErrorCode.allCases.map(\.meaning)).count == ErrorCode.allCases.count)
     }
 
-    @Test("The tables for documents and clients hold every code")
-    func tables() throws {
-        let errors = try #require(try JSONValue.parse(ErrorCode.jsonTable).array)
-        #expect(errors.map { $0["code"]?.string } == ErrorCode.allCases.map(\.rawValue))
-        #expect(errors.map { $0["temporary"]?.bool } == ErrorCode.allCases.map(\.isTemporary))
-        let closes = try #require(try JSONValue.parse(CloseCode.jsonTable).array)
-        let codes = CloseCode.allCases.map(\.rawValue) + StandardCloseCode.allCases.map(\.rawValue)
-        #expect(closes.map { $0["code"]?.uint64 } == codes.map(UInt64.init))
-        #expect(closes.map { $0["advice"]?.string } == codes.map { CloseAdvice(code: $0).rawValue })
-        for (table, rows) in [(ErrorCode.markdownTable, ErrorCode.allCases.count), (CloseCode.markdownTable, codes.count)] {
+    @Test("The tables for documents hold every code")
+    func tables() {
+        let codes = EndReason.allCases.count + StandardCloseCode.allCases.count
+        for (table, rows) in [(ErrorCode.markdownTable, ErrorCode.allCases.count), (EndReason.markdownTable, codes)] {
             let lines = table.split(separator: "\n")
             #expect(lines.count == rows + 2)
             #expect(lines.allSatisfy { $0.filter { $0 == "|" }.count == 5 })

@@ -1,6 +1,8 @@
 import JSON
-import Messaging
+import TestKit
 import Testing
+
+@testable import Messaging
 
 @Suite("Commands made at random")
 struct CommandModelTests {
@@ -30,7 +32,7 @@ struct CommandModelTests {
                 switch result {
                 case .success(let command):
                     accepted += 1
-                    #expect(command.id ?? 0 <= ClientCommand.maximumNumber)
+                    #expect(command.id ?? 0 <= CommandLimits.maximumNumber)
                     #expect((try? JSONValue.parse(Array(line)))?["type"]?.string != nil || !hasOnlyKnownDuplicates(line))
                 case .failure(let rejection):
                     var reply: [UInt8] = []
@@ -59,7 +61,7 @@ struct CommandModelTests {
 
     private func makeCommand(_ random: inout SeededRandom) -> (ClientCommand, Members) {
         let id: UInt64? = random.chance(3) ? nil : random.next() >> UInt64.random(in: 11...63, using: &random)
-        let kind = random.pick(ClientCommand.Kind.allCases)
+        let kind = random.pick(ClientCommand.names)
         let channel = random.pick(["inbox", "broadcast:system", "conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa", "é\"\\\n😀", ""])
         let seq = number(&random, from: 0)
         let entry = number(&random, from: 1)
@@ -69,32 +71,32 @@ struct CommandModelTests {
         let context: String? = random.chance(2) ? "review:1" : nil
         let since: UInt64? = random.chance(2) ? seq : nil
 
-        var members: Members = [("type", .string(kind.rawValue))]
+        var members: Members = [("type", .string(kind))]
         if let id { members.append(("id", .number(JSONNumber(id)))) }
-        if [.subscribe, .unsubscribe, .ack, .markSeen, .markRead, .markUnread, .history, .typing].contains(kind) {
+        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing"].contains(kind) {
             members.append(("channel", .string(channel)))
         }
         let body: ClientCommand.Body
         switch kind {
-        case .connect:
+        case "connect":
             members.append(("token", .string(text)))
             members.append(("channels", .array([request(channel, since), request("inbox", nil)])))
             body = .connect(token: text, subscriptions: [.init(channel: channel, since: since.map { Seq($0) }), .init(channel: "inbox")])
-        case .refresh:
+        case "refresh":
             members.append(("token", .string(text)))
             body = .refresh(token: text)
-        case .subscribe:
+        case "subscribe":
             if let since { members.append(("since", json(since))) }
-            body = .subscribe(.init(channel: channel, since: since.map { Seq($0) }))
-        case .unsubscribe:
+            body = .subscribe(channel: channel, since: since.map { Seq($0) })
+        case "unsubscribe":
             body = .unsubscribe(channel: channel)
-        case .ack:
+        case "ack":
             members.append(("seq", json(seq)))
             body = .ack(channel: channel, seq: Seq(seq))
-        case .markSeen:
+        case "mark-seen":
             members.append(("seq", json(seq)))
             body = .markSeen(channel: channel, upTo: Seq(seq))
-        case .markRead:
+        case "mark-read":
             switch Int.random(in: 0..<4, using: &random) {
             case 0:
                 members.append(("seq", json(entry)))
@@ -109,38 +111,41 @@ struct CommandModelTests {
                 members.append(("all", true))
                 body = .markRead(channel: channel, .all)
             }
-        case .markUnread:
+        case "mark-unread":
             members.append(("seqs", .array(seqs.map(json))))
             body = .markUnread(channel: channel, seqs.sorted().map { Seq($0) })
-        case .open:
+        case "open":
             members.append(("with", .string(user)))
             if let context { members.append(("context", .string(context))) }
             body = .open(with: UserID(user)!, context: context)
-        case .send:
+        case "send":
             let data: JSONValue? = random.chance(2) ? ["a": [1, nil, true, .string(text)]] : nil
             members += [("to", .string(user)), ("key", .string(channel.isEmpty ? "k" : "k-1")), ("body", .string(text + "x"))]
             if let context { members.append(("context", .string(context))) }
             if let data { members.append(("data", data)) }
             if let since, since > 0 { members.append(("replyTo", json(since))) }
             body = .send(
-                SendDraft(
+                ClientCommand.Send(
                     target: .user(UserID(user)!), key: channel.isEmpty ? "k" : "k-1", body: text + "x", context: context,
                     replyTo: since.flatMap { $0 > 0 ? Seq($0) : nil }, data: data?.text))
-        case .history:
+        case "history":
             let isAfter = random.chance(2)
             if let since { members.append((isAfter ? "after" : "before", json(since))) }
             members.append(("limit", json(entry)))
             body = .history(
                 channel: channel, after: isAfter ? since.map { Seq($0) } : nil, before: isAfter ? nil : since.map { Seq($0) },
                 limit: Int(min(entry, 100)))
-        case .conversations:
+        case "conversations":
             if since != nil { members.append(("before", .string(channel))) }
             members.append(("limit", json(entry)))
             body = .conversations(before: since == nil ? nil : channel, limit: Int(min(entry, 100)))
-        case .typing:
+        case "typing":
             body = .typing(channel: channel)
-        case .ping:
+        case "activity":
+            body = .activity
+        case "ping":
             body = .ping
+        default: preconditionFailure("the model does not know \(kind)")
         }
         return (ClientCommand(id: id, body: body), members)
     }

@@ -375,9 +375,9 @@ struct EventDecoderTests {
         }
     }
 
-    @Test("docs/EVENTS.md explains the reasons as the code does, and its examples are accepted")
+    @Test("docs/reference/events.md explains the reasons as the code does, and its examples are accepted")
     func document() throws {
-        let document = try String(contentsOf: ProtocolDocumentTests.root.appending(path: "docs/EVENTS.md"), encoding: .utf8)
+        let document = try String(contentsOf: ProtocolDocumentTests.root.appending(path: "docs/reference/events.md"), encoding: .utf8)
         let begin = try #require(document.range(of: "<!-- reasons:begin -->\n"))
         let end = try #require(document.range(of: "<!-- reasons:end -->"))
         #expect(document[begin.upperBound..<end.lowerBound] == EventRejectionReason.markdownTable)

@@ -1,5 +1,6 @@
 import JSON
 import Messaging
+import TestKit
 import Testing
 
 @Suite("Records spoiled at random")

@@ -1,4 +1,5 @@
 import Messaging
+import TestKit
 import Testing
 
 @Suite("Roster and subscriber: nothing falls between history and live")

@@ -129,7 +129,7 @@ struct ServerMessageTests {
         (#"{"re":9,"ok":{}}"#, { ServerMessage.done(re: 9, into: &$0) }),
         (
             #"{"re":9007199254740991,"ok":{"time":"2026-11-23T22:45:00.123Z"}}"#,
-            { ServerMessage.time(re: ClientCommand.maximumNumber, moment, into: &$0) }
+            { ServerMessage.time(re: CommandLimits.maximumNumber, moment, into: &$0) }
         ),
         (
             #"{"re":null,"error":{"code":"bad_json","message":"a \"b\"","temporary":false}}"#,

@@ -1,5 +1,6 @@
-import Messaging
 import Testing
+
+@testable import Messaging
 
 @Suite("Session: which commands a principal may give")
 struct SessionTests {
@@ -25,40 +26,71 @@ struct SessionTests {
         session.receive(body, now: Timestamp(milliseconds: milliseconds), limits: Session.Limits()) { _ in Seq(sent) }
     }
 
-    @Test("the short way of an ack asks the store what the long one asks, or nothing")
-    func shortAck() {
+    /// As a client writes it, read by the parser.
+    func receive(_ session: inout Session, plain name: String, _ seq: UInt64, sent: Seq?) -> Session.Action? {
+        let line = Array(#"{"type":"ack","channel":"\#(name)","seq":\#(seq)}"#.utf8)
+        var action: Session.Action?
+        ClientCommand.parse(line.span, limits: CommandLimits()) {
+            if case .plainAck(let ack) = $0 { action = session.receive(ack, in: line.span) { _ in sent } }
+        }
+        return action
+    }
+
+    @Test("a plain ack is judged as the command it stands for")
+    func plainAck() {
         let broadcast = "broadcast:institution:lyon"
         var session = opened(following: ["inbox", broadcast, Self.conversation])
         for (name, seq) in [
             ("inbox", UInt64(10)), (broadcast, 0), (Self.conversation, 7), ("inbox", 11), ("broadcast:system", 1), ("inboxes", 1), ("", 1),
             ("conversation:\(broadcast)", 1), (Self.conversation.uppercased(), 1), ("broadcast:institution:lyo", 1),
+            ("conversation:" + Self.conversation.dropFirst(13).uppercased(), 7),
         ] {
-            let request = session.acknowledge(Seq(seq), in: Array(name.utf8).span) { _ in Seq(10) }
             let action = receive(&session, .ack(channel: name, seq: Seq(seq)))
-            #expect(request.map { .store($0, .ack) } == (code(action) == nil ? action : nil), "\(name)")
+            #expect(receive(&session, plain: name, seq, sent: Seq(10)) == action, "\(name)")
         }
     }
 
-    @Test("an ack has no short way before connect is answered, nor in what the store has not agreed to")
-    func noShortAck() {
-        let inbox = Array("inbox".utf8)
-        #expect(opened(following: ["inbox"]).acknowledge(Seq(1), in: inbox.span) { _ in nil } == nil)
+    @Test("a plain ack is not obeyed before connect is answered, nor in what the store has not agreed to")
+    func plainAckTooEarly() {
+        var unanswered = opened(following: ["inbox"])
+        #expect(receive(&unanswered, plain: "inbox", 1, sent: nil).flatMap(code) == .notSubscribed)
         var session = Session(id: "s1")
         _ = session.identify(Self.identity())
         session.joined(.init(channel: .inbox(Self.alice), roster: 0, place: 0, registration: 0))
-        #expect(session.acknowledge(Seq(1), in: inbox.span) { _ in Seq(10) } == nil)
+        #expect(receive(&session, plain: "inbox", 1, sent: Seq(10)).flatMap(code) == .notConnected)
         session.welcome()
-        #expect(session.acknowledge(Seq(1), in: inbox.span) { _ in Seq(10) } != nil)
+        #expect(
+            receive(&session, plain: "inbox", 1, sent: Seq(10))
+                == .store(.move(Self.alice, .inbox(Self.alice), .delivered(Seq(1)), session: "s1"), .ack))
+    }
+
+    @Test("after a rewind, what had been sent before may still be acknowledged and marked, until the subscription ends")
+    func rewound() {
+        var session = opened(following: ["inbox", "broadcast:system"])
+        session.rewound(0, from: Seq(10))
+        session.rewound(0, from: Seq(6))
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(10)), sent: 3)) == nil)
+        #expect(receive(&session, plain: "inbox", 10, sent: Seq(3)).flatMap(code) == nil)
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(11)), sent: 3)) == .notSent)
+        #expect(receive(&session, plain: "inbox", 11, sent: Seq(3)).flatMap(code) == .notSent)
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(12)), sent: 12)) == nil, "sent since")
+        #expect(
+            receive(&session, .markRead(channel: "inbox", .all), sent: 3)
+                == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(Seq(10))), session: "s1"), .mark))
+        #expect(code(receive(&session, .ack(channel: "broadcast:system", seq: Seq(4)), sent: 3)) == .notSent, "another channel")
+        session.left(at: 0)
+        session.joined(.init(channel: .inbox(Self.alice), roster: 0, place: 0, registration: 2))
+        #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(10)), sent: 3)) == .notSent, "another subscription")
     }
 
     func code(_ action: Session.Action) -> ErrorCode? {
-        if case .refuse(let code, _) = action { code } else { nil }
+        if case .refuse(let refusal) = action { refusal.code } else { nil }
     }
 
     @Test(
         "before connect nothing else is obeyed",
         arguments: [
-            ClientCommand.Body.ping, .ack(channel: "inbox", seq: Seq(1)), .subscribe(SubscriptionRequest(channel: "inbox")),
+            ClientCommand.Body.ping, .activity, .ack(channel: "inbox", seq: Seq(1)), .subscribe(channel: "inbox"),
             .refresh(token: "t"),
         ])
     func connectFirst(body: ClientCommand.Body) {
@@ -157,18 +189,19 @@ struct SessionTests {
     @Test("people write in conversations, to somebody else, and nowhere else")
     func send() {
         var session = opened()
-        let draft = SendDraft(target: .channel(Self.conversation), key: "k", body: "hello")
-        guard case .store(.append(let entry), .send) = receive(&session, .send(draft)) else {
+        let draft = ClientCommand.Send(target: .channel(Self.conversation), key: "k", body: "hello")
+        guard case .store(.append(let entry), .send(let channel)) = receive(&session, .send(draft)) else {
             Issue.record("a message was not stored")
             return
         }
+        #expect(channel.wireName == Self.conversation)
         #expect(entry.source == "user:alice")
         #expect(entry.id == "k")
         #expect(entry.sender == Self.alice)
         #expect(entry.kind == .message)
-        #expect(code(receive(&session, .send(SendDraft(target: .channel("broadcast:system"), key: "k", body: "x")))) == .forbidden)
-        #expect(code(receive(&session, .send(SendDraft(target: .channel("inbox"), key: "k", body: "x")))) == .forbidden)
-        #expect(code(receive(&session, .send(SendDraft(target: .user(Self.alice), key: "k", body: "x")))) == .badRequest)
+        #expect(code(receive(&session, .send(ClientCommand.Send(target: .channel("broadcast:system"), key: "k", body: "x")))) == .forbidden)
+        #expect(code(receive(&session, .send(ClientCommand.Send(target: .channel("inbox"), key: "k", body: "x")))) == .forbidden)
+        #expect(code(receive(&session, .send(ClientCommand.Send(target: .user(Self.alice), key: "k", body: "x")))) == .badRequest)
         #expect(code(receive(&session, .open(with: Self.alice, context: nil))) == .badRequest)
     }
 
@@ -177,11 +210,12 @@ struct SessionTests {
         var session = opened(following: ["inbox"])
         #expect(
             receive(&session, .history(channel: "inbox", after: nil, before: nil, limit: 1_000))
-                == .store(.page(.inbox(Self.alice), after: nil, before: nil, limit: 100), .history))
+                == .store(.page(.inbox(Self.alice), after: nil, before: nil, limit: 100), .history(.inbox(Self.alice))))
         let institution = Channel.broadcast("institution:paris")
         #expect(
             receive(&session, .history(channel: "broadcast:institution:paris", after: Seq(3), before: nil, limit: 10))
-                == .store(.state(Self.alice, institution, entitled: false), .entitlement(after: Seq(3), before: nil, limit: 10)))
+                == .store(
+                    .state(Self.alice, institution, entitled: false), .historyRight(.init(after: Seq(3), before: nil, limit: 10))))
     }
 
     @Test("conversations are listed behind a conversation, a page at a time")
@@ -204,7 +238,7 @@ struct SessionTests {
         var session = opened(following: ["inbox", Self.conversation])
         let channel = Channel(wireName: Self.conversation, for: Self.alice)!
         #expect(receive(&session, .typing(channel: Self.conversation), at: 1_000) == .typing(channel))
-        #expect(receive(&session, .typing(channel: Self.conversation), at: 3_999) == .acknowledgeTyping)
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 3_999) == .done)
         #expect(receive(&session, .typing(channel: Self.conversation), at: 4_000) == .typing(channel))
         #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
     }
@@ -227,10 +261,10 @@ struct SessionTests {
         var limits = Session.Limits()
         limits.subscriptions = 1
         let more = session.receive(
-            .subscribe(SubscriptionRequest(channel: "broadcast:system")), now: Timestamp(milliseconds: 0), limits: limits
+            .subscribe(channel: "broadcast:system"), now: Timestamp(milliseconds: 0), limits: limits
         ) { _ in .zero }
         #expect(code(more) == .limitExceeded)
-        #expect(receive(&session, .subscribe(SubscriptionRequest(channel: "inbox", since: Seq(2)))) == .restate(0, rewind: Seq(2)))
+        #expect(receive(&session, .subscribe(channel: "inbox", since: Seq(2))) == .restate(0, rewind: Seq(2)))
     }
 
     @Test(
@@ -265,7 +299,7 @@ struct SessionTests {
         #expect(code(receive(.markRead(channel: Self.conversation, .all))) == .notSubscribed)
         #expect(code(receive(.typing(channel: Self.conversation))) == .notSubscribed)
         guard
-            case .store(.state(_, _, false), .entitlement) = receive(
+            case .store(.state(_, _, false), .historyRight) = receive(
                 .history(channel: Self.conversation, after: nil, before: nil, limit: 1))
         else {
             Issue.record("history without a look at the right")

@@ -1,5 +1,5 @@
 import Postgres
-import Support
+import TestKit
 import Testing
 
 @Suite struct ConnectionTests {

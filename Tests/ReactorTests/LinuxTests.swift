@@ -58,13 +58,6 @@ import Testing
         #expect(Socket.send(own, [1].span) == .failed(32))
     }
 
-    @Test func bytesAreAppendedWhole() {
-        var bytes: [UInt8] = [1]
-        Bytes.append([2, 3].span, to: &bytes)
-        Bytes.append([UInt8]().span, to: &bytes)
-        #expect(bytes == [1, 2, 3])
-    }
-
     @Test func aConnectionComesFromTheAddressItWasTold() throws {
         let listener = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
         defer { Socket.close(listener) }

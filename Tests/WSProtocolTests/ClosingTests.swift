@@ -82,47 +82,26 @@ struct ClosingTests {
         #expect(endpoint.takeOutput() == closeFrame(1000))
     }
 
-    @Test func aTransportThatEndsWithoutCloseIsLost() {
+    @Test func theDriverMayCloseBetweenTwoEvents() {
         let endpoint = Endpoint()
-        endpoint.feed(frame(1, "half", fin: false).masked())
-        endpoint.transportEnded()
-        #expect(endpoint.closure == .transportLost)
-        #expect(!endpoint.send("x"))
-        #expect(endpoint.isBetweenMessages)
-    }
-
-    @Test func aTransportThatEndsAfterTheHandshakeIsNot() {
-        let endpoint = Endpoint()
-        endpoint.feed(closeFrame(1000).masked())
-        endpoint.transportEnded()
-        #expect(endpoint.closure == .byPeer(.normal))
-    }
-
-    @Test func theConsumerMayStop() {
-        let endpoint = Endpoint()
-        endpoint.answer = { _, event, _ in event == .message(.text) ? .stop : .proceed }
-        #expect(endpoint.feed(frame(2, "a").masked() + frame(1, "b").masked() + frame(1, "c").masked()) == .closeTransport)
-        #expect(endpoint.received == [.binary([97]), .text("b")])
-        #expect(endpoint.closure == .abandoned)
-        #expect(endpoint.takeOutput().isEmpty)
-    }
-
-    @Test func theConsumerMayCloseWhileItIsTold() {
-        let endpoint = Endpoint()
-        endpoint.answer = { outgoing, event, _ in
-            if event == .message(.text) { outgoing.close(.policyViolation, reason: "no") }
-            return .proceed
+        endpoint.answer = { endpoint, event in
+            if case .text = event { endpoint.close(.policyViolation, "no") }
         }
-        #expect(endpoint.feed(frame(1, "b").masked() + frame(1, "c").masked()) == .awaitPeer)
-        #expect(endpoint.received == [.text("b")])
-        #expect(endpoint.takeOutput() == closeFrame(1008, "no"))
+        let frames = frame(9, "a").masked() + frame(1, "b").masked() + frame(1, "c").masked() + frame(9, "d").masked()
+        #expect(endpoint.feed(frames) == .awaitPeer)
+        #expect(endpoint.received == [.ping([97]), .text("b"), .ping([100])])
+        #expect(endpoint.takeOutput() == frame(10, "a") + closeFrame(1008, "no"))
     }
 
-    @Test func theConsumerMayAnswerWhileItIsTold() {
-        let endpoint = Endpoint()
-        endpoint.answer = { outgoing, event, payload in
-            if case .message(let kind) = event { outgoing.send(kind, payload) }
-            return .proceed
+    @Test(arguments: [nil, DeflateAgreement(serverNoContextTakeover: false, clientNoContextTakeover: false)])
+    func theDriverMaySendBetweenTwoEvents(agreement: DeflateAgreement?) {
+        let endpoint = Endpoint(deflate: agreement)
+        endpoint.answer = { endpoint, event in
+            switch event {
+            case .text(let text): #expect(endpoint.send(text))
+            case .binary(let bytes): #expect(endpoint.send(.binary, bytes))
+            case .ping, .pong, .close: break
+            }
         }
         endpoint.feed(frame(1, "a").masked() + frame(9, "b").masked() + frame(2, "c").masked())
         #expect(endpoint.takeOutput() == frame(1, "a") + frame(10, "b") + frame(2, "c"))

@@ -117,11 +117,8 @@ struct ModelTests {
             let place = Int.random(in: 0..<bytes.count, using: &random)
             bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             let server = Endpoint(deflate: DeflateAgreement())
-            server.answer = { _, event, payload in
-                if event == .message(.text) { #expect(String(validating: [UInt8](payload), as: UTF8.self) != nil) }
-                return .proceed
-            }
             server.feed(bytes)
+            #expect(!server.receivedInvalidText)
             if case .violation(let violation) = server.closure {
                 let code = violation.closeCode.rawValue
                 #expect(server.output.suffix(4) == frame(8, [UInt8(code >> 8), UInt8(code & 0xFF)])[...])
@@ -155,13 +152,44 @@ struct FootprintTests {
         #expect(endpoint.keptBytes < 4000)
     }
 
-    @Test func aWholeMessageIsUnmaskedWhereItLies() {
-        var bytes = frame(2, "abc").masked()
+    @Test func aWholeMessageIsLentFromTheBytesItCameIn() {
+        var bytes = frame(9, "p").masked() + frame(2, "abc").masked() + frame(1, "d").masked()
         var connection = WebSocketConnection(role: .server, limits: WebSocketLimits(), deflate: nil)
         var output: [UInt8] = []
         var span = bytes.mutableSpan
-        _ = connection.receive(&span, into: &output) { _, _, _ in .proceed }
-        #expect(connection.keptBytes == 0)
-        #expect(bytes.suffix(3) == Array("abc".utf8)[...])
+        var position = 0
+        var ranges: [Range<Int>] = []
+        reading: while true {
+            switch connection.next(in: &span, from: &position, into: &output) {
+            case .message(_, .lent(let range)): ranges.append(range)
+            case .message(_, .owned): Issue.record("copied")
+            case .control: continue
+            case .exhausted: break reading
+            }
+            #expect(connection.keptBytes == 0)
+        }
+        #expect(ranges == [13..<16, 22..<23])
+        #expect(bytes[13..<16] == Array("abc".utf8)[...])
+        #expect(bytes[22..<23] == Array("d".utf8)[...])
+    }
+
+    @Test func theStorageOfAnInflatedMessageIsUsedAgain() throws {
+        let pool = DeflatePool()
+        var connection = WebSocketConnection(
+            role: .server, limits: WebSocketLimits(), deflate: NegotiatedDeflate(DeflateAgreement(), pool: pool))
+        var output: [UInt8] = []
+        // A short message after a long one: inflated into storage of its own it would have far less of it.
+        for count in [5000, 10] {
+            var bytes = frame(1, try deflated([UInt8](repeating: 0x61, count: count)), rsv: 4).masked()
+            var span = bytes.mutableSpan
+            var position = 0
+            guard case .message(.text, .owned(let storage)) = connection.next(in: &span, from: &position, into: &output) else {
+                Issue.record("no inflated message")
+                return
+            }
+            #expect(storage.count == count)
+            #expect(storage.capacity >= 5000)
+            connection.reuse(.owned(storage))
+        }
     }
 }

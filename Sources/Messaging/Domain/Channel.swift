@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// An ordered, durable sequence of entries.

@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// The position of an entry in its channel: gapless, starting at 1. Zero means "before the first".

@@ -1,5 +1,3 @@
-internal import JSON
-
 /// Why a command was refused, in `{"re":…,"error":{"code":…}}`. The raw value is the code on the wire.
 public enum ErrorCode: String, CaseIterable, Sendable {
     case badJSON = "bad_json"
@@ -23,7 +21,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case unavailable
     case `internal`
 
-    /// The one table: documentation and the clients' copies are made from it.
+    /// The documents' table and the clients' copies are made from these rows.
     private var row: (isTemporary: Bool, meaning: String, advice: String) {
         switch self {
         case .badJSON: (false, "The line is not strict JSON (RFC 8259).", "Correct the client.")
@@ -56,13 +54,12 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         }
     }
 
-    /// Kept for what later versions do; no code of this one sends it.
+    /// Reserved for later versions of the hub; this version does not send it.
     public var isReserved: Bool {
         switch self {
         case .tokenRevoked, .rateLimited, .overloaded: true
         case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired, .subjectChanged,
-            .forbidden,
-            .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
+            .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
             false
         }
     }
@@ -74,24 +71,12 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// One English sentence: what the client does about it.
     public var advice: String { row.advice }
 
-    /// The table for `docs/PROTOCOL.md`.
+    /// The table for `docs/reference/protocol.md`.
     public static var markdownTable: String {
         "| code | temporary | meaning | what the client does |\n|---|---|---|---|\n"
             + allCases.map { code in
                 let meaning = code.meaning.cell(isReserved: code.isReserved)
                 return "| `\(code.rawValue)` | \(code.isTemporary ? "yes" : "no") | \(meaning) | \(code.advice.cell()) |\n"
             }.joined()
-    }
-
-    /// The table for client libraries: `[{"code","temporary","meaning","advice"}…]`.
-    public static var jsonTable: String {
-        JSONValue.array(
-            allCases.map {
-                [
-                    "code": .string($0.rawValue), "temporary": .bool($0.isTemporary), "meaning": .string($0.meaning),
-                    "advice": .string($0.advice),
-                ]
-            }
-        ).text
     }
 }

@@ -123,11 +123,11 @@ public enum ServerMessage {
     }
 
     /// Just before a close. The client waits `afterMs` and then a random part of `spreadMs` before it reconnects.
-    public static func bye(_ code: CloseCode, afterMs: UInt64 = 0, spreadMs: UInt64 = 0, into output: inout [UInt8]) {
+    public static func bye(_ reason: EndReason, afterMs: UInt64 = 0, spreadMs: UInt64 = 0, into output: inout [UInt8]) {
         output.appendText(#"{"type":"bye","code":"#)
-        output.appendInteger(code.rawValue)
-        output.append(member: "reason", string: code.reason)
-        output.append(member: "reconnect", bool: code.advice.reconnects)
+        output.appendInteger(reason.code)
+        output.append(member: "reason", string: reason.reason)
+        output.append(member: "reconnect", bool: reason.advice.reconnects)
         output.append(member: "afterMs", integer: afterMs)
         output.append(member: "spreadMs", integer: spreadMs)
         output.append(UInt8(ascii: "}"))

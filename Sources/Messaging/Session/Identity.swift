@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// Who a verified token says its bearer is, in the words of the domain.

@@ -1,17 +1,18 @@
 public import Zlib
 
-/// The compressors of one event loop, lent for a message at a time to connections without context takeover.
+/// The compressors of one event loop. Connections without context takeover borrow one for each message.
 ///
-/// Owns one inflater and, per window size in use, one deflater: their number does not grow with the connections. Used by one thread.
+/// Owns one inflater and one deflater per window size in use, however many connections there are. Only one thread uses a pool.
 public final class DeflatePool {
-    /// zlib's level for outgoing messages, 0…9. 6: its own default; 1 costs a third and gives a few per cent away on JSON.
+    /// zlib's level for outgoing messages, 0…9. 6: zlib's default. Level 1 takes a third of the time; its output for JSON is a few per cent
+    /// longer.
     public let level: Int
-    /// zlib's memory level, 1…9. 8: its own default, 256 KiB a compressor, of which a loop has very few.
+    /// zlib's memory level, 1…9. 8: zlib's default, 256 KiB per compressor.
     public let memoryLevel: Int
 
     private var inflater: Inflater?
     private var deflaters: [Int: Deflater] = [:]
-    /// Lent for the inflated message; its storage is kept between messages up to `keptScratchBytes`.
+    /// Storage for the next inflated message, kept up to `keptScratchBytes`. Empty while a message is lent.
     private var scratch: [UInt8] = []
     private static let keptScratchBytes = 64 * 1024
 
@@ -20,7 +21,7 @@ public final class DeflatePool {
         self.memoryLevel = memoryLevel
     }
 
-    /// A compressor that remembers nothing, also for `FrameEncoder.compressedText`. nil when there is no memory for it.
+    /// A compressor with an empty window, also for `FrameEncoder.compressedText`. nil when memory runs out.
     public func deflater(windowBits: UInt8) -> Deflater? {
         let bits = Int(windowBits)
         if let deflater = deflaters[bits] {
@@ -32,16 +33,16 @@ public final class DeflatePool {
         return deflater
     }
 
-    /// A compressor of its own for a connection with context takeover.
+    /// A new compressor, owned by a connection with context takeover.
     func makeDeflater(windowBits: UInt8) -> Deflater? {
         Deflater(windowBits: Int(windowBits), level: level, memoryLevel: memoryLevel)
     }
 
-    /// Inflates one message from nothing, or with the memory of `own`. The result lives in storage that `giveBack` takes.
+    /// Inflates one message with an empty window, or with the window of `own`. `giveBack` takes the storage of the result.
     func inflate(_ payload: Span<UInt8>, limit: Int, own: Inflater?) throws(WebSocketViolation) -> [UInt8] {
         var message: [UInt8] = []
         swap(&message, &scratch)
-        // A sender should write one byte for an empty message (RFC 7692 §7.2.3.6); none can mean nothing else.
+        // A sender should write one byte for an empty message (RFC 7692 §7.2.3.6). No byte at all is taken for an empty message too.
         guard payload.count > 0 else { return message }
         guard let inflater = own ?? shared() else {
             giveBack(message)
@@ -71,12 +72,12 @@ public final class DeflatePool {
     }
 
     func giveBack(_ message: consuming [UInt8]) {
-        guard message.capacity <= Self.keptScratchBytes else { return }
+        guard message.capacity <= Self.keptScratchBytes, message.capacity > scratch.capacity else { return }
         message.removeAll(keepingCapacity: true)
         scratch = message
     }
 
-    /// Compresses one message from nothing, or with the memory of `own`; nil when there is no compressor.
+    /// Compresses one message with an empty window, or with the window of `own`; nil when memory for a compressor runs out.
     func deflate(_ payload: Span<UInt8>, windowBits: UInt8, own: Deflater?) -> [UInt8]? {
         guard let deflater = own ?? deflater(windowBits: windowBits) else { return nil }
         var compressed: [UInt8] = []

@@ -1,10 +1,14 @@
+import Bytes
 import Zlib
 
-/// One end of an established connection (RFC 6455 §5–7, RFC 7692): frames in, messages out, and what must be answered.
+/// One end of an established connection (RFC 6455 §5–7, RFC 7692): takes the peer's bytes, gives messages, and writes the answers that the
+/// protocol asks for.
 ///
-/// Owns what an incomplete frame or message has left so far, and gives it back when the message is complete: an idle connection owns
-/// no heap memory unless it agreed on context takeover. Invariant: `message` and `control` hold unmasked payload that was judged,
-/// `partialHeader` the bytes of a header that is not complete; a frame is in progress or a header is, never both.
+/// The driver lends the bytes of one read and calls `next` until it gives `.exhausted`. Between two calls the driver may send and close.
+///
+/// Owns the payload of an incomplete frame or message until it is complete: an idle connection owns no heap memory unless it agreed on
+/// context takeover. Invariant: `message` and `control` hold unmasked payload of frames that `FrameRules` accepted, `partialHeader` the
+/// bytes of an incomplete header; never are a frame and a header incomplete at once.
 public struct WebSocketConnection: ~Copyable {
     private var outgoing: WebSocketOutgoing
     private let limits: WebSocketLimits
@@ -15,7 +19,9 @@ public struct WebSocketConnection: ~Copyable {
 
     private var partialHeader = InlineArray<14, UInt8>(repeating: 0)
     private var partialHeaderBytes: UInt8 = 0
+    /// The frame whose payload has not arrived completely.
     private var frame: FrameInProgress?
+    /// The message whose last frame has not arrived completely.
     private var inbound: MessageInProgress?
     /// Payload of a data message that did not arrive in one piece.
     private var message: [UInt8] = []
@@ -38,6 +44,14 @@ public struct WebSocketConnection: ~Copyable {
         var text = UTF8Validator()
     }
 
+    /// Unmasked payload of one frame, in the bytes lent to `next`.
+    private struct PayloadPart {
+        let opcode: Opcode
+        let range: Range<Int>
+        let endsFrame: Bool
+        let endsMessage: Bool
+    }
+
     public init(role: WebSocketRole, limits: WebSocketLimits, deflate: NegotiatedDeflate?) {
         outgoing = WebSocketOutgoing(role, limits, deflate)
         self.limits = limits
@@ -55,92 +69,82 @@ public struct WebSocketConnection: ~Copyable {
 
     // MARK: State
 
-    /// What the driver owes next.
+    /// What the driver does next, once `next` has given `.exhausted`.
     public var step: WebSocketStep {
         switch closure {
         case nil: outgoing.isClosed ? .awaitPeer : .read
         // RFC 6455 §7.1.1: the server closes the transport first.
         case .byPeer: isServer ? .closeTransport : .awaitPeer
-        case .violation, .abandoned, .transportLost: .closeTransport
+        case .violation: .closeTransport
         }
     }
 
     /// Whether messages can still be sent.
     public var isOpen: Bool { closure == nil && !outgoing.isClosed }
 
-    /// Whether it stands between messages, and so owns no buffers.
+    /// Whether no frame and no message is incomplete; the connection owns no buffers then.
     public var isBetweenMessages: Bool { frame == nil && inbound == nil && partialHeaderBytes == 0 }
 
     /// Open, and between messages.
     public var isAtRest: Bool { isOpen && isBetweenMessages }
 
-    /// Storage held for what has arrived of an incomplete message: zero between messages.
+    /// Storage held for the arrived part of an incomplete message: zero between messages.
     public var keptBytes: Int { message.capacity + control.capacity }
 
     // MARK: Sending
 
-    /// Appends a whole message to `output`. False, and nothing written, once the connection closes.
+    /// Appends a whole message to `output`. Once the connection closes it writes nothing and returns false. The caller guarantees that a
+    /// text is UTF-8.
     @discardableResult
     public mutating func send(_ kind: MessageKind, _ payload: Span<UInt8>, into output: inout [UInt8]) -> Bool {
         guard isOpen else { return false }
-        swap(&outgoing.bytes, &output)
-        defer { swap(&outgoing.bytes, &output) }
-        return outgoing.send(kind, payload)
+        outgoing.send(kind, payload, into: &output)
+        return true
     }
 
-    /// Appends a ping to `output`, with at most 125 bytes of payload.
+    /// Appends a ping to `output`, with at most 125 bytes of payload; more are cut off.
     @discardableResult
     public mutating func ping(_ payload: Span<UInt8>, into output: inout [UInt8]) -> Bool {
         guard isOpen else { return false }
-        swap(&outgoing.bytes, &output)
-        defer { swap(&outgoing.bytes, &output) }
-        return outgoing.ping(payload)
+        return outgoing.control(.ping, payload, into: &output)
     }
 
-    /// Begins the closing handshake (RFC 6455 §7.1.2): from now on only the peer's Close frame is waited for.
+    /// Begins the closing handshake (RFC 6455 §7.1.2): from now on the connection waits for the peer's Close frame and skips messages.
     @discardableResult
     public mutating func close(_ code: WebSocketCloseCode, reason: String = "", into output: inout [UInt8]) -> WebSocketStep {
-        guard isOpen else { return step }
-        swap(&outgoing.bytes, &output)
-        defer { swap(&outgoing.bytes, &output) }
-        outgoing.close(code, reason: reason)
+        if isOpen { outgoing.close(code, reason: reason, into: &output) }
         return step
     }
 
     // MARK: Receiving
 
-    /// Takes what arrived, in pieces of any size. Payloads are unmasked in place. `deliver` is called for every complete message and
-    /// control frame, in order; a message that lies in `bytes` whole is lent from there without a copy. Answers are appended to
-    /// `output`.
-    public mutating func receive(
-        _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8],
-        _ deliver: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery
-    ) -> WebSocketStep {
-        swap(&outgoing.bytes, &output)
-        defer { swap(&outgoing.bytes, &output) }
+    /// Gives the next event of `bytes`, which begin and end anywhere in a frame. `position` is how far earlier calls have come in them, 0 at
+    /// first. Payloads are unmasked in place; a message that lies in `bytes` whole is not copied. Answers are appended to `output`.
+    public mutating func next(
+        in bytes: inout MutableSpan<UInt8>, from position: inout Int, into output: inout [UInt8]
+    ) -> WebSocketEvent {
         do throws(WebSocketViolation) {
-            var position = 0
-            while closure == nil {
-                if frame == nil {
-                    guard let header = nextHeader(bytes.span, &position) else { break }
-                    try begin(header)
-                }
-                guard try takePayload(&bytes, &position, deliver) else { break }
+            while closure == nil, position < bytes.count, let part = try nextPart(&bytes, &position) {
+                let event = part.opcode.isControl ? try takeControl(part, bytes.span, &output) : try takeData(part, bytes.span)
+                if let event { return event }
             }
         } catch {
-            fail(error)
+            fail(error, into: &output)
         }
-        return step
+        return .exhausted(step)
     }
 
-    /// The transport ended. Without the peer's Close frame that is an abnormal closure (RFC 6455 §7.1.5).
-    public mutating func transportEnded() {
-        if closure == nil { end(.transportLost) }
+    /// Gives the storage of a payload back, to inflate a later message into. A payload that is not given back is freed.
+    public mutating func reuse(_ payload: consuming WebSocketPayload) {
+        switch consume payload {
+        case .lent: return
+        case .owned(let storage): pool?.giveBack(storage)
+        }
     }
 
     /// RFC 6455 §7.1.7
-    private mutating func fail(_ violation: WebSocketViolation) {
-        outgoing.close(violation.closeCode)
+    private mutating func fail(_ violation: WebSocketViolation, into output: inout [UInt8]) {
+        outgoing.close(violation.closeCode, into: &output)
         end(.violation(violation))
     }
 
@@ -151,6 +155,31 @@ public struct WebSocketConnection: ~Copyable {
         message = []
         control = []
         ownInflater = nil
+    }
+
+    /// Reads a header, unless a frame is in progress, and unmasks the arrived payload of the frame. nil when the bytes are used up.
+    private mutating func nextPart(
+        _ bytes: inout MutableSpan<UInt8>, _ position: inout Int
+    ) throws(WebSocketViolation) -> PayloadPart? {
+        var current: FrameInProgress
+        if let frame {
+            current = frame
+        } else {
+            guard let header = nextHeader(bytes.span, &position) else { return nil }
+            current = try begin(header)
+        }
+        let range = position..<(position + min(current.remainingBytes, bytes.count - position))
+        position = range.upperBound
+        current.remainingBytes -= range.count
+        if isServer {
+            var payload = bytes._mutatingExtracting(range)
+            current.maskingKey = Masking.apply(current.maskingKey, to: &payload)
+        }
+        let endsFrame = current.remainingBytes == 0
+        frame = endsFrame ? nil : current
+        guard endsFrame || !range.isEmpty else { return nil }
+        return PayloadPart(
+            opcode: current.opcode, range: range, endsFrame: endsFrame, endsMessage: endsFrame && current.isFinal)
     }
 
     private mutating func nextHeader(_ bytes: Span<UInt8>, _ position: inout Int) -> FrameHeader? {
@@ -171,8 +200,8 @@ public struct WebSocketConnection: ~Copyable {
         return nil
     }
 
-    private mutating func begin(_ header: FrameHeader) throws(WebSocketViolation) {
-        // After our own Close frame messages are skipped, not kept, so their size does not matter (RFC 6455 §1.4).
+    private mutating func begin(_ header: FrameHeader) throws(WebSocketViolation) -> FrameInProgress {
+        // After the own Close frame messages are skipped and not kept, so their size does not matter (RFC 6455 §1.4).
         let isSkipping = outgoing.isClosed
         let rules = FrameRules(
             expectsMask: isServer, allowsCompression: pool != nil, isInsideMessage: inbound != nil,
@@ -185,138 +214,100 @@ public struct WebSocketConnection: ~Copyable {
         case .binary: inbound = MessageInProgress(kind: .binary, isCompressed: header.reservedBits != 0)
         case .continuation, .close, .ping, .pong: break
         }
-        frame = FrameInProgress(
+        return FrameInProgress(
             opcode: opcode, isFinal: header.isFinal, maskingKey: header.maskingKey,
             remainingBytes: Int(clamping: header.payloadBytes))
     }
 
-    /// Takes what has arrived of the frame in progress. False when there is nothing more to do now.
-    private mutating func takePayload(
-        _ bytes: inout MutableSpan<UInt8>, _ position: inout Int,
-        _ deliver: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery
-    ) throws(WebSocketViolation) -> Bool {
-        guard var current = frame else { return false }
-        let part = position..<(position + min(current.remainingBytes, bytes.count - position))
-        position = part.upperBound
-        current.remainingBytes -= part.count
-        if isServer {
-            var payload = bytes._mutatingExtracting(part)
-            current.maskingKey = Masking.apply(current.maskingKey, to: &payload)
-        }
-        let isComplete = current.remainingBytes == 0
-        frame = isComplete ? nil : current
-        let payload = bytes.span.extracting(part)
-        if current.opcode.isControl {
-            if isComplete && control.isEmpty {
-                try take(current.opcode, payload, deliver)
-            } else {
-                control.append(copying: payload)
-                guard isComplete else { return false }
-                let whole = control
-                control = []
-                try take(current.opcode, whole.span, deliver)
-            }
-        } else {
-            try take(payload, endsMessage: isComplete && current.isFinal, deliver)
-        }
-        return isComplete && closure == nil
-    }
-
     // MARK: Messages
 
-    private mutating func take(
-        _ payload: Span<UInt8>, endsMessage: Bool,
-        _ deliver: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery
-    ) throws(WebSocketViolation) {
-        guard var current = inbound else { return }
+    /// nil when the message is not complete, or is skipped.
+    private mutating func takeData(_ part: PayloadPart, _ bytes: Span<UInt8>) throws(WebSocketViolation) -> WebSocketEvent? {
+        // Never nil: `begin` set it for a message's first frame, and the rules refuse a continuation without a message.
+        guard var current = inbound else { return nil }
         if outgoing.isClosed {
             message = []
-            if endsMessage { inbound = nil }
-            return
+            if part.endsMessage { inbound = nil }
+            return nil
         }
+        let payload = bytes.extracting(part.range)
         if current.kind == .text && !current.isCompressed {
-            guard current.text.consume(payload), !endsMessage || current.text.isComplete else { throw .textNotUTF8 }
+            guard current.text.consume(payload), !part.endsMessage || current.text.isComplete else { throw .textNotUTF8 }
         }
-        if !endsMessage {
+        guard part.endsMessage else {
             message.append(copying: payload)
             inbound = current
-            return
+            return nil
         }
         inbound = nil
         if message.isEmpty {
-            try finish(current, payload, deliver)
-        } else {
-            message.append(copying: payload)
-            let whole = message
-            message = []
-            try finish(current, whole.span, deliver)
+            guard current.isCompressed else { return .message(current.kind, .lent(part.range)) }
+            return .message(current.kind, .owned(try inflate(payload, current.kind)))
         }
+        message.append(copying: payload)
+        var whole: [UInt8] = []
+        swap(&whole, &message)
+        guard current.isCompressed else { return .message(current.kind, .owned(whole)) }
+        return .message(current.kind, .owned(try inflate(whole.span, current.kind)))
     }
 
-    private mutating func finish(
-        _ finished: MessageInProgress, _ payload: Span<UInt8>,
-        _ deliver: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery
-    ) throws(WebSocketViolation) {
-        guard finished.isCompressed, let pool else {
-            if deliver(&outgoing, .message(finished.kind), payload) == .stop { end(.abandoned) }
-            return
-        }
+    private mutating func inflate(_ payload: Span<UInt8>, _ kind: MessageKind) throws(WebSocketViolation) -> [UInt8] {
+        // The rules refuse a compressed message when there is no pool.
+        guard let pool else { throw .compressorUnavailable }
         if remembersInbound && ownInflater == nil {
             ownInflater = Inflater()
             guard ownInflater != nil else { throw .compressorUnavailable }
         }
         let inflated = try pool.inflate(payload, limit: limits.messageBytes, own: ownInflater)
-        defer { pool.giveBack(inflated) }
-        if finished.kind == .text {
+        if kind == .text {
             var text = UTF8Validator()
             guard text.consume(inflated.span), text.isComplete else { throw .textNotUTF8 }
         }
-        if deliver(&outgoing, .message(finished.kind), inflated.span) == .stop { end(.abandoned) }
+        return inflated
     }
 
     // MARK: Control frames
 
-    private mutating func take(
-        _ opcode: Opcode, _ payload: Span<UInt8>,
-        _ deliver: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery
-    ) throws(WebSocketViolation) {
-        var delivery = Delivery.proceed
-        switch opcode {
-        case .ping:
-            outgoing.control(.pong, payload)
-            delivery = deliver(&outgoing, .ping, payload)
-        case .pong:
-            delivery = deliver(&outgoing, .pong, payload)
-        case .close:
-            let code = try closeCode(payload)
-            // RFC 6455 §5.5.1: answered with the code received.
-            outgoing.close(code)
-            end(.byPeer(code))
-            _ = deliver(&outgoing, .close(code), payload.extracting(droppingFirst: 2))
-        case .continuation, .text, .binary:
-            // Data frames take the other way.
-            break
-        }
-        if delivery == .stop { end(.abandoned) }
+    /// nil when the frame is not complete.
+    private mutating func takeControl(
+        _ part: PayloadPart, _ bytes: Span<UInt8>, _ output: inout [UInt8]
+    ) throws(WebSocketViolation) -> WebSocketEvent? {
+        if part.endsFrame && control.isEmpty { return try answer(part.opcode, .lent(part.range), bytes, &output) }
+        control.append(copying: bytes.extracting(part.range))
+        guard part.endsFrame else { return nil }
+        var whole: [UInt8] = []
+        swap(&whole, &control)
+        return try answer(part.opcode, .owned(whole), bytes, &output)
     }
 
-    /// RFC 6455 §5.5.1, §7.4. A payload of one byte was refused by its header.
-    private func closeCode(_ payload: Span<UInt8>) throws(WebSocketViolation) -> WebSocketCloseCode {
+    private mutating func answer(
+        _ opcode: Opcode, _ payload: consuming WebSocketPayload, _ bytes: Span<UInt8>, _ output: inout [UInt8]
+    ) throws(WebSocketViolation) -> WebSocketEvent? {
+        switch opcode {
+        case .ping:
+            payload.withBytes(in: bytes) { _ = outgoing.control(.pong, $0, into: &output) }
+            return .control(.ping, payload)
+        case .pong:
+            return .control(.pong, payload)
+        case .close:
+            let code = try payload.withBytes(in: bytes) { (payload) throws(WebSocketViolation) in try Self.closeCode(payload) }
+            // RFC 6455 §5.5.1: answered with the code received.
+            outgoing.close(code, into: &output)
+            end(.byPeer(code))
+            return .control(.close(code), payload.droppingCloseCode())
+        case .continuation, .text, .binary:
+            // `next` takes data frames to `takeData`.
+            return nil
+        }
+    }
+
+    /// RFC 6455 §5.5.1, §7.4. The rules refuse a payload of one byte.
+    private static func closeCode(_ payload: Span<UInt8>) throws(WebSocketViolation) -> WebSocketCloseCode {
         guard payload.count >= 2 else { return .noStatus }
         let code = WebSocketCloseCode(UInt16(payload[0]) << 8 | UInt16(payload[1]))
         guard code.isAllowedOnTheWire else { throw .closeCodeNotAllowed }
         var reason = UTF8Validator()
         guard reason.consume(payload.extracting(droppingFirst: 2)), reason.isComplete else { throw .closeReasonNotUTF8 }
         return code
-    }
-}
-
-extension [UInt8] {
-    /// Appends a copy; the compiler makes one `memmove` of it.
-    @inline(__always)
-    mutating func append(copying bytes: Span<UInt8>) {
-        append(addingCapacity: bytes.count) { out in
-            for index in bytes.indices { out.append(bytes[index]) }
-        }
     }
 }

@@ -1,55 +1,62 @@
-/// Which end of the connection this is.
-public enum WebSocketRole: Sendable {
-    case server
-    /// `maskingKey` gives a fresh, unpredictable key for every frame (RFC 6455 §10.3).
-    case client(maskingKey: @Sendable () -> UInt32)
+/// What `WebSocketConnection.next` found in the bytes it was lent.
+public enum WebSocketEvent: ~Copyable {
+    /// A whole message. A text message has been checked to be UTF-8.
+    case message(MessageKind, WebSocketPayload)
+    /// A control frame, which the connection has answered where the protocol asks for it. The payload of a Close frame is its reason.
+    case control(WebSocketControl, WebSocketPayload)
+    /// The bytes hold no further event: the driver sends what was written and takes this step.
+    case exhausted(WebSocketStep)
 }
 
-/// permessage-deflate as agreed on, with the compressors of the loop the connection lives on.
-public struct NegotiatedDeflate {
-    public let agreement: DeflateAgreement
-    public let pool: DeflatePool
-
-    public init(_ agreement: DeflateAgreement, pool: DeflatePool) {
-        self.agreement = agreement
-        self.pool = pool
-    }
-}
-
-/// What was received. The bytes beside it are the message, the control frame's payload, or the close reason.
-public enum WebSocketEvent: Equatable, Sendable {
-    case message(MessageKind)
-    /// Has been answered.
+/// What a control frame said.
+public enum WebSocketControl: Equatable, Sendable {
     case ping
     case pong
-    /// The peer's Close frame; `.noStatus` when it gave no code. Has been answered.
+    /// The code is `.noStatus` when the peer gave none.
     case close(WebSocketCloseCode)
 }
 
-/// What the consumer wants after a delivery.
-public enum Delivery: Equatable, Sendable {
-    case proceed
-    /// The consumer has given the connection up: nothing more is delivered, and nothing said.
-    case stop
+/// Where the payload of an event is. It has one owner, so that the storage of an inflated message can be used again.
+public enum WebSocketPayload: ~Copyable {
+    /// The payload lies whole in the bytes lent to `next`, at these offsets, and was unmasked there.
+    case lent(Range<Int>)
+    /// The connection put the payload together from pieces, or inflated it.
+    case owned([UInt8])
+
+    /// Lends the payload. `bytes` are those that `next` was lent.
+    @inlinable
+    public func withBytes<Result, Failure>(
+        in bytes: Span<UInt8>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        switch self {
+        case .lent(let range): try body(bytes.extracting(range))
+        case .owned(let own): try body(own.span)
+        }
+    }
+
+    /// The reason in a Close frame's payload.
+    consuming func droppingCloseCode() -> WebSocketPayload {
+        switch consume self {
+        case .lent(let range): .lent(min(range.lowerBound + 2, range.upperBound)..<range.upperBound)
+        case .owned(let own): .owned(Array(own.dropFirst(2)))
+        }
+    }
 }
 
-/// What the driver owes the connection next.
+/// What the driver of a connection does next.
 public enum WebSocketStep: Equatable, Sendable {
     /// Go on reading.
     case read
     /// The closing handshake is under way: go on reading, and close the transport after a deadline.
     case awaitPeer
-    /// Send what was written and close the transport.
+    /// Send what was written, then close the transport.
     case closeTransport
 }
 
 /// How a connection ended.
 public enum WebSocketClosure: Equatable, Sendable {
-    /// The peer's Close frame; `.noStatus` when it gave no code.
+    /// The peer sent its Close frame; the code is `.noStatus` when the peer gave none.
     case byPeer(WebSocketCloseCode)
+    /// The peer broke the protocol.
     case violation(WebSocketViolation)
-    /// The consumer stopped.
-    case abandoned
-    /// The transport ended without the peer's Close frame.
-    case transportLost
 }

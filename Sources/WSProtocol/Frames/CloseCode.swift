@@ -1,4 +1,4 @@
-/// The number in a Close frame (RFC 6455 §7.4, and the IANA registry it founded).
+/// The number in a Close frame (RFC 6455 §7.4 and its IANA registry).
 public struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -21,7 +21,7 @@ public struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     public static let tryAgainLater = WebSocketCloseCode(1013)
     public static let badGateway = WebSocketCloseCode(1014)
 
-    /// Whether the code may stand in a Close frame: 1004 is undefined, 1005, 1006 and 1015 are for reports only, 1016…2999 are
+    /// Whether a Close frame may carry the code: 1004 is undefined, 1005, 1006 and 1015 are for reports only, 1016…2999 are
     /// reserved, 3000…4999 belong to libraries and applications (RFC 6455 §7.4.1, §7.4.2).
     public var isAllowedOnTheWire: Bool {
         switch rawValue {

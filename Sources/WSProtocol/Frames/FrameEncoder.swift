@@ -1,8 +1,6 @@
-public import Zlib
-
-/// Frames as they are written (RFC 6455 §5.2). Without a masking key: what a server sends, and may share among connections.
+/// Writes frames (RFC 6455 §5.2). A frame without a masking key is a server's, and the same bytes may go to many connections.
 public enum FrameEncoder {
-    /// Appends one frame. A control frame's payload is cut at 125 bytes by its callers, never here.
+    /// Appends one frame. The caller keeps a control frame's payload within 125 bytes.
     public static func append(
         _ opcode: Opcode, _ payload: Span<UInt8>, isFinal: Bool = true, isCompressed: Bool = false, maskingKey: UInt32? = nil,
         into output: inout [UInt8]
@@ -43,7 +41,7 @@ public enum FrameEncoder {
         return length + (isMasked ? 4 : 0)
     }
 
-    /// A whole text message in one frame. The caller answers for its being UTF-8.
+    /// A whole text message in one frame. The caller guarantees that the payload is UTF-8.
     public static func text(_ payload: Span<UInt8>) -> [UInt8] { frame(.text, payload) }
     public static func text(_ payload: [UInt8]) -> [UInt8] { frame(.text, payload.span) }
     public static func binary(_ payload: Span<UInt8>) -> [UInt8] { frame(.binary, payload) }
@@ -54,25 +52,14 @@ public enum FrameEncoder {
         frame(.close, closePayload(code, reason: reason).span)
     }
 
-    /// A whole text message, compressed from nothing: any connection whose agreement has `serverNoContextTakeover` and at least this
-    /// compressor's window may be sent the same bytes. Plain if compressing does not make it smaller.
-    public static func compressedText(_ payload: Span<UInt8>, using deflater: Deflater) -> [UInt8] {
-        deflater.reset()
-        var compressed: [UInt8] = []
-        MessageDeflation.compress(payload, using: deflater, into: &compressed)
-        guard compressed.count < payload.count else { return text(payload) }
-        var output: [UInt8] = []
-        append(.text, compressed.span, isCompressed: true, into: &output)
-        return output
-    }
-
     private static func frame(_ opcode: Opcode, _ payload: Span<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         append(opcode, payload, into: &output)
         return output
     }
 
-    /// RFC 6455 §5.5.1. A code that may not be sent becomes an empty payload; the reason is cut at a character so that it fits.
+    /// The payload of a Close frame (RFC 6455 §5.5.1). It is empty for a code that may not be sent. A reason that is too long is cut between
+    /// two characters.
     static func closePayload(_ code: WebSocketCloseCode, reason: String) -> [UInt8] {
         guard code.isAllowedOnTheWire else { return [] }
         var payload = [UInt8(truncatingIfNeeded: code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)]

@@ -1,6 +1,6 @@
-/// One frame header as it was written; nothing here has been judged (RFC 6455 §5.2).
+/// One frame header as the peer wrote it (RFC 6455 §5.2). `FrameRules` decides whether it is acceptable.
 struct FrameHeader: Equatable, Sendable {
-    /// How the length was written.
+    /// The form in which the length was written.
     enum LengthForm: Sendable { case sevenBits, sixteenBits, sixtyFourBits }
 
     /// The longest header: two bytes, eight of length, four of key.
@@ -15,10 +15,10 @@ struct FrameHeader: Equatable, Sendable {
     var payloadBytes: UInt64
     /// The key's four bytes, the first in the lowest bits; zero without mask.
     var maskingKey: UInt32
-    /// Bytes of the header itself.
+    /// The length of the header itself.
     var headerBytes: Int
 
-    /// Bytes of the header that begins with these two.
+    /// The length of a header that begins with these two bytes.
     static func bytes(first: UInt8, second: UInt8) -> Int {
         let extended =
             switch second & 0x7F {

@@ -1,10 +1,11 @@
 /// Masking (RFC 6455 §5.3): the payload XOR the key, repeated. The key's first byte is in the lowest bits.
 enum Masking {
     private static let blockBytes = 32
+    private static let wordBytes = 4
 
-    /// Masks or unmasks in place, and returns the key turned to where the payload goes on.
+    /// Masks or unmasks in place, and returns the key rotated for the bytes that follow.
     ///
-    /// Blocks of constant size let the compiler drop every bounds check and use vectors, without unsafe code.
+    /// With blocks of constant size the compiler drops the bounds checks and uses vectors, without unsafe code.
     @inline(__always)
     static func apply(_ key: UInt32, to bytes: inout MutableSpan<UInt8>) -> UInt32 {
         let count = bytes.count
@@ -18,6 +19,11 @@ enum Masking {
                 position &+= blockBytes
             }
         }
+        while position &+ wordBytes <= count {
+            var word = bytes._mutatingExtracting(position..<(position &+ wordBytes))
+            for index in 0..<wordBytes { word[index] ^= byte(of: key, at: index) }
+            position &+= wordBytes
+        }
         while position < count {
             bytes[position] ^= byte(of: key, at: position)
             position &+= 1
@@ -25,7 +31,7 @@ enum Masking {
         return turned(key, by: count)
     }
 
-    /// The key as it applies to the bytes that follow `count` others.
+    /// The key rotated for the bytes that follow `count` others.
     @inline(__always)
     static func turned(_ key: UInt32, by count: Int) -> UInt32 {
         let bits = UInt32(truncatingIfNeeded: count & 3) &* 8

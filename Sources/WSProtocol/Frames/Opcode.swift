@@ -1,4 +1,4 @@
-/// What a frame is for (RFC 6455 §5.2). Values that are not listed are reserved.
+/// The purpose of a frame (RFC 6455 §5.2). Values that are not listed are reserved.
 public enum Opcode: UInt8, Sendable {
     case continuation = 0x0
     case text = 0x1
@@ -12,7 +12,7 @@ public enum Opcode: UInt8, Sendable {
 
 /// The two kinds of message.
 public enum MessageKind: Equatable, Sendable {
-    /// UTF-8, and checked to be.
+    /// UTF-8; the connection checks that it is.
     case text
     case binary
 

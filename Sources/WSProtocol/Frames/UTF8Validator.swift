@@ -1,7 +1,7 @@
-/// Incremental validation of UTF-8 (RFC 3629): says no at the first byte that no text could have, wherever the bytes were cut.
+/// Validates UTF-8 (RFC 3629) that arrives in pieces cut anywhere, and refuses the first byte that cannot occur at its position.
 ///
-/// Invariant: between two calls it stands inside at most one character, of which `missing` bytes are to come, the next of them within
-/// `lower…upper`.
+/// Invariant: between two calls at most one character is incomplete. `missing` of its bytes are still to come, and the next one must lie
+/// within `lower…upper`.
 struct UTF8Validator: Equatable, Sendable {
     private var missing: UInt8 = 0
     private var lower: UInt8 = 0x80
@@ -10,7 +10,7 @@ struct UTF8Validator: Equatable, Sendable {
     /// Whether the text may end here.
     var isComplete: Bool { missing == 0 }
 
-    /// False at the first impossible byte; the validator is useless from then on.
+    /// False at the first impossible byte; the validator must not be used after that.
     mutating func consume(_ bytes: Span<UInt8>) -> Bool {
         var position = 0
         let count = bytes.count
@@ -31,7 +31,7 @@ struct UTF8Validator: Equatable, Sendable {
         return true
     }
 
-    /// RFC 3629 §4: what each first byte allows after it. Overlong forms, surrogates and what lies beyond U+10FFFF have no row.
+    /// RFC 3629 §4: the bytes that each first byte allows after it. Overlong forms, surrogates and values above U+10FFFF have no row.
     @inline(__always)
     private mutating func begin(_ byte: UInt8) -> Bool {
         switch byte {
@@ -48,8 +48,8 @@ struct UTF8Validator: Equatable, Sendable {
         return true
     }
 
-    /// Where the first character from `start` on stands that is wrong or cut off; nil when there is none. The standard library is
-    /// quicker at this than a machine of states; which of the two it is, the machine says.
+    /// The offset of the first character from `start` on that is wrong or cut off; nil when there is none. The standard library finds it
+    /// faster than a state machine does; `consume` then decides which of the two it is.
     @inline(__always)
     private static func firstIncomplete(_ bytes: Span<UInt8>, from start: Int) -> Int? {
         do throws(UTF8.ValidationError) {

@@ -1,4 +1,4 @@
-/// How a peer broke the protocol. The connection is failed (RFC 6455 §7.1.7) with the code of this table.
+/// How a peer broke the protocol. The connection fails (RFC 6455 §7.1.7) with the close code of this table.
 public enum WebSocketViolation: Error, Equatable, Sendable, CaseIterable {
     case reservedBits, reservedOpcode
     case unmaskedFrame, maskedFrame

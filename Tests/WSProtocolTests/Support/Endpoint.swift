@@ -13,9 +13,12 @@ final class Endpoint {
 
     private var connection: WebSocketConnection
     private(set) var received: [Received] = []
+    /// Whether a text message was not UTF-8.
+    private(set) var receivedInvalidText = false
     private(set) var output: [UInt8] = []
     private(set) var step = WebSocketStep.read
-    var answer: (inout WebSocketOutgoing, WebSocketEvent, Span<UInt8>) -> Delivery = { _, _, _ in .proceed }
+    /// Called after every event, before the next one is asked for.
+    var answer: (Endpoint, Received) -> Void = { _, _ in }
 
     init(
         _ role: WebSocketRole = .server, limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateAgreement? = nil,
@@ -37,25 +40,35 @@ final class Endpoint {
     func feed(_ bytes: [UInt8]) -> WebSocketStep {
         var copy = bytes
         var span = copy.mutableSpan
-        step = connection.receive(&span, into: &output) { outgoing, event, payload in
-            let bytes = [UInt8](payload)
-            switch event {
-            case .message(.text): received.append(.text(String(decoding: bytes, as: UTF8.self)))
-            case .message(.binary): received.append(.binary(bytes))
-            case .ping: received.append(.ping(bytes))
-            case .pong: received.append(.pong(bytes))
-            case .close(let code): received.append(.close(code, String(decoding: bytes, as: UTF8.self)))
+        var position = 0
+        while true {
+            let event: Received
+            switch connection.next(in: &span, from: &position, into: &output) {
+            case .message(let kind, let payload):
+                let bytes = payload.withBytes(in: span.span) { [UInt8]($0) }
+                connection.reuse(payload)
+                if kind == .text && String(validating: bytes, as: UTF8.self) == nil { receivedInvalidText = true }
+                event = kind == .text ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes)
+            case .control(let frame, let payload):
+                let bytes = payload.withBytes(in: span.span) { [UInt8]($0) }
+                switch frame {
+                case .ping: event = .ping(bytes)
+                case .pong: event = .pong(bytes)
+                case .close(let code): event = .close(code, String(decoding: bytes, as: UTF8.self))
+                }
+            case .exhausted(let next):
+                step = next
+                return step
             }
-            return answer(&outgoing, event, payload)
+            received.append(event)
+            answer(self, event)
         }
-        return step
     }
 
     func send(_ kind: MessageKind, _ payload: [UInt8]) -> Bool { connection.send(kind, payload.span, into: &output) }
     func send(_ text: String) -> Bool { send(.text, Array(text.utf8)) }
     func ping(_ payload: [UInt8]) -> Bool { connection.ping(payload.span, into: &output) }
     func close(_ code: WebSocketCloseCode, _ reason: String = "") { step = connection.close(code, reason: reason, into: &output) }
-    func transportEnded() { connection.transportEnded() }
 
     func takeOutput() -> [UInt8] {
         defer { output = [] }

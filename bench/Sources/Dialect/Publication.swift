@@ -116,7 +116,7 @@ enum Filler {
     static func text(_ count: Int) -> [UInt8] { (0..<max(count, 0)).map { prose[$0 % prose.count] } }
 }
 
-/// The hub's `entry` push of a published event, as docs/PROTOCOL.md has it.
+/// The hub's `entry` push of a published event, as docs/reference/protocol.md has it.
 enum HubEntry {
     static func text(seq: UInt64, channel: String, mark: String, body: String) -> String {
         #"{"type":"entry","channel":"\#(channel)","seq":\#(seq),"id":"\#(mark)","kind":"notification","event":"bench","priority":"normal""#

@@ -15,20 +15,23 @@ struct ClientFrames {
         }
     }
 
-    /// Feeds the frames to `connection` and answers how many whole messages came out.
+    /// Feeds the frames to `connection` and returns how many whole messages it gave.
     mutating func feed(
         _ connection: inout WebSocketConnection, into output: inout [UInt8], _ deliver: (Span<UInt8>) -> Void = { _ in }
     ) -> Int {
         var delivered = 0
+        var position = 0
         var span = bytes.mutableSpan
-        let step = connection.receive(&span, into: &output) { _, event, payload in
-            if case .message = event {
-                deliver(payload)
+        while true {
+            switch connection.next(in: &span, from: &position, into: &output) {
+            case .message(_, let payload):
+                payload.withBytes(in: span.span, deliver)
+                connection.reuse(payload)
                 delivered += 1
+            case .control: break
+            case .exhausted(let step): return step == .read ? delivered : 0
             }
-            return .proceed
         }
-        return step == .read ? delivered : 0
     }
 
     /// A body that receives these frames again and again. One operation is one message.

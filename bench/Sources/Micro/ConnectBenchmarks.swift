@@ -71,7 +71,7 @@ enum ConnectBenchmarks {
         var session = Session(id: "s-1")
         var json: [UInt8] = []
         ClientCommand.parse(payload, limits: CommandLimits()) { parsed in
-            guard case .success(let command) = parsed,
+            guard case .command(let command) = parsed,
                 case .connect(let token?, let requests) = session.receive(
                     command.body, now: now, limits: Session.Limits(), position: { _ in nil }),
                 case .accepted(let principal) = verifier.verify(token, now: now.milliseconds / 1_000),

@@ -1,0 +1,174 @@
+import Messaging
+
+/// Everything an operator can set, as the hub runs with it. Made by `EffectiveConfiguration`, never changed afterwards.
+///
+/// The defaults stand here; what each value means, what it accepts and what happens when it is exceeded stands once in its
+/// row of `Setting.all`, from which the refusals, `hub check --explain` and docs/reference/operations.md are made.
+package struct Configuration: Equatable, Sendable {
+    package var listen = ListenEndpoint.standard
+    /// The folder of the embedded services: their data, socket, key and `embedded.env`.
+    package var data = ".hub"
+    package var embedded = false
+    package var loops = Loops()
+    package var limits = Limits()
+    package var outbound = Outbound()
+    package var websocket = WebSocket()
+    package var auth = Auth()
+    package var kafka = Kafka()
+    package var database = Database()
+    package var drain = Drain()
+    package var log = Log()
+
+    package init() {}
+
+    package struct Loops: Equatable, Sendable {
+        /// Zero: one per core.
+        package var count = 0
+        package var ioUring = true
+        package init() {}
+    }
+
+    package struct Limits: Equatable, Sendable {
+        package var connections = 100_000
+        package var messageBytes = 64 * 1024
+        package var bodyBytes = CommandLimits().bodyBytes
+        package var subscriptions = Session.Limits().subscriptions
+        package var conversationsOfPair = Session.Limits().conversationsOfPair
+        package var inFlight = 64
+        package var setSize = CommandLimits().setSize
+        package var historyPage = Session.Limits().historyPage
+        package var connectWithin: Duration = .seconds(10)
+        package var headBytes = 16 * 1024
+        package var headWithin: Duration = .seconds(10)
+        package var requestBodyBytes = 64 * 1024
+        package var keepAlive: Duration = .seconds(60)
+        package init() {}
+    }
+
+    package struct Outbound: Equatable, Sendable {
+        package var highWatermarkBytes = 256 * 1024
+        package var lowWatermarkBytes = 64 * 1024
+        package var backlogBytes = 4 * 1024 * 1024
+        package init() {}
+    }
+
+    package struct WebSocket: Equatable, Sendable {
+        /// Empty: pages of the hub's own address only. `*`: every page.
+        package var origins: [String] = []
+        package var pingEvery: Duration = .seconds(25)
+        package var pongWithin: Duration = .seconds(15)
+        package var deflate = Deflate()
+        package init() {}
+    }
+
+    package struct Deflate: Equatable, Sendable {
+        package var enabled = true
+        package var minimumBytes = 512
+        package var level = 5
+        package var takeover = false
+        package init() {}
+    }
+
+    package struct Auth: Equatable, Sendable {
+        /// A file or an http(s) address.
+        package var jwks: String?
+        package var jwksOverPlainHTTP = false
+        package var issuer: String?
+        package var audience: [String] = []
+        package var algorithms: [String] = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+        package var types: [String] = ["JWT", "at+jwt"]
+        package var leeway: Duration = .seconds(30)
+        package var tokenBytes = 8 * 1024
+        package var rememberedTokens = 10_000
+        package var refetchAfter: Duration = .seconds(600)
+        package var subjectClaim = "sub"
+        package var institutionClaim = "institution"
+        package var rolesClaims: [String] = ["roles"]
+        package var channelsClaim = "channels"
+        package init() {}
+    }
+
+    package struct Kafka: Equatable, Sendable {
+        package var brokers: [String] = []
+        package var topics: [String] = ["hub.events"]
+        package var deadLetterTopic = "hub.events.dlq"
+        package var group = "hub"
+        package var fetchWait: Duration = .milliseconds(500)
+        package var batchRecords = 1_000
+        package var attempts = 5
+        /// librdkafka's own properties, in the order given.
+        package var properties: [NamedValue] = []
+        package init() {}
+    }
+
+    package struct Database: Equatable, Sendable {
+        /// What libpq accepts: a `postgresql://` address or `key=value` words.
+        package var url: String?
+        package var connectWithin: Duration = .seconds(5)
+        package var statementWithin: Duration = .seconds(10)
+        package var waitingOrders = 10_000
+        package init() {}
+    }
+
+    package struct Drain: Equatable, Sendable {
+        package var within: Duration = .seconds(20)
+        package var spread: Duration = .seconds(10)
+        package init() {}
+    }
+
+    package struct Log: Equatable, Sendable {
+        package var level = "info"
+        package init() {}
+    }
+}
+
+/// A `name=value` pair.
+package struct NamedValue: Equatable, Sendable {
+    package var name: String
+    package var value: String
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// Where to listen, as an operator writes it: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `*:80`.
+package struct ListenEndpoint: Equatable, Sendable, CustomStringConvertible {
+    /// A numeric IP address; names are not looked up.
+    package var host: String
+    /// Zero: a free one.
+    package var port: UInt16
+
+    package static let standard = ListenEndpoint(host: "127.0.0.1", port: 8080)
+
+    private static let names = ["localhost": "127.0.0.1", "*": "0.0.0.0"]
+
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    package init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        let host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            let inside = host.dropFirst().dropLast()
+            guard inside.contains(":"), inside.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+            self.init(host: String(inside), port: port)
+        } else {
+            let numeric = Self.names[String(host)] ?? String(host)
+            guard Self.octets(of: numeric) != nil else { return nil }
+            self.init(host: numeric, port: port)
+        }
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Whether only this machine can reach it.
+    package var isLoopback: Bool { host == "::1" || Self.octets(of: host)?.first == 127 }
+
+    private static func octets(of host: String) -> [UInt8]? {
+        let octets = host.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+        return octets.count == 4 && octets.map(String.init).joined(separator: ".") == host ? octets : nil
+    }
+}

@@ -1,0 +1,50 @@
+import Linux
+
+/// The folder of one embedded hub, held by one process at a time.
+///
+/// Owns the lock on it, which the kernel gives back however the process ends.
+struct DataFolder: ~Copyable {
+    /// Absolute, without links.
+    let path: String
+    private let lock: Int32
+
+    /// - Throws: `.inUse` when another process holds it.
+    static func claim(_ folder: String) throws(EmbeddedFailure) -> DataFolder {
+        switch Files.kind(folder) {
+        case .absent, .directory: break
+        case .file, .other: throw .notAFolder(folder)
+        }
+        // PostgreSQL's account must be able to pass through when the hub runs as root.
+        let mode: Int32 = Process.userID == 0 ? 0o711 : 0o700
+        let path = try EmbeddedFailure.during("making the data folder") { () throws(SystemError) -> String in
+            try Files.makeDirectory(folder, mode: mode)
+            return try Files.absolute(folder)
+        }
+        let holder = "\(path)/hub.pid"
+        let lock = try EmbeddedFailure.during("locking \(path)") { () throws(SystemError) in try Files.lock("\(path)/lock") }
+        guard let lock else { throw .inUse(folder: path, process: (try? Files.text(holder).trimmingLineEnd) ?? "unknown") }
+        let claimed = DataFolder(path: path, lock: lock)
+        try EmbeddedFailure.during("writing \(holder)") { () throws(SystemError) in
+            try Files.write(Array("\(Process.id)\n".utf8), to: holder)
+        }
+        return claimed
+    }
+
+    private init(path: String, lock: Int32) {
+        self.path = path
+        self.lock = lock
+    }
+
+    /// Gives the folder back; what lies in it stays.
+    deinit {
+        _ = try? Files.remove(holderFile)
+        Socket.close(lock)
+    }
+
+    /// Tells whoever wants the folder next which process has it.
+    private var holderFile: String { "\(path)/hub.pid" }
+}
+
+extension String {
+    var trimmingLineEnd: String { String(prefix { !$0.isNewline }) }
+}

@@ -1,0 +1,37 @@
+import Linux
+
+/// Why the embedded services are not there; the description tells an operator what to do.
+package enum EmbeddedFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Another hub runs in the folder.
+    case inUse(folder: String, process: String)
+    /// Something lies where the folder should be.
+    case notAFolder(String)
+    case postgresMissing(version: String?)
+    case accountMissing
+    /// A step of starting did not work; with what the program or the system said.
+    case failed(step: String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .inUse(let folder, let process):
+            "\(folder) is in use by the hub of process \(process); stop it, or give this one a folder of its own with --data"
+        case .notAFolder(let path): "\(path) is not a folder; name one with --data, it is made when it is missing"
+        case .postgresMissing(nil):
+            "PostgreSQL's server programs (initdb, postgres) were not found; install them, for example with: apt-get install postgresql"
+        case .postgresMissing(let version?):
+            "the data was made by PostgreSQL \(version), whose server programs are not installed (apt-get install postgresql-\(version))"
+        case .accountMissing:
+            "PostgreSQL does not run as root and there is no account named postgres; install the package postgresql, or run the hub as another user"
+        case .failed(let step, let reason): "\(step): \(reason)"
+        }
+    }
+
+    /// Runs `body`, and says what it was for when it fails.
+    static func during<Value>(_ step: String, _ body: () throws(SystemError) -> Value) throws(EmbeddedFailure) -> Value {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw .failed(step: step, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Bytes
+import Configuration
+
+/// The settings of the private PostgreSQL: `hub.conf` in its data folder, written anew at every start.
+struct PostgresSettings: Equatable {
+    static let fileName = "hub.conf"
+
+    var port: UInt16
+    var socketFolder: String
+
+    /// Small and quick to start, but as durable as any: what is acknowledged must survive a crash here too.
+    var text: String {
+        """
+        # Written by the hub at every start.
+        listen_addresses = '127.0.0.1'
+        port = \(port)
+        unix_socket_directories = '\(Self.escaped(socketFolder))'
+        unix_socket_permissions = 0700
+        password_encryption = 'scram-sha-256'
+        max_connections = 40
+        shared_buffers = 64MB
+        max_wal_size = 256MB
+        wal_buffers = 4MB
+        wal_compression = on
+        jit = off
+        timezone = 'UTC'
+        log_timezone = 'UTC'
+        logging_collector = off
+        log_checkpoints = off
+
+        """
+    }
+
+    private static func escaped(_ value: String) -> String { value.replacing("'", with: "''") }
+}
+
+/// What a running server says of itself in `postmaster.pid`, a line each: process, data folder, start time, port,
+/// socket folder, address, shared memory, state.
+struct PostmasterFile: Equatable {
+    static let fileName = "postmaster.pid"
+
+    let process: Int32
+    let isReady: Bool
+
+    init?(_ text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.trimmingSpaces }
+        // A negative number marks a server in single-user mode.
+        guard let first = lines.first, let process = Int32(first), process > 1 else { return nil }
+        self.process = process
+        isReady = lines.count > 7 && lines[7] == "ready"
+    }
+}
+
+/// Where the server's socket can be: its path must fit `sockaddr_un` (107 bytes), so a folder deep in the file system
+/// is replaced by a short one made from the same name.
+enum SocketFolder {
+    static let longestPathBytes = 107
+
+    static func choose(in folder: String, fallback: String, port: UInt16) -> String {
+        let socket = "\(folder)/.s.PGSQL.\(port)"
+        return socket.utf8.count <= longestPathBytes ? folder : "\(fallback)/hub-\(StableName.of(folder))"
+    }
+}
+
+/// A short name that is the same for the same text in every run (FNV-1a, 64 bits).
+enum StableName {
+    static func of(_ text: String) -> String {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash.hexDigits
+    }
+}

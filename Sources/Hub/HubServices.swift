@@ -1,0 +1,23 @@
+import Bus
+import Messaging
+import Sessions
+import StoreAPI
+import Synchronization
+
+/// What the sessions of all loops share: the store, the bus, and the keys to ask for.
+final class HubServices: SessionServices {
+    let bus: any Bus
+    let store: any StoreDesk
+    let features = ["notifications", "messages", "signals", "receipts"]
+    private let requestKeyFrom: @Sendable (String?) -> Void
+
+    init(bus: any Bus, store: any StoreDesk, requestKey: @escaping @Sendable (String?) -> Void) {
+        self.bus = bus
+        self.store = store
+        requestKeyFrom = requestKey
+    }
+
+    func makeSessionIDs() -> [String] { SessionIDs.make() }
+
+    func requestKey(_ kid: String?) { requestKeyFrom(kid) }
+}

@@ -1,0 +1,113 @@
+import Auth
+package import Configuration
+import HTTP
+import Intake
+import Kafka
+import Messaging
+import Reactor
+import Sessions
+import Transports
+import WSProtocol
+
+// From what an operator sets to what a loop works with.
+
+extension LoopThread.Settings {
+    package init(_ configuration: Configuration, loops: Int) {
+        serving = ServingLimits(configuration, loops: loops)
+        sessions = SessionLimits(configuration)
+        handshake = HandshakePolicy(configuration.websocket)
+        handshake.sameHostIsLoopback = configuration.embedded
+        handshake.subprotocols = ["hub.v1.json"]
+        handshake.maximumBearerBytes = configuration.auth.tokenBytes
+        introduction = configuration.limits.connectWithin
+        policy = TokenPolicy(configuration.auth)
+        rememberedTokens = configuration.auth.rememberedTokens
+        openOrders = configuration.database.waitingOrders
+    }
+}
+
+extension ServingLimits {
+    package init(_ configuration: Configuration, loops: Int) {
+        self.init()
+        connections.maximum = max(1, configuration.limits.connections / loops)
+        connections.sendsTogether = configuration.loops.ioUring
+        connections.highWatermarkBytes = configuration.outbound.highWatermarkBytes
+        connections.lowWatermarkBytes = configuration.outbound.lowWatermarkBytes
+        connections.backlogBytes = configuration.outbound.backlogBytes
+        http.headBytes = configuration.limits.headBytes
+        http.bodyBytes = configuration.limits.requestBodyBytes
+        socket = WebSocketLimits(
+            messageBytes: configuration.limits.messageBytes, compressionThresholdBytes: configuration.websocket.deflate.minimumBytes)
+        headTimeout = configuration.limits.headWithin
+        keepAliveTimeout = configuration.limits.keepAlive
+        pingInterval = configuration.websocket.pingEvery
+        pongTimeout = configuration.websocket.pongWithin
+        deflateLevel = configuration.websocket.deflate.level
+    }
+}
+
+extension SessionLimits {
+    package init(_ configuration: Configuration) {
+        self.init()
+        session.subscriptions = configuration.limits.subscriptions
+        session.conversationsOfPair = configuration.limits.conversationsOfPair
+        session.historyPage = configuration.limits.historyPage
+        commands.bodyBytes = configuration.limits.bodyBytes
+        commands.setSize = configuration.limits.setSize
+        commands.subscriptions = configuration.limits.subscriptions
+        commands.historyPage = configuration.limits.historyPage
+        messageBytes = configuration.limits.messageBytes
+        inFlight = configuration.limits.inFlight
+        pingInterval = configuration.websocket.pingEvery
+    }
+}
+
+extension HandshakePolicy {
+    package init(_ websocket: Configuration.WebSocket) {
+        self.init()
+        origins = Origins(websocket.origins)
+        if websocket.deflate.enabled {
+            var policy = DeflatePolicy()
+            policy.serverContextTakeover = websocket.deflate.takeover
+            policy.clientContextTakeover = websocket.deflate.takeover
+            deflate = policy
+        } else {
+            deflate = nil
+        }
+    }
+}
+
+extension HandshakePolicy.Origins {
+    /// Empty: pages of the hub's own address; `*`: every page.
+    package init(_ names: [String]) {
+        if names.contains("*") {
+            self = .any
+        } else {
+            self = names.isEmpty ? .sameHost : .listed(names, sameHost: true)
+        }
+    }
+}
+
+extension TokenPolicy {
+    package init(_ auth: Configuration.Auth) {
+        self.init(
+            algorithms: Set(auth.algorithms.compactMap(Algorithm.init(rawValue:))), issuer: auth.issuer, audiences: auth.audience,
+            types: auth.types, leeway: auth.leeway, maximumBytes: auth.tokenBytes,
+            claims: ClaimNames(
+                subject: ClaimPath(auth.subjectClaim), institution: ClaimPath(auth.institutionClaim),
+                roles: auth.rolesClaims.map { ClaimPath($0) }, channels: ClaimPath(auth.channelsClaim)))
+    }
+}
+
+extension IntakeConfiguration {
+    package init(_ settings: Configuration.Kafka) {
+        self.init(
+            brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
+            deadLetterTopic: settings.deadLetterTopic)
+        consumer.fetchWait = settings.fetchWait
+        poll.records = settings.batchRecords
+        flow.gatheredRecords = settings.batchRecords
+        flow.refusals = settings.attempts
+        apply(settings.properties.map { ($0.name, $0.value) })
+    }
+}

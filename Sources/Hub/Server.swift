@@ -1,0 +1,178 @@
+import Auth
+import Bus
+package import Configuration
+import HTTP
+import Intake
+import Kafka
+import KeySource
+import Linux
+package import Logging
+import Messaging
+import Reactor
+import Sessions
+import Store
+import Telemetry
+import WSProtocol
+
+/// A running hub: its loops, its store, its intake and its keys, started and stopped in order.
+///
+/// Start: store (so that tables are there), keys, loops, intake last: nothing is read from Kafka that nobody could deliver.
+/// Stop: intake first, then the sessions are sent away, then the store finishes what was asked, then the loops end.
+package final class Server {
+    private let configuration: Configuration
+    private let log: Logger
+    private let store: Store
+    private let keys: KeyFeed
+    private let intake: Intake
+    private let loops: [LoopThread]
+    private var threads: [Thread] = []
+    private let health: Health
+    private let isAccepting = AtomicFlag()
+    /// Where the hub listens; the port is the real one when 0 was asked for.
+    package let address: ListenEndpoint
+
+    /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
+    package init(_ configuration: Configuration, demoFolder: String?, log: Logger) throws(ServerFailure) {
+        self.configuration = configuration
+        self.log = log
+        let health = Health()
+        self.health = health
+        let hasKeys = AtomicFlag()
+        health.watch(.accepting) { [isAccepting] in isAccepting.isSet }
+        health.watch(.keys) { hasKeys.isSet }
+        let count = configuration.loops.count > 0 ? configuration.loops.count : Machine.processors
+        let settings = LoopThread.Settings(configuration, loops: count)
+
+        let listeners = try Self.listen(configuration.listen, count: count)
+        address = listeners.address
+        do throws(SystemError) {
+            var loops: [LoopThread] = []
+            for index in 0..<count { loops.append(try LoopThread(index: index, settings: settings)) }
+            self.loops = loops
+        } catch {
+            throw ServerFailure("making the event loops", "\(error)")
+        }
+        let inboxes = loops.map(\.inbox)
+        let bus = LocalBus(loops: inboxes)
+
+        store = try Self.makeStore(configuration, bus: bus, log: log)
+        let metrics = HubMetrics(health: health, store: store.statistics)
+        health.watch(.store) { [store] in store.state == .up }
+        health.watch(.kafka) { [intake = metrics.intake] in
+            intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
+        }
+        health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
+        do throws(SystemError) {
+            let place = KeyLocation(configuration.auth.jwks ?? "")
+            let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
+            let limits = place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
+            keys = try KeyFeed(place, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
+                if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
+                for inbox in inboxes { inbox.hear(news) }
+            }
+        } catch {
+            throw ServerFailure("preparing the keys", "\(error)")
+        }
+        let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, configuration: configuration) }
+        let routes = HubRoutes(health: health, metrics: { metrics.text() }, demo: demo)
+        let services = HubServices(bus: bus, store: store) { [keys] kid in keys.request(kid) }
+        do throws(SystemError) {
+            for (loop, listener) in zip(loops, listeners.sockets) {
+                threads.append(
+                    try loop.start(
+                        settings, listener: listener, services: services, routes: routes, metrics: metrics.serving, log: log))
+            }
+        } catch {
+            throw ServerFailure("starting the event loops", "\(error)")
+        }
+        do throws(KafkaError) {
+            intake = try Intake(IntakeConfiguration(configuration.kafka), store: store, metrics: metrics.intake, log: log)
+        } catch {
+            throw ServerFailure("connecting to Kafka", "\(error)")
+        }
+        do throws(SystemError) {
+            for loop in loops { try loop.listening.wait() }
+        } catch {
+            throw ServerFailure("listening on \(address)", "\(error)")
+        }
+    }
+
+    /// Waits until clients can be served, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.
+    package func waitUntilReady(within limit: Duration) -> Bool {
+        let end = MonotonicInstant.now + limit
+        isAccepting.set(true)
+        while case .notReady = health.readiness {
+            if MonotonicInstant.now >= end { return false }
+            Thread.pause(.milliseconds(1))
+        }
+        return true
+    }
+
+    /// What keeps `/readyz` from saying ready.
+    package var missing: [String] {
+        if case .notReady(let reasons) = health.readiness { return reasons }
+        return []
+    }
+
+    /// Sends the clients away in steps, finishes what they asked for, and ends every thread.
+    package func stop() {
+        isAccepting.set(false)
+        let limit = configuration.drain.within
+        intake.stop(within: limit / 4)
+        let spread = configuration.drain.spread
+        for loop in loops { loop.inbox.control(.drain(spread: spread)) }
+        let end = MonotonicInstant.now + limit / 2
+        while loops.contains(where: { $0.inbox.openSessions > 0 }), MonotonicInstant.now < end { Thread.pause(.milliseconds(10)) }
+        store.stop()
+        keys.stop()
+        for loop in loops { loop.inbox.control(.stop) }
+        for thread in threads { thread.join() }
+        log.info("stopped")
+    }
+
+    // MARK: Parts
+
+    private static func makeStore(
+        _ configuration: Configuration, bus: any Bus, log: Logger
+    ) throws(ServerFailure) -> Store {
+        var settings = StoreConfiguration(address: configuration.database.url ?? "")
+        settings.capacity = configuration.database.waitingOrders
+        settings.connectDeadline = configuration.database.connectWithin
+        settings.statementTimeout = configuration.database.statementWithin
+        settings.answerDeadline = configuration.database.statementWithin + .seconds(5)
+        do throws(SystemError) {
+            let store = try Store(configuration: settings, bus: bus, logger: log)
+            try store.start()
+            return store
+        } catch {
+            throw ServerFailure("starting the store", "\(error)")
+        }
+    }
+
+    /// One listening socket for each loop; the kernel spreads the connections over them (`SO_REUSEPORT`).
+    private static func listen(
+        _ endpoint: ListenEndpoint, count: Int
+    ) throws(ServerFailure) -> (sockets: [Int32], address: ListenEndpoint) {
+        do throws(SystemError) {
+            try Socket.requireFree(host: endpoint.host, port: endpoint.port)
+            let first = try Socket.listen(host: endpoint.host, port: endpoint.port, reusePort: true)
+            let address = ListenEndpoint(host: endpoint.host, port: try Socket.localPort(first))
+            var sockets = [first]
+            for _ in 1..<max(1, count) { sockets.append(try Socket.listen(host: address.host, port: address.port, reusePort: true)) }
+            return (sockets, address)
+        } catch {
+            throw ServerFailure("listening on \(endpoint)", "\(error)")
+        }
+    }
+}
+
+/// The hub could not start.
+package struct ServerFailure: Error, CustomStringConvertible {
+    package let step: String
+    package let reason: String
+    package init(_ step: String, _ reason: String) {
+        self.step = step
+        self.reason = reason
+    }
+    package var description: String { "\(step): \(reason)" }
+}

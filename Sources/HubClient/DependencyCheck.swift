@@ -1,0 +1,87 @@
+import Auth
+package import Configuration
+import Curl
+import Intake
+import Kafka
+import KeySource
+import Store
+
+/// `hub check`: tries what the hub depends on, one after the other, and says what it found.
+package struct DependencyCheck: Sendable {
+    package struct Finding: Equatable, Sendable {
+        package let isGood: Bool
+        /// `database`, `kafka`, `dead letters` or `keys`, and what was found.
+        package let line: String
+    }
+
+    private let configuration: Configuration
+    private static let kafkaLimit: Duration = .seconds(10)
+
+    package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    package func run() -> [Finding] { [database, kafka, deadLetters, keys].compactMap { $0 } }
+
+    private var database: Finding {
+        guard let url = configuration.database.url else { return bad("database: database.url is not set") }
+        do throws(MigrationError) {
+            let (database, known) = try Migrator.inspect(url)
+            if database > known { return bad("database: its schema is at \(database), this program knows \(known): use the newer program") }
+            let state = database == known ? "" : ", `hub migrate` or the next start brings it up to date"
+            return good("database: reachable, schema at \(database) of \(known)\(state)")
+        } catch {
+            return bad("database: \(error)")
+        }
+    }
+
+    private var kafka: Finding {
+        let kafka = configuration.kafka
+        guard !kafka.brokers.isEmpty else { return bad("kafka: kafka.brokers is not set") }
+        do throws(KafkaError) {
+            let metadata = try ClusterMetadata.fetch(
+                brokers: kafka.brokers.joined(separator: ","), properties: properties, within: Self.kafkaLimit)
+            let topics = kafka.topics.map { name in
+                if name.hasPrefix("^") { return "\(name) (a pattern)" }
+                return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(not there yet)")
+            }
+            return good(
+                "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))"
+            )
+        } catch {
+            return bad("kafka: \(kafka.brokers.joined(separator: ",")): \(error.message)")
+        }
+    }
+
+    /// Nil when there is no cluster to ask.
+    private var deadLetters: Finding? {
+        let kafka = configuration.kafka
+        guard !kafka.brokers.isEmpty else { return nil }
+        let topic = DeadLetterTopic(kafka.deadLetterTopic, brokers: kafka.brokers.joined(separator: ","), properties: properties)
+        switch topic.state(isRehearsal: true, within: Self.kafkaLimit) {
+        case .there(let partitions): return good("dead letters: \(topic.name) (\(partitions) partitions)")
+        case .made: return good("dead letters: \(topic.name) is not there yet, the hub makes it when it starts")
+        case .missing(let failure):
+            return bad("dead letters: \(topic.name) is not there, and the hub may not or cannot make it: \(failure.message). Make it")
+        case .unknown: return nil
+        }
+    }
+
+    private var properties: ClientProperties { ClientProperties(configuration.kafka.properties.map { ($0.name, $0.value) }) }
+
+    private var keys: Finding {
+        guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
+        let place = KeyLocation(source)
+        switch KeyReader(place, limits: place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
+        case .keys(let keys, _):
+            let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
+            return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
+        case .failed(let failure): return bad("keys: \(source): \(failure)")
+        }
+    }
+
+    private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
+
+    private func bad(_ line: String) -> Finding {
+        // libpq explains itself over several lines.
+        Finding(isGood: false, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
+    }
+}

@@ -1,0 +1,60 @@
+package import JSON
+
+/// An event in the hub's own JSON, as a platform service would publish it.
+package struct EventDraft: Equatable, Sendable {
+    /// The de-duplication key: publishing the same id again changes nothing.
+    package var id: String
+    /// For example `peer-review.requested`.
+    package var type: String
+    /// `user:ID`, `broadcast:NAME` or `conversation:UUID`.
+    package var recipients: [String]
+    package var title: String
+    package var body: String?
+    package var priority: String?
+    package var form: String?
+    package var context: String?
+    package var link: String?
+    package var group: String?
+    package var collapse: String?
+    package var expiresAt: String?
+    package var isReceiptRequired = false
+    package var data: JSONValue?
+
+    /// Sets `data` as JSON has it.
+    package mutating func setData(_ json: String) throws(CommandFailure) {
+        do throws(JSONError) {
+            data = try JSONValue.parse(json)
+        } catch {
+            throw CommandFailure(.usage, "data: \(error)")
+        }
+    }
+
+    package init(id: String, type: String, recipients: [String], title: String) {
+        self.id = id
+        self.type = type
+        self.recipients = recipients
+        self.title = title
+    }
+
+    /// Records of one recipient stay in one partition, and so in order.
+    package var key: String { recipients.first ?? id }
+
+    package var json: String {
+        var members = JSONObject()
+        members["id"] = .string(id)
+        members["type"] = .string(type)
+        members["to"] = .array(recipients.map { .string($0) })
+        members["title"] = .string(title)
+        members["body"] = body.map { .string($0) }
+        members["priority"] = priority.map { .string($0) }
+        members["form"] = form.map { .string($0) }
+        members["context"] = context.map { .string($0) }
+        members["link"] = link.map { .string($0) }
+        members["group"] = group.map { .string($0) }
+        members["collapse"] = collapse.map { .string($0) }
+        members["expiresAt"] = expiresAt.map { .string($0) }
+        members["receipt"] = isReceiptRequired ? "required" : nil
+        members["data"] = data
+        return JSONValue.object(members).text
+    }
+}

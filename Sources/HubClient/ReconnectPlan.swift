@@ -1,0 +1,42 @@
+import Auth
+import Messaging
+
+/// When to come back after a lost connection: full jitter, never before the hub's own advice, not at all when it said so.
+struct ReconnectPlan {
+    /// Attempts in a row that did not lead to a stable connection.
+    private(set) var failures = 0
+
+    private static let base: Int64 = 500
+    private static let longest: Int64 = 30_000
+
+    enum Verdict: Equatable {
+        case wait(milliseconds: Int64)
+        case giveUp(String)
+    }
+
+    /// - Parameters:
+    ///   - code: the close frame's code; nil when the connection broke without one or was never made.
+    ///   - wasStable: it had lasted for five seconds or more.
+    ///   - random: gives a number below its argument, which is positive.
+    mutating func next(
+        after code: UInt16?, farewell: TailFollower.Farewell?, wasStable: Bool, random: (Int64) -> Int64
+    ) -> Verdict {
+        let code = code ?? StandardCloseCode.abnormal.rawValue
+        failures = wasStable ? 0 : failures + 1
+        let announced = farewell.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
+        switch EndAdvice(code: code) {
+        case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
+        case .newToken: return .giveUp("closed with \(code): \(Self.meaning(of: code)) Get a new token and start again.")
+        case .reconnect:
+            let spread = farewell.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
+            return .wait(milliseconds: announced + random(spread + 1))
+        case .backOff:
+            let ceiling = min(Self.longest, Self.base << Int64(min(failures, 16)))
+            return .wait(milliseconds: max(announced, random(ceiling + 1)))
+        }
+    }
+
+    private static func meaning(of code: UInt16) -> String {
+        EndReason(code: code)?.meaning ?? StandardCloseCode(rawValue: code)?.meaning ?? "the hub asks not to come back."
+    }
+}

@@ -1,0 +1,134 @@
+import Configuration
+import Embedded
+import Hub
+import HubClient
+internal import Linux
+internal import Logging
+import Telemetry
+
+/// `hub serve` and `hub echo` from start to end: what they start, the line they print, and how they leave.
+struct ServeRun {
+    private let effective: EffectiveConfiguration
+    private let log: Logger
+    private let signals: Signals
+
+    /// How often it is told what a start still waits for.
+    private static let remindEvery: Duration = .seconds(10)
+    private static let lookEvery: Duration = .milliseconds(250)
+
+    /// Logs to stderr from here on, first what was odd about the configuration.
+    init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
+        Machine.mapLargeBlocks()
+        self.effective = effective
+        let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
+        log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: Console.error) }
+        for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
+        do throws(SystemError) {
+            signals = try Signals()
+        } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
+    }
+
+    /// Serves until it is told to stop.
+    func serve() throws(CommandFailure) {
+        guard effective.configuration.embedded else {
+            try serve(effective, embedded: nil)
+            return
+        }
+        let kafka = effective.configuration.kafka
+        let services: EmbeddedServices
+        do throws(EmbeddedFailure) {
+            services = try EmbeddedServices(
+                folder: effective.configuration.data, topics: kafka.topics + [kafka.deadLetterTopic], log: log)
+        } catch {
+            throw CommandFailure(error)
+        }
+        defer { services.stop() }
+        let complete: EffectiveConfiguration
+        do throws(ConfigurationRefusal) {
+            complete = try effective.with(embedded: services.settings, defaults: EmbeddedServices.defaults)
+        } catch {
+            throw CommandFailure(error)
+        }
+        try serve(complete, embedded: services)
+    }
+
+    private func serve(_ effective: EffectiveConfiguration, embedded: EmbeddedServices?) throws(CommandFailure) {
+        let configuration = effective.configuration
+        do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
+        let server: Server
+        do throws(ServerFailure) {
+            server = try Server(configuration, demoFolder: embedded == nil ? nil : configuration.data, log: log)
+        } catch {
+            throw CommandFailure(.unavailable, "\(error)")
+        }
+        defer { server.stop() }
+        guard waitUntilReady(server) else { return }
+        let url = "http://\(server.address)"
+        do throws(EmbeddedFailure) { try embedded?.announce(url: url) } catch { throw CommandFailure(error) }
+        if embedded != nil {
+            for line in Self.warning(folder: configuration.data) { Console.error(line) }
+        }
+        Console.print("ready \(url)")
+        waitForEnd(hangupEnds: embedded != nil)
+    }
+
+    /// Echoes until it is told to stop.
+    func echo(messageBytes: Int) throws(CommandFailure) {
+        let server: EchoServer
+        do throws(ServerFailure) {
+            server = try EchoServer(effective.configuration, messageBytes: messageBytes, log: log)
+        } catch {
+            throw CommandFailure(.unavailable, "\(error)")
+        }
+        defer { server.stop() }
+        Console.print("ready http://\(server.address)")
+        waitForEnd(hangupEnds: true)
+    }
+
+    // MARK: Waiting
+
+    /// False when it was told to stop before everything was there.
+    private func waitUntilReady(_ server: Server) -> Bool {
+        var reminder = MonotonicInstant.now + Self.remindEvery
+        while !server.waitUntilReady(within: Self.lookEvery) {
+            if signal(within: .zero).map({ $0 != .childEnded && $0 != .hangup }) ?? false { return false }
+            if MonotonicInstant.now >= reminder {
+                log.warning("not ready yet", metadata: ["missing": "\(server.missing.joined(separator: ","))"])
+                reminder = MonotonicInstant.now + Self.remindEvery
+            }
+        }
+        return true
+    }
+
+    private func waitForEnd(hangupEnds: Bool) {
+        while true {
+            switch signal(within: .seconds(3600)) {
+            case .interrupt, .terminate, .kill:
+                log.info("stopping")
+                return
+            case .hangup:
+                // A closed terminal ends what was started to try things out; a service has nothing to read again yet.
+                if hangupEnds { return }
+                log.notice("hang-up ignored")
+            case .childEnded, nil: continue
+            }
+        }
+    }
+
+    private func signal(within limit: Duration) -> Signals.Signal? {
+        guard (try? Socket.wait(signals.descriptor, readable: true, timeout: limit)) == true else { return nil }
+        return signals.next()
+    }
+
+    private static func warning(folder: String) -> [String] {
+        let lines = [
+            "EMBEDDED MODE: NOT FOR PRODUCTION",
+            "PostgreSQL and a Kafka broker of its own, on this machine only, data in \(folder).",
+            "The broker keeps nothing when the hub stops, and anybody with the folder's key can make tokens.",
+        ]
+        let rule = String(repeating: "*", count: 98)
+        return [rule] + lines.map { "*  \($0)" } + [rule]
+    }
+}

@@ -1,0 +1,67 @@
+package import Kafka
+import Linux
+package import Logging
+import Reactor
+package import StoreAPI
+
+/// Kafka's records into the store: one thread, woken by librdkafka's descriptor and by the store's answers.
+///
+/// At least once from Kafka, recognized when read twice by the store: offsets are committed only after the store's
+/// transaction, and stored positions are never used to skip anything.
+package final class Intake: Sendable {
+    package let metrics: IntakeMetrics
+    private let inbox: IntakeInbox
+    private let thread: Thread
+
+    /// Starts reading at once; the brokers need not be there yet.
+    /// - Throws: `KafkaError` of kind `.property` or `.configuration`.
+    package init(
+        _ configuration: IntakeConfiguration, store: any StoreDesk, metrics: IntakeMetrics = IntakeMetrics(), log: Logger
+    ) throws(KafkaError) {
+        try configuration.validate()
+        self.metrics = metrics
+        do throws(SystemError) {
+            let loop = try EventLoop(name: "intake")
+            let inbox = IntakeInbox(loop: loop.handle)
+            self.inbox = inbox
+            thread = try Thread.spawn(name: "intake") {
+                IntakeWorker(configuration, loop: loop, inbox: inbox, store: store, metrics: metrics, log: log).run()
+            }
+        } catch {
+            throw KafkaError(kind: .configuration, name: "_RESOURCE", message: "no thread for reading from Kafka: \(error)")
+        }
+    }
+
+    /// Waits for what the store is working on, commits, gives the partitions back and leaves the group; at most about as long
+    /// as told. What was read and not stored is read again by whoever gets the partitions. Blocks; call once.
+    package func stop(within limit: Duration) {
+        inbox.ask(.stop(within: limit))
+        thread.join()
+    }
+}
+
+/// How other threads reach the intake.
+final class IntakeInbox: StoreClient {
+    enum Order: Sendable {
+        case stop(within: Duration)
+        case deadLetterTopic(DeadLetterTopic.State)
+    }
+
+    /// The intake has one request open at a time.
+    let outcomes: Mailbox<StoreOutcome>
+    let orders: Mailbox<Order>
+
+    init(loop: LoopHandle) {
+        outcomes = Mailbox(capacity: 16, wakes: loop)
+        orders = Mailbox(capacity: 4, wakes: loop)
+    }
+
+    func deliver(_ batch: [StoreOutcome]) {
+        if !outcomes.post(contentsOf: batch) { assertionFailure("more outcomes than orders") }
+    }
+
+    func ask(_ order: Order) {
+        // At most one search is under way: refused only when stopping was asked for several times already.
+        _ = orders.post(order)
+    }
+}

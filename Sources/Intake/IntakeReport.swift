@@ -1,0 +1,181 @@
+import Kafka
+import Logging
+import Telemetry
+
+/// Tells what happens: counters for every event, a log line for every change of state.
+struct IntakeReport {
+    let metrics: IntakeMetrics
+    let log: Logger
+
+    func opened(_ configuration: ConsumerConfiguration) {
+        log.info(
+            "reading from kafka",
+            metadata: [
+                "brokers": "\(configuration.brokers)", "group": "\(configuration.group)",
+                "topics": "\(configuration.topics.joined(separator: ","))",
+            ])
+    }
+
+    func couldNotOpen(_ error: any Error, again delay: Duration) {
+        metrics.clientRestarts.add()
+        log.error("kafka consumer could not be made", metadata: ["error": "\(error)", "retry_in": "\(delay)"])
+    }
+
+    func restarting(_ failure: KafkaError) {
+        metrics.clientRestarts.add()
+        log.error(
+            "kafka consumer failed for good and is made anew", metadata: ["error": "\(failure.name)", "detail": "\(failure.message)"])
+    }
+
+    func closed(_ results: [CommitResult]) {
+        for result in results { committed(result) }
+        metrics.partitions.set(0)
+        log.info("left the kafka group", metadata: ["committed": "\(results.count { $0.failure == nil })"])
+    }
+
+    func couldNotRelease(_ partitions: [TopicPartition], _ failure: KafkaError) {
+        log.warning("partitions could not be released", metadata: ["partitions": "\(partitions)", "error": "\(failure.name)"])
+    }
+
+    func restarted(_ partition: TopicPartition) {
+        metrics.rebalances.add("restarted")
+        log.warning("partition is read from its beginning as soon as it is there again", metadata: ["partition": "\(partition)"])
+    }
+
+    func read(_ records: [KafkaRecord]) {
+        metrics.records.add(UInt64(records.count))
+        metrics.recordBytes.add(UInt64(records.reduce(0) { $0 + $1.sizeBytes }))
+    }
+
+    func lag(_ lags: [Int64]) {
+        metrics.partitions.set(Int64(lags.count))
+        metrics.lag.set(lags.reduce(0, &+))
+        metrics.largestPartitionLag.set(lags.max() ?? 0)
+    }
+
+    func heard(_ event: ConsumerEvent) {
+        switch event {
+        case .assigned(let partitions):
+            metrics.rebalances.add("assigned")
+            log.info("partitions assigned", metadata: ["partitions": "\(partitions)"])
+        case .revoking(let partitions):
+            metrics.rebalances.add("revoked")
+            log.info("partitions revoked", metadata: ["partitions": "\(partitions)"])
+        case .lost(let partitions):
+            metrics.rebalances.add("lost")
+            log.warning("partitions lost", metadata: ["partitions": "\(partitions)"])
+        case .vanished(let partitions):
+            log.warning("topic was deleted", metadata: ["partitions": "\(partitions)"])
+        case .committed(let results):
+            for result in results { committed(result) }
+        case .brokersDown:
+            metrics.brokersUp.set(0)
+            log.error("no kafka broker can be reached")
+        case .brokersUp:
+            metrics.brokersUp.set(1)
+            log.info("kafka broker reached")
+        case .failure(let failure, let partition):
+            metrics.clientErrors.add(failure.name)
+            log.notice(
+                "kafka client reports an error",
+                metadata: [
+                    "error": "\(failure.name)", "detail": "\(failure.message)", "partition": "\(partition.map(\.description) ?? "-")",
+                ])
+        case .log(let level, let facility, let message): log.clientLine(level, facility, message)
+        }
+    }
+
+    func deadLetterTopic(_ topic: String, _ state: DeadLetterTopic.State, attempt: Int) {
+        switch state {
+        case .there: metrics.deadLetterTopic.set(1)
+        case .made:
+            metrics.deadLetterTopic.set(1)
+            log.notice("dead-letter topic made", metadata: ["topic": "\(topic)"])
+        case .missing(let failure):
+            metrics.deadLetterTopic.set(0)
+            if attempt.isWorthALine {
+                log.error(
+                    "dead-letter topic is missing and cannot be made: the next record that cannot be understood stops the intake",
+                    metadata: ["topic": "\(topic)", "error": "\(failure.name)", "detail": "\(failure.message)"])
+            }
+        case .unknown(let failure):
+            if attempt.isWorthALine {
+                log.notice("dead-letter topic could not be looked for", metadata: ["topic": "\(topic)", "error": "\(failure.name)"])
+            }
+        }
+    }
+
+    private func committed(_ result: CommitResult) {
+        if let failure = result.failure { metrics.commitFailures.add(failure.name) } else { metrics.commits.add() }
+    }
+
+    func note(_ note: IntakeNote) {
+        switch note {
+        case .stored(let records, let entries, let duplicates, let discards):
+            metrics.batches.add()
+            metrics.storedRecords.add(UInt64(records))
+            metrics.entries.add(UInt64(entries - duplicates))
+            metrics.duplicates.add(UInt64(duplicates))
+            for reason in discards { metrics.discards.add(reason) }
+        case .storeUnavailable(let attempt):
+            metrics.retries.add("unavailable")
+            if attempt.isWorthALine { log.warning("store unavailable, batch kept", metadata: ["attempt": "\(attempt)"]) }
+        case .storeFull(let attempt):
+            metrics.retries.add("full")
+            if attempt.isWorthALine { log.warning("store full, batch kept", metadata: ["attempt": "\(attempt)"]) }
+        case .storeTooSlow(let records, let attempt):
+            metrics.retries.add("slow")
+            if attempt.isWorthALine {
+                log.warning("store took too long, batch kept", metadata: ["attempt": "\(attempt)", "records": "\(records)"])
+            }
+        case .refused(let records, let text):
+            metrics.retries.add("refused")
+            log.warning("store refused a batch", metadata: ["records": "\(records)", "detail": "\(text)"])
+        case .buried(let letter):
+            metrics.deadLetterTopic.set(1)
+            metrics.deadLetters.add(letter.cause.reason)
+            log.warning(
+                "record dead-lettered",
+                metadata: [
+                    "reason": "\(letter.cause.reason)", "topic": "\(letter.record.topic)", "partition": "\(letter.record.partition)",
+                    "offset": "\(letter.record.offset)", "attempts": "\(letter.attempts)",
+                ])
+        case .letterFailed(let letter, let kind, let attempt):
+            metrics.deadLetterFailures.add("\(kind)")
+            if kind.isOfTheTopic { metrics.deadLetterTopic.set(0) }
+            if attempt.isWorthALine {
+                log.error(
+                    "dead letter could not be written: nothing is read until it can be",
+                    metadata: [
+                        "cause": "\(kind)", "attempt": "\(attempt)", "topic": "\(letter.record.topic)",
+                        "partition": "\(letter.record.partition)", "offset": "\(letter.record.offset)",
+                    ])
+            }
+        case .commitFailed(let result):
+            log.notice(
+                "offset not committed",
+                metadata: [
+                    "partition": "\(result.next.partition)", "offset": "\(result.next.offset)", "error": "\(result.failure?.name ?? "-")",
+                ])
+        case .paused(let obstacle):
+            metrics.paused.set(1)
+            metrics.pauses.add(obstacle.rawValue)
+            log.warning("intake paused", metadata: ["cause": "\(obstacle.rawValue)"])
+        case .resumed:
+            metrics.paused.set(0)
+            log.info("intake resumed")
+        }
+    }
+}
+
+extension Int {
+    /// Each doubling, so that a long outage does not fill the log.
+    fileprivate var isWorthALine: Bool { self > 0 && self & (self - 1) == 0 }
+}
+
+extension Logger {
+    /// A line of librdkafka's own log, at most as a warning: what matters comes as an event too.
+    func clientLine(_ level: Int, _ facility: String, _ message: String) {
+        log(level: level <= 4 ? .notice : .debug, "kafka client", metadata: ["facility": "\(facility)", "detail": "\(message)"])
+    }
+}

@@ -1,0 +1,242 @@
+import Kafka
+import Linux
+import Logging
+import Messaging
+import Reactor
+import StoreAPI
+
+/// Does what the flow says: everything here runs on the intake's thread.
+final class IntakeWorker {
+    private let configuration: IntakeConfiguration
+    private let loop: EventLoop
+    private let inbox: IntakeInbox
+    private let store: any StoreDesk
+    private let report: IntakeReport
+    private let judge: RecordJudge
+    private var flow: IntakeFlow
+    private let deadLetterTopic: DeadLetterTopicWatch
+    private var letters: DeadLetterWriter?
+    private var consumer: Consumer?
+    private var watch: WatchID?
+    private var events: [IntakeFlow.Event] = []
+    private var isHandling = false
+    private var isStopping = false
+    private var stopBy: MonotonicInstant?
+    /// Where reading a partition began, for the lag until something of it is stored.
+    private var firstOffsets: [TopicPartition: Int64] = [:]
+
+    init(
+        _ configuration: IntakeConfiguration, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk, metrics: IntakeMetrics, log: Logger
+    ) {
+        self.configuration = configuration
+        self.loop = loop
+        self.inbox = inbox
+        self.store = store
+        let report = IntakeReport(metrics: metrics, log: log)
+        self.report = report
+        deadLetterTopic = DeadLetterTopicWatch(configuration, loop: loop, inbox: inbox, report: report)
+        judge = RecordJudge(decoder: EventDecoder(limits: configuration.events), deadLetterTopic: configuration.deadLetterTopic)
+        flow = IntakeFlow(limits: configuration.flow)
+        letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
+            self?.handle(failure.map { .letterFailed(token: token, $0.kind) } ?? .letterWritten(token: token))
+        }
+    }
+
+    /// Until stopped.
+    func run() {
+        loop.receive(from: inbox.outcomes) { [weak self] batch in
+            guard let self else { return }
+            for outcome in batch { handle(.answered(token: outcome.token, outcome.reply)) }
+            read()
+        }
+        loop.receive(from: inbox.orders) { [weak self] batch in
+            for order in batch {
+                switch order {
+                case .stop(let limit): self?.stop(within: limit)
+                case .deadLetterTopic(let state): self?.deadLetterTopic.found(state)
+                }
+            }
+        }
+        open()
+        tick()
+        loop.run()
+    }
+
+    // MARK: The client
+
+    private func open() {
+        guard !isStopping, consumer == nil else { return }
+        do {
+            let consumer = try Consumer(configuration.consumer)
+            watch = try loop.watch(consumer.descriptor, .readable) { [weak self] _ in self?.read() }
+            self.consumer = consumer
+            report.opened(configuration.consumer)
+        } catch {
+            report.couldNotOpen(error, again: configuration.restartDelay)
+            loop.after(configuration.restartDelay) { [weak self] in self?.open() }
+        }
+    }
+
+    private func close(committing offsets: [NextOffset], within limit: Duration) {
+        guard let consumer else { return }
+        self.consumer = nil
+        if let watch { loop.unwatch(watch) }
+        watch = nil
+        report.closed(consumer.close(committing: offsets, within: limit))
+    }
+
+    /// The client can go on no more.
+    private func reopen(_ failure: KafkaError) {
+        report.restarting(failure)
+        handle(.lost(Array(flow.held)))
+        close(committing: [], within: .seconds(1))
+        loop.after(configuration.restartDelay) { [weak self] in self?.open() }
+    }
+
+    /// Takes what there is, as long as there is room for it. While paused only news of the group and the brokers come.
+    private func read() {
+        while let consumer, !isStopping {
+            guard flow.hasRoom || flow.isPaused else { return consumer.postponePoll() }
+            let poll = consumer.poll(
+                PollLimits(records: min(configuration.poll.records, flow.roomRecords), bytes: min(configuration.poll.bytes, flow.roomBytes))
+            )
+            if !poll.records.isEmpty { take(poll.records) }
+            if let event = poll.event { take(event) }
+            guard poll.more else { return }
+        }
+    }
+
+    private func take(_ records: [KafkaRecord]) {
+        report.read(records)
+        var known: TopicPartition?
+        // One partition's records come in runs.
+        for record in records where record.topicPartition != known {
+            known = record.topicPartition
+            if firstOffsets[record.topicPartition] == nil { firstOffsets[record.topicPartition] = record.offset }
+        }
+        handle(.read(records.map(judge.judge)))
+    }
+
+    private func take(_ event: ConsumerEvent) {
+        report.heard(event)
+        switch event {
+        case .assigned(let partitions): handle(.assigned(partitions))
+        case .revoking(let partitions):
+            handle(.revoking(partitions))
+            forget(partitions)
+        case .lost(let partitions):
+            handle(.lost(partitions))
+            forget(partitions)
+        case .vanished(let partitions): for partition in partitions { restart(partition) }
+        case .committed(let results): handle(.committed(results))
+        case .failure(let failure, _) where failure.kind == .fatal: reopen(failure)
+        case .brokersUp: deadLetterTopic.look()
+        case .failure, .brokersDown, .log: break
+        }
+    }
+
+    private func forget(_ partitions: [TopicPartition]) {
+        for partition in partitions { firstOffsets[partition] = nil }
+    }
+
+    /// Its topic was deleted, and is made anew if it comes again: what is known of its offsets is of the old one.
+    private func restart(_ partition: TopicPartition) {
+        guard flow.held.contains(partition) else { return }
+        report.restarted(partition)
+        consumer?.restart([partition])
+        forget([partition])
+        handle(.lost([partition]))
+        handle(.assigned([partition]))
+    }
+
+    // MARK: The flow
+
+    private func handle(_ event: IntakeFlow.Event) {
+        events.append(event)
+        // What an action causes is handled after the actions before it.
+        guard !isHandling else { return }
+        isHandling = true
+        var next = 0
+        while next < events.count {
+            for action in flow.handle(events[next]) { perform(action) }
+            next += 1
+        }
+        events.removeAll(keepingCapacity: true)
+        isHandling = false
+        if isStopping, flow.isQuiet { finish() }
+    }
+
+    private func perform(_ action: IntakeFlow.Action) {
+        switch action {
+        case .submit(let token, let drafts, let positions):
+            let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
+            if !store.submit([order]) { handle(.storeFull(token: token)) }
+        case .bury(let dead):
+            for letter in dead { bury(letter) }
+        case .retry(let delay):
+            loop.after(delay) { [weak self] in self?.handle(.retryDue) }
+        case .pause(let partitions): consumer?.pause(partitions)
+        case .resume(let partitions): consumer?.resume(partitions)
+        case .commit(let offsets):
+            do throws(KafkaError) {
+                try consumer?.commit(offsets)
+            } catch {
+                handle(.committed(offsets.map { CommitResult(next: $0, failure: error) }))
+            }
+        case .release(let partitions):
+            do throws(KafkaError) {
+                try consumer?.release(partitions)
+            } catch {
+                report.couldNotRelease(partitions, error)
+            }
+        case .note(let note):
+            report.note(note)
+            if case .letterFailed(_, let kind, _) = note, kind.isOfTheTopic { deadLetterTopic.look() }
+        }
+    }
+
+    private func bury(_ letter: Letter) {
+        do throws(KafkaError) {
+            try letters?.write(letter)
+        } catch {
+            handle(.letterFailed(token: letter.token, error.kind))
+        }
+    }
+
+    private func tick() {
+        handle(.tick)
+        read()
+        measure()
+        loop.after(configuration.tick) { [weak self] in self?.tick() }
+    }
+
+    private func measure() {
+        guard let consumer else { return }
+        report.lag(
+            flow.held.map { partition in
+                guard let high = consumer.highWatermark(of: partition) else { return 0 }
+                return max(0, high &- (flow.next(of: partition) ?? firstOffsets[partition] ?? high))
+            })
+    }
+
+    // MARK: The end
+
+    private func stop(within limit: Duration) {
+        guard !isStopping else { return }
+        isStopping = true
+        stopBy = loop.now + limit
+        loop.after(limit / 2) { [weak self] in self?.finish() }
+        handle(.stop)
+    }
+
+    /// Half the time is for what the store is working on, the rest for the brokers.
+    private func finish() {
+        guard let stopBy else { return }
+        self.stopBy = nil
+        let left = max(.milliseconds(100), stopBy - loop.now)
+        close(committing: flow.takeCommittable(), within: left)
+        letters = nil
+        deadLetterTopic.stop()
+        loop.handle.stop()
+    }
+}

@@ -1,0 +1,66 @@
+import Kafka
+import Messaging
+
+/// A record and what is to be done with it.
+struct JudgedRecord: Equatable {
+    enum Judgement: Equatable {
+        case entries([EntryDraft])
+        /// As `dead`, and then as `entries`: some of what it asks for can be done.
+        case partly([EntryDraft], DeathCause)
+        /// Nothing is to be stored; the position moves on. The reason is one of a fixed set.
+        case discarded(String)
+        /// To be written to the dead-letter topic before the position moves on.
+        case dead(DeathCause)
+        /// It is in the store, in the dead-letter topic or each in part: only its position is to be stored.
+        case settled
+    }
+
+    var record: KafkaRecord
+    var judgement: Judgement
+    /// How often the store was asked to take it.
+    var attempts = 0
+
+    var place: TopicPartition { record.topicPartition }
+    var drafts: [EntryDraft] {
+        switch judgement {
+        case .entries(let drafts), .partly(let drafts, _): drafts
+        case .discarded, .dead, .settled: []
+        }
+    }
+    /// Why it is to be written to the dead-letter topic.
+    var cause: DeathCause? {
+        switch judgement {
+        case .dead(let cause), .partly(_, let cause): cause
+        case .entries, .discarded, .settled: nil
+        }
+    }
+}
+
+struct DeathCause: Equatable, Sendable {
+    /// One of a fixed set, for counting: `refused`, `no_such_conversation`, or the decoder's.
+    var reason: String
+    /// For the person who reads the dead letter.
+    var detail: String?
+    /// The targets that got nothing, when others got what was meant for them.
+    var targets: [String] = []
+}
+
+/// What is to be written to the dead-letter topic.
+struct Letter: Equatable {
+    /// How much of the record is kept. The next lesser form is tried when the topic takes no record of that size.
+    enum Form: Int, Equatable, Comparable {
+        case whole
+        /// The value cut to `DeadLetter.truncatedValueBytes`.
+        case truncated
+        /// Neither value nor the record's own headers, and at most the beginning of the key.
+        case bare
+        package static func < (a: Form, b: Form) -> Bool { a.rawValue < b.rawValue }
+        var lesser: Form? { Form(rawValue: rawValue + 1) }
+    }
+
+    var token: UInt64
+    var record: KafkaRecord
+    var cause: DeathCause
+    var attempts: Int
+    var form: Form
+}

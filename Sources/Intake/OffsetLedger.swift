@@ -1,0 +1,50 @@
+import Kafka
+
+/// Which offsets may be committed, and which the broker was already asked to keep.
+///
+/// Only what is `stored` is ever committed, and only for partitions that are held.
+struct OffsetLedger {
+    private(set) var held: Set<TopicPartition> = []
+    /// The offset after the last record that is stored, discarded or dead-lettered, with all before it.
+    private var stored: [TopicPartition: Int64] = [:]
+    private var asked: [TopicPartition: Int64] = [:]
+
+    mutating func hold(_ partitions: [TopicPartition]) {
+        // The group says where reading starts: what was known of an earlier holding no longer counts.
+        forget(partitions)
+        held.formUnion(partitions)
+    }
+
+    mutating func forget(_ partitions: some Sequence<TopicPartition>) {
+        for partition in partitions {
+            held.remove(partition)
+            stored[partition] = nil
+            asked[partition] = nil
+        }
+    }
+
+    /// A lower offset than before is taken too: a topic made anew starts over.
+    mutating func store(_ partition: TopicPartition, next offset: Int64) {
+        guard held.contains(partition) else { return }
+        stored[partition] = offset
+    }
+
+    func next(of partition: TopicPartition) -> Int64? { stored[partition] }
+
+    /// What the broker has not been asked to keep yet; it counts as asked from now on.
+    mutating func takeDue(of partitions: Set<TopicPartition>? = nil) -> [NextOffset] {
+        var due: [NextOffset] = []
+        for (partition, offset) in stored where asked[partition] != offset && partitions?.contains(partition) ?? true {
+            asked[partition] = offset
+            due.append(NextOffset(partition, offset))
+        }
+        return due.sorted { $0.partition < $1.partition }
+    }
+
+    /// A commit that failed is due again.
+    mutating func answered(_ results: [CommitResult]) {
+        for result in results where result.failure != nil && asked[result.next.partition] == result.next.offset {
+            asked[result.next.partition] = nil
+        }
+    }
+}

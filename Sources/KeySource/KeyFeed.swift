@@ -1,0 +1,56 @@
+package import Auth
+package import Configuration
+package import Curl
+package import Linux
+package import Logging
+import Reactor
+package import Telemetry
+
+/// Keeps the key set current: a thread that does what `JWKSSource` says, blocking only itself.
+package final class KeyFeed: Sendable {
+    package let metrics: KeyMetrics
+    private let questions: Mailbox<String?>
+    private let loop: LoopHandle
+    private let thread: Thread
+
+    /// Starts at once; `tell` is called on the feed's thread.
+    package init(
+        _ location: KeyLocation, settings: JWKSSource.Settings, limits: FetchLimits = FetchLimits(), metrics: KeyMetrics = KeyMetrics(),
+        log: Logger, tell: @escaping @Sendable (KeyNews) -> Void
+    ) throws(SystemError) {
+        let loop = try EventLoop(name: "keys")
+        // The machine answers at most one question a second or so; more waiting ones would be for the same few names.
+        let questions = Mailbox<String?>(capacity: 1_024, wakes: loop.handle)
+        self.questions = questions
+        self.loop = loop.handle
+        self.metrics = metrics
+        thread = try Thread.spawn(name: "keys") {
+            KeyFeedWorker(loop, questions, KeyReader(location, limits: limits), settings, metrics, log, tell).run()
+        }
+    }
+
+    /// A token named this key (nil: none, and no key fitted). From any thread; never blocks.
+    package func request(_ keyID: String?) {
+        // A full mailbox holds other questions whose fetch answers this one too.
+        if !questions.post(keyID) { metrics.questionsDropped.add() }
+    }
+
+    /// Blocks for at most one fetch. Call once.
+    package func stop() {
+        loop.stop()
+        thread.join()
+    }
+}
+
+/// What the key feed counts. Written by its thread, read by any.
+package final class KeyMetrics: Sendable {
+    package let fetches = Counter()
+    /// By why: `unreachable`, `status`, `unusable`.
+    package let failures = LabelledCounter()
+    package let questions = Counter()
+    package let questionsDropped = Counter()
+    /// Keys that count now; 0 before the first fetch and after failing closed.
+    package let keys = Gauge()
+
+    package init() {}
+}

@@ -1,0 +1,138 @@
+import Auth
+import Curl
+import Linux
+import Logging
+import Reactor
+import Telemetry
+
+/// The machine and its surroundings; everything here runs on the feed's thread.
+final class KeyFeedWorker {
+    private let loop: EventLoop
+    private let questions: Mailbox<String?>
+    private let reader: KeyReader
+    private var source: JWKSSource
+    private let metrics: KeyMetrics
+    private let log: Logger
+    private let news: @Sendable (KeyNews) -> Void
+    private var timer: TimerID?
+    private var noted: [KeyNote] = []
+
+    init(
+        _ loop: EventLoop, _ questions: Mailbox<String?>, _ reader: KeyReader, _ settings: JWKSSource.Settings, _ metrics: KeyMetrics,
+        _ log: Logger, _ news: @escaping @Sendable (KeyNews) -> Void
+    ) {
+        self.loop = loop
+        self.questions = questions
+        self.reader = reader
+        source = JWKSSource(settings: settings, now: .nanoseconds(MonotonicInstant.now.nanoseconds))
+        self.metrics = metrics
+        self.log = log
+        self.news = news
+    }
+
+    /// Until stopped.
+    func run() {
+        loop.receive(from: questions) { [unowned self] batch in
+            for id in batch {
+                metrics.questions.add()
+                happened(.unknownKey(id))
+            }
+            sleep()
+        }
+        happened(.tick)
+        sleep()
+        loop.run()
+    }
+
+    /// The clock itself, not the loop's: a fetch takes seconds of a turn.
+    private var now: Duration { .nanoseconds(MonotonicInstant.now.nanoseconds) }
+
+    private func happened(_ event: JWKSSource.Event) {
+        for action in source.handle(event, at: now) {
+            switch action {
+            case .fetch: fetch()
+            case .publish(let keys): announce(keys)
+            case .absent(let id): news(.absent(id))
+            case .alert(let alert): cry(alert)
+            }
+        }
+    }
+
+    private func fetch() {
+        metrics.fetches.add()
+        let outcome = reader.read()
+        switch outcome {
+        case .keys(let keys, _):
+            if keys.notes != noted {
+                noted = keys.notes
+                for note in noted { tell(note) }
+            }
+        case .failed(let failure):
+            metrics.failures.add(failure.name)
+        }
+        happened(.fetched(outcome))
+    }
+
+    private func announce(_ keys: KeySet) {
+        metrics.keys.set(Int64(keys.keys.count))
+        news(.keys(keys))
+    }
+
+    private func sleep() {
+        if let timer { loop.cancel(timer) }
+        timer = loop.after(max(source.nextWake - now, .milliseconds(1))) { [unowned self] in
+            timer = nil
+            happened(.tick)
+            sleep()
+        }
+    }
+
+    // MARK: telling
+
+    private func cry(_ alert: JWKSSource.Alert) {
+        switch alert {
+        case .noKeysYet(let failure):
+            log.error("No keys yet: no token can be accepted", metadata: ["reason": "\(failure.reason)"])
+        case .refreshFailing(let failure):
+            log.warning("Keys cannot be refreshed; the last good ones count", metadata: ["reason": "\(failure.reason)"])
+        case .stale(let age):
+            log.error("Keys are growing old; tokens will be refused when they are too old", metadata: ["age": "\(age.components.seconds)s"])
+        case .failedClosed(let age):
+            log.critical("Keys are too old: no token is accepted any more", metadata: ["age": "\(age.components.seconds)s"])
+        case .recovered:
+            log.notice("Keys are current again")
+        }
+    }
+
+    private func tell(_ note: KeyNote) {
+        let about: Logger.Metadata = ["key": "\(note.index)", "kid": "\(note.id ?? "")"]
+        switch note.remark {
+        case .ignored(let reason):
+            log.warning("A key of the set is left out", metadata: about.merging(["reason": "\(reason.rawValue)"]) { $1 })
+        case .duplicateID:
+            log.warning("Two keys of the set have the same kid", metadata: about)
+        case .disputedID:
+            log.warning("A key of the set is left out: a broken one has the same kid", metadata: about)
+        case .holdsPrivateHalf:
+            log.error("The key set publishes the private half of a key", metadata: about)
+        }
+    }
+}
+
+extension JWKSSource.FetchFailure {
+    fileprivate var name: String {
+        switch self {
+        case .unreachable: "unreachable"
+        case .status: "status"
+        case .unusable: "unusable"
+        }
+    }
+
+    fileprivate var reason: String {
+        switch self {
+        case .unreachable(let reason): reason
+        case .status(let code): "status \(code)"
+        case .unusable(let failure): "not a usable key set: \(failure)"
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// The list of commands. A new command adds a case, a row of `types` and a line of `judge`; one that the store answers also adds a purpose.
+
+extension ClientCommand {
+    public enum Body: Equatable, Sendable {
+        case connect(Connect)
+        case refresh(Refresh)
+        case subscribe(Subscribe)
+        case unsubscribe(Unsubscribe)
+        case ack(Ack)
+        case markSeen(MarkSeen)
+        case markRead(MarkRead)
+        case markUnread(MarkUnread)
+        case open(Open)
+        case send(Send)
+        case history(History)
+        case conversations(Conversations)
+        case typing(Typing)
+        case activity(Activity)
+        case ping(Ping)
+    }
+
+    /// In the order of the documents.
+    static let types: [any Command.Type] = [
+        Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
+        Open.self, Send.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
+    ]
+}
+
+extension ClientCommand.Body {
+    func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
+        switch self {
+        case .connect(let command): try command.judge(in: &session, context, position)
+        case .refresh(let command): try command.judge(in: &session, context, position)
+        case .subscribe(let command): try command.judge(in: &session, context, position)
+        case .unsubscribe(let command): try command.judge(in: &session, context, position)
+        case .ack(let command): try command.judge(in: &session, context, position)
+        case .markSeen(let command): try command.judge(in: &session, context, position)
+        case .markRead(let command): try command.judge(in: &session, context, position)
+        case .markUnread(let command): try command.judge(in: &session, context, position)
+        case .open(let command): try command.judge(in: &session, context, position)
+        case .send(let command): try command.judge(in: &session, context, position)
+        case .history(let command): try command.judge(in: &session, context, position)
+        case .conversations(let command): try command.judge(in: &session, context, position)
+        case .typing(let command): try command.judge(in: &session, context, position)
+        case .activity(let command): try command.judge(in: &session, context, position)
+        case .ping(let command): try command.judge(in: &session, context, position)
+        }
+    }
+}
+
+extension Session {
+    /// Why a command asked the store; `answer` reads the store's answer by it.
+    public enum Purpose: Equatable, Sendable {
+        case ack
+        case mark
+        case open
+        /// The conversation for a message, which is stored in it next. Indirect because it is rare and large.
+        indirect case openThenSend(ClientCommand.Send)
+        case send(Channel)
+        case history(Channel)
+        /// The right to read a channel's history, before the entries are asked for.
+        case historyRight(ClientCommand.History.Page)
+        case conversations
+    }
+
+    /// What the client is told, or what the store is asked next; nil when the store's answer is a failure or of another kind.
+    func interpret(_ reply: StoreReply, for purpose: Purpose, re id: UInt64?, into output: inout [UInt8]) -> Answer? {
+        switch purpose {
+        case .ack: ClientCommand.Ack.answer(reply, re: id, into: &output)
+        case .mark: ClientCommand.answerMark(reply, re: id, into: &output)
+        case .open: ClientCommand.Open.answer(reply, in: self, re: id, into: &output)
+        case .openThenSend(let message): message.goOn(reply, in: self)
+        case .send(let channel): ClientCommand.Send.answer(reply, in: channel, re: id, into: &output)
+        case .history(let channel): ClientCommand.History.answer(reply, in: channel, re: id, into: &output)
+        case .historyRight(let page): page.goOn(reply)
+        case .conversations: ClientCommand.Conversations.answer(reply, in: self, re: id, into: &output)
+        }
+    }
+}

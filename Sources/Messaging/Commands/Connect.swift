@@ -1,0 +1,48 @@
+internal import JSON
+
+extension ClientCommand {
+    public struct Connect: Equatable, Sendable {
+        /// Nil: the token that came with the handshake.
+        public let token: String?
+        public let subscriptions: [SubscriptionRequest]
+    }
+}
+
+extension ClientCommand.Connect: Command {
+    static let name = "connect"
+    static let summary = "Opens the session, and follows the named channels."
+    static let schema = CommandSchema(
+        optional: [.token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription]])
+
+    var listed: ClientCommand.Body { .connect(self) }
+
+    init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
+        token = try members.optionalText(.token, in: bytes)
+        guard let list = members[.channels] else {
+            subscriptions = []
+            return
+        }
+        guard list.kind == .array else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
+        var requests: [SubscriptionRequest] = []
+        try members.elements(of: list, in: bytes) { element throws(CommandFault) in
+            guard requests.count < limits.subscriptions else {
+                throw CommandFault(.limitExceeded, "channels: expected at most \(limits.subscriptions)")
+            }
+            guard element.kind == .object else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
+            var request = CommandMembers()
+            try request.read(element.range, of: bytes)
+            requests.append(try SubscriptionRequest(request, in: bytes))
+        }
+        subscriptions = requests
+    }
+
+    /// The rule of `connect` alone: the only command before its own reply.
+    func judge(in phase: Session.Phase) throws(Refusal) -> Session.Action {
+        guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
+        return .connect(token: token, subscriptions)
+    }
+
+    func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
+        try judge(in: session.phase)
+    }
+}

@@ -1,0 +1,35 @@
+internal import JSON
+
+extension ClientCommand {
+    public struct Ping: Equatable, Sendable {}
+
+    /// Whether the command shows that the user is there. Only `ping` does not: clients send it by themselves.
+    public var isSignOfUser: Bool {
+        if case .ping = body { false } else { true }
+    }
+}
+
+extension ClientCommand.Ping: Command {
+    static let name = "ping"
+    static let summary = "Asks for the hub's time, and whether the connection lives."
+    static let schema = CommandSchema()
+
+    var listed: ClientCommand.Body { .ping(self) }
+
+    init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {}
+
+    func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
+        .tellTime
+    }
+}
+
+extension ServerMessage {
+    /// Answers `ping`.
+    public static func time(re id: UInt64, _ now: Timestamp, into output: inout [UInt8]) {
+        output.appendText(#"{"re":"#)
+        output.appendInteger(id)
+        output.appendText(#","ok":{"time":""#)
+        now.writeRFC3339(into: &output)
+        output.appendText(#""}}"#)
+    }
+}

@@ -1,0 +1,36 @@
+internal import JSON
+
+extension ClientCommand {
+    public struct Refresh: Equatable, Sendable {
+        public let token: String
+    }
+}
+
+extension ClientCommand.Refresh: Command {
+    static let name = "refresh"
+    static let summary = "Brings a new token of the same user, so that the session goes on."
+    static let schema = CommandSchema(required: [.token: CommandSchema.token])
+
+    var listed: ClientCommand.Body { .refresh(self) }
+
+    init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
+        token = try members.text(.token, in: bytes)
+    }
+
+    func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
+        .refresh(token: token)
+    }
+}
+
+extension ServerMessage {
+    /// Answers `refresh`.
+    public static func refreshed(re id: UInt64, tokenExpiresAt: Timestamp, now: Timestamp, into output: inout [UInt8]) {
+        output.appendText(#"{"re":"#)
+        output.appendInteger(id)
+        output.appendText(#","ok":{"tokenExpiresAt":""#)
+        tokenExpiresAt.writeRFC3339(into: &output)
+        output.appendText(#"","tokenTtlMs":"#)
+        output.appendInteger(tokenExpiresAt.milliseconds(since: now))
+        output.appendText("}}")
+    }
+}

@@ -1,0 +1,133 @@
+internal import JSON
+
+extension ClientCommand {
+    /// A message to be stored, as its author wrote it.
+    public struct Send: Equatable, Sendable {
+        public enum Target: Equatable, Sendable {
+            case channel(String)
+            /// The 1:1 conversation with this user, bound to the message's `context` if it has one.
+            case user(UserID)
+        }
+
+        public let target: Target
+        /// Made by the client, 1…64 bytes; a repeat is the same message.
+        public let key: String
+        /// Not blank.
+        public let body: String
+        public let context: String?
+        public let replyTo: Seq?
+        /// Compact JSON text of any kind but null.
+        public let data: String?
+
+        public init(target: Target, key: String, body: String, context: String? = nil, replyTo: Seq? = nil, data: String? = nil) {
+            self.target = target
+            self.key = key
+            self.body = body
+            self.context = context
+            self.replyTo = replyTo
+            self.data = data
+        }
+
+        /// The members that only clients read, as `EntryDraft.content` holds them.
+        public var content: String {
+            var members = MemberText()
+            members.add("body", string: body)
+            if let context { members.add("context", string: context) }
+            if let data { members.add("data", json: data) }
+            if let replyTo { members.add("replyTo", integer: replyTo.rawValue) }
+            return members.text
+        }
+
+        /// The message as it is stored: the sender's key makes a repeated send the same entry.
+        func entry(from sender: UserID, in channel: Channel) -> EntryDraft {
+            EntryDraft(
+                channel: channel, source: "user:" + sender.name, id: key, kind: .message, eventType: "message", sender: sender,
+                content: content, replyTo: replyTo)
+        }
+    }
+}
+
+extension ClientCommand.Send: Command {
+    static let name = "send"
+    static let summary = "Stores a message in a conversation, or in the one with a user; `key` makes a repeat the same message."
+    static let schema = CommandSchema(
+        required: [
+            .key: [
+                "description": "1 to 64 bytes; a repeat returns the first result.", "type": "string", "minLength": 1,
+                "maxLength": CommandSchema.number(CommandLimits.keyBytes),
+            ],
+            .body: ["type": "string", "pattern": #"\S"#],
+        ],
+        optional: [.context: CommandSchema.context, .replyTo: CommandSchema.seq, .data: true],
+        oneOf: [.channel: CommandSchema.channel, .to: CommandSchema.user])
+
+    var listed: ClientCommand.Body { .send(self) }
+
+    init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
+        try members.exactlyOne(of: [.channel, .to])
+        target = members[.to] == nil ? .channel(try members.channel(in: bytes)) : .user(try members.user(.to, in: bytes))
+        key = try members.text(.key, in: bytes)
+        guard Identifier.isAcceptable(key, maximumBytes: CommandLimits.keyBytes) else {
+            throw .badRequest(.key, "1…\(CommandLimits.keyBytes) bytes without control characters")
+        }
+        body = try members.text(.body, in: bytes)
+        guard body.utf8.count <= limits.bodyBytes else {
+            throw CommandFault(.tooLarge, "body: \(body.utf8.count) bytes; expected at most \(limits.bodyBytes)")
+        }
+        guard !body.isBlank else { throw .badRequest(.body, "a text that is not blank") }
+        context = try members.context(in: bytes)
+        replyTo = members[.replyTo] == nil ? nil : try members.entry(.replyTo, in: bytes)
+        data = try Self.data(members, in: bytes, limits)
+    }
+
+    private static func data(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> String? {
+        guard let slice = members[.data] else { return nil }
+        let value: JSONValue
+        do {
+            value = try JSONValue.parse(slice.range, of: bytes, limits: CommandMembers.limits)
+        } catch {
+            throw CommandFault(.badJSON, "data: \(error.reason.rawValue)")
+        }
+        let text = value.text
+        guard text.utf8.count <= limits.dataBytes else {
+            throw CommandFault(.tooLarge, "data: \(text.utf8.count) bytes; expected at most \(limits.dataBytes)")
+        }
+        return text
+    }
+
+    func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
+        switch target {
+        case .channel(let name):
+            let channel = try session.channel(name, of: context.user)
+            guard channel.kind == .conversation else { throw Refusal(.forbidden, "people write in conversations only") }
+            return .store(.append(entry(from: context.user, in: channel)), .send(channel))
+        case .user(let other):
+            guard other != context.user else { throw Refusal(.badRequest, "to: a conversation needs somebody else") }
+            return .store(
+                .open(context.user, with: other, context: self.context, most: context.limits.conversationsOfPair), .openThenSend(self))
+        }
+    }
+
+    /// The conversation is open: the message is stored in it.
+    func goOn(_ reply: StoreReply, in session: borrowing Session) -> Session.Answer? {
+        guard case .opened(let state, _) = reply, let user = session.identity?.user else { return nil }
+        return .store(.append(entry(from: user, in: state.channel)), .send(state.channel))
+    }
+
+    static func answer(_ reply: StoreReply, in channel: Channel, re id: UInt64?, into output: inout [UInt8]) -> Session.Answer? {
+        guard case .stored(let stored) = reply, let first = stored.first else { return nil }
+        if let id { ServerMessage.sent(re: id, in: channel, first, into: &output) }
+        return .told
+    }
+}
+
+extension ServerMessage {
+    /// Answers `send`.
+    public static func sent(re id: UInt64, in channel: Channel, _ stored: StoredDraft, into output: inout [UInt8]) {
+        output.begin(replyTo: id, about: channel)
+        output.append(member: "seq", integer: stored.seq.rawValue)
+        output.append(member: "createdAt", time: stored.createdAt)
+        output.append(member: "duplicate", bool: stored.duplicate)
+        output.appendText("}}")
+    }
+}

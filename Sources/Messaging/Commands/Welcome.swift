@@ -1,0 +1,107 @@
+internal import JSON
+
+/// What the reply to `connect` announces.
+public struct Welcome: Equatable, Sendable {
+    public struct Limits: Equatable, Sendable {
+        public var messageBytes: Int
+        public var bodyBytes: Int
+        public var subscriptions: Int
+        public var inFlight: Int
+        public var setSize: Int
+        public var historyPage: Int
+
+        public init(messageBytes: Int, bodyBytes: Int, subscriptions: Int, inFlight: Int, setSize: Int, historyPage: Int) {
+            self.messageBytes = messageBytes
+            self.bodyBytes = bodyBytes
+            self.subscriptions = subscriptions
+            self.inFlight = inFlight
+            self.setSize = setSize
+            self.historyPage = historyPage
+        }
+    }
+
+    /// The members that are the same for everyone, encoded once.
+    public struct Terms: Equatable, Sendable {
+        let text: [UInt8]
+
+        public init(pingIntervalMs: UInt64, limits: Limits, features: [String]) {
+            var output: [UInt8] = []
+            output.append(member: "pingIntervalMs", integer: pingIntervalMs)
+            output.appendText(#","limits":{"messageBytes":"#)
+            output.appendInteger(limits.messageBytes)
+            output.append(member: "bodyBytes", integer: limits.bodyBytes)
+            output.append(member: "subscriptions", integer: limits.subscriptions)
+            output.append(member: "inFlight", integer: limits.inFlight)
+            output.append(member: "setSize", integer: limits.setSize)
+            output.append(member: "historyPage", integer: limits.historyPage)
+            output.appendText(#"},"features":["#)
+            output.append(list: features) { feature, output in output.appendJSONString(feature) }
+            output.append(UInt8(ascii: "]"))
+            text = output
+        }
+    }
+
+    public var session: String
+    public var user: UserID
+    public var time: Timestamp
+    public var tokenExpiresAt: Timestamp
+    public var terms: Terms
+    public var channels: [ChannelPlace]
+    /// The user has more channels than `channels` lists.
+    public var more: Bool
+    /// Channels that `connect` named and that cannot be followed, each with the reason.
+    public var refused: [RefusedChannel]
+
+    public struct RefusedChannel: Equatable, Sendable {
+        public var channel: String
+        public var code: ErrorCode
+        public init(channel: String, code: ErrorCode) {
+            self.channel = channel
+            self.code = code
+        }
+    }
+
+    public init(
+        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ChannelPlace],
+        more: Bool = false, refused: [RefusedChannel] = []
+    ) {
+        self.session = session
+        self.user = user
+        self.time = time
+        self.tokenExpiresAt = tokenExpiresAt
+        self.terms = terms
+        self.channels = channels
+        self.more = more
+        self.refused = refused
+    }
+}
+
+extension ServerMessage {
+    /// Answers `connect`.
+    public static func connected(re id: UInt64, _ welcome: Welcome, into output: inout [UInt8]) {
+        output.appendText(#"{"re":"#)
+        output.appendInteger(id)
+        output.appendText(#","ok":{"session":"#)
+        output.appendJSONString(welcome.session)
+        output.append(member: "user", string: welcome.user.name)
+        output.append(member: "time", time: welcome.time)
+        output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)
+        output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
+        output.append(contentsOf: welcome.terms.text)
+        output.appendText(#","channels":["#)
+        output.append(list: welcome.channels) { place, output in output.append(place: place) }
+        output.appendText("]")
+        if welcome.more { output.append(member: "more", bool: true) }
+        if !welcome.refused.isEmpty {
+            output.appendText(#","refused":["#)
+            output.append(list: welcome.refused) { refused, output in
+                output.appendText(#"{"channel":"#)
+                output.appendJSONString(refused.channel)
+                output.append(member: "code", string: refused.code.rawValue)
+                output.append(UInt8(ascii: "}"))
+            }
+            output.append(UInt8(ascii: "]"))
+        }
+        output.appendText("}}")
+    }
+}

@@ -1,0 +1,83 @@
+/// Why the hub ends a session. Each transport tells the client in its own form; the protocol's numbers are in `Protocol/CloseCodes.swift`.
+public enum EndReason: CaseIterable, Sendable {
+    case badFrame
+    case forbidden
+    case replaced
+    case blocked
+    case featureOff
+    case overloaded
+    case slowConsumer
+    case rateLimited
+    case connectionLimit
+    case idle
+    case connectTimeout
+    case draining
+    case noPong
+    case tokenExpired
+    case tokenInvalid
+    case tokenRevoked
+    case privilegesChanged
+
+    /// The documents' table and the clients' copies are made from these rows.
+    private var row: (reason: String, meaning: String, advice: EndAdvice) {
+        switch self {
+        case .badFrame:
+            (
+                "bad_frame", "The client sent what this subprotocol never carries, such as a binary message, or commands and no connect.",
+                .stop
+            )
+        case .forbidden: ("forbidden", "The user may not use the hub.", .stop)
+        case .replaced: ("replaced", "A newer connection has taken this one's place.", .stop)
+        case .blocked: ("blocked", "The user has been blocked.", .stop)
+        case .featureOff: ("feature_off", "Real-time delivery is switched off for this user.", .stop)
+        case .overloaded: ("overloaded", "The hub has too much to do.", .backOff)
+        case .slowConsumer: ("slow_consumer", "The client did not read what was sent to it.", .backOff)
+        case .rateLimited: ("rate_limited", "The client sent too much in too short a time.", .backOff)
+        case .connectionLimit: ("connection_limit", "Too many connections of one user or one address.", .backOff)
+        case .idle: ("idle", "Nothing was done for a long time; reconnect when the user is active again.", .backOff)
+        case .connectTimeout: ("connect_timeout", "No connect command came in time.", .backOff)
+        case .draining: ("draining", "This hub is being stopped or restarted; another one, or the same one, takes over.", .reconnect)
+        case .noPong: ("no_pong", "The client did not answer pings.", .reconnect)
+        case .tokenExpired: ("token_expired", "The token expired and no refresh came.", .newToken)
+        case .tokenInvalid: ("token_invalid", "The token cannot be trusted or is not for this hub.", .newToken)
+        case .tokenRevoked: ("token_revoked", "The token has been revoked.", .newToken)
+        case .privilegesChanged: ("privileges_changed", "The user's rights have changed.", .newToken)
+        }
+    }
+
+    /// Reserved for later versions of the hub; this version ends no session for such a reason.
+    public var isReserved: Bool {
+        switch self {
+        case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer, .rateLimited, .connectionLimit, .tokenRevoked,
+            .privilegesChanged:
+            true
+        case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .tokenExpired, .tokenInvalid: false
+        }
+    }
+
+    /// The short name that the client gets, for example as the reason of a close frame and in `bye`.
+    public var reason: String { row.reason }
+    /// One English sentence: what happened.
+    public var meaning: String { row.meaning }
+    public var advice: EndAdvice { row.advice }
+}
+
+/// What a client does after its session has ended.
+public enum EndAdvice: String, CaseIterable, Sendable {
+    case stop
+    case backOff = "back_off"
+    case reconnect
+    case newToken = "new_token"
+
+    /// Whether the client comes back by itself.
+    public var reconnects: Bool { self != .stop }
+
+    public var meaning: String {
+        switch self {
+        case .stop: "Do not reconnect by yourself."
+        case .backOff: "Reconnect with growing, random pauses, never before the announced moment."
+        case .reconnect: "Reconnect at a random moment of the announced window."
+        case .newToken: "Get a new token, then reconnect."
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// Session ends as numbers: the private codes of RFC 6455 §7.4.2, grouped by hundreds by what the client does next. `bye` and the close
+// frame of a WebSocket carry them.
+extension EndReason {
+    public var code: UInt16 {
+        switch self {
+        case .badFrame: 4000
+        case .forbidden: 4003
+        case .replaced: 4008
+        case .blocked: 4009
+        case .featureOff: 4010
+        case .overloaded: 4100
+        case .slowConsumer: 4101
+        case .rateLimited: 4102
+        case .connectionLimit: 4103
+        case .idle: 4104
+        case .connectTimeout: 4105
+        case .draining: 4200
+        case .noPong: 4201
+        case .tokenExpired: 4300
+        case .tokenInvalid: 4301
+        case .tokenRevoked: 4302
+        case .privilegesChanged: 4304
+        }
+    }
+
+    public init?(code: UInt16) {
+        guard let reason = Self.allCases.first(where: { $0.code == code }) else { return nil }
+        self = reason
+    }
+
+    /// The table for `docs/reference/protocol.md`; the codes of RFC 6455 stand after the hub's own.
+    public static var markdownTable: String {
+        "| code | reason | meaning | what the client does |\n|---|---|---|---|\n"
+            + allCases.map {
+                "| \($0.code) | `\($0.reason)` | \($0.meaning.cell(isReserved: $0.isReserved)) | \($0.advice.meaning.cell()) |\n"
+            }.joined()
+            + StandardCloseCode.allCases.map { "| \($0.rawValue) | – | \($0.meaning.cell()) | \($0.advice.meaning.cell()) |\n" }.joined()
+    }
+}
+
+extension EndAdvice {
+    /// The advice for any close code: the hub's own (4000…4399), RFC 6455's, or an unknown one. Only the hundreds decide, so a client also
+    /// obeys codes of later versions.
+    public init(code: UInt16) {
+        switch code {
+        case 4000...4099: self = .stop
+        case 4200...4299: self = .reconnect
+        case 4300...4399: self = .newToken
+        default: self = StandardCloseCode(rawValue: code)?.advice ?? .backOff
+        }
+    }
+}
+
+/// The codes of RFC 6455 §7.4.1 that a client of the hub may see, with what they mean here.
+public enum StandardCloseCode: UInt16, CaseIterable, Sendable {
+    case normal = 1000
+    case goingAway = 1001
+    case protocolError = 1002
+    case unsupportedData = 1003
+    case noStatus = 1005
+    case abnormal = 1006
+    case invalidPayload = 1007
+    case policyViolation = 1008
+    case messageTooBig = 1009
+    case mandatoryExtension = 1010
+    case internalError = 1011
+
+    private var row: (advice: EndAdvice, meaning: String) {
+        switch self {
+        case .normal: (.stop, "The client closed, and the hub answers.")
+        case .goingAway: (.backOff, "A proxy or the page is going away.")
+        case .protocolError: (.backOff, "A frame broke RFC 6455.")
+        case .unsupportedData: (.backOff, "A kind of message that is not accepted.")
+        case .noStatus: (.backOff, "The close frame named no code (never sent).")
+        case .abnormal: (.backOff, "The connection broke without a close frame (never sent).")
+        case .invalidPayload: (.backOff, "Text that is not UTF-8, or compressed data that cannot be inflated.")
+        case .policyViolation: (.backOff, "Refused by a rule for which there is no better code.")
+        case .messageTooBig: (.backOff, "A message larger than the announced limit.")
+        case .mandatoryExtension: (.stop, "The client asked for an extension the hub does not have.")
+        case .internalError: (.backOff, "The hub failed.")
+        }
+    }
+
+    public var advice: EndAdvice { row.advice }
+    /// One English sentence: what happened.
+    public var meaning: String { row.meaning }
+}
+
+extension String {
+    /// The text as a cell of a Markdown table. `<` is escaped: it would begin a tag and hide the text after it.
+    func cell(isReserved: Bool = false) -> String {
+        var text = ""
+        for character in self {
+            switch character {
+            case "<": text += "&lt;"
+            case ">": text += "&gt;"
+            default: text.append(character)
+            }
+        }
+        return isReserved ? text + " *Reserved: this version does not send it.*" : text
+    }
+}

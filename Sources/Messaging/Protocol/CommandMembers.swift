@@ -1,0 +1,221 @@
+internal import JSON
+
+/// A fault in a line, before the id for its rejection is known.
+struct CommandFault: Error {
+    let code: ErrorCode
+    let message: String
+
+    init(_ code: ErrorCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    static func badRequest(_ member: CommandMember, _ expected: String) -> CommandFault {
+        CommandFault(.badRequest, "\(member.name): expected \(expected)")
+    }
+}
+
+/// Every member of any command, named as on the wire; others are ignored. The raw value is its index in `CommandMembers`.
+enum CommandMember: Int, CaseIterable {
+    case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit
+
+    var name: String { String(describing: self) }
+
+    private static let words = allCases.map { JSONSlice.word($0.name) }
+
+    static func index(of name: JSONSlice, in bytes: Span<UInt8>) -> Int? {
+        var word = name.word(in: bytes)
+        // An escaped name is as good as a plain one (RFC 8259 §8.3).
+        if name.hasEscapes, let text = name.string(in: bytes) { word = JSONSlice.word(text) }
+        return words.firstIndex(of: word)
+    }
+
+    /// The names as numbers of eight bytes, in the order of the cases: the quick reader compares numbers instead of texts.
+    static let plainWords = allCases.map { PlainObject.word($0.name) }
+}
+
+/// The members of one line, found but not judged yet. The whole line is read first, so that a rejection can name the id.
+///
+/// The commands read their members from it with the functions below; each throws a fault that names the member.
+struct CommandMembers {
+    private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
+    /// As many as `CommandMember` has; the type of `slices` wants a literal.
+    static let most = 20
+
+    static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
+
+    // MARK: Finding the members
+
+    /// Reads an object that `PlainObject` understands, and returns the index behind it. Returns nil for any other object; then nothing
+    /// of it is known, and `read` has to be asked.
+    mutating func readPlain(from start: Int, of bytes: Span<UInt8>) -> Int? {
+        let words = CommandMember.plainWords.span
+        return PlainObject.scan(from: start, of: bytes) { name, value in
+            for index in words.indices where words[index] == name {
+                // `read` refuses a member that is named twice, and says where.
+                guard slices[index] == nil else { return false }
+                slices[index] = value
+                return true
+            }
+            return true
+        }
+    }
+
+    /// Checks the whole line and keeps where the known members are.
+    mutating func read(_ line: Range<Int>, of bytes: Span<UInt8>) throws(CommandFault) {
+        do throws(JSONError) {
+            var scanner = JSONScanner(bytes, line, limits: Self.limits)
+            guard try scanner.kind(in: bytes) == .object else {
+                _ = try scanner.value(in: bytes)
+                try scanner.finish(in: bytes)
+                throw JSONError(.unexpectedByte, at: line.lowerBound)
+            }
+            var more = try scanner.enterObject(in: bytes)
+            while more {
+                let name = try scanner.name(in: bytes)
+                let index = CommandMember.index(of: name, in: bytes)
+                let value = try scanner.value(in: bytes)
+                if let index {
+                    guard slices[index] == nil else { throw JSONError(.duplicateMember, at: name.range.lowerBound) }
+                    slices[index] = value
+                }
+                more = try scanner.another(in: .object, bytes)
+            }
+            try scanner.finish(in: bytes)
+        } catch {
+            let inLine = JSONError(error.reason, at: error.offset - line.lowerBound)
+            throw CommandFault(.badJSON, "a command is one JSON object on one line: \(inLine)")
+        }
+    }
+
+    /// The id, if it is a valid one; the other members may have faults.
+    func id(in bytes: Span<UInt8>) -> UInt64? {
+        guard let id = self[.id]?.unsignedInteger(in: bytes), id <= CommandLimits.maximumNumber else { return nil }
+        return id
+    }
+
+    /// A member's value; nil when it is missing or null.
+    subscript(_ member: CommandMember) -> JSONSlice? {
+        guard let slice = self[raw: member], slice.kind != .null else { return nil }
+        return slice
+    }
+
+    /// A member's value; nil when it is missing.
+    subscript(raw member: CommandMember) -> JSONSlice? { slices[member.rawValue] }
+
+    // MARK: Members by kind
+
+    func text(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> String {
+        guard let text = self[member]?.string(in: bytes) else { throw .badRequest(member, "a string") }
+        return text
+    }
+
+    func optionalText(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> String? {
+        self[member] == nil ? nil : try text(member, in: bytes)
+    }
+
+    /// A position: zero is before the first entry.
+    func position(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> Seq {
+        guard let slice = self[member], let seq = number(slice, in: bytes) else { throw .badRequest(member, "an integer 0…2^53-1") }
+        return seq
+    }
+
+    func optionalPosition(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> Seq? {
+        self[member] == nil ? nil : try position(member, in: bytes)
+    }
+
+    /// An entry: there is none with number zero.
+    func entry(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> Seq {
+        guard let slice = self[member], let seq = number(slice, in: bytes), seq > .zero else {
+            throw .badRequest(member, "an integer 1…2^53-1")
+        }
+        return seq
+    }
+
+    // MARK: Members that several commands have
+
+    func channel(in bytes: Span<UInt8>) throws(CommandFault) -> String { try text(.channel, in: bytes) }
+
+    func user(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> UserID {
+        guard let user = UserID(try text(member, in: bytes)) else {
+            throw .badRequest(member, "a user's name of 1…\(UserID.maximumBytes) bytes without control characters")
+        }
+        return user
+    }
+
+    func context(in bytes: Span<UInt8>) throws(CommandFault) -> String? {
+        guard let context = try optionalText(.context, in: bytes) else { return nil }
+        guard Identifier.isAcceptable(context, maximumBytes: CommandLimits.contextBytes) else {
+            throw .badRequest(.context, "a name of 1…\(CommandLimits.contextBytes) bytes without control characters")
+        }
+        return context
+    }
+
+    /// The entry in `seq`, or those in `seqs`: ascending, no number twice.
+    func entries(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> [Seq] {
+        if self[.seq] != nil { return [try entry(.seq, in: bytes)] }
+        guard let list = self[.seqs], list.kind == .array else { throw .badRequest(.seqs, "an array of integers") }
+        var seqs: [Seq] = []
+        try elements(of: list, in: bytes) { element throws(CommandFault) in
+            guard seqs.count < limits.setSize else {
+                throw CommandFault(.limitExceeded, "seqs: expected at most \(limits.setSize) numbers")
+            }
+            guard let seq = number(element, in: bytes), seq > .zero else { throw .badRequest(.seqs, "integers 1…2^53-1") }
+            seqs.append(seq)
+        }
+        guard !seqs.isEmpty else { throw .badRequest(.seqs, "at least one number") }
+        seqs.sort()
+        var distinct = [seqs[0]]
+        for seq in seqs where seq != distinct[distinct.count - 1] { distinct.append(seq) }
+        return distinct
+    }
+
+    /// 1…`limits.historyPage`; the most when `limit` is missing.
+    func pageSize(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> Int {
+        guard self[.limit] != nil else { return limits.historyPage }
+        return Int(min(try entry(.limit, in: bytes).rawValue, UInt64(max(limits.historyPage, 1))))
+    }
+
+    func exactlyOne(of members: [CommandMember]) throws(CommandFault) {
+        guard members.count(where: { self[$0] != nil }) == 1 else {
+            throw CommandFault(.badRequest, "\(members.map(\.name).joined(separator: ", ")): expected exactly one of them")
+        }
+    }
+
+    // MARK: Parts
+
+    /// Walks an array that was checked before. Its scan cannot fail; if it did, the line would be refused.
+    func elements(
+        of list: JSONSlice, in bytes: Span<UInt8>, _ visit: (JSONSlice) throws(CommandFault) -> Void
+    ) throws(CommandFault) {
+        var scanner = JSONScanner(bytes, list.range, limits: CommandMembers.limits)
+        var more = try checked { () throws(JSONError) in try scanner.enterArray(in: bytes) }
+        while more {
+            try visit(try checked { () throws(JSONError) in try scanner.value(in: bytes) })
+            more = try checked { () throws(JSONError) in try scanner.another(in: .array, bytes) }
+        }
+    }
+
+    private func checked<Value>(_ scan: () throws(JSONError) -> Value) throws(CommandFault) -> Value {
+        do {
+            return try scan()
+        } catch {
+            throw CommandFault(.badJSON, "\(error)")
+        }
+    }
+
+    private func number(_ slice: JSONSlice, in bytes: Span<UInt8>) -> Seq? {
+        guard let number = slice.unsignedInteger(in: bytes), number <= CommandLimits.maximumNumber else { return nil }
+        return Seq(number)
+    }
+}
+
+extension String {
+    /// At most 40 scalars of the text, for quoting what a peer wrote. One character may hold any number of scalars.
+    var shortened: String { String(unicodeScalars.prefix(40)) }
+
+    /// Whether the text holds only white space and invisible characters (Unicode's White_Space and Default_Ignorable_Code_Point).
+    var isBlank: Bool {
+        unicodeScalars.allSatisfy { $0.properties.isWhitespace || $0.properties.isDefaultIgnorableCodePoint }
+    }
+}

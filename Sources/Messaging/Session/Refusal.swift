@@ -1,0 +1,37 @@
+/// Why a command was not carried out, as the client is told.
+public struct Refusal: Error, Equatable, Sendable {
+    public let code: ErrorCode
+    public let reason: String
+    /// Set when the hub or its store made a mistake: this text is for the hub's log, not for the client.
+    public let fault: String?
+
+    public init(_ code: ErrorCode, _ reason: String, fault: String? = nil) {
+        self.code = code
+        self.reason = reason
+        self.fault = fault
+    }
+}
+
+extension Refusal {
+    /// Why the store did not do what a command asked for.
+    /// - Parameter reply: a failure, or an answer that the command cannot have led to.
+    public init(_ reply: StoreReply, limits: Session.Limits) {
+        guard case .failed(let failure) = reply else {
+            self.init(.internal, "the hub made a mistake; it is in its log", fault: "the store gave an answer of another kind")
+            return
+        }
+        switch failure {
+        case .forbidden: self.init(.forbidden, "not a member of this channel, or not entitled to it")
+        case .unavailable, .tooSlow:
+            self.init(.unavailable, "the store is away; try again: that is safe, a send with the same key")
+        case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
+        case .tooManyConversations:
+            let most = limits.conversationsOfPair
+            self.init(.limitExceeded, "with, to: you have \(most) conversations with this user, which is the most; use one of them")
+        case .tooScattered:
+            self.init(.limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
+        case .refused(let why):
+            self.init(.internal, "the store refused the data; it is in the hub's log", fault: "the store refused the data: \(why)")
+        }
+    }
+}

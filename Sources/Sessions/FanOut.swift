@@ -1,0 +1,278 @@
+import Linux
+import Messaging
+import Pacing
+import Reactor
+
+/// The rosters of one loop and the entries on their way to the sessions in them.
+///
+/// A broadcast to ten thousand sockets takes tens of milliseconds: it is cut into slices, between which the loop
+/// handles input. Entries of one channel that arrived together go out together, so each socket gets one write.
+struct FanOut: ~Copyable {
+    /// Sends per slice: about 1 ms of kernel time, which is what an ack waits for, twice at most.
+    static let sliceDeliveries = 128
+    /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
+    static let waitingBytes = 32 << 20
+    /// After so many bytes for one session it is looked again whether it takes them: a run so long was sent.
+    static let trustedBytes = 64 << 10
+
+    struct Item {
+        package let seq: Seq
+        /// The author's number on this loop, so that nobody's own message counts as unread for them.
+        package let author: UInt32
+        package let isUrgent: Bool
+        package let frame: SharedFrame
+    }
+
+    private struct Job {
+        /// What is looked at for each session; the frames beside it, for a reference looked at is a reference counted.
+        struct Head {
+            let seq: Seq
+            let author: UInt32
+            let isUrgent: Bool
+            let bytes: Int
+        }
+
+        let roster: Int
+        let channel: Channel
+        let heads: [Head]
+        let frames: [SharedFrame]
+        let bytes: Int
+        var next = 0
+        /// Counters go out with the entries: they were not told for a while.
+        var tellsCounters = false
+
+        init(_ items: [Item], in channel: Channel, roster: Int) {
+            self.roster = roster
+            self.channel = channel
+            frames = items.map(\.frame)
+            heads = items.map { Head(seq: $0.seq, author: $0.author, isUrgent: $0.isUrgent, bytes: $0.frame.json.count) }
+            bytes = heads.reduce(0) { $0 + $1.bytes }
+        }
+    }
+
+    private(set) var rosters: ContiguousArray<Roster?> = []
+    /// When the counters of each roster's channel were last told with entries, in milliseconds that wrap.
+    private var toldAt: ContiguousArray<UInt32> = []
+    private var index: [Channel: UInt32] = [:]
+    private var free: [Int] = []
+    private var jobs: [Job] = []
+    private var firstJob = 0
+    private var waiting = 0
+    private(set) var subscriptions = 0
+    /// Not later than the earliest `nextExpiry` of all rosters; nil: none has one.
+    private(set) var earliestExpiry: Timestamp?
+
+    var isIdle: Bool { firstJob == jobs.count }
+
+    func roster(of channel: Channel) -> Int? { index[channel].map { Int($0) } }
+
+    // MARK: Membership
+
+    mutating func join(_ channel: Channel, _ subscriber: Subscriber) -> (roster: Int, place: Int) {
+        let roster: Int
+        if let known = self.roster(of: channel) {
+            roster = known
+        } else {
+            roster = free.popLast() ?? rosters.count
+            if roster == rosters.count {
+                rosters.append(nil)
+                toldAt.append(0)
+            }
+            rosters[roster] = Roster(channel: channel)
+            index[channel] = UInt32(truncatingIfNeeded: roster)
+        }
+        subscriptions += 1
+        return (roster, rosters[roster]?.add(subscriber) ?? 0)
+    }
+
+    mutating func leave(_ subscription: Session.Subscription) {
+        let roster = Int(subscription.roster)
+        guard rosters.indices.contains(roster), rosters[roster]?.channel == subscription.channel else { return }
+        rosters[roster]?.remove(at: Int(subscription.place))
+        subscriptions -= 1
+        if rosters[roster]?.isEmpty == true {
+            rosters[roster] = nil
+            index[subscription.channel] = nil
+            free.append(roster)
+        }
+    }
+
+    /// Whether the store has agreed to it.
+    func isGranted(_ subscription: Session.Subscription) -> Bool { subscriber(subscription)?.isGranted ?? false }
+
+    /// What was sent in it; nil while the store has not agreed to it.
+    func grantedPosition(_ subscription: Session.Subscription) -> Seq? {
+        guard let subscriber = subscriber(subscription), subscriber.isGranted else { return nil }
+        return subscriber.position
+    }
+
+    func subscriber(_ subscription: Session.Subscription) -> Subscriber? {
+        let roster = Int(subscription.roster)
+        guard rosters.indices.contains(roster) else { return nil }
+        return rosters[roster]?.subscriber(at: Int(subscription.place))
+    }
+
+    mutating func update<Result>(_ subscription: Session.Subscription, _ change: (inout Subscriber) -> Result) -> Result? {
+        let roster = Int(subscription.roster)
+        guard rosters.indices.contains(roster) else { return nil }
+        return rosters[roster]?.update(Int(subscription.place), change) ?? nil
+    }
+
+    /// Visits the subscribers of a channel in a range of places.
+    mutating func visit(_ channel: Channel, _ places: Range<Int> = 0..<Int.max, _ body: (inout Subscriber) -> Void) {
+        guard let roster = roster(of: channel) else { return }
+        _ = rosters[roster]?.visit(places) { _, subscriber in
+            body(&subscriber)
+            return true
+        }
+    }
+
+    // MARK: Expiry
+
+    /// False when nobody here follows the channel.
+    mutating func note(expiry: Timestamp, in channel: Channel) -> Bool {
+        guard let roster = roster(of: channel) else { return false }
+        rosters[roster]?.note(expiry: expiry)
+        earliestExpiry = min(expiry, earliestExpiry ?? expiry)
+        return true
+    }
+
+    /// Channels in which something has expired. Told once.
+    mutating func takeExpired(upTo now: Timestamp) -> [Channel] {
+        guard let earliestExpiry, earliestExpiry <= now else { return [] }
+        self.earliestExpiry = nil
+        var expired: [Channel] = []
+        for i in rosters.indices {
+            if rosters[i]?.takeExpiry(upTo: now) == true, let channel = rosters[i]?.channel { expired.append(channel) }
+            if let next = rosters[i]?.nextExpiry { self.earliestExpiry = min(next, self.earliestExpiry ?? next) }
+        }
+        return expired
+    }
+
+    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+        guard let roster = roster(of: channel) else { return ([], nil) }
+        return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
+    }
+
+    // MARK: Delivery
+
+    /// Queues entries of one channel for everyone who follows it here. False when too much is waiting; nothing is queued then.
+    mutating func enqueue(_ channel: Channel, _ items: [Item]) -> Bool {
+        guard let roster = roster(of: channel) else { return true }
+        let job = Job(items, in: channel, roster: roster)
+        guard isIdle || waiting + job.bytes <= Self.waitingBytes else { return false }
+        waiting += job.bytes
+        jobs.append(job)
+        return true
+    }
+
+    /// What one slice leaves to its caller.
+    struct Outcome {
+        /// Sessions with a gap: to be read from the store.
+        package var behind: [(key: SessionKey, channel: Channel)] = []
+        /// Sessions to be told their counters in this turn, so that they leave in one write with the entries.
+        package var told: [SessionKey] = []
+        /// Channels whose counters are told that way from now on.
+        var telling: [Channel] = []
+        /// Channels with counters that changed and are to be told later.
+        package var counted: [Channel] = []
+        package var deliveries = 0
+    }
+
+    /// Sends up to `sliceDeliveries` frames. Call again while not idle.
+    mutating func runSlice(_ outlet: any SessionOutlet, at now: MonotonicInstant) -> Outcome {
+        var outcome = Outcome()
+        while firstJob < jobs.count, outcome.deliveries < Self.sliceDeliveries {
+            if jobs[firstJob].next == 0, isDueToTell(jobs[firstJob], at: now) {
+                jobs[firstJob].tellsCounters = true
+                outcome.telling.append(jobs[firstJob].channel)
+            }
+            let job = jobs[firstJob]
+            guard rosters[job.roster]?.channel == job.channel, let end = rosters[job.roster]?.end else {
+                finishJob()
+                continue
+            }
+            let next = deliver(job, upTo: end, outlet, &outcome)
+            if next >= end {
+                if !job.tellsCounters { outcome.counted.append(job.channel) }
+                finishJob()
+            } else {
+                jobs[firstJob].next = next
+            }
+        }
+        return outcome
+    }
+
+    /// Whether the counters of the job's channel were told so long ago that they go out with its entries. Asked once for each job.
+    private mutating func isDueToTell(_ job: Job, at now: MonotonicInstant) -> Bool {
+        let milliseconds = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000)
+        let pause = CounterTeller.pause(in: job.channel.kind).wholeMilliseconds
+        guard milliseconds &- toldAt[job.roster] >= UInt32(truncatingIfNeeded: pause) else { return false }
+        toldAt[job.roster] = milliseconds
+        return true
+    }
+
+    private mutating func deliver(_ job: Job, upTo end: Int, _ outlet: any SessionOutlet, _ outcome: inout Outcome) -> Int {
+        // Staged frames are good for this turn only; most slices need one format, few more than two.
+        var formats: [UInt8] = []
+        var staged: [StagedFrame] = []
+        var current = 0
+        var budget = Self.sliceDeliveries - outcome.deliveries
+        var deliveries = 0
+        var behind: [SessionKey] = []
+        var told: [SessionKey] = []
+        let heads = job.heads
+        // Almost never: then nothing is added up for each delivery.
+        let isLong = job.bytes > Self.trustedBytes
+        let next =
+            rosters[job.roster]?.visit(job.next..<end) { _, subscriber in
+                if formats.isEmpty || formats[current] != subscriber.format {
+                    if let known = formats.firstIndex(of: subscriber.format) {
+                        current = known
+                    } else {
+                        current = formats.count
+                        formats.append(subscriber.format)
+                        staged.append(contentsOf: job.frames.map { outlet.stage($0, format: subscriber.format) })
+                    }
+                }
+                var isCongested = outlet.isCongested(subscriber.key)
+                var unasked = 0
+                let before = deliveries
+                for i in heads.indices {
+                    let head = heads[i]
+                    switch subscriber.admit(head.seq, author: head.author, isUrgent: head.isUrgent, isCongested: isCongested) {
+                    case .deliver:
+                        outlet.send(staged[current * heads.count + i], to: subscriber.key)
+                        deliveries += 1
+                        guard isLong else { continue }
+                        unasked += head.bytes
+                        if unasked >= Self.trustedBytes {
+                            unasked = 0
+                            isCongested = outlet.isCongested(subscriber.key)
+                        }
+                    case .skip: continue
+                    case .replay: behind.append(subscriber.key)
+                    }
+                }
+                if job.tellsCounters, subscriber.isCountersStale, deliveries > before { told.append(subscriber.key) }
+                budget -= 1
+                return budget > 0
+            } ?? end
+        outcome.deliveries += max(deliveries, 1)
+        outcome.told.append(contentsOf: told)
+        for key in behind { outcome.behind.append((key, job.channel)) }
+        return next
+    }
+
+    private mutating func finishJob() {
+        waiting -= jobs[firstJob].bytes
+        firstJob += 1
+        if firstJob == jobs.count {
+            jobs.removeAll(keepingCapacity: jobs.count < 1_024)
+            firstJob = 0
+        } else if firstJob > 4_096 {
+            jobs.removeFirst(firstJob)
+            firstJob = 0
+        }
+    }
+}

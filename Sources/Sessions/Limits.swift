@@ -1,0 +1,50 @@
+package import Bus
+import Linux
+package import Messaging
+import Pacing
+package import StoreAPI
+
+/// Bounds of one loop's sessions.
+package struct SessionLimits: Sendable {
+    package var session = Session.Limits()
+    package var commands = CommandLimits()
+    /// The longest message of a client; longer ones fail the connection with 1009.
+    package var messageBytes = 64 * 1_024
+    /// Told with every temporary error.
+    var retryAfter: Duration = .seconds(1)
+    /// Commands refused before a `connect` succeeded; at the next one the connection is closed (4000).
+    var strays: UInt8 = 8
+    /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
+    package var inFlight = 64
+    /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.
+    package var pages = 4
+    /// How soon a page that could not be read is asked for again.
+    var storeRetry: Duration = .milliseconds(500)
+    /// How long a token with an unknown key waits for the keys to be fetched.
+    var keyWait: Duration = .seconds(4)
+    package var pingInterval: Duration = .seconds(25)
+
+    package init() {}
+
+    /// What the connect reply tells every client.
+    package func terms(features: [String]) -> Welcome.Terms {
+        Welcome.Terms(
+            pingIntervalMs: UInt64(max(0, pingInterval.wholeMilliseconds)),
+            limits: Welcome.Limits(
+                messageBytes: messageBytes, bodyBytes: commands.bodyBytes, subscriptions: session.subscriptions,
+                inFlight: inFlight, setSize: commands.setSize, historyPage: session.historyPage),
+            features: features)
+    }
+}
+
+/// What the sessions of a loop need from the rest of the hub.
+package protocol SessionServices: AnyObject, Sendable {
+    var bus: any Bus { get }
+    var store: any StoreDesk { get }
+    /// Names of the features that are on, for the connect reply.
+    var features: [String] { get }
+    /// At least one, and as many as cost about the same.
+    func makeSessionIDs() -> [String]
+    /// A token named a key that is not known: fetch the keys, if that was not just done.
+    func requestKey(_ kid: String?)
+}

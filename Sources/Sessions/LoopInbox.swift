@@ -1,0 +1,90 @@
+package import Auth
+package import Bus
+import Linux
+import Messaging
+package import Reactor
+package import StoreAPI
+import Synchronization
+
+/// How other threads reach a loop's sessions: two bounded mailboxes.
+///
+/// Bus events may be more than the loop can take: then they are dropped, noted, and the loop reads the entries from the
+/// store. Store outcomes are never more than the orders the loop has open, and it opens no more than their mailbox holds.
+package final class LoopInbox: BusListener, StoreClient {
+
+    package enum Control: Sendable {
+        /// Says goodbye to every session, spread over this time, and takes no more connections.
+        case drain(spread: Duration)
+        case stop
+    }
+
+    package let events: Mailbox<[BusEvent]>
+    /// In batches as they were answered, each of at least one.
+    package let outcomes: Mailbox<[StoreOutcome]>
+    private let hasMissed = Atomic<Bool>(false)
+    private let keyNews = Locked<(keys: KeySet?, absent: [String?])>((nil, []))
+    private let controls = Locked<[Control]>([])
+    private let sessionCount = Atomic<Int>(0)
+    private let wake: LoopHandle
+
+    package init(loop: LoopHandle, events: Int, orders: Int) {
+        self.events = Mailbox(capacity: events, wakes: loop)
+        outcomes = Mailbox(capacity: orders, wakes: loop)
+        wake = loop
+    }
+
+    package func hear(_ events: [BusEvent]) {
+        if !self.events.post(events) {
+            hasMissed.store(true, ordering: .releasing)
+            wake.wake()
+        }
+    }
+
+    package func deliver(_ batch: [StoreOutcome]) {
+        if !batch.isEmpty, !outcomes.post(batch) { assertionFailure("more outcomes than orders") }
+    }
+
+    /// Beyond these, whoever waits for an absent key waits until its time is up.
+    private static let absentKeys = 1_024
+
+    /// Kept beside the mailbox, so that a full one cannot lose new keys.
+    package func hear(_ news: KeyNews) {
+        keyNews.withLock { heard in
+            switch news {
+            case .keys(let keys): heard.keys = keys
+            case .absent(let id): if heard.absent.count < Self.absentKeys { heard.absent.append(id) }
+            }
+        }
+        wake.wake()
+    }
+
+    func takeKeyNews() -> (keys: KeySet?, absent: [String?]) {
+        keyNews.withLock { heard in
+            guard heard.keys != nil || !heard.absent.isEmpty else { return heard }
+            defer { heard = (nil, []) }
+            return heard
+        }
+    }
+
+    package func control(_ control: Control) {
+        controls.withLock { $0.append(control) }
+        wake.wake()
+    }
+
+    func takeControls() -> [Control] {
+        controls.withLock { controls in
+            guard !controls.isEmpty else { return [] }
+            defer { controls = [] }
+            return controls
+        }
+    }
+
+    /// Sessions of the loop, as of its last turn. Any thread.
+    package var openSessions: Int { sessionCount.load(ordering: .relaxed) }
+    package func report(sessions: Int) { sessionCount.store(sessions, ordering: .relaxed) }
+
+    /// Whether events were dropped since last asked.
+    func takeMissed() -> Bool {
+        hasMissed.load(ordering: .relaxed) && hasMissed.exchange(false, ordering: .acquiring)
+    }
+}

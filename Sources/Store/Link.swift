@@ -1,0 +1,213 @@
+import Linux
+import Logging
+import Pacing
+package import Postgres
+import Reactor
+import Telemetry
+
+/// What a link tells the lane that uses it.
+protocol LinkUser: AnyObject {
+    func linkIsUp()
+    func linkAnswered(_ answer: Connection.Answer)
+    /// What was sent and not answered has an unknown end. The link connects again by itself.
+    func linkIsLost(wasUp: Bool)
+    /// The tables are not there, or not those this program knows.
+    func schemaIsMissing()
+}
+
+/// A connection to the database that comes back: connects, sets itself up, prepares its statements, and when it is lost
+/// does so again after a pause.
+///
+/// Invariant: watches exactly the current connection's descriptor. Lives on the store's thread.
+package final class Link {
+    private enum Stage {
+        case down
+        case connecting(Connection, WatchID)
+        case preparing(Connection, WatchID)
+        case up(Connection, WatchID)
+    }
+
+    weak var user: (any LinkUser)?
+    private let name: String
+    private let statements: [Statement]
+    private let loop: EventLoop
+    private let configuration: StoreConfiguration
+    private let statistics: StoreStatistics
+    private let log: Logger
+    private let random: () -> UInt64
+
+    private var stage = Stage.down
+    private var isClosed = false
+    private var isWriting = false
+    private var failedToConnect = false
+    private var backoff: Backoff
+    /// Until when the connection must be up.
+    private var deadline: TimerID?
+    private var retry: TimerID?
+    /// Answers to the session's settings.
+    private var settings: [Rows] = []
+
+    init(
+        _ name: String, statements: [Statement], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics,
+        log: Logger, random: @escaping () -> UInt64
+    ) {
+        self.name = name
+        self.statements = statements
+        self.loop = loop
+        self.configuration = configuration
+        self.statistics = statistics
+        self.log = log
+        self.random = random
+        backoff = Backoff(longest: configuration.longestBackoff)
+    }
+
+    package var isUp: Bool {
+        if case .up = stage { true } else { false }
+    }
+
+    package func connect() {
+        guard case .down = stage, !isClosed else { return }
+        retry = nil
+        attempt {
+            let connection = try Connection(configuration.address, applicationName: "hub \(name)")
+            deadline = loop.after(configuration.connectDeadline) { [unowned self] in
+                give(up: PostgresError(message: "not connected after \(configuration.connectDeadline)", lost: true))
+            }
+            stage = .connecting(connection, try watch(connection, .writable))
+        }
+    }
+
+    /// Cuts the pause before the next attempt short, if it was connecting that failed: a server that can be reached and
+    /// then refuses its work is left its pauses.
+    func hurry() {
+        guard case .down = stage, failedToConnect, let retry else { return }
+        loop.cancel(retry)
+        connect()
+    }
+
+    /// Sends statements as one transaction. A failure is told by `linkIsLost`.
+    func send(_ statements: [(statement: Statement, parameters: Parameters)]) {
+        guard case .up(let connection, _) = stage else { return }
+        attempt {
+            for (statement, parameters) in statements { try connection.execute(statement.rawValue, parameters) }
+            try connection.commit()
+            try flush(connection)
+        }
+    }
+
+    /// The connection is gone, was never made, or is of no use.
+    package func give(up error: PostgresError) {
+        let wasUp = isUp
+        failedToConnect = !wasUp
+        drop()
+        if wasUp { statistics.connectionsLost.add() }
+        let delay = backoff.next(random: random())
+        log.warning("no connection to the database", metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay)"])
+        retry = loop.after(delay) { [unowned self] in connect() }
+        user?.linkIsLost(wasUp: wasUp)
+    }
+
+    package func close() {
+        isClosed = true
+        if let retry { loop.cancel(retry) }
+        drop()
+    }
+
+    // MARK: Stages
+
+    private func attempt(_ work: () throws -> Void) {
+        do {
+            try work()
+        } catch let error as PostgresError {
+            give(up: error)
+        } catch {
+            give(up: PostgresError(message: "\(error)", lost: true))
+        }
+    }
+
+    private func watch(_ connection: Connection, _ interest: EventLoop.Readiness) throws(SystemError) -> WatchID {
+        try loop.watch(connection.descriptor, interest) { [unowned self] _ in attempt(proceed) }
+    }
+
+    private func proceed() throws {
+        switch stage {
+        case .down: break
+        case .connecting(let connection, let watched):
+            // The descriptor may be another one afterwards.
+            loop.unwatch(watched)
+            switch try connection.proceed() {
+            case .reading: stage = .connecting(connection, try watch(connection, .readable))
+            case .writing: stage = .connecting(connection, try watch(connection, .writable))
+            case .ready:
+                stage = .preparing(connection, try watch(connection, .readable))
+                try prepare(connection)
+            }
+        case .preparing(let connection, let watched):
+            var failure: PostgresError?
+            try connection.receive { answer in
+                switch answer {
+                case .rows(let rows): settings.append(rows)
+                case .failed(let error): failure = failure ?? error
+                case .skipped, .committed: break
+                }
+            }
+            if let failure {
+                if failure.meaning == .schema { user?.schemaIsMissing() }
+                return give(up: failure)
+            }
+            try flush(connection)
+            if connection.outstanding == 0 { prepared(connection, watched) }
+        case .up(let connection, _):
+            // Handed on afterwards: the user may send again, or give up, in the midst of it.
+            var answers: [Connection.Answer] = []
+            try connection.receive { answers.append($0) }
+            try flush(connection)
+            for answer in answers { user?.linkAnswered(answer) }
+        }
+    }
+
+    private func prepare(_ connection: Connection) throws(PostgresError) {
+        settings.removeAll()
+        for (sql, parameters) in SessionSettings(configuration).statements { try connection.run(sql, parameters) }
+        for statement in statements { try connection.prepare(statement.rawValue, statement.sql) }
+        try connection.commit()
+        try flush(connection)
+    }
+
+    private func prepared(_ connection: Connection, _ watched: WatchID) {
+        guard SessionSettings.areSatisfied(by: settings) else {
+            user?.schemaIsMissing()
+            return give(up: PostgresError(message: "the schema hub is not at migration \(Migration.all.count)"))
+        }
+        settings.removeAll()
+        if let deadline { loop.cancel(deadline) }
+        deadline = nil
+        backoff.succeeded()
+        stage = .up(connection, watched)
+        statistics.connectionsMade.add()
+        log.info("connected to the database", metadata: ["lane": "\(name)"])
+        user?.linkIsUp()
+    }
+
+    private func flush(_ connection: Connection) throws(PostgresError) {
+        let more = try connection.flush()
+        guard more != isWriting else { return }
+        isWriting = more
+        switch stage {
+        case .down: break
+        case .connecting(_, let watched), .preparing(_, let watched), .up(_, let watched):
+            loop.change(watched, more ? [.readable, .writable] : .readable)
+        }
+    }
+
+    private func drop() {
+        switch stage {
+        case .down: break
+        case .connecting(_, let watched), .preparing(_, let watched), .up(_, let watched): loop.unwatch(watched)
+        }
+        if let deadline { loop.cancel(deadline) }
+        deadline = nil
+        isWriting = false
+        stage = .down
+    }
+}

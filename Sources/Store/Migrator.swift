@@ -1,0 +1,137 @@
+package import Postgres
+
+/// One numbered change of the schema.
+struct Migration: Equatable {
+    let number: Int
+    let script: String
+
+    /// In the binary; `Migrations/migration_<number>.sql` is the source. Ascending and without gaps from 1. Never edited once released.
+    static let all: [Migration] = [
+        Migration(number: 1, script: String(decoding: PackageResources.migration_0001_sql, as: UTF8.self)),
+        Migration(number: 2, script: String(decoding: PackageResources.migration_0002_sql, as: UTF8.self)),
+    ]
+}
+
+package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible {
+    case unreachable(PostgresError)
+    /// A newer hub has changed the schema: this one would misread it.
+    case newer(database: Int, known: Int)
+    /// A migration that was applied is not the one in this binary.
+    case altered(number: Int)
+    case encoding(String)
+    case failed(number: Int, PostgresError)
+
+    package var description: String {
+        switch self {
+        case .unreachable(let error): "cannot use the database: \(error.message)"
+        case .newer(let database, let known):
+            "the database's schema hub is at migration \(database), this program knows \(known): use the newer program, or restore a backup"
+        case .altered(let number):
+            "migration \(number) in the database is not the one in this program: another program made the schema hub; use another database"
+        case .encoding(let encoding):
+            "the database's encoding is \(encoding); it must be UTF8 (createdb --encoding=UTF8 --template=template0)"
+        case .failed(let number, let error): "migration \(number) failed and was undone: \(error.message)"
+        }
+    }
+
+    /// Trying again cannot help until somebody has acted.
+    package var isFinal: Bool {
+        switch self {
+        case .unreachable: false
+        case .newer, .altered, .encoding, .failed: true
+        }
+    }
+}
+
+/// Brings the schema `hub` up to date. Blocks: for the command line and for a thread of its own.
+package enum Migrator {
+    /// Any number will do, as long as every version uses the same.
+    private static let lock = 4_857_210_937
+
+    /// - Returns: the numbers applied now, ascending; empty when everything was in place.
+    package static func migrate(_ address: String) throws(MigrationError) -> [Int] {
+        try migrate(address, with: Migration.all)
+    }
+
+    /// What the database says it is at, and what this program knows. Changes nothing.
+    package static func inspect(_ address: String) throws(MigrationError) -> (database: Int, known: Int) {
+        do {
+            let connection = try BlockingConnection(address, applicationName: "hub migrate")
+            guard try connection.execute("select to_regclass('hub.migration')").first?.first != .some(nil) else {
+                return (0, Migration.all.count)
+            }
+            let newest = try connection.execute("select coalesce(max(number), 0) from hub.migration").first?.first ?? nil
+            return (newest.flatMap { Int($0) } ?? 0, Migration.all.count)
+        } catch {
+            throw .unreachable(error)
+        }
+    }
+
+    static func migrate(_ address: String, with migrations: [Migration]) throws(MigrationError) -> [Int] {
+        do {
+            let connection = try BlockingConnection(address, applicationName: "hub migrate")
+            let encoding = try connection.execute("show server_encoding").first?.first ?? nil
+            guard encoding == "UTF8" else { throw MigrationError.encoding(encoding ?? "unknown") }
+            // Held until the connection closes: of several hubs starting at once one migrates and the others wait.
+            try connection.execute("set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock(\(lock))")
+            try prepareLedger(connection)
+            let applied = try connection.execute("select number, checksum from hub.migration order by number")
+            if let newest = applied.last?.first.flatMap({ $0 }).flatMap({ Int($0) }), newest > migrations.count {
+                throw MigrationError.newer(database: newest, known: migrations.count)
+            }
+            var done: [Int] = []
+            for migration in migrations {
+                let checksum = try checksum(of: migration, connection)
+                if let row = applied.first(where: { $0.first == String(migration.number) }) {
+                    guard row.last == checksum else { throw MigrationError.altered(number: migration.number) }
+                } else {
+                    try apply(migration, checksum, connection)
+                    done.append(migration.number)
+                }
+            }
+            return done
+        } catch let error as MigrationError {
+            throw error
+        } catch let error as PostgresError {
+            throw .unreachable(error)
+        } catch {
+            throw .unreachable(PostgresError(message: "\(error)"))
+        }
+    }
+
+    private static func prepareLedger(_ connection: BlockingConnection) throws(PostgresError) {
+        guard try connection.execute("select to_regclass('hub.migration')").first?.first == .some(nil) else { return }
+        // `create schema if not exists` wants the right to create schemas even where the schema is there.
+        if try connection.execute("select to_regnamespace('hub')").first?.first == .some(nil) {
+            try connection.execute(
+                "create schema hub; comment on schema hub is 'The realtime communication hub: channels, entries, cursors.'")
+        }
+        try connection.execute(
+            """
+            create table hub.migration (
+                number     integer primary key,
+                checksum   text not null,
+                applied_at timestamptz not null default now()
+            );
+            comment on table hub.migration is 'Changes of this schema, applied in order by the hub itself at its start.';
+            comment on column hub.migration.checksum is 'SHA-256 of the script: an edited script is refused.';
+            """)
+    }
+
+    private static func checksum(of migration: Migration, _ connection: BlockingConnection) throws(PostgresError) -> String? {
+        try connection.execute("select encode(sha256(convert_to($1, 'UTF8')), 'hex')", [migration.script]).first?.first ?? nil
+    }
+
+    private static func apply(_ migration: Migration, _ checksum: String?, _ connection: BlockingConnection) throws {
+        do {
+            try connection.execute("begin;\n" + migration.script)
+            try connection.execute(
+                "insert into hub.migration (number, checksum) values ($1::integer, $2)", [String(migration.number), checksum ?? ""])
+            try connection.execute("commit")
+        } catch {
+            guard !error.lost else { throw error }
+            try connection.execute("rollback")
+            throw MigrationError.failed(number: migration.number, error)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Linux
+import Pacing
+import Postgres
+
+/// What each connection is set to before it is used, and the check that the tables are those of this program.
+struct SessionSettings {
+    private let timeoutMilliseconds: Int64
+
+    init(_ configuration: StoreConfiguration) {
+        timeoutMilliseconds = max(1, configuration.statementTimeout.wholeMilliseconds)
+    }
+
+    /// Whether the answers to `statements` say that the tables are those this program knows.
+    static func areSatisfied(by rows: [Rows]) -> Bool {
+        rows.count > 2 && rows[2].int32(0, 0) == Int32(Migration.all.count)
+    }
+
+    var statements: [(sql: String, parameters: Parameters)] {
+        var parameters = Parameters()
+        parameters.append(String(timeoutMilliseconds))
+        return [
+            (
+                """
+                select set_config(name, value, false) from (values
+                    ('statement_timeout', $1),
+                    -- The statements after a lock must see what its last holder did.
+                    ('default_transaction_isolation', 'read committed'),
+                    -- Nothing but what is named in full.
+                    ('search_path', 'pg_catalog'),
+                    -- Every statement is a lookup by index for each element of its arrays. A plan made while a table was
+                    -- still small must not stay a sequential scan, and compiling a plan would cost more than running it.
+                    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
+                    ('jit', 'off'),
+                    -- A hub that has vanished must not keep its locks.
+                    ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
+                ) settings (name, value)
+                """, parameters
+            ),
+            // A commit that may be lost in a crash is no commit: acknowledgements rest on it. Stricter settings stay.
+            (
+                "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", Parameters()
+            ),
+            ("select max(number) from hub.migration", Parameters()),
+        ]
+    }
+}
+
+extension Statement {
+    func serves(_ work: Work) -> Bool {
+        switch self {
+        case .ensureChannels, .lockChannels, .storeEntries, .storePositions, .recallEntries, .claim: work == .entries
+        case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: work == .conversations
+        case .ackCursors: work == .acks
+        case .ensureCursors, .lockCursors, .moveCursors: work == .cursors
+        case .states: work == .states
+        case .pages: work == .pages
+        }
+    }
+}

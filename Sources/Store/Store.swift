@@ -1,0 +1,74 @@
+package import Bus
+package import Linux
+package import Logging
+import Messaging
+import Reactor
+package import StoreAPI
+
+/// Makes durable what the domain asks for, in PostgreSQL, on a thread of its own. `Work` says what happens while the
+/// database is away.
+///
+/// Three lanes, each a connection with one transaction under way: entries, cursors, and reading. So a large batch of
+/// events does not stand in the way of an acknowledgement, nor either of a connect.
+package final class Store: StoreDesk {
+    private enum Stage {
+        case made(EventLoop)
+        case running(Thread)
+        case stopped
+    }
+
+    private let front: StoreFront
+    private let configuration: StoreConfiguration
+    private let bus: any Bus
+    private let log: Logger
+    private let stage: Locked<Stage>
+
+    /// - Throws: when the system has no descriptors for an event loop.
+    package init(configuration: StoreConfiguration, bus: any Bus, logger: Logger) throws(SystemError) {
+        self.configuration = configuration
+        self.bus = bus
+        log = logger
+        let loop = try EventLoop(name: "store")
+        front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
+        stage = Locked(.made(loop))
+    }
+
+    /// Starts the thread, which migrates the schema and connects. Orders are accepted from now on, and answered
+    /// `.unavailable` (or kept, see `Work`) until it is there.
+    /// - Throws: when the system has no thread to give.
+    package func start() throws(SystemError) {
+        let (front, configuration, bus, log) = (front, configuration, bus, log)
+        try stage.withLock { stage throws(SystemError) in
+            guard case .made(let loop) = stage else { return }
+            stage = .stopped
+            stage = .running(
+                try Thread.spawn(name: "store") {
+                    StoreThread(loop: loop, front: front, configuration: configuration, bus: bus, log: log).run()
+                })
+        }
+    }
+
+    /// Hands in orders, from any thread. Each accepted order is answered exactly once, through its client.
+    /// - Returns: false when as many orders are waiting as configured, or the store has stopped; nothing was taken then.
+    package func submit(_ orders: [StoreOrder]) -> Bool { front.submit(orders) }
+
+    package var room: Int { front.room }
+    package var isUp: Bool { front.state == .up }
+
+    /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the
+    /// thread. Blocks until then.
+    package func stop() {
+        let thread: Thread? = stage.withLock { stage in
+            defer { stage = .stopped }
+            if case .running(let thread) = stage { return thread }
+            return nil
+        }
+        front.change(to: .stopped)
+        guard let thread else { return }
+        _ = front.signals.post(.stop)
+        thread.join()
+    }
+
+    package var state: StoreState { front.state }
+    package var statistics: StoreStatistics { front.statistics }
+}

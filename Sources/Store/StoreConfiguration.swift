@@ -1,0 +1,32 @@
+/// How the store reaches its database and how much it takes on.
+package struct StoreConfiguration: Equatable, Sendable {
+    /// A `postgresql://` URI or libpq's `key=value` form.
+    package var address: String
+    /// Orders accepted and not yet answered; more are refused at `submit`. Bounds memory when PostgreSQL is slow.
+    package var capacity = 20_000
+    /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Work`).
+    package var patience: Duration = .seconds(5)
+    /// PostgreSQL gives up a statement after this; what it was doing is rolled back.
+    package var statementTimeout: Duration = .seconds(10)
+    /// A transaction without an answer for this long means a dead connection. Above `statementTimeout`, so that a slow
+    /// but living server answers first.
+    package var answerDeadline: Duration = .seconds(15)
+    /// From starting to connect until the connection can be used.
+    package var connectDeadline: Duration = .seconds(10)
+    /// Longest pause between two attempts to connect.
+    package var longestBackoff: Duration = .seconds(3)
+    /// How long `stop()` lets accepted orders finish.
+    package var stopGrace: Duration = .seconds(5)
+
+    package init(address: String) { self.address = address }
+}
+
+/// Whether orders are served.
+package enum StoreState: String, Sendable {
+    /// Not connected yet, or the tables are being brought up to date.
+    case starting
+    case up
+    /// At least one connection is down.
+    case away
+    case stopped
+}

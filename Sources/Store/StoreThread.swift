@@ -1,0 +1,173 @@
+import Bus
+import Linux
+import Logging
+import Messaging
+import Pacing
+import Postgres
+import Reactor
+import StoreAPI
+import Telemetry
+
+/// The store's own thread: brings the schema up to date, hands orders to lanes, outcomes to clients, events to the bus.
+final class StoreThread: LaneOwner {
+    private let loop: EventLoop
+    private let front: StoreFront
+    private let configuration: StoreConfiguration
+    private let bus: any Bus
+    private let log: Logger
+    private var lanes: [Lane] = []
+    /// By the raw value of `Work`.
+    private let laneOfWork: [Int]
+    private var migrationBackoff: Backoff
+    private var migration: Thread?
+    private var dice = SystemRandomNumberGenerator()
+    private var isMigrated = false
+    private var isStopping = false
+
+    init(loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, log: Logger) {
+        self.loop = loop
+        self.front = front
+        self.configuration = configuration
+        self.bus = bus
+        self.log = log
+        migrationBackoff = Backoff(longest: configuration.longestBackoff)
+        let parts: [(String, [Work])] = [
+            ("entries", [.entries, .conversations]), ("cursors", [.acks, .cursors]), ("reads", [.states, .pages]),
+        ]
+        laneOfWork = Work.allCases.map { work in parts.firstIndex { $0.1.contains(work) } ?? 0 }
+        lanes = parts.map { name, works in
+            Lane(
+                name, works, claims: works.contains(.entries), loop: loop, configuration: configuration, statistics: front.statistics,
+                log: log, owner: self)
+        }
+    }
+
+    /// Serves until stopped; every order accepted has been answered when it returns.
+    func run() {
+        loop.receive(from: front.signals) { [unowned self] signals in
+            for signal in signals { hear(signal) }
+        }
+        loop.receive(from: front.orders) { [unowned self] batches in take(batches) }
+        loop.atTurnEnd { [unowned self] in
+            if isStopping, front.isEmpty { loop.handle.stop() }
+        }
+        migrate()
+        loop.run()
+    }
+
+    private func take(_ batches: [[StoreOrder]]) {
+        for orders in batches {
+            for order in orders {
+                let work = Work(order.request)
+                lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+            }
+        }
+        for lane in lanes { lane.go() }
+    }
+
+    private func hear(_ signal: StoreFront.Signal) {
+        switch signal {
+        case .stop: stop()
+        case .migrated(let numbers):
+            endMigration()
+            migrationBackoff.succeeded()
+            if !numbers.isEmpty {
+                log.notice("migrated the database", metadata: ["migrations": "\(numbers.map(String.init).joined(separator: ","))"])
+            }
+            if !isMigrated {
+                isMigrated = true
+                if !isStopping { for lane in lanes { lane.connect() } }
+            }
+        case .notMigrated(let error):
+            endMigration()
+            log.log(
+                level: error.isFinal ? .error : .warning, "the database's schema cannot be used", metadata: ["reason": "\(error)"])
+            let delay = error.isFinal ? configuration.longestBackoff : migrationBackoff.next(random: random())
+            if !isMigrated { _ = loop.after(delay) { [unowned self] in migrate() } }
+        }
+    }
+
+    /// On a thread of its own, for it blocks.
+    private func migrate() {
+        guard migration == nil, !isStopping else { return }
+        let (address, front) = (configuration.address, front)
+        do {
+            migration = try Thread.spawn(name: "migrate") {
+                do throws(MigrationError) {
+                    // Full only when the store's thread no longer reads: then nobody needs to know.
+                    _ = front.signals.post(.migrated(try Migrator.migrate(address)))
+                } catch {
+                    _ = front.signals.post(.notMigrated(error))
+                }
+            }
+        } catch {
+            hear(.notMigrated(.unreachable(PostgresError(message: "\(error)"))))
+        }
+    }
+
+    /// It has said its word and is about to end.
+    private func endMigration() {
+        migration?.join()
+        migration = nil
+    }
+
+    private func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        front.change(to: .stopped)
+        _ = loop.after(isMigrated ? configuration.stopGrace : .zero) { [unowned self] in
+            for lane in lanes { lane.close() }
+        }
+    }
+
+    // MARK: LaneOwner
+
+    func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: some Collection<StoreReply>) {
+        if !events.isEmpty { bus.publish(events) }
+        // There are as many clients as loops, and one more.
+        var clients: [any StoreClient] = []
+        var outcomes: [[StoreOutcome]] = []
+        var current = 0
+        var unavailable = 0
+        var next = replies.startIndex
+        for index in orders.indices {
+            let reply = replies[next]
+            next = replies.index(after: next)
+            if reply.isUnavailable { unavailable += 1 }
+            let order = orders[index].order
+            let client = order.client
+            if current >= clients.count || clients[current] !== client {
+                current = clients.firstIndex { $0 === client } ?? clients.count
+                if current == clients.count {
+                    clients.append(client)
+                    outcomes.append([])
+                    if current == 0 { outcomes[0].reserveCapacity(orders.count) }
+                }
+            }
+            outcomes[current].append(StoreOutcome(token: order.token, reply: reply))
+        }
+        if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
+        // Before the clients hear of it, so that one that submits at once finds room.
+        front.answered(orders.count)
+        for (client, outcomes) in zip(clients, outcomes) { client.deliver(outcomes) }
+    }
+
+    func schemaIsMissing() { migrate() }
+
+    func random() -> UInt64 { dice.next() }
+
+    func availabilityChanged() {
+        guard !isStopping else { return }
+        front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
+        if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
+    }
+}
+
+extension StoreReply {
+    fileprivate var isUnavailable: Bool {
+        switch self {
+        case .failed(.unavailable), .failed(.tooSlow): true
+        case .failed, .stored, .partlyStored, .opened, .snapshot, .state, .page, .moved: false
+        }
+    }
+}

@@ -1,0 +1,445 @@
+import Kafka
+import Messaging
+import TestKit
+import Testing
+
+@testable import Intake
+
+/// Dialogues with the machine: what happens, and what it wants done.
+@Suite struct IntakeFlowTests {
+    let a = TopicPartition("events", 0)
+    let b = TopicPartition("events", 1)
+
+    func draft(_ id: String, content: String = "") -> EntryDraft {
+        EntryDraft(channel: .broadcast("system"), source: "test", id: id, kind: .notification, eventType: "t", content: content)
+    }
+    func good(_ place: TopicPartition, _ offset: Int64) -> JudgedRecord {
+        JudgedRecord(record: record(place, offset), judgement: .entries([draft("\(place.partition):\(offset)")]))
+    }
+    func tombstone(_ place: TopicPartition, _ offset: Int64) -> JudgedRecord {
+        JudgedRecord(record: record(place, offset), judgement: .discarded("tombstone"))
+    }
+    func dead(_ place: TopicPartition, _ offset: Int64, _ reason: String = "not_json") -> JudgedRecord {
+        JudgedRecord(record: record(place, offset), judgement: .dead(DeathCause(reason: reason, detail: nil)))
+    }
+    func record(_ place: TopicPartition, _ offset: Int64) -> KafkaRecord {
+        KafkaRecord(topic: place.topic, partition: place.partition, offset: offset, value: [1])
+    }
+    func position(_ place: TopicPartition, _ offset: Int64) -> IngestPosition {
+        IngestPosition(topic: place.topic, partition: place.partition, offset: offset)
+    }
+    func stored(_ n: Int) -> StoreReply {
+        .stored((0..<n).map { StoredDraft(seq: Seq(UInt64($0) + 1), createdAt: Timestamp(milliseconds: 0), duplicate: false) })
+    }
+    func flow(holding places: [TopicPartition], _ change: (inout IntakeFlow.Limits) -> Void = { _ in }) -> IntakeFlow {
+        var limits = IntakeFlow.Limits()
+        change(&limits)
+        var flow = IntakeFlow(limits: limits)
+        #expect(flow.handle(.assigned(places)) == [])
+        return flow
+    }
+    /// The actions but for the notes.
+    func deeds(_ actions: [IntakeFlow.Action]) -> [IntakeFlow.Action] {
+        actions.filter { if case .note = $0 { false } else { true } }
+    }
+
+    @Test func `A batch goes to the store at once, the next one behind it, and offsets are committed after the answer`() {
+        var flow = flow(holding: [a, b])
+        #expect(
+            flow.handle(.read([good(a, 5), good(b, 9)])) == [
+                .submit(token: 1, [draft("0:5"), draft("1:9")], [position(a, 5), position(b, 9)])
+            ])
+        #expect(flow.handle(.read([good(a, 6)])) == [])
+        #expect(flow.handle(.tick) == [])
+        #expect(deeds(flow.handle(.answered(token: 1, stored(2)))) == [.submit(token: 2, [draft("0:6")], [position(a, 6)])])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 6), NextOffset(b, 10)])])
+        #expect(flow.handle(.tick) == [])
+        #expect(deeds(flow.handle(.answered(token: 2, stored(1)))) == [])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 7)])])
+        #expect(flow.isQuiet)
+    }
+
+    @Test func `A discarded record moves the position without an entry`() {
+        var flow = flow(holding: [a])
+        #expect(flow.handle(.read([tombstone(a, 3), tombstone(a, 4)])) == [.submit(token: 1, [], [position(a, 4)])])
+        #expect(
+            flow.handle(.answered(token: 1, stored(0)))
+                == [.note(.stored(records: 2, entries: 0, duplicates: 0, discards: ["tombstone", "tombstone"]))])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 5)])])
+    }
+
+    @Test func `While the store is away the partitions are paused and the same batch is tried again, ever later`() {
+        var flow = flow(holding: [a])
+        let submission: (UInt64) -> IntakeFlow.Action = { .submit(token: $0, [self.draft("0:1")], [self.position(self.a, 1)]) }
+        #expect(flow.handle(.read([good(a, 1)])) == [submission(1)])
+        #expect(
+            flow.handle(.answered(token: 1, .failed(.unavailable)))
+                == [
+                    .note(.storeUnavailable(attempt: 1)), .pause([a]), .note(.paused(.storeUnavailable)), .retry(after: .milliseconds(100)),
+                ])
+        // A partition that comes meanwhile is paused too.
+        #expect(flow.handle(.assigned([b])) == [.pause([b])])
+        var delays: [Duration] = []
+        for token in UInt64(2)...9 {
+            #expect(flow.handle(.retryDue) == [submission(token)])
+            for case .retry(let delay) in flow.handle(.answered(token: token, .failed(.unavailable))) { delays.append(delay) }
+        }
+        #expect(
+            delays == [
+                .milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1_600), .milliseconds(3_200), .seconds(5),
+                .seconds(5), .seconds(5),
+            ])
+        #expect(flow.handle(.tick) == [])
+        #expect(flow.handle(.retryDue) == [submission(10)])
+        #expect(deeds(flow.handle(.answered(token: 10, stored(1)))) == [.resume([a, b])])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
+        // The next trouble starts with the short delay again.
+        _ = flow.handle(.read([good(a, 2)]))
+        #expect(deeds(flow.handle(.answered(token: 11, .failed(.unavailable)))).last == .retry(after: .milliseconds(100)))
+    }
+
+    @Test func `A store that is full for a moment is asked again without pausing, one that stays full pauses`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        #expect(deeds(flow.handle(.storeFull(token: 1))) == [.retry(after: .milliseconds(100))])
+        _ = flow.handle(.retryDue)
+        #expect(deeds(flow.handle(.storeFull(token: 2))) == [.pause([a]), .retry(after: .milliseconds(200))])
+    }
+
+    @Test func `Answers to earlier requests and stray timers change nothing`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
+        #expect(flow.handle(.answered(token: 1, stored(1))) == [])
+        #expect(flow.handle(.storeFull(token: 1)) == [])
+        #expect(flow.handle(.letterWritten(token: 7)) == [])
+        _ = flow.handle(.retryDue)
+        #expect(flow.handle(.retryDue) == [])
+        #expect(flow.handle(.tick) == [])
+    }
+
+    @Test(arguments: 1...9, 1...3)
+    func `The one record the store refuses is found, buried, and all others are stored in order`(count: Int, refusals: Int) {
+        for culprit in 0..<count {
+            var flow = flow(holding: [a]) { $0.refusals = refusals }
+            var pending = flow.handle(.read((0..<count).map { good(a, Int64($0)) }))
+            var kept: [String] = []
+            var buriedBefore: Int?
+            var asked = 0
+            while !pending.isEmpty {
+                var next: [IntakeFlow.Action] = []
+                for action in pending {
+                    switch action {
+                    case .submit(let token, let drafts, _):
+                        if drafts.contains(draft("0:\(culprit)")) {
+                            asked += 1
+                            next += flow.handle(.answered(token: token, .failed(.refused("numeric overflow"))))
+                        } else {
+                            kept += drafts.map(\.id)
+                            next += flow.handle(.answered(token: token, stored(drafts.count)))
+                        }
+                    case .bury(let letters):
+                        #expect(letters.map(\.record.offset) == [Int64(culprit)])
+                        #expect(letters.map(\.cause) == [DeathCause(reason: "refused", detail: "numeric overflow")])
+                        #expect(letters.map(\.attempts) == [asked])
+                        // Nothing at or behind the record may be committed before the letter is written.
+                        for case .commit(let offsets) in flow.handle(.tick) { #expect(offsets == [NextOffset(a, Int64(culprit))]) }
+                        buriedBefore = kept.count
+                        next += flow.handle(.letterWritten(token: letters[0].token))
+                    case .retry: next += flow.handle(.retryDue)
+                    case .commit, .note: break
+                    case .pause, .resume, .release: Issue.record("\(action)")
+                    }
+                }
+                pending = next
+            }
+            #expect(kept == (0..<count).filter { $0 != culprit }.map { "0:\($0)" })
+            #expect(buriedBefore == culprit)
+            #expect(asked >= refusals)
+            #expect(flow.handle(.tick) == [.commit([NextOffset(a, Int64(count))])])
+        }
+    }
+
+    @Test func `A dead record's position waits for its letter, however often that fails`() {
+        var flow = flow(holding: [a])
+        let first = flow.handle(.read([good(a, 1), dead(a, 2), good(a, 3)]))
+        var letter = Letter(token: 1, record: record(a, 2), cause: DeathCause(reason: "not_json", detail: nil), attempts: 1, form: .whole)
+        #expect(first == [.bury([letter])])
+        #expect(deeds(flow.handle(.letterFailed(token: 1, .unreachable))) == [.pause([a]), .retry(after: .milliseconds(100))])
+        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        #expect(deeds(flow.handle(.letterFailed(token: 1, .unknownTopic))) == [.retry(after: .milliseconds(200))])
+        #expect(flow.handle(.tick) == [])
+        // Too large is answered with a lesser form at once.
+        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        letter.form = .truncated
+        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.bury([letter])])
+        letter.form = .bare
+        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.bury([letter])])
+        #expect(deeds(flow.handle(.letterFailed(token: 1, .recordTooLarge))) == [.retry(after: .milliseconds(400))])
+        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        #expect(
+            deeds(flow.handle(.letterWritten(token: 1))) == [.submit(token: 2, [draft("0:1"), draft("0:3")], [position(a, 3)])])
+        #expect(deeds(flow.handle(.answered(token: 2, stored(2)))) == [.resume([a])])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 4)])])
+    }
+
+    @Test func `Only the letters that failed are written again`() {
+        var flow = flow(holding: [a])
+        guard case .bury(let letters)? = flow.handle(.read([dead(a, 1), dead(a, 2), dead(a, 3)])).first else {
+            Issue.record("no letters")
+            return
+        }
+        _ = flow.handle(.letterWritten(token: letters[0].token))
+        _ = flow.handle(.letterFailed(token: letters[1].token, .unreachable))
+        #expect(deeds(flow.handle(.letterWritten(token: letters[2].token))) == [.pause([a]), .retry(after: .milliseconds(100))])
+        #expect(flow.handle(.retryDue) == [.bury([letters[1]])])
+    }
+
+    @Test func `A request holds a bounded number of drafts`() {
+        var flow = flow(holding: [a]) { $0.draftsPerRequest = 3 }
+        var many = good(a, 1)
+        many.judgement = .entries((0..<5).map { draft("many \($0)") })
+        let actions = flow.handle(.read([good(a, 0), many, good(a, 2), good(a, 3), good(a, 4), good(a, 5)]))
+        #expect(actions == [.submit(token: 1, [draft("0:0")], [position(a, 0)])])
+        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [.submit(token: 2, many.drafts, [position(a, 1)])])
+        #expect(
+            deeds(flow.handle(.answered(token: 2, stored(5)))) == [
+                .submit(token: 3, [draft("0:2"), draft("0:3"), draft("0:4")], [position(a, 4)])
+            ])
+        #expect(deeds(flow.handle(.answered(token: 3, stored(3)))) == [.submit(token: 4, [draft("0:5")], [position(a, 5)])])
+    }
+
+    @Test func `A request holds a bounded number of bytes, and at least one record`() {
+        var flow = flow(holding: [a]) { $0.bytesPerRequest = 10 }
+        func sized(_ offset: Int64, _ bytes: Int) -> JudgedRecord {
+            var judged = good(a, offset)
+            judged.judgement = .entries([draft("0:\(offset)", content: String(repeating: "x", count: bytes))])
+            return judged
+        }
+        var actions = flow.handle(.read([sized(0, 4), sized(1, 6), sized(2, 1), sized(3, 50), sized(4, 2)]))
+        var requests: [[String]] = []
+        while case .submit(let token, let drafts, _)? = actions.last {
+            requests.append(drafts.map(\.id))
+            actions = flow.handle(.answered(token: token, stored(drafts.count)))
+        }
+        #expect(requests == [["0:0", "0:1"], ["0:2"], ["0:3"], ["0:4"]])
+    }
+
+    @Test func `Drafts the database takes too long over are halved until they are few enough, in order, and more are tried by and by`() {
+        var flow = flow(holding: [a]) { $0.draftsPerRequest = 64 }
+        var sizes: [Int] = []
+        var kept: [String] = []
+        var resumed = false
+        /// A database that is too slow for more than five drafts at once.
+        func serve(_ actions: [IntakeFlow.Action]) {
+            var pending = actions
+            while !pending.isEmpty {
+                var next: [IntakeFlow.Action] = []
+                for action in pending {
+                    switch action {
+                    case .submit(let token, let drafts, _):
+                        sizes.append(drafts.count)
+                        if drafts.count > 5 {
+                            next += flow.handle(.answered(token: token, .failed(.tooSlow)))
+                        } else {
+                            kept += drafts.map(\.id)
+                            next += flow.handle(.answered(token: token, stored(drafts.count)))
+                        }
+                    case .retry: next += flow.handle(.retryDue)
+                    case .resume: resumed = true
+                    case .pause, .note, .commit: break
+                    case .bury, .release: Issue.record("\(action)")
+                    }
+                }
+                pending = next
+            }
+        }
+        serve(flow.handle(.read((0..<40).map { good(a, Int64($0)) })))
+        #expect(kept == (0..<40).map { "0:\($0)" })
+        #expect(sizes.prefix(7) == [40, 40, 20, 20, 10, 10, 5])
+        #expect(resumed)
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 40)])])
+    }
+
+    @Test func `A record that is too slow alone is tried for ever, and never given up`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        for token in UInt64(1)...20 {
+            let actions = flow.handle(.answered(token: token, .failed(.tooSlow)))
+            guard case .retry? = actions.last else {
+                Issue.record("\(actions)")
+                return
+            }
+            #expect(flow.handle(.retryDue) == [.submit(token: token + 1, [draft("0:1")], [position(a, 1)])])
+        }
+        #expect(flow.handle(.tick) == [])
+    }
+
+    @Test func `A record of which one target does not exist is stored for the others, and dead-lettered before its position moves on`() {
+        var flow = flow(holding: [a])
+        var mixed = good(a, 2)
+        var gone = draft("0:2")
+        gone.channel = .conversation(ConversationID("00000000-0000-4000-8000-000000000000")!)
+        mixed.judgement = .entries([draft("0:2"), gone])
+        _ = flow.handle(.read([good(a, 1), mixed, tombstone(a, 3)]))
+        let one = StoredDraft(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), duplicate: false)
+        let letter = Letter(
+            token: 2, record: record(a, 2),
+            cause: DeathCause(
+                reason: "no_such_conversation", detail: "to: there is no such conversation",
+                targets: ["conversation:00000000-0000-4000-8000-000000000000"]),
+            attempts: 1, form: .whole)
+        #expect(
+            flow.handle(.answered(token: 1, .partlyStored([one, one, nil])))
+                == [.note(.stored(records: 0, entries: 2, duplicates: 0, discards: [])), .bury([letter])])
+        #expect(flow.handle(.tick) == [])
+        // Nothing is stored twice; what is left are the positions.
+        #expect(deeds(flow.handle(.letterWritten(token: 2))) == [.submit(token: 3, [], [position(a, 3)])])
+        #expect(
+            flow.handle(.answered(token: 3, stored(0)))
+                == [.note(.stored(records: 3, entries: 0, duplicates: 0, discards: ["tombstone"]))])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 4)])])
+    }
+
+    @Test func `A record that is good for some of its targets is dead-lettered, and then stored for them`() {
+        var flow = flow(holding: [a])
+        var mixed = good(a, 1)
+        let cause = DeathCause(reason: "bad_target", detail: nil, targets: ["x"])
+        mixed.judgement = .partly([draft("0:1")], cause)
+        let letter = Letter(token: 1, record: record(a, 1), cause: cause, attempts: 1, form: .whole)
+        #expect(flow.handle(.read([mixed])) == [.bury([letter])])
+        #expect(deeds(flow.handle(.letterWritten(token: 1))) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
+    }
+
+    @Test func `Reading stops when a batch's worth waits, and a slow answer pauses the partitions`() {
+        var flow = flow(holding: [a]) {
+            $0.gatheredRecords = 2
+            $0.patienceTicks = 2
+        }
+        _ = flow.handle(.read([good(a, 1)]))
+        #expect(flow.hasRoom)
+        _ = flow.handle(.read([good(a, 2), good(a, 3)]))
+        #expect(!flow.hasRoom)
+        #expect(flow.handle(.tick) == [])
+        #expect(flow.handle(.tick) == [.pause([a]), .note(.paused(.storeSlow))])
+        #expect(
+            deeds(flow.handle(.answered(token: 1, stored(1)))) == [
+                .resume([a]), .submit(token: 2, [draft("0:2"), draft("0:3")], [position(a, 3)]),
+            ])
+        #expect(flow.hasRoom)
+    }
+
+    @Test func `Partitions to be given up are released after the request under way and the commit, and their other records are forgotten`()
+    {
+        var flow = flow(holding: [a, b])
+        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
+        _ = flow.handle(.read([good(a, 2), good(b, 2)]))
+        #expect(flow.handle(.revoking([a])) == [])
+        #expect(
+            deeds(flow.handle(.answered(token: 1, stored(2))))
+                == [.commit([NextOffset(a, 2)]), .release([a]), .submit(token: 2, [draft("1:2")], [position(b, 2)])])
+        #expect(flow.held == [b])
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(b, 3)])])
+    }
+
+    @Test func `Partitions without work under way are released at once`() {
+        var flow = flow(holding: [a, b])
+        #expect(flow.handle(.revoking([a])) == [.release([a])])
+        _ = flow.handle(.read([good(b, 1)]))
+        #expect(flow.handle(.assigned([a])) == [])
+        #expect(flow.handle(.revoking([a])) == [.release([a])])
+    }
+
+    @Test func `A store that does not answer holds up a release only so long`() {
+        var flow = flow(holding: [a]) { $0.patienceTicks = 2 }
+        _ = flow.handle(.read([good(a, 1)]))
+        #expect(flow.handle(.revoking([a])) == [])
+        #expect(flow.handle(.tick) == [])
+        #expect(flow.handle(.tick) == [.release([a])])
+        // The late answer is stored all right, but no longer this member's to commit.
+        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [])
+        #expect(flow.handle(.tick) == [])
+    }
+
+    @Test func `Lost partitions are neither committed nor retried`() {
+        var flow = flow(holding: [a, b])
+        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
+        _ = flow.handle(.lost([a]))
+        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
+        #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(b, 2)])])
+    }
+
+    @Test func `Partitions lost during a pause leave nothing paused behind: the next ones come unpaused and are kept so`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1)]))
+        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
+        #expect(flow.isPaused)
+        #expect(flow.handle(.lost([a])) == [])
+        // Nothing is held: there is nothing to resume, and `isPaused` is all there was.
+        #expect(deeds(flow.handle(.retryDue)) == [.resume([])])
+        #expect(!flow.isPaused)
+        #expect(flow.handle(.assigned([a])) == [])
+        #expect(flow.handle(.read([good(a, 1)])) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
+    }
+
+    @Test func `An answer that comes after a partition was lost is about other records: the rest is asked for again`() {
+        var flow = flow(holding: [a, b])
+        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
+        _ = flow.handle(.lost([a]))
+        let one = StoredDraft(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), duplicate: false)
+        #expect(deeds(flow.handle(.answered(token: 1, .partlyStored([nil, one])))) == [.retry(after: .milliseconds(100))])
+        #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
+    }
+
+    @Test func `When all partitions with letters outstanding are lost, work goes on`() {
+        var flow = flow(holding: [a, b])
+        _ = flow.handle(.read([dead(a, 1), good(b, 1)]))
+        #expect(flow.handle(.lost([a])) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
+    }
+
+    @Test func `A partition that comes back is known only by what is read from then on`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 7)]))
+        _ = flow.handle(.answered(token: 1, stored(1)))
+        _ = flow.handle(.lost([a]))
+        _ = flow.handle(.assigned([a]))
+        #expect(flow.handle(.tick) == [])
+        // A topic made anew starts over: the lower offset is committed.
+        _ = flow.handle(.read([good(a, 0)]))
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 1)])])
+    }
+
+    @Test func `Offsets that restart within one assignment are followed`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 700)]))
+        _ = flow.handle(.answered(token: 1, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 701)])])
+        _ = flow.handle(.read([good(a, 0)]))
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 1)])])
+    }
+
+    @Test func `A commit that failed is asked for again, unless a newer one is under way`() {
+        var flow = flow(holding: [a])
+        let failure = KafkaError(kind: .other, name: "REBALANCE_IN_PROGRESS", message: "")
+        _ = flow.handle(.read([good(a, 1)]))
+        _ = flow.handle(.answered(token: 1, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
+        let refusal = CommitResult(next: NextOffset(a, 2), failure: failure)
+        #expect(flow.handle(.committed([refusal])) == [.note(.commitFailed(refusal))])
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
+        #expect(flow.handle(.committed([CommitResult(next: NextOffset(a, 2), failure: nil)])) == [])
+        #expect(flow.handle(.tick) == [])
+        _ = flow.handle(.read([good(a, 2)]))
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 3)])])
+        _ = flow.handle(.committed([refusal]))
+        #expect(flow.handle(.tick) == [])
+    }
+}

@@ -1,0 +1,148 @@
+import Auth
+import Configuration
+import Curl
+import Foundation
+import Logging
+import OpenSSL
+import Telemetry
+import Testing
+
+@testable import KeySource
+
+@Suite("The key feed")
+struct KeyFeedTests {
+    let folder: KeyFolder
+    let heard = HeardKeys()
+
+    init() throws { folder = try KeyFolder() }
+
+    func feed(_ location: KeyLocation, _ change: (inout JWKSSource.Settings) -> Void = { _ in }) throws -> KeyFeed {
+        var settings = location.settings(refreshInterval: .seconds(3_600))
+        settings.unknownKeySpacing = .milliseconds(1)
+        settings.absentKeyLifetime = .milliseconds(1)
+        settings.firstRetry = .milliseconds(20)
+        settings.longestRetry = .milliseconds(50)
+        change(&settings)
+        return try KeyFeed(location, settings: settings, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) { [heard] in
+            heard.hear($0)
+        }
+    }
+
+    static func verdict(_ keys: KeySet, _ signer: TokenSigner) throws -> Verdict {
+        let principal = Principal(subject: "alice", expiresAt: 2_000)
+        return TokenVerifier(policy: TokenPolicy(), keys: keys)
+            .verify(try signer.token(for: principal, issuer: "i", audience: "a"), now: 1_000)
+    }
+
+    @Test("takes keys from a file, and new ones when the file changes")
+    func file() throws {
+        let first = try TokenSigner.generate()
+        let second = try TokenSigner.generate()
+        try folder.write(first.jwks)
+        let feed = try feed(.init(folder.path)) { $0.refreshInterval = .milliseconds(20) }
+        defer { feed.stop() }
+        let keys = try heard.wait { $0 == (try? first.keySet()) }
+        #expect(try Self.verdict(keys, first) == .accepted(Principal(subject: "alice", expiresAt: 2_000)))
+        #expect(try Self.verdict(keys, second) == .unknownKey(kid: second.keyID))
+
+        try folder.write(second.jwks)
+        #expect(
+            try Self.verdict(try heard.wait { $0 == (try? second.keySet()) }, second)
+                == .accepted(Principal(subject: "alice", expiresAt: 2_000)))
+        #expect(feed.metrics.keys.value == 1)
+    }
+
+    @Test("keeps the keys of a file that is broken or gone, and starts without one")
+    func brokenFile() throws {
+        let signer = try TokenSigner.generate()
+        let feed = try feed(.file(folder.path)) { $0.refreshInterval = .milliseconds(20) }
+        defer { feed.stop() }
+        try folder.write(signer.jwks)
+        _ = try heard.wait { $0 == (try? signer.keySet()) }
+        #expect(feed.metrics.failures.values.map(\.label) == ["unreachable"] || feed.metrics.failures.values.isEmpty)
+
+        for text in ["", "{\"keys\":[]}", "garbage", nil] {
+            let failures = feed.metrics.failures.values.reduce(0) { $0 + $1.count }
+            try text.map { try folder.write($0) } ?? folder.remove()
+            try HeardKeys.wait { feed.metrics.failures.values.reduce(0) { $0 + $1.count } > failures }
+        }
+        #expect(heard.last == (try signer.keySet()))
+        #expect(feed.metrics.keys.value == 1)
+    }
+
+    @Test("asks an address again when a token names an unknown key")
+    func address() throws {
+        let server = try FolderServer(folder)
+        let first = try TokenSigner.generate()
+        let second = try TokenSigner.generate()
+        try folder.write(first.jwks)
+        let feed = try feed(.init(server.address))
+        defer { feed.stop() }
+        _ = try heard.wait { $0 == (try? first.keySet()) }
+        try folder.write(second.jwks)
+        feed.request(second.keyID)
+        _ = try heard.wait { $0 == (try? second.keySet()) }
+        #expect(feed.metrics.questions.value == 1)
+
+        let count = heard.count
+        feed.request("nobody")
+        try HeardKeys.wait { heard.count > count }
+        #expect(heard.last == (try second.keySet()))
+    }
+
+    @Test("tells at once that a key is not there which it asked for a moment ago")
+    func absentKey() throws {
+        let signer = try TokenSigner.generate()
+        try folder.write(signer.jwks)
+        let feed = try feed(.init(folder.path)) {
+            $0.refreshInterval = .seconds(3_600)
+            $0.absentKeyLifetime = .seconds(60)
+        }
+        defer { feed.stop() }
+        _ = try heard.wait { $0 == (try? signer.keySet()) }
+        let count = heard.count
+        feed.request("nobody")
+        try HeardKeys.wait { heard.count > count }
+        #expect(heard.absent == [])
+        feed.request("nobody")
+        try HeardKeys.wait { heard.absent == ["nobody"] }
+        #expect(feed.metrics.fetches.value == 2)
+    }
+
+    @Test("takes no shared secret from an address, and no answer but 200")
+    func addressRefusals() throws {
+        let server = try FolderServer(folder)
+        let feed = try feed(.init(server.address))
+        defer { feed.stop() }
+        try HeardKeys.wait { feed.metrics.failures.values.contains { $0.label == "status" } }
+        try folder.write(#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#)
+        try HeardKeys.wait { feed.metrics.failures.values.contains { $0.label == "unusable" } }
+        #expect(heard.count == 0)
+    }
+
+    @Test("stops at once, whatever it waits for")
+    func stops() throws {
+        let feed = try feed(.init("http://127.0.0.1:1/"))
+        for number in 0..<5_000 { feed.request("k\(number)") }
+        feed.stop()
+        #expect(heard.count == 0)
+    }
+
+    @Test("goes over plain HTTP to this machine only, unless told otherwise")
+    func plainHTTP() {
+        let limits = { (place: String, isAllowed: Bool) in KeyLocation(place).limits(overPlainHTTP: isAllowed) }
+        for place in ["http://127.0.0.1/jwks", "https://id.example/jwks", "http://id.example/jwks"] {
+            #expect(limits(place, false).allowsPlainHTTP == !place.hasPrefix("http://id"))
+            #expect(!limits(place, false).followsToPlainHTTP)
+            #expect(limits(place, true) == FetchLimits())
+        }
+    }
+
+    @Test("tells an address from a file by its first letters")
+    func locations() {
+        #expect(KeyLocation("https://id.example/jwks") == .address("https://id.example/jwks"))
+        #expect(KeyLocation("http://127.0.0.1/jwks") == .address("http://127.0.0.1/jwks"))
+        #expect(KeyLocation("/etc/hub/jwks.json") == .file("/etc/hub/jwks.json"))
+        #expect(KeyLocation("file:///etc/hub/jwks.json") == .file("file:///etc/hub/jwks.json"))
+    }
+}

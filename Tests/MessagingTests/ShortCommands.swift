@@ -1,0 +1,31 @@
+@testable import Messaging
+
+/// Commands as the tests write them: with their members, without the names of their types.
+extension ClientCommand.Body {
+    static func connect(token: String?, subscriptions: [SubscriptionRequest]) -> Self {
+        .connect(ClientCommand.Connect(token: token, subscriptions: subscriptions))
+    }
+    static func refresh(token: String) -> Self { .refresh(ClientCommand.Refresh(token: token)) }
+    static func subscribe(channel: String, since: Seq? = nil) -> Self {
+        .subscribe(ClientCommand.Subscribe(request: SubscriptionRequest(channel: channel, since: since)))
+    }
+    static func unsubscribe(channel: String) -> Self { .unsubscribe(ClientCommand.Unsubscribe(channel: channel)) }
+    static func ack(channel: String, seq: Seq) -> Self { .ack(ClientCommand.Ack(channel: channel, seq: seq)) }
+    static func markSeen(channel: String, upTo: Seq) -> Self { .markSeen(ClientCommand.MarkSeen(channel: channel, upTo: upTo)) }
+    static func markRead(channel: String, _ selection: ClientCommand.MarkRead.Selection) -> Self {
+        .markRead(ClientCommand.MarkRead(channel: channel, selection: selection))
+    }
+    static func markUnread(channel: String, _ seqs: [Seq]) -> Self {
+        .markUnread(ClientCommand.MarkUnread(channel: channel, seqs: seqs))
+    }
+    static func open(with user: UserID, context: String?) -> Self { .open(ClientCommand.Open(with: user, context: context)) }
+    static func history(channel: String, after: Seq?, before: Seq?, limit: Int) -> Self {
+        .history(ClientCommand.History(channel: channel, page: .init(after: after, before: before, limit: limit)))
+    }
+    static func conversations(before: String?, limit: Int) -> Self {
+        .conversations(ClientCommand.Conversations(before: before, limit: limit))
+    }
+    static func typing(channel: String) -> Self { .typing(ClientCommand.Typing(channel: channel)) }
+    static var activity: Self { .activity(ClientCommand.Activity()) }
+    static var ping: Self { .ping(ClientCommand.Ping()) }
+}

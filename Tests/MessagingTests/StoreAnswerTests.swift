@@ -1,0 +1,114 @@
+import Testing
+
+@testable import Messaging
+
+@Suite("Session: what the store's answers mean")
+struct StoreAnswerTests {
+    static let alice = UserID("alice")!
+    static let bob = UserID("bob")!
+    static let conversation = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
+    static let state = ChannelState(channel: conversation, head: Seq(3), cursorVersion: 2, members: [alice, bob])
+    static let moved = StoreReply.moved(MovedCursor(alice, state, isProgress: true, session: "s1"), changed: true)
+    static let draft = ClientCommand.Send(target: .user(bob), key: "k", body: "hello")
+
+    private func session(following channels: [Channel] = []) -> Session {
+        var session = Session(id: "s1")
+        _ = session.identify(
+            Identity(user: Self.alice, institution: nil, roles: [], channels: [], expiresAt: Timestamp(milliseconds: 1_000_000)))
+        session.welcome()
+        for channel in channels { session.joined(.init(channel: channel, roster: 0, place: 0, registration: 0)) }
+        return session
+    }
+
+    private func answer(
+        _ reply: StoreReply, to purpose: Session.Purpose, re id: UInt64? = 7, following channels: [Channel] = []
+    ) -> (answer: Session.Answer, text: String) {
+        var output: [UInt8] = []
+        let answer = session(following: channels).answer(reply, to: purpose, re: id, limits: Session.Limits(), into: &output)
+        return (answer, String(decoding: output, as: UTF8.self))
+    }
+
+    static let stored = StoredDraft(seq: Seq(4), createdAt: Timestamp(milliseconds: 0), duplicate: false)
+
+    static let told: [(StoreReply, Session.Purpose, String)] = [
+        (moved, .ack, #"{"re":7,"ok":{"channel":"\#(conversation.wireName)","delivered":0}}"#),
+        (
+            moved, .mark,
+            #"{"re":7,"ok":{"channel":"\#(conversation.wireName)","delivered":0,"seen":0,"read":0,"readAlso":[],"unread":0,"unseen":0,"urgent":0,"version":5}}"#
+        ),
+        (
+            .stored([stored]), .send(conversation),
+            #"{"re":7,"ok":{"channel":"\#(conversation.wireName)","seq":4,"createdAt":"1970-01-01T00:00:00.000Z","duplicate":false}}"#
+        ),
+        (
+            .page([], head: Seq(3), more: false), .history(conversation),
+            #"{"re":7,"ok":{"channel":"\#(conversation.wireName)","entries":[],"head":3,"more":false}}"#
+        ),
+        (.snapshot([], more: true), .conversations, #"{"re":7,"ok":{"channels":[],"more":true}}"#),
+    ]
+
+    @Test("an answer becomes the command's reply, and no reply for a command without an id", arguments: told)
+    func replies(reply: StoreReply, purpose: Session.Purpose, text: String) {
+        #expect(answer(reply, to: purpose) == (.told, text))
+        #expect(answer(reply, to: purpose, re: nil) == (.told, ""))
+    }
+
+    @Test("a conversation is told as followed when the session follows it", arguments: [true, false])
+    func followed(isFollowed: Bool) {
+        let following = isFollowed ? [Self.conversation] : []
+        let opened = answer(.opened(Self.state, created: true), to: .open, following: following)
+        #expect(opened.answer == .told)
+        #expect(opened.text.contains(#""subscribed":\#(isFollowed)"#))
+        let listed = answer(.snapshot([Self.state], more: false), to: .conversations, following: following)
+        #expect(listed.text.contains(#""subscribed":\#(isFollowed)"#))
+    }
+
+    @Test("a message to a user is stored in the conversation that was opened for it")
+    func openThenSend() {
+        #expect(
+            answer(.opened(Self.state, created: false), to: .openThenSend(Self.draft))
+                == (.store(.append(Self.draft.entry(from: Self.alice, in: Self.conversation)), .send(Self.conversation)), ""))
+    }
+
+    @Test("the history of a channel that is not followed is read once the right to it is known")
+    func historyRight() {
+        let page = ClientCommand.History.Page(after: Seq(1), before: nil, limit: 5)
+        #expect(
+            answer(.state(Self.state), to: .historyRight(page))
+                == (.store(.page(Self.conversation, after: Seq(1), before: nil, limit: 5), .history(Self.conversation)), ""))
+    }
+
+    static let purposes: [Session.Purpose] = [
+        .ack, .mark, .open, .openThenSend(draft), .send(conversation), .history(conversation),
+        .historyRight(.init(after: nil, before: nil, limit: 1)), .conversations,
+    ]
+
+    @Test("a failure refuses every command alike", arguments: purposes)
+    func failures(purpose: Session.Purpose) {
+        for (failure, code) in [
+            (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
+            (.noSuchEntry, .badRequest),
+            (.tooManyConversations, .limitExceeded), (.tooScattered, .limitExceeded),
+        ] {
+            guard case (.refuse(let refusal), "") = answer(.failed(failure), to: purpose) else {
+                Issue.record("\(failure) does not refuse \(purpose)")
+                continue
+            }
+            #expect(refusal.code == code)
+            #expect(refusal.fault == nil)
+        }
+    }
+
+    @Test("an answer of another kind, and data the store refuses, are the hub's own faults: they are logged, not told", arguments: purposes)
+    func faults(purpose: Session.Purpose) {
+        for reply in [StoreReply.stored([]), .failed(.refused("secret"))] {
+            guard case (.refuse(let refusal), "") = answer(reply, to: purpose) else {
+                Issue.record("\(reply) does not refuse \(purpose)")
+                continue
+            }
+            #expect(refusal.code == .internal)
+            #expect(refusal.fault != nil)
+            #expect(!refusal.reason.contains("secret"))
+        }
+    }
+}

@@ -1,0 +1,215 @@
+import Auth
+import Bus
+import Linux
+import Messaging
+import StoreAPI
+import TestKit
+import Testing
+
+@testable import Sessions
+
+@Suite("The sessions of a loop: how they begin and end")
+struct SessionLifeTests {
+    // MARK: Before connect
+
+    @Test("who sends commands and no connect is answered a few times, then closed")
+    func strays() throws {
+        let bench = try SessionBench()
+        let eve = bench.open()
+        for id in 1...8 { bench.say(eve, #"{"id":\#(id),"type":"ping"}"#) }
+        #expect(bench.clients.closed[eve] == nil)
+        bench.say(eve, "garbage", #"{"id":10,"type":"ping"}"#)
+        #expect(bench.clients.closed[eve] == .badFrame)
+        #expect(bench.clients.texts(eve).count == 9, "nothing is answered behind the end")
+    }
+
+    @Test("a connect without any token counts as well")
+    func emptyConnects() throws {
+        let bench = try SessionBench()
+        let eve = bench.open()
+        for id in 1...9 { bench.say(eve, #"{"id":\#(id),"type":"connect"}"#) }
+        #expect(bench.clients.closed[eve] == .badFrame)
+    }
+
+    @Test("a connected session is not closed for its mistakes")
+    func mistakes() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        for id in 1...20 { bench.say(ann, #"{"id":\#(id),"type":"dance"}"#) }
+        #expect(bench.clients.closed.isEmpty)
+    }
+
+    @Test("a session counts as connected only when the store has answered its connect")
+    func connectedByTheStore() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#
+        bench.say(ann, connect)
+        bench.turn()
+        #expect(!bench.sessions.isConnected(ann))
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(!bench.sessions.isConnected(ann))
+        bench.say(ann, connect)
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .snapshot([], more: false))
+        #expect(bench.sessions.isConnected(ann))
+    }
+
+    @Test("what follows a connect before its reply is refused, and the connect goes on")
+    func aheadOfTheReply() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        bench.say(
+            ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#,
+            #"{"id":2,"type":"send","to":"bob","key":"k","body":"hello"}"#, #"{"id":3,"type":"subscribe","channel":"inbox"}"#)
+        bench.turn()
+        let orders = bench.store.take()
+        try #require(orders.count == 1)
+        for id in 2...3 {
+            #expect(bench.clients.texts(ann).contains { $0.hasPrefix(#"{"re":\#(id),"error":{"code":"not_connected""#) })
+        }
+        bench.answer(orders[0], .snapshot([], more: false))
+        #expect(bench.sessions.isConnected(ann))
+    }
+
+    @Test("a connect that failed leaves nobody behind who hears signals")
+    func failedConnect() throws {
+        let bench = try SessionBench()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let key = bench.open()
+        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#
+        bench.say(key, connect)
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        bench.clients.forget()
+        bench.hear(.opened(ChannelState(channel: SessionLoopTests.secret, members: [ann, bob]), by: bob))
+        #expect(bench.clients.texts(key).isEmpty)
+        bench.say(key, connect)
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .snapshot([], more: false))
+        bench.hear(.opened(ChannelState(channel: SessionLoopTests.secret, members: [ann, bob]), by: bob))
+        #expect(bench.clients.texts(key).count { $0.contains(#""signal":"conversation""#) } == 1)
+    }
+
+    @Test("connect asks for what is followed, refuses each name once, and says when there are more channels")
+    func channelsOfConnect() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let names = [SessionLoopTests.secret.wireName, "broadcast:activity:7", "broadcast:activity:7", "inbox", "nonsense"]
+        let channels = names.map { #"{"channel":"\#($0)"}"# }.joined(separator: ",")
+        bench.say(ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[\#(channels)]}"#)
+        bench.turn()
+        let order = try #require(bench.store.take().first)
+        #expect(
+            order.request
+                == .snapshot(
+                    try user("ann"), broadcasts: ["system"], asked: [SessionLoopTests.secret, .broadcast("activity:7")], most: 256))
+        bench.answer(
+            order, .snapshot([ChannelState(channel: try inbox("ann")), ChannelState(channel: SessionLoopTests.secret)], more: true))
+        let welcome = try #require(bench.clients.texts(ann).first)
+        #expect(welcome.contains(#"],"more":true,"refused":[{"channel":"broadcast:activity:7","code":"forbidden"},{"channel":"nonsense""#))
+        #expect(welcome.ranges(of: #""subscribed":true"#).count == 2)
+    }
+
+    // MARK: The end
+
+    @Test("a hub that stops answers what was asked for before it says goodbye, and begins nothing more")
+    func leaving() throws {
+        let bench = try SessionBench()
+        let system = ChannelState(channel: SessionLoopTests.system, head: Seq(4))
+        let (ann, bob) = (try bench.connect("ann", following: [system]), try bench.connect("bob", following: [system]))
+        bench.hear(.entries([try SessionLoopTests().entry(6, in: SessionLoopTests.system)]))
+        bench.say(ann, #"{"id":2,"type":"ack","channel":"broadcast:system","seq":4}"#)
+        bench.turn()
+        let orders = bench.store.take().filter { order in
+            guard case .page = order.request else { return true }
+            bench.answer(order, .failed(.unavailable))
+            return false
+        }
+        bench.sessions.leave(ann)
+        bench.sessions.leave(bob)
+        #expect(bench.clients.closed == [bob: .draining])
+        #expect(bench.clients.paused == [ann])
+        bench.turn()
+        #expect(bench.store.take().isEmpty)
+        bench.answer(try #require(orders.first), .moved(MovedCursor(try user("bob"), system, isProgress: true, session: ""), changed: true))
+        #expect(bench.clients.texts(ann).last?.hasPrefix(#"{"re":2,"ok""#) == true)
+        #expect(bench.clients.closed[ann] == .draining)
+        #expect(bench.clients.paused.isEmpty, "its close frame is to be heard")
+    }
+
+    // MARK: Tokens
+
+    @Test("who waits for a key is told when its time is over, each in its turn")
+    func waitedInVain() throws {
+        let bench = try SessionBench { $0.keyWait = .milliseconds(1) }
+        let stranger = try TokenSigner.generate()
+        let keys = try (0..<3).map { number in
+            let key = bench.open()
+            bench.say(key, #"{"id":1,"type":"connect","token":"\#(try bench.token("user \(number)", with: stranger))"}"#)
+            bench.turn()
+            return key
+        }
+        while bench.sessions.waitingTokens.nextDeadline != nil { bench.turn() }
+        for key in keys { #expect(bench.clients.texts(key).count { $0.contains(#""code":"unavailable""#) } == 1) }
+        #expect(bench.clients.closed.isEmpty)
+    }
+
+    @Test("tokens that wait for their keys are bounded: whoever comes beyond is asked to come again")
+    func tooManyWaiting() throws {
+        let bench = try SessionBench()
+        let token = try bench.token("ann", with: try TokenSigner.generate())
+        for _ in 0..<WaitingTokens.most { bench.say(bench.open(), #"{"id":1,"type":"connect","token":"\#(token)"}"#) }
+        let late = bench.open()
+        bench.say(late, #"{"id":1,"type":"connect","token":"\#(token)"}"#)
+        #expect(bench.clients.texts(late).count { $0.contains(#""code":"unavailable""#) } == 1)
+        #expect(bench.sessions.waitingTokens.takeAll().count == WaitingTokens.most)
+    }
+
+    @Test("only those wait no longer whose key is said to be absent")
+    func absentKeys() throws {
+        var waiting = WaitingTokens()
+        for (number, kid) in ["a", nil, "b", "a"].enumerated() {
+            let isTaken = waiting.append(
+                .init(
+                    key: SessionKey(rawValue: UInt64(number)), id: nil, token: "", kid: kid, isRefresh: false, requests: [],
+                    deadline: .now + .seconds(number)))
+            #expect(isTaken)
+        }
+        let absent = waiting.take(naming: ["a", "c"])
+        #expect(absent.map(\.key.rawValue) == [0, 3])
+        let due = waiting.takeDue(at: .now + .seconds(1))
+        #expect(due.map(\.key.rawValue) == [1])
+        #expect(waiting.takeAll().map(\.key.rawValue) == [2])
+    }
+
+    @Test("a token accepted in the leeway behind its end opens a session that lasts as long")
+    func withinLeeway() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let before = WallClock.now() / 1_000
+        bench.say(ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", lifetime: -10))"}"#)
+        let made = before...WallClock.now() / 1_000
+        bench.turn()
+        bench.answer(try #require(bench.store.take().first), .snapshot([], more: false))
+        // Ten seconds ago, and thirty of leeway.
+        let expiry = try #require(bench.sessions.expiry(ann))
+        #expect(made.contains { expiry.milliseconds == ($0 + 20) * 1_000 })
+        let told = try #require(bench.clients.texts(ann).first?.firstMatch(of: /"tokenExpiresAt":"([^"]+)"/)?.1)
+        #expect(told == expiry.rfc3339)
+    }
+
+    @Test("a token whose key the source could not be asked for is refused for the moment, not for good")
+    func keyNotAsked() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", with: try TokenSigner.generate()))"}"#
+        bench.say(ann, connect)
+        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .unanswered)
+        #expect(bench.clients.texts(ann).count { $0.contains(#""code":"unavailable""#) } == 1)
+        #expect(bench.clients.closed.isEmpty)
+        bench.say(ann, connect)
+        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .answered)
+        #expect(bench.clients.closed[ann] == .tokenInvalid)
+    }
+}

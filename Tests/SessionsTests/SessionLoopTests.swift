@@ -1,0 +1,390 @@
+import Auth
+import Bus
+import Linux
+import Messaging
+import Reactor
+import StoreAPI
+import TestKit
+import Testing
+
+@testable import Sessions
+
+@Suite("The sessions of a loop: whatever the order in which things happen")
+struct SessionLoopTests {
+    static let secret = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
+    static let system = Channel.broadcast("system")
+
+    func entry(_ seq: UInt64, in channel: Channel) throws -> Entry {
+        Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft(channel, "\(seq)"))
+    }
+
+    func entry(_ seq: UInt64, in channel: Channel, by author: String) throws -> Entry {
+        var draft = draft(channel, "\(seq)")
+        draft.sender = try user(author)
+        return Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft)
+    }
+
+    func page(_ seqs: ClosedRange<UInt64>, of channel: Channel, head: UInt64, more: Bool = false) throws -> StoreReply {
+        .page(try seqs.map { try entry($0, in: channel) }, head: Seq(head), more: more)
+    }
+
+    // MARK: Nobody sees what is not theirs
+
+    @Test("what follows a subscribe in the same message does not profit from it before the store has agreed")
+    func nothingBeforeTheStoreAgrees() throws {
+        let bench = try SessionBench()
+        let eve = try bench.connect("eve")
+        let name = Self.secret.wireName
+        bench.say(
+            eve, #"{"id":2,"type":"subscribe","channel":"\#(name)"}"#, #"{"id":3,"type":"history","channel":"\#(name)"}"#,
+            #"{"id":4,"type":"typing","channel":"\#(name)"}"#, #"{"id":5,"type":"mark-read","channel":"\#(name)","all":true}"#,
+            #"{"id":6,"type":"subscribe","channel":"\#(name)"}"#)
+        bench.turn()
+        for order in bench.store.take() {
+            guard case .state(_, _, let entitled) = order.request else {
+                Issue.record("asked without looking at the right: \(order.request)")
+                continue
+            }
+            #expect(!entitled)
+            bench.answer(order, .failed(.forbidden))
+        }
+        #expect(bench.store.take().isEmpty)
+        #expect(bench.bus.events.isEmpty)
+        for id in 2...6 {
+            #expect(bench.clients.texts(eve).count { $0.hasPrefix(#"{"re":\#(id),"error""#) } == 1, "command \(id) is refused once")
+        }
+    }
+
+    @Test("signals and receipts of a channel go only to those the store has let in")
+    func noSignalsBeforeTheStoreAgrees() throws {
+        let bench = try SessionBench()
+        let ann = try user("ann")
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.secret, members: [ann, try user("bob")])])
+        let eve = try bench.connect("eve")
+        bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
+        bench.turn()
+        bench.hear(
+            .typing(Self.secret, ann), .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
+        #expect(bench.clients.texts(bob).count == 2)
+        #expect(bench.clients.texts(eve).isEmpty)
+    }
+
+    @Test("a right that was withdrawn does not open what was asked for again")
+    func withdrawnRight() throws {
+        let bench = try SessionBench()
+        let channel = Channel.broadcast("institution:lyon")
+        let ann = try bench.connect("ann", institution: "lyon")
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#)
+        bench.turn()
+        let granted = try #require(bench.store.take().first)
+        bench.say(
+            ann, #"{"id":3,"type":"refresh","token":"\#(try bench.token("ann"))"}"#,
+            #"{"id":4,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#,
+            #"{"id":5,"type":"subscribe","channel":"\#(channel.wireName)","since":0}"#)
+        bench.turn()
+        let again = bench.store.take()
+        try #require(again.count == 2)
+        #expect(again.allSatisfy { $0.request == .state(UserID("ann")!, channel, entitled: false) })
+        bench.answer(granted, .state(ChannelState(channel: channel, head: Seq(7))))
+        bench.hear(.entries([try entry(8, in: channel)]))
+        bench.turn()
+        #expect(bench.store.take().isEmpty, "no page is read")
+        for order in again { bench.answer(order, .failed(.forbidden)) }
+        let texts = bench.clients.texts(ann)
+        #expect(texts.contains { $0.hasPrefix(#"{"re":2,"error":{"code":"not_subscribed""#) })
+        for id in 4...5 { #expect(texts.contains { $0.hasPrefix(#"{"re":\#(id),"error":{"code":"forbidden""#) }) }
+        #expect(!texts.contains { $0.contains(#""head""#) || $0.contains(#""type":"entry""#) })
+    }
+
+    @Test("what was asked again about an ended subscription is not told about the next one")
+    func recountOfAnEndedSubscription() throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let key = try bench.connect("ann", following: [ChannelState(channel: Self.secret, members: [ann, bob])])
+        bench.clients.congested = [key]
+        bench.hear(.moved(MovedCursor(bob, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
+        bench.clients.congested = []
+        bench.sessions.drained(key)
+        bench.turn()
+        let late = try #require(bench.store.take().first)
+        bench.say(
+            key, #"{"type":"unsubscribe","channel":"\#(Self.secret.wireName)"}"#,
+            #"{"id":3,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
+        bench.turn()
+        bench.answer(
+            late,
+            .state(
+                ChannelState(channel: Self.secret, members: [ann, bob], progress: [MemberProgress(bob, delivered: Seq(1), read: .zero)])))
+        #expect(bench.clients.texts(key).isEmpty)
+    }
+
+    // MARK: Pages and rewinds
+
+    @Test("a page ordered before a rewind leaves no hole")
+    func rewindWhileReading() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let late = bench.store.take()
+        try #require(late.count == 1)
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system","since":1}"#)
+        bench.turn()
+        let state = bench.store.take()
+        try #require(state.count == 1)
+        bench.answer(state[0], .state(ChannelState(channel: Self.system, head: Seq(6))))
+        bench.answer(late[0], try page(5...6, of: Self.system, head: 6))
+        for order in bench.store.take() {
+            guard case .page(_, let after, _, _) = order.request else { continue }
+            #expect(after == Seq(1))
+            bench.answer(order, try page(2...6, of: Self.system, head: 6))
+        }
+        #expect(bench.clients.seqs(ann) == [2, 3, 4, 5, 6])
+    }
+
+    @Test("what was sent before a rewind may be acknowledged while the entries come again")
+    func ackAfterRewind() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system","since":1}"#)
+        bench.turn()
+        let state = try #require(bench.store.take().first)
+        bench.answer(state, .state(ChannelState(channel: Self.system, head: Seq(4))))
+        _ = bench.store.take()
+        bench.say(
+            ann, #"{"id":3,"type":"ack","channel":"broadcast:system","seq":4}"#,
+            #"{"id":4,"type":"ack","channel":"broadcast:system","seq":5}"#)
+        bench.turn()
+        #expect(bench.store.take().map(\.request) == [.move(try user("ann"), Self.system, .delivered(Seq(4)), session: "s")])
+        #expect(bench.clients.texts(ann).last?.hasPrefix(#"{"re":4,"error":{"code":"not_sent""#) == true)
+    }
+
+    @Test("a sign of the user is answered at once, and the store is not asked")
+    func activity() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        bench.say(ann, #"{"id":2,"type":"activity"}"#)
+        bench.turn()
+        #expect(bench.clients.texts(ann) == [#"{"re":2,"ok":{}}"#])
+        #expect(bench.store.take().isEmpty)
+    }
+
+    @Test("a page that belongs to an ended subscription is not told in the next one")
+    func pageOfAnEndedSubscription() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let late = bench.store.take()
+        try #require(late.count == 1)
+        bench.say(
+            ann, #"{"id":2,"type":"unsubscribe","channel":"broadcast:system"}"#,
+            #"{"id":3,"type":"subscribe","channel":"broadcast:system"}"#)
+        bench.turn()
+        bench.answer(late[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann).isEmpty)
+    }
+
+    @Test("events that were dropped are read, also by those who had not begun or were reading")
+    func missedEvents() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        bench.say(
+            ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"broadcast:system"}]}"#)
+        bench.turn()
+        let connect = bench.store.take()
+        try #require(connect.count == 1)
+        // More batches than the mailbox takes: entry 5 is among those dropped.
+        for _ in 0..<64 { bench.inbox.hear([]) }
+        bench.inbox.hear([.entries([try entry(5, in: Self.system)])])
+        bench.turn()
+        bench.answer(connect[0], .snapshot([ChannelState(channel: Self.system, head: Seq(4))], more: false))
+        for order in bench.store.take() {
+            if case .page = order.request { bench.answer(order, try page(5...5, of: Self.system, head: 5)) }
+        }
+        #expect(bench.clients.seqs(ann) == [5])
+    }
+
+    @Test("a page that comes when the client does not read is read again when it does")
+    func congestedWhileReading() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        bench.turn()
+        let first = bench.store.take()
+        try #require(first.count == 1)
+        bench.clients.congested = [ann]
+        bench.answer(first[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann).isEmpty)
+        bench.clients.congested = []
+        bench.sessions.drained(ann)
+        bench.turn()
+        let again = bench.store.take()
+        try #require(again.count == 1)
+        bench.answer(again[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann) == [5, 6])
+    }
+
+    // MARK: Every command is answered
+
+    @Test("a subscribe that is taken back before the store answers is answered all the same")
+    func subscribeTakenBack() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        bench.say(
+            ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system"}"#,
+            #"{"id":3,"type":"unsubscribe","channel":"broadcast:system"}"#)
+        bench.turn()
+        for order in bench.store.take() { bench.answer(order, .state(ChannelState(channel: Self.system, head: Seq(4)))) }
+        for id in 2...3 { #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"re":\#(id),"#) } == 1, "command \(id)") }
+    }
+
+    @Test("while the store owes an answer the loop lets others run")
+    func awaitsTheStore() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        #expect(!bench.loop.awaitsOthers)
+        bench.say(ann, #"{"id":2,"type":"ack","channel":"broadcast:system","seq":4}"#)
+        bench.turn()
+        #expect(bench.loop.awaitsOthers)
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(!bench.loop.awaitsOthers)
+    }
+
+    // MARK: Bounds
+
+    @Test("a store with room for some of a turn's orders takes those")
+    func someRoom() throws {
+        let bench = try SessionBench()
+        let keys = try (0..<200).map { try bench.connect("user \($0)") }
+        bench.store.room = 128
+        for key in keys { bench.say(key, #"{"id":2,"type":"open","with":"zoe"}"#) }
+        bench.turn()
+        #expect(bench.store.take().count == 128)
+        #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 72)
+    }
+
+    @Test("a loop never has more orders open than its mailbox has room for their outcomes")
+    func openOrders() throws {
+        let bench = try SessionBench(openOrders: 64)
+        let keys = try (0..<100).map { try bench.connect("user \($0)") }
+        for key in keys { bench.say(key, #"{"id":2,"type":"open","with":"zoe"}"#) }
+        bench.turn()
+        #expect(bench.store.take().count == 64)
+        #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 36)
+    }
+
+    @Test("tokens that wait for a key count as unanswered: who sends too many is not read")
+    func waitingTokens() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        let token = try bench.token("ann", with: try TokenSigner.generate())
+        for id in 0..<64 { bench.say(ann, #"{"id":\#(id + 2),"type":"refresh","token":"\#(token)"}"#) }
+        #expect(bench.clients.paused == [ann])
+        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .answered)
+        #expect(bench.clients.paused.isEmpty)
+        #expect(bench.clients.texts(ann).count == 64)
+    }
+
+    @Test("entries that wait for slow sockets are bounded: beyond it they are read from the store")
+    func boundedFanOut() {
+        let clients = Clients()
+        var waiting = FanOut()
+        _ = waiting.join(Self.system, Subscriber(key: SessionKey(rawValue: 1), user: 0, format: 0))
+        let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: 1 << 20) }
+        let item = FanOut.Item(seq: Seq(1), author: 0, isUrgent: false, frame: frame)
+        var taken = 0
+        while taken < 1_000, waiting.enqueue(Self.system, [item]) { taken += 1 }
+        #expect(taken == FanOut.waitingBytes >> 20)
+        while !waiting.isIdle { _ = waiting.runSlice(clients, at: .now) }
+        let isTakenAgain = waiting.enqueue(Self.system, [item])
+        #expect(isTakenAgain)
+    }
+
+    // MARK: Counters
+
+    @Test("the first entry after a pause takes the counters with it, to all but its author; the next ones leave them for later")
+    func countersRideAlong() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system)])
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.system)])
+        bench.hear(.entries([try entry(1, in: Self.system, by: "ann")]))
+        #expect(bench.clients.kinds(bob) == ["entry", "counters"])
+        #expect(bench.clients.kinds(ann) == ["entry"], "one's own entry changes no counter")
+        bench.hear(.entries([try entry(2, in: Self.system), try entry(3, in: Self.system)]))
+        #expect(bench.clients.kinds(bob) == ["entry", "counters", "entry", "entry"])
+        #expect(bench.clients.kinds(ann) == ["entry", "entry", "entry"])
+    }
+
+    @Test("entries of one channel that came in one batch go out together, whatever stands between them, with one set of counters")
+    func batchOfManyChannels() throws {
+        let bench = try SessionBench()
+        let (annsInbox, bobsInbox) = (Channel.inbox(try user("ann")), Channel.inbox(try user("bob")))
+        let ann = try bench.connect("ann", following: [ChannelState(channel: annsInbox)])
+        let bob = try bench.connect("bob", following: [ChannelState(channel: bobsInbox)])
+        bench.hear(
+            .entries([try entry(1, in: annsInbox), try entry(1, in: bobsInbox), try entry(2, in: annsInbox), try entry(2, in: bobsInbox)]))
+        for key in [ann, bob] {
+            #expect(bench.clients.seqs(key) == [1, 2])
+            #expect(bench.clients.kinds(key) == ["entry", "entry", "counters"])
+        }
+    }
+
+    @Test("who lacks an entry gets no counters with it, but with what is read from the store")
+    func countersOfThoseBehind() throws {
+        let bench = try SessionBench()
+        let bob = try bench.connect("bob", following: [ChannelState(channel: Self.system)])
+        bench.hear(.entries([try entry(2, in: Self.system)]))
+        #expect(bench.clients.texts(bob).isEmpty)
+        bench.turn()
+        let orders = bench.store.take()
+        #expect(orders.count == 1)
+        bench.answer(orders[0], try page(1...2, of: Self.system, head: 2))
+        #expect(bench.clients.seqs(bob) == [1, 2])
+    }
+
+    @Test("a burst goes only as far as the client takes it; the rest is read when it has caught up")
+    func longBurst() throws {
+        let clients = Clients()
+        clients.patience = 3
+        var fanOut = FanOut()
+        let key = SessionKey(rawValue: 1)
+        let (roster, place) = fanOut.join(Self.system, Subscriber(key: key, user: 0, format: 0))
+        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place), registration: 1)
+        _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
+        let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
+        let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
+        let isQueued = fanOut.enqueue(Self.system, items)
+        #expect(isQueued)
+        let outcome = fanOut.runSlice(clients, at: .now)
+        #expect(clients.texts(key).count == 3)
+        #expect(outcome.behind.map(\.key) == [key])
+        #expect(fanOut.subscriber(subscription)?.position == Seq(3))
+    }
+
+    // MARK: Lost events
+
+    @Test("a cursor that moved while events were lost is told")
+    func cursorOfLostEvents() throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4), cursorVersion: 1)])
+        for _ in 0..<65 { bench.inbox.hear([]) }
+        bench.turn()
+        var orders: [StoreOrder] = []
+        // Waits for the timer that reads on.
+        for _ in 0..<20 where orders.isEmpty {
+            bench.loop.turn()
+            orders = bench.store.take()
+        }
+        let moved = ChannelState(
+            channel: Self.system, head: Seq(4), cursor: Cursor(delivered: Seq(4), seen: Seq(4), read: Seq(4)), cursorVersion: 2)
+        for order in orders {
+            switch order.request {
+            case .page: bench.answer(order, try page(4...4, of: Self.system, head: 4))
+            case .state: bench.answer(order, .state(moved))
+            default: Issue.record("asked for \(order.request)")
+            }
+        }
+        #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"type":"cursor""#) } == 1)
+    }
+}

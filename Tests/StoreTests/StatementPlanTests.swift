@@ -1,0 +1,117 @@
+import Messaging
+import Postgres
+import TestKit
+import Testing
+
+@testable import Store
+
+/// What a statement reads must grow with what it is asked, not with the tables: also when its plan was made while they were empty.
+@Suite(.timeLimit(.minutes(2))) struct StatementPlanTests {
+    private static let users = 4_000
+    private static let broadcast = 9_000
+    private static let asked = 10
+
+    /// Filled so that reading any table as a whole, or a channel from its start, is far beyond `mostRows`.
+    private static let fill = """
+        insert into hub.channel (name, kind, last_seq) select 'inbox:u' || g, 'inbox', 3 from generate_series(1, \(users)) g;
+        insert into hub.channel (name, kind, last_seq) values ('broadcast:all', 'broadcast', \(broadcast));
+        insert into hub.entry (channel_id, seq, source, source_id, kind, event_type, priority, form, content, created_at)
+        select c.id, s, 'kafka:x', s::text, 'notification', 't', 'normal', 'full', '{}', now()
+        from hub.channel c cross join lateral generate_series(1, c.last_seq) s;
+        insert into hub.cursor (user_id, channel_id) select substr(name, 7), id from hub.channel where kind = 'inbox' and id % 2 = 0;
+        insert into hub.conversation (first, second) select 'a' || g, 'b' || g from generate_series(1, \(users)) g;
+        insert into hub.channel (name, kind) select 'conversation:' || id, 'conversation' from hub.conversation;
+        insert into hub.member (channel_id, user_id)
+        select c.id, u.name from hub.conversation v join hub.channel c on c.name = 'conversation:' || v.id
+        cross join lateral (values (v.first), (v.second)) u (name);
+        """
+
+    private static let mostRows = asked * 20
+
+    private static func array(_ element: (Int) -> String) -> String {
+        "'{" + (1...asked).map { element($0 * 37) }.joined(separator: ",") + "}'"
+    }
+
+    private static func arguments(_ statement: Statement) -> [String] {
+        let users = array { "u\($0)" }
+        let inboxes = array { "inbox:u\($0)" }
+        let channels = array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }
+        let (none, no) = (array { _ in "null" }, array { _ in "false" })
+        let pairs = [array { "a\($0)" }, array { "b\($0)" }, array { _ in "\"\"" }]
+        return switch statement {
+        case .ensureChannels, .lockChannels: [inboxes]
+        case .storeEntries:
+            [
+                no, channels, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
+                array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
+                array { $0 % 2 == 0 ? "1" : "null" },
+            ]
+        case .storePositions: [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
+        case .recallEntries: [channels, array { _ in "kafka:x" }, array { _ in "2" }]
+        case .makeConversations: pairs + [array { _ in "100" }]
+        case .makeConversationChannels, .makeMembers, .conversationStates: pairs
+        case .ackCursors: [users, inboxes, array { _ in "2" }]
+        case .ensureCursors, .lockCursors: [users, inboxes]
+        case .moveCursors:
+            [users, inboxes, array { _ in "2" }, array { _ in "1" }, array { _ in "\"{}\"" }, array { _ in "\"{[1,2)}\"" }, users, users]
+        case .states:
+            [
+                array { "\($0)" }, users, channels, array { _ in "true" },
+                array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
+                array { $0 % 2 == 0 ? "true" : "false" }, none,
+            ]
+        case .claim: []
+        case .pages: [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
+        }
+    }
+
+    /// Rows that the plan's scans produced or threw away.
+    private static func rowsRead(_ plan: [String]) -> Double {
+        var read = 0.0
+        var loops = 1.0
+        for line in plan {
+            func number(after mark: String) -> Double? {
+                guard let place = line.ranges(of: mark).last else { return nil }
+                return Double(line[place.upperBound...].prefix { $0.isNumber || $0 == "." })
+            }
+            loops = number(after: "loops=") ?? loops
+            if line.contains("Removed by") { read += loops * (number(after: ": ") ?? 0) }
+            if line.contains("Scan using"), let rows = number(after: "actual rows=") { read += loops * rows }
+        }
+        return read
+    }
+
+    @Test func whatAStatementReadsDoesNotGrowWithTheTables() throws {
+        let address = try PostgresCluster.shared.get().makeDatabase()
+        _ = try Migrator.migrate(address)
+        let connection = try BlockingConnection(address, applicationName: "tests")
+        for line in StatementListing.text.split(separator: "-- name: ") where line.hasPrefix("session\n") {
+            _ = try connection.execute(String(line.dropFirst("session\n".count)))
+        }
+        func run(_ statement: Statement) throws -> [String] {
+            let arguments = Self.arguments(statement)
+            let call = "execute \(statement.rawValue)" + (arguments.isEmpty ? "" : " (\(arguments.joined(separator: ", ")))")
+            _ = try connection.execute("begin")
+            defer { _ = try? connection.execute("rollback") }
+            return try connection.execute("explain (analyze, timing off) \(call)").compactMap { $0[0] }
+        }
+        for statement in Statement.allCases {
+            _ = try connection.execute("prepare \(statement.rawValue) as \(statement.sql)")
+            _ = try run(statement)
+        }
+        _ = try connection.execute("set search_path = pg_catalog; \(Self.fill)")
+        for statement in Statement.allCases {
+            let plan = try run(statement)
+            #expect(Self.rowsRead(plan) <= Double(Self.mostRows), "\(statement):\n\(plan.joined(separator: "\n"))")
+            #expect(!plan.contains { $0.contains("Seq Scan on") }, "\(statement)")
+        }
+    }
+
+    @Test func rowsReadAreCounted() {
+        let plan = [
+            "Nested Loop  (cost=1 rows=5 width=4) (actual rows=50 loops=1)",
+            "  ->  Index Scan using a on b  (cost=1 rows=7 width=4) (actual rows=3 loops=5)", "        Rows Removed by Filter: 4",
+        ]
+        #expect(Self.rowsRead(plan) == 35)
+    }
+}

@@ -1,0 +1,19 @@
+package import Bus
+import Linux
+import Messaging
+
+package final class HeardBus: Bus {
+    package init() {}
+    private let heard = Locked<[BusEvent]>([])
+    package func publish(_ events: [BusEvent]) { heard.withLock { $0.append(contentsOf: events) } }
+    package var events: [BusEvent] { heard.withLock { $0 } }
+    package func forget() { heard.withLock { $0.removeAll() } }
+
+    /// `inbox:ann/3` for each entry heard.
+    package var entries: [String] {
+        events.flatMap { event -> [String] in
+            guard case .entries(let entries) = event else { return [] }
+            return entries.map { "\($0.channel.storedName)/\($0.seq.rawValue)" }
+        }
+    }
+}
