@@ -86,9 +86,17 @@ class Stream:
         self._parser = Parser()
         self._bytes = response.aiter_raw()
         self._blocks = []
+        self._begun = False
 
     async def block(self, seconds=10):
-        """The next block; None at the end."""
+        """The next block behind the comment that begins every stream; None at the end."""
+        block = await self._next(seconds)
+        if not self._begun and block is not None and block.comment == "connected":
+            block = await self._next(seconds)
+        self._begun = True
+        return block
+
+    async def _next(self, seconds):
         async with asyncio.timeout(seconds):
             while not self._blocks:
                 data = await anext(self._bytes, None)
