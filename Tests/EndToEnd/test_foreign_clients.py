@@ -201,8 +201,8 @@ async def test_chromium_polls_and_streams_by_fetch(hub):
 
 
 @pytest.fixture(scope="module", params=[nginx, haproxy], ids=["nginx", "haproxy"])
-def proxied(request, hub):
-    with request.param(hub) as proxied:
+def proxied(request, brisk):
+    with request.param(brisk) as proxied:
         yield proxied
 
 

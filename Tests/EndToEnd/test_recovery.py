@@ -142,12 +142,17 @@ async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
             await client.next("entry")
         await asyncio.to_thread(platform.database.stop, "immediate")
         try:
-            late = [await Client.open(hub.socket_url) for Client in TRANSPORTS.values()]
-            refused = await asyncio.gather(
-                *[client.ask("ack", channel="inbox", seq=1, seconds=40) for client in clients],
-                *[one.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}], seconds=40) for one in late],
-                return_exceptions=True)
-            assert [(one.code, one.temporary) for one in refused] == [("unavailable", True)] * len(refused), refused
+            late = []
+
+            async def all_refused(*answers):
+                refused = await asyncio.gather(*answers, return_exceptions=True)
+                assert [(one.code, one.temporary) for one in refused] == [("unavailable", True)] * len(refused), refused
+
+            await all_refused(*[client.ask("ack", channel="inbox", seq=1, seconds=40) for client in clients])
+            # Opened only now: a WebSocket without a session has ten seconds.
+            late += [await Client.open(hub.socket_url) for Client in TRANSPORTS.values()]
+            connect = {"token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}], "seconds": 40}
+            await all_refused(*[one.ask("connect", **connect) for one in late])
             assert [one.status for one in late if one.transport != "websocket"] == [503, 503]
             for client in clients:
                 await client.quiet()

@@ -153,8 +153,9 @@ async def test_refreshing_keeps_a_living_connection(strict, Client):
 
 async def test_a_refresh_may_take_rights_away(strict, Client):
     name = person()
-    token = strict.token(name, institution="u1", roles=["tutor"], channels=["activity:7"])
-    granted = ["broadcast:institution:u1", "broadcast:category:tutor", "broadcast:activity:7"]
+    one, role, activity = (person(kind) for kind in ("u", "tutor", "activity"))
+    token = strict.token(name, institution=one, roles=[role], channels=[f"activity:{activity}"])
+    granted = [f"broadcast:institution:{one}", f"broadcast:category:{role}", f"broadcast:activity:{activity}"]
     client = await Client.connect(strict.socket_url, token, dict.fromkeys([*granted, "broadcast:system"], 0))
     assert "refused" not in client.welcome
     await client.ask("refresh", token=strict.token(name, institution="u2"))
