@@ -18,11 +18,11 @@ final class Authentication {
 
     /// Whether the source of the keys was asked for a token's key. Only its answer makes a token invalid: the hub's keys may be minutes old,
     /// and the source away or not to be asked again so soon.
-    private enum KeyQuestion { case unasked, answered, unanswered }
+    enum KeyQuestion { case unasked, answered, unanswered }
 
     private let state: LoopState
     private let verifier: TokenVerifier
-    private var waiting = WaitingTokens()
+    private(set) var waiting = WaitingTokens()
     private var isTimerSet = false
     /// Tokens that came with the request that opened a session. `connect` without a token uses them, and they are forgotten.
     private var handshakeTokens: [SessionID: String] = [:]
@@ -119,12 +119,15 @@ final class Authentication {
     func hear(keys: KeySet?, absent: [String?]) {
         if let keys {
             verifier.replace(keys: keys)
-            checkAgain(waiting.takeAll(), .answered)
+            checkAgain(takeWaiting(), .answered)
         }
         if !absent.isEmpty { checkAgain(waiting.take(naming: Set(absent)), .answered) }
     }
 
-    private func checkAgain(_ tokens: [WaitingTokens.Token], _ question: KeyQuestion) {
+    /// All tokens that wait, which then wait no more.
+    func takeWaiting() -> [WaitingTokens.Token] { waiting.takeAll() }
+
+    func checkAgain(_ tokens: [WaitingTokens.Token], _ question: KeyQuestion) {
         for token in tokens {
             if let live = state.table[token.session] {
                 if token.use.isConnect { _ = live.session.abandonConnect() }

@@ -5,7 +5,7 @@ import Messaging
 import Reactor
 import Telemetry
 
-/// Brings what the bus carries to the sessions of one loop.
+/// Brings what the bus carries to the sessions of one loop, and the sessions' signals to the bus.
 final class BusFeed {
     private let state: LoopState
     private let replay: Replay
@@ -13,6 +13,8 @@ final class BusFeed {
     private let counters: CounterPushes
     private let expiries: ExpiryWatch
     private var isSlicing = false
+    /// Signals of this turn, for all loops.
+    private var signals: [BusEvent] = []
 
     init(_ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch) {
         self.state = state
@@ -20,6 +22,15 @@ final class BusFeed {
         self.subscriptions = subscriptions
         self.counters = counters
         self.expiries = expiries
+    }
+
+    func signal(_ signal: BusEvent) { signals.append(signal) }
+
+    /// Publishes the signals of a turn together.
+    func publishSignals() {
+        guard !signals.isEmpty else { return }
+        state.services.bus.publish(signals)
+        signals.removeAll(keepingCapacity: true)
     }
 
     func hear(_ events: [BusEvent]) {

@@ -18,6 +18,8 @@ struct WaitingTokens {
 
     private var tokens: [Token] = []
 
+    var count: Int { tokens.count }
+
     /// When the next one has waited long enough.
     var nextDeadline: MonotonicInstant? { tokens.first?.deadline }
 

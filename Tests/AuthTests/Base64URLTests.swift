@@ -1,4 +1,5 @@
 import Auth
+import Bytes
 import Testing
 
 @Suite("base64url (RFC 4648 §5, RFC 7515 §2)")

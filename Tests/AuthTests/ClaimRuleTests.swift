@@ -1,4 +1,5 @@
 import Auth
+import Bytes
 import Testing
 
 @Suite("Claims (RFC 7519 §4.1)")

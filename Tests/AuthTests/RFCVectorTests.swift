@@ -1,4 +1,5 @@
 import Auth
+import Bytes
 import Foundation
 import JSON
 import OpenSSL

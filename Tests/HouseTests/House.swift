@@ -111,7 +111,7 @@ struct House {
 
     /// Files that ask for memory by a number, and whose number it is. Never a number that a peer wrote.
     static let sizedAllocations = [
-        "Sources/Auth/Base64URL.swift": "of a text that is here: three quarters of it",
+        "Sources/Bytes/Base64URL.swift": "of a text that is here: three quarters of it",
         "Sources/HTTP/HTTPHeaders.swift": "a constant",
         "Sources/JSON/JSONDocument.swift": "two dozen places",
         "Sources/JSON/JSONSlice.swift": "of a string that is here",
@@ -127,8 +127,8 @@ struct House {
         "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",
         "Sources/Reactor/TimerWheel.swift": "a constant",
         "Sources/Store/StoreThread.swift": "of orders that are here",
-        "Sources/Sessions/SessionOutlet.swift": "of an entry that is here, and a constant",
-        "Sources/Sessions/SessionLoop+Connect.swift": "of channels that the store has named, to the limit",
+        "Sources/Sessions/Transport.swift": "of an entry that is here, and a constant",
+        "Sources/Sessions/Subscriptions.swift": "of channels that the store has named, to the limit",
         "Sources/Store/AckBatch.swift": "of orders that are here",
         "Sources/Store/CursorBatch.swift": "of orders that are here",
         "Sources/Store/StateBatch.swift": "of orders that are here",
