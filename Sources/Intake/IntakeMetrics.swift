@@ -1,6 +1,7 @@
 package import Telemetry
 
 /// What the intake counts. Written by its thread, read by any.
+/// More than twelve stored properties: one for each metric.
 package final class IntakeMetrics: MetricsGroup {
     package let records = Counter("hub_kafka_records_total", "Records read.")
     package let recordBytes = Counter("hub_kafka_record_bytes_total", "Bytes of records read.")

@@ -1,6 +1,7 @@
 package import Telemetry
 
 /// What the event loops count. All loops share one set: adding to a counter is one relaxed atomic addition.
+/// More than twelve stored properties: one for each metric.
 package final class ServingMetrics: MetricsGroup {
     package let sockets: Reading
     package let socketsOpened = Counter("hub_sockets_opened_total", "Upgraded connections.")

@@ -1,6 +1,7 @@
 package import Telemetry
 
 /// What the store has done, for metrics. Written by the store's thread (`refused` by any), read by any.
+/// More than twelve stored properties: one for each metric.
 package final class StoreStatistics: MetricsGroup {
     /// `submit` said no: as many orders as configured were waiting.
     package let ordersRefused = Counter("hub_store_orders_refused_total", "Orders the store had no room for.")
