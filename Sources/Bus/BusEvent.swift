@@ -8,6 +8,8 @@ package enum BusEvent: Equatable, Sendable {
     case moved(MovedCursor)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
+    /// A user may no longer follow the channel: their subscriptions end.
+    case withdrawn(Channel, from: UserID)
     /// Nothing of this is stored.
     case signal(BusSignal)
 }

@@ -39,6 +39,7 @@ final class BusFeed {
             case .entries(let entries): hear(entries)
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
+            case .withdrawn(let channel, let user): withdrawn(channel, from: user)
             case .signal(.typing(let channel, let user)): typing(channel, user)
             }
         }
@@ -96,6 +97,15 @@ final class BusFeed {
             for id in state.table.users.sessions(of: member) {
                 state.outbound.push(to: id) { ServerMessage.signal(.conversation(channelState.channel, with: user), into: &$0) }
             }
+        }
+    }
+
+    /// The user's sessions follow the channel no more, and are told so.
+    private func withdrawn(_ channel: Channel, from user: UserID) {
+        for id in state.table.users.sessions(of: user) {
+            guard let live = state.table[id], let index = live.session.subscription(to: channel) else { continue }
+            subscriptions.leave(live, at: index)
+            state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
         }
     }
 

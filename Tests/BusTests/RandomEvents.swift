@@ -17,13 +17,14 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<4, using: &random) {
+        switch Int.random(in: 0..<5, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
             return .entries(entries)
         case 1: return .moved(MovedCursor(try user(), try state(), isProgress: .random(using: &random), session: text()))
         case 2: return .opened(try state(), by: try user())
+        case 3: return .withdrawn(try channel(), from: try user())
         default: return .signal(.typing(try channel(), try user()))
         }
     }

@@ -119,6 +119,19 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(key).isEmpty)
     }
 
+    @Test("whoever may no longer follow a channel is told so on every session, and hears nothing more of it")
+    func rightIsGone() throws {
+        let bench = try SessionBench()
+        let state = ChannelState(channel: Self.secret, members: [try user("ann"), try user("bob")])
+        let (ann, tablet) = (try bench.connect("ann", following: [state]), try bench.connect("ann", following: [state]))
+        let bob = try bench.connect("bob", following: [state])
+        bench.hear(.withdrawn(Self.secret, from: try user("ann")))
+        for key in [ann, tablet] { #expect(bench.clients.texts(key).count { $0.contains(#""signal":"unsubscribed""#) } == 1) }
+        bench.hear(.entries([try entry(1, in: Self.secret, by: "bob")]))
+        #expect(bench.clients.seqs(ann).isEmpty && bench.clients.seqs(tablet).isEmpty)
+        #expect(bench.clients.seqs(bob) == [1])
+    }
+
     // MARK: Pages and rewinds
 
     @Test("a page ordered before a rewind leaves no hole")

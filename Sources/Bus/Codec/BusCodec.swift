@@ -29,6 +29,7 @@ package enum BusCodec {
         case moved = 2
         case opened = 3
         case typing = 4
+        case withdrawn = 5
     }
 
     /// Which optional members of an entry follow, and its flag. The order of the bits is the order of the members.

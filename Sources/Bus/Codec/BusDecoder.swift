@@ -147,6 +147,9 @@ struct BusReader {
         case .opened:
             let state = try state()
             return .opened(state, by: try user())
+        case .withdrawn:
+            let channel = try channel()
+            return .withdrawn(channel, from: try user())
         case .typing:
             let channel = try channel()
             return .signal(.typing(channel, try user()))

@@ -36,6 +36,11 @@ struct BusEncoder {
                 body.append(state)
                 body.append(text: user.name)
             }
+        case .withdrawn(let channel, let user):
+            append(.withdrawn) { body in
+                body.append(channel)
+                body.append(text: user.name)
+            }
         case .signal(.typing(let channel, let user)):
             append(.typing) { body in
                 body.append(channel)
