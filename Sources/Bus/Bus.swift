@@ -6,7 +6,7 @@ package protocol Bus: AnyObject, Sendable {
     func publish(_ events: [BusEvent])
 }
 
-package enum BusEvent: Sendable {
+package enum BusEvent: Equatable, Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
     case moved(MovedCursor)

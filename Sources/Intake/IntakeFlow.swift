@@ -1,5 +1,6 @@
 import Kafka
 import Messaging
+import Pacing
 
 /// The order of things between Kafka and the store, as a machine that knows neither.
 ///
@@ -76,7 +77,7 @@ package struct IntakeFlow {
     private var lettersMustWait = false
     private var releasing: [TopicPartition] = []
     private var lastToken: UInt64 = 0
-    private var failures = 0
+    private var backoff: Backoff
     private var slowAnswers = 0
     /// Halved when a request is too slow for the database, then growing back by an eighth with each that is not.
     private var draftsAtOnce: Int
@@ -86,6 +87,7 @@ package struct IntakeFlow {
 
     init(limits: Limits) {
         self.limits = limits
+        backoff = Backoff(first: limits.firstDelay, longest: limits.longestDelay, jitter: .none)
         draftsAtOnce = limits.draftsPerRequest
     }
 
@@ -125,10 +127,10 @@ package struct IntakeFlow {
             release(&actions)
         case .storeFull(let token):
             guard step == .storing(token: token) else { return [] }
-            failures += 1
-            actions.append(.note(.storeFull(attempt: failures)))
+            backoff.failed()
+            actions.append(.note(.storeFull(attempt: backoff.failures)))
             // Full for a moment is no reason to throw away what was read ahead.
-            if failures > 1 { pause(.storeFull, &actions) }
+            if backoff.failures > 1 { pause(.storeFull, &actions) }
             backOff(&actions)
             release(&actions)
         case .letterWritten(let token):
@@ -240,7 +242,7 @@ package struct IntakeFlow {
                     .stored(
                         records: records.count, entries: drafts.count, duplicates: drafts.count { $0.duplicate },
                         discards: records.compactMap { if case .discarded(let reason) = $0.judgement { reason } else { nil } })))
-            failures = 0
+            backoff.succeeded()
             slowAnswers = 0
             draftsAtOnce = min(draftsAtOnce + max(1, draftsAtOnce / 8), limits.draftsPerRequest)
             step = .idle
@@ -250,8 +252,8 @@ package struct IntakeFlow {
         case .failed(.tooSlow):
             tooSlow(&actions)
         case .failed(.unavailable):
-            failures += 1
-            actions.append(.note(.storeUnavailable(attempt: failures)))
+            backoff.failed()
+            actions.append(.note(.storeUnavailable(attempt: backoff.failures)))
             pause(.storeUnavailable, &actions)
             backOff(&actions)
         case .failed(.refused(let text)):
@@ -267,7 +269,7 @@ package struct IntakeFlow {
     private mutating func partlyStored(_ drafts: [StoredDraft?], _ actions: inout [Action]) {
         guard drafts.count == segments[0].reduce(0, { $0 + $1.drafts.count }) else {
             // A partition was lost meanwhile, and its records with it: what is left is stored, and asked for again.
-            failures += 1
+            backoff.failed()
             return backOff(&actions)
         }
         var next = 0
@@ -282,7 +284,7 @@ package struct IntakeFlow {
         }
         let stored = drafts.compactMap { $0 }
         actions.append(.note(.stored(records: 0, entries: stored.count, duplicates: stored.count { $0.duplicate }, discards: [])))
-        failures = 0
+        backoff.succeeded()
         slowAnswers = 0
         step = .idle
     }
@@ -290,9 +292,9 @@ package struct IntakeFlow {
     /// Nobody's fault, so nothing is given up; but the same again may take as long, so less is tried.
     private mutating func tooSlow(_ actions: inout [Action]) {
         let bearing = segments[0].filter { !$0.drafts.isEmpty }
-        failures += 1
+        backoff.failed()
         slowAnswers += 1
-        actions.append(.note(.storeTooSlow(records: bearing.count, attempt: failures)))
+        actions.append(.note(.storeTooSlow(records: bearing.count, attempt: backoff.failures)))
         if slowAnswers >= limits.slowAnswers {
             slowAnswers = 0
             if bearing.count > 1 { draftsAtOnce = max(1, bearing.reduce(0) { $0 + $1.drafts.count } / 2) }
@@ -312,7 +314,7 @@ package struct IntakeFlow {
         case 0:
             // Positions alone were refused: no record is to blame.
             segments.insert(records, at: 0)
-            failures += 1
+            backoff.failed()
             pause(.storeUnavailable, &actions)
             backOff(&actions)
         case 1:
@@ -322,7 +324,7 @@ package struct IntakeFlow {
                 segments.insert(records, at: 0)
             } else {
                 segments.insert(records, at: 0)
-                failures += 1
+                backoff.failed()
                 backOff(&actions)
             }
         default:
@@ -333,8 +335,7 @@ package struct IntakeFlow {
 
     private mutating func backOff(_ actions: inout [Action]) {
         step = .backingOff
-        let doublings = min(max(0, failures - 1), 16)
-        actions.append(.retry(after: min(limits.firstDelay * (1 << doublings), limits.longestDelay)))
+        actions.append(.retry(after: backoff.delay()))
     }
 
     // MARK: Dead letters
@@ -369,9 +370,9 @@ package struct IntakeFlow {
         if kind == .recordTooLarge, let lesser = letter.form.lesser {
             letter.form = lesser
         } else {
-            failures += lettersMustWait ? 0 : 1
+            if !lettersMustWait { backoff.failed() }
             lettersMustWait = true
-            actions.append(.note(.letterFailed(letter, kind, attempt: failures)))
+            actions.append(.note(.letterFailed(letter, kind, attempt: backoff.failures)))
         }
         failedLetters.append(letter)
         lettersSettled(&actions)
@@ -380,7 +381,7 @@ package struct IntakeFlow {
     private mutating func lettersSettled(_ actions: inout [Action]) {
         guard letters.isEmpty, step == .burying else { return }
         if failedLetters.isEmpty {
-            failures = 0
+            backoff.succeeded()
             step = .idle
         } else if lettersMustWait {
             pause(.deadLetters, &actions)
