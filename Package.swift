@@ -123,11 +123,11 @@ let package = Package(
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
-        .executableTarget(name: "wycheproof", dependencies: ["Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+        .executableTarget(name: "wycheproof", dependencies: ["Bytes", "Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
+            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
         // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.

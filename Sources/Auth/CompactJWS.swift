@@ -1,3 +1,4 @@
+import Bytes
 internal import JSON
 
 /// A JWS in compact serialization (RFC 7515 §7.1), taken apart and not yet judged.

@@ -1,3 +1,4 @@
+import Bytes
 public import JSON
 public import OpenSSL
 

@@ -13,6 +13,7 @@ package struct Configuration: Equatable, Sendable {
     package var limits = Limits()
     package var outbound = Outbound()
     package var websocket = WebSocket()
+    package var fallback = Fallback()
     package var auth = Auth()
     package var kafka = Kafka()
     package var database = Database()
@@ -38,6 +39,8 @@ package struct Configuration: Equatable, Sendable {
         package var setSize = CommandLimits().setSize
         package var historyPage = Session.Limits().historyPage
         package var connectWithin: Duration = .seconds(10)
+        /// Zero: never.
+        package var idle: Duration = .seconds(1800)
         package var headBytes = 16 * 1024
         package var headWithin: Duration = .seconds(10)
         package var requestBodyBytes = 64 * 1024
@@ -58,6 +61,14 @@ package struct Configuration: Equatable, Sendable {
         package var pingEvery: Duration = .seconds(25)
         package var pongWithin: Duration = .seconds(15)
         package var deflate = Deflate()
+        package init() {}
+    }
+
+    /// Event streams and polls.
+    package struct Fallback: Equatable, Sendable {
+        package var heartbeat: Duration = .seconds(15)
+        package var pollWait: Duration = .seconds(25)
+        package var detached: Duration = .seconds(60)
         package init() {}
     }
 

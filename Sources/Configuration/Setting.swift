@@ -72,7 +72,7 @@ package struct Setting: Sendable {
     }
 
     /// In the order they are shown.
-    package static let all: [Setting] = general + limits + outbound + websocket + auth + kafka + database
+    package static let all: [Setting] = general + limits + outbound + websocket + fallback + auth + kafka + database
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
     static let byVariable = Dictionary(uniqueKeysWithValues: all.map { ($0.variable, $0) })

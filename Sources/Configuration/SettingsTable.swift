@@ -64,6 +64,10 @@ extension Setting {
             "Time from the opened socket to a successful connect: an unauthenticated socket costs and earns nothing. Exceeded: close code 4105."
         ),
         Setting(
+            "limits.idle", \.limits.idle, .duration(.zero...(.seconds(86_400))),
+            "How long a browser's session may be without a sign of its user (any command but ping). 30m: a page left open in a tab costs a session until the user is back. Exceeded: close code 4104; 0s: never. Clients that send no Origin are not concerned."
+        ),
+        Setting(
             "limits.head-bytes", \.limits.headBytes, .size(1024...1 << 20),
             "Request line and headers together. 16KiB: a large token and a crowd of cookies. Exceeded: 431."),
         Setting(
@@ -112,6 +116,20 @@ extension Setting {
         Setting(
             "websocket.deflate-takeover", \.websocket.deflate.takeover, .yesOrNo,
             "Keep the compression window between messages: smaller frames, but about 300KiB of memory a socket, and broadcasts go to it uncompressed."
+        ),
+    ]
+
+    package static let fallback: [Setting] = [
+        Setting(
+            "fallback.heartbeat", \.fallback.heartbeat, .duration(.seconds(1)...(.seconds(600))),
+            "Time between two comments on an event stream. 15s: under the 30s to 60s after which proxies cut silent connections."),
+        Setting(
+            "fallback.poll-wait", \.fallback.pollWait, .duration(.zero...(.seconds(600))),
+            "The longest a poll waits for frames. 25s: under the 30s after which proxies give up a request. A poll that asks for more gets this."
+        ),
+        Setting(
+            "fallback.detached", \.fallback.detached, .duration(.seconds(1)...(.seconds(3600))),
+            "How long a session that is reached by HTTP lives without a stream or a poll. Exceeded: it ends, and its client opens another one at its positions."
         ),
     ]
 

@@ -18,14 +18,15 @@ public struct HTTPQuery: Equatable, Sendable {
     public private(set) var parameters: [(name: String, value: String)] = []
 
     /// `query` as `HTTPRequest.query` has it. `+` is a plus sign: this is a URI, not a form (RFC 3986 §3.4).
-    public init(_ query: String?) throws(Failure) {
+    /// - Parameter repeatable: names that may appear more than once.
+    public init(_ query: String?, repeatable: Set<String> = []) throws(Failure) {
         guard let query else { return }
         for pair in query.split(separator: "&") {
             guard parameters.count < Self.maximumParameters else { throw .tooMany }
             let equals = pair.firstIndex(of: "=")
             let name = try Self.decode(pair[..<(equals ?? pair.endIndex)])
             let value = try equals.map { mark throws(Failure) in try Self.decode(pair[pair.index(after: mark)...]) } ?? ""
-            guard self[name] == nil else { throw .repeated(name) }
+            guard self[name] == nil || repeatable.contains(name) else { throw .repeated(name) }
             parameters.append((name, value))
         }
     }
@@ -33,6 +34,9 @@ public struct HTTPQuery: Equatable, Sendable {
     public subscript(_ name: String) -> String? {
         parameters.first { $0.name == name }?.value
     }
+
+    /// All values of a name, in their order.
+    public func all(_ name: String) -> [String] { parameters.filter { $0.name == name }.map(\.value) }
 
     /// Undoes percent-encoding (RFC 3986 §2.1).
     public static func decode(_ text: some StringProtocol) throws(Failure) -> String {

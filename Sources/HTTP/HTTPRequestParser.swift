@@ -39,7 +39,7 @@ public struct HTTPRequestParser: Sendable {
         guard let first = line.first(0x20), let second = line.first(0x20, from: first + 1), line.first(0x20, from: second + 1) == nil,
             HTTPHeaders.isToken(line.extracting(first: first)), second > first + 1
         else { throw .malformedRequestLine }
-        try judgeVersion(line.extracting(second + 1..<line.count))
+        let minor = try minorVersion(line.extracting(second + 1..<line.count))
         let name = String(opaque: line.extracting(first: first))
         // CONNECT and TRACE are known and never meant for this server.
         if name == "CONNECT" || name == "TRACE" { throw .methodNotAllowed }
@@ -57,20 +57,27 @@ public struct HTTPRequestParser: Sendable {
         }
         guard isExpectationKnown else { throw .unsupportedExpectation }
         return HTTPRequest(
-            method: method, target: String(opaque: written), path: target.path, query: target.query, host: try host(headers, target),
-            headers: headers, contentLength: try headers.contentLength(limit: limits.bodyBytes) ?? 0)
+            method: method, target: String(opaque: written), path: target.path, query: target.query,
+            host: try host(headers, target, minor), headers: headers,
+            contentLength: try headers.contentLength(limit: limits.bodyBytes) ?? 0, minorVersion: minor)
     }
 
-    private func judgeVersion(_ version: Span<UInt8>) throws(HTTPRejection) {
+    /// RFC 9112 §2.3: a server answers any minor version of its major version.
+    private func minorVersion(_ version: Span<UInt8>) throws(HTTPRejection) -> Int {
         guard version.count == 8, version[5].isDigit, version[6] == UInt8(ascii: "."), version[7].isDigit,
             version.extracting(first: 5).isSame(as: "HTTP/".utf8.span)
         else { throw .malformedRequestLine }
-        guard version[5] == UInt8(ascii: "1"), version[7] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        guard version[5] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        return Int(version[7] - UInt8(ascii: "0"))
     }
 
     /// RFC 9112 §3.2: exactly one Host field; one that contradicts an absolute target is refused rather than overridden.
-    private func host(_ headers: HTTPHeaders, _ target: HTTPTarget) throws(HTTPRejection) -> String {
-        guard let host = headers.first("host")?.lowercasedASCII else { throw .missingHost }
+    /// HTTP/1.0 did not know the field.
+    private func host(_ headers: HTTPHeaders, _ target: HTTPTarget, _ minorVersion: Int) throws(HTTPRejection) -> String {
+        guard let host = headers.first("host")?.lowercasedASCII else {
+            guard minorVersion == 0 else { throw .missingHost }
+            return ""
+        }
         guard headers.count(of: "host") == 1 else { throw .duplicateHost }
         guard host.utf8.span.isAuthority else { throw .malformedHost }
         if let authority = target.authority, authority != host { throw .malformedHost }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A response with its whole body.
 public struct HTTPResponse: Equatable, Sendable {
     /// `100 Continue`, for a request that `expectsContinue` (RFC 9110 §15.2.1).
@@ -21,16 +23,56 @@ public struct HTTPResponse: Equatable, Sendable {
             body: Array("\(text)\n".utf8))
     }
 
+    /// How the connection goes on behind a response.
+    public enum Persistence: Equatable, Sendable {
+        case close
+        /// HTTP/1.1 keeps a connection by default.
+        case keep
+        /// HTTP/1.0 must be told (RFC 9112 §9.3).
+        case keepAnnounced
+
+        public init(_ request: HTTPRequest) {
+            self = !request.keepAlive ? .close : request.minorVersion > 0 ? .keep : .keepAnnounced
+        }
+    }
+
     /// Appends the response. `headOnly` answers HEAD: the length of the body, but not the body (RFC 9110 §9.3.2).
-    public func serialize(into output: inout [UInt8], keepAlive: Bool, headOnly: Bool = false, date: HTTPDate? = nil) {
+    public func serialize(into output: inout [UInt8], _ persistence: Persistence, headOnly: Bool = false, date: HTTPDate? = nil) {
+        writeHead(into: &output, date: date)
+        // RFC 9110 §8.6: no Content-Length in 1xx and 204.
+        if status >= 200 && status != 204 { Self.write("content-length", String(body.count), into: &output) }
+        switch persistence {
+        case .close: Self.write("connection", "close", into: &output)
+        case .keep: break
+        case .keepAnnounced: Self.write("connection", "keep-alive", into: &output)
+        }
+        output.append(contentsOf: "\r\n".utf8)
+        if !headOnly { output.append(contentsOf: body) }
+    }
+
+    /// Appends the head of a response whose body follows piece by piece, in chunks or until the connection is closed (RFC 9112 §6.3).
+    public func serializeStreamHead(into output: inout [UInt8], isChunked: Bool, date: HTTPDate? = nil) {
+        writeHead(into: &output, date: date)
+        if isChunked { Self.write("transfer-encoding", "chunked", into: &output) } else { Self.write("connection", "close", into: &output) }
+        output.append(contentsOf: "\r\n".utf8)
+    }
+
+    /// Appends a piece of a body in chunked transfer coding (RFC 9112 §7.1). An empty piece would end the body, and writes nothing.
+    public static func writeChunk(_ bytes: Span<UInt8>, into output: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        output.append(contentsOf: String(bytes.count, radix: 16).utf8)
+        output.append(contentsOf: "\r\n".utf8)
+        output.append(copying: bytes)
+        output.append(contentsOf: "\r\n".utf8)
+    }
+
+    /// Ends a body in chunks.
+    public static let lastChunk: [UInt8] = Array("0\r\n\r\n".utf8)
+
+    private func writeHead(into output: inout [UInt8], date: HTTPDate?) {
         output.append(contentsOf: "HTTP/1.1 \(status) \(Self.reason(status))\r\n".utf8)
         if let date { Self.write("date", date.text, into: &output) }
         for field in headers.fields { Self.write(field.name, field.value, into: &output) }
-        // RFC 9110 §8.6: no Content-Length in 1xx and 204.
-        if status >= 200 && status != 204 { Self.write("content-length", String(body.count), into: &output) }
-        if !keepAlive { Self.write("connection", "close", into: &output) }
-        output.append(contentsOf: "\r\n".utf8)
-        if !headOnly { output.append(contentsOf: body) }
     }
 
     /// A value can carry what a request brought; a line break in it would be a second header (response splitting).

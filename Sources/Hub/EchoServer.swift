@@ -39,16 +39,20 @@ package final class EchoServer {
                 reports.append(listening)
                 threads.append(
                     try Thread.spawn(name: loop.name) {
-                        let serving = ServingLoop(loop: loop, limits: settings, routes: NoRoutes(), metrics: metrics, log: log)
-                        let echo = EchoApplication(serving: serving, handshake: handshake)
-                        serving.application = echo
-                        do throws(SystemError) { try serving.table.listen(on: listener) } catch {
+                        let server = HTTPServer(loop: loop, limits: settings, routes: NoRoutes(), metrics: metrics)
+                        let sockets = WebSocketServer(server)
+                        let echo = EchoApplication(server: sockets, handshake: handshake)
+                        sockets.serve(echo)
+                        server.setUpgradeHandler(sockets)
+                        do throws(SystemError) { try server.table.listen(on: listener) } catch {
                             loop.letGo()
                             return listening.report(.failure(error))
                         }
                         listening.report(.success(()))
                         loop.run()
-                        withExtendedLifetime((serving, echo)) {}
+                        server.detach()
+                        sockets.detach()
+                        withExtendedLifetime((server, sockets, echo)) {}
                     })
             }
             for report in reports { try report.wait() }

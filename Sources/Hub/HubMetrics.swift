@@ -63,6 +63,14 @@ final class HubMetrics: Sendable {
         text.counters("hub_upgrades_refused_total", "Refused handshakes, by reason.", "reason", serving.upgradesRefused)
         text.counter("hub_head_timeouts_total", "Connections that did not finish a request head.", serving.headTimeouts)
         text.counter("hub_connect_timeouts_total", "Connections without a connect in time.", serving.dwellTimeouts)
+        text.counter("hub_idle_timeouts_total", "Sessions ended because their user was idle.", serving.idleTimeouts)
+        let streams = Int64(clamping: serving.streamsOpened.value) - Int64(clamping: serving.streamsClosed.value)
+        text.sample("hub_event_streams", "Open event streams.", .gauge, streams)
+        text.counter("hub_event_streams_opened_total", "Event streams begun.", serving.streamsOpened)
+        text.counter("hub_polls_total", "Polls of living sessions.", serving.polls)
+        text.counter(
+            "hub_connections_handed_over_total", "Connections whose request belonged to a session of another event loop.", serving.handovers
+        )
         text.counter("hub_pong_timeouts_total", "Connections lost in silence.", serving.pongTimeouts)
         text.counter("hub_slow_consumers_total", "Connections closed because they did not read.", serving.slowConsumers)
         text.counter("hub_compressions_total", "Frames compressed.", serving.compressions)

@@ -19,7 +19,8 @@ extension LoopThread.Settings {
         handshake.sameHostIsLoopback = configuration.embedded
         handshake.subprotocols = ["hub.v1.json"]
         handshake.maximumBearerBytes = configuration.auth.tokenBytes
-        introduction = configuration.limits.connectWithin
+        heartbeat = configuration.fallback.heartbeat
+        pollWait = configuration.fallback.pollWait
         policy = TokenPolicy(configuration.auth)
         rememberedTokens = configuration.auth.rememberedTokens
         openOrders = configuration.database.waitingOrders
@@ -59,6 +60,9 @@ extension SessionLimits {
         messageBytes = configuration.limits.messageBytes
         inFlight = configuration.limits.inFlight
         pingInterval = configuration.websocket.pingEvery
+        connectWithin = configuration.limits.connectWithin
+        idle = configuration.limits.idle
+        detached = configuration.fallback.detached
     }
 }
 

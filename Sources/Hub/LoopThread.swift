@@ -10,23 +10,29 @@ import WSProtocol
 
 /// One event loop on its thread, with its connections and sessions. Other threads see only this object.
 ///
-/// The loop's parts are made on its thread and never leave it; what is shared is the inbox and the loop's handle.
+/// The loop's parts are made on its thread and never leave it; the inbox, the mailbox for connections and the loop's handle are shared.
 final class LoopThread: Sendable {
     struct Settings: Sendable {
-        package var serving = ServingLimits()
-        package var sessions = SessionLimits()
-        package var handshake = HandshakePolicy()
-        package var introduction: Duration = .seconds(10)
-        package var policy: TokenPolicy
-        package var rememberedTokens = 10_000
+        var serving = ServingLimits()
+        var sessions = SessionLimits()
+        var handshake = HandshakePolicy()
+        /// Between two comments on an event stream.
+        var heartbeat: Duration = .seconds(15)
+        /// The longest a poll waits.
+        var pollWait: Duration = .seconds(25)
+        var policy: TokenPolicy
+        var rememberedTokens = 10_000
         /// Orders one loop may have open at the store; also the room for their outcomes.
         var openOrders = 16_384
         /// Batches of bus events waiting for the loop; beyond it the loop reads them from the store.
         var waitingEvents = 4_096
+        /// Connections that other loops have handed over and that wait to be taken; beyond it their requests are refused (503).
+        var waitingConnections = 1_024
     }
 
     let index: Int
     let inbox: LoopInbox
+    let arrivals: Mailbox<HandedConnection>
     private let loop: EventLoop
     let listening = ListenReport()
 
@@ -34,44 +40,95 @@ final class LoopThread: Sendable {
         self.index = index
         let loop = try EventLoop(name: "loop-\(index)")
         inbox = LoopInbox(loop: loop.handle, events: settings.waitingEvents, orders: settings.openOrders)
+        arrivals = Mailbox(capacity: settings.waitingConnections, wakes: loop.handle)
         self.loop = loop
     }
 
-    /// Starts the thread. `listener` is a listening socket of this loop's own (`SO_REUSEPORT`); `listening` tells what came of it.
+    /// Starts the thread.
+    /// - Parameters:
+    ///   - listener: a listening socket of this loop's own (`SO_REUSEPORT`); `listening` tells what came of it.
+    ///   - loops: the mailboxes by which all loops hand connections over, by loop index.
     func start(
-        _ settings: Settings, listener: Int32, services: any SessionServices, routes: any HTTPRoutes,
+        _ settings: Settings, listener: Int32, loops: [Mailbox<HandedConnection>], services: any SessionServices, routes: any HTTPRoutes,
         metrics: ServingMetrics, log: Logger
     ) throws(SystemError) -> Thread {
         try Thread.spawn(name: "loop-\(index)") { [self] in
-            let loop = loop
-            let verifier = TokenVerifier(policy: settings.policy, keys: .empty, cacheCapacity: settings.rememberedTokens)
-            let sessions = SessionLoop(
-                loop: loop, inbox: inbox, limits: settings.sessions, verifier: verifier, services: services, metrics: metrics, log: log)
-            let serving = ServingLoop(loop: loop, limits: settings.serving, routes: routes, metrics: metrics, log: log)
-            let sockets = SocketSessions(
-                serving: serving, sessions: sessions, handshake: settings.handshake, introduction: settings.introduction)
-            serving.application = sockets
+            let parts = LoopParts(loop, index, inbox, settings, services: services, routes: routes, metrics: metrics, log: log)
+            parts.server.exchangeConnections(with: loops, own: index)
             do throws(SystemError) {
-                try serving.table.listen(on: listener)
+                try parts.server.table.listen(on: listener)
             } catch {
-                sessions.detach()
+                parts.detach()
                 loop.letGo()
                 return listening.report(.failure(error))
             }
             listening.report(.success(()))
-            if serving.table.sendsTogether { metrics.loopsTogether.add(1) }
-            if let failure = serving.table.ringFailure, index == 0 {
+            if parts.server.table.sendsTogether { metrics.loopsTogether.add(1) }
+            if let failure = parts.server.table.ringFailure, index == 0 {
                 log.notice("no io_uring here: each send is a system call of its own", metadata: ["reason": "\(failure)"])
             }
-            sessions.onControl = { control in
-                switch control {
-                case .drain(let spread): sockets.drain(spread: spread)
-                case .stop: loop.handle.stop()
-                }
-            }
             loop.run()
-            sessions.detach()
-            withExtendedLifetime((serving, sockets)) {}
+            parts.detach()
+            withExtendedLifetime(parts) {}
         }
+    }
+}
+
+/// What one event loop consists of: the HTTP server, the sessions, and the three ways to clients.
+private final class LoopParts {
+    let server: HTTPServer
+    private let sessions: SessionLoop
+    private let sockets: WebSocketServer
+    private let transports: [AnyObject]
+    private let loop: EventLoop
+
+    init(
+        _ loop: EventLoop, _ index: Int, _ inbox: LoopInbox, _ settings: LoopThread.Settings, services: any SessionServices,
+        routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger
+    ) {
+        self.loop = loop
+        let verifier = TokenVerifier(policy: settings.policy, keys: .empty, cacheCapacity: settings.rememberedTokens)
+        sessions = SessionLoop(
+            loop: loop, number: UInt16(truncatingIfNeeded: index), inbox: inbox, limits: settings.sessions, verifier: verifier,
+            services: services, metrics: metrics, log: log)
+        sessions.start()
+        server = HTTPServer(loop: loop, limits: settings.serving, routes: routes, metrics: metrics)
+
+        sockets = WebSocketServer(server)
+        let webSockets = WebSocketTransport(server: sockets, sessions: sessions, handshake: settings.handshake)
+        sockets.serve(webSockets)
+        server.setUpgradeHandler(sockets)
+
+        let gate = RequestGate(sessions: sessions, policy: settings.handshake, loop: index)
+        let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
+        let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
+        polls.use(fallback)
+        let streams = EventStreamTransport(
+            server: server, sessions: sessions, fallback: fallback, gate: gate, heartbeat: settings.heartbeat)
+        let commands = CommandRequests(
+            server: server, sessions: sessions, fallback: fallback, gate: gate, messageBytes: settings.sessions.messageBytes)
+        server.add(polls, at: "/v1/poll")
+        server.add(streams, at: "/v1/events")
+        server.add(commands, at: "/v1/commands")
+        transports = [webSockets, polls, streams, commands]
+
+        loop.atTurnEnd { [unowned self] in
+            for control in inbox.takeControls() { obey(control) }
+        }
+    }
+
+    private func obey(_ control: LoopInbox.Control) {
+        switch control {
+        case .drain(let spread):
+            server.table.stopListening()
+            sessions.drain(spread: spread)
+        case .stop: loop.handle.stop()
+        }
+    }
+
+    func detach() {
+        sessions.detach()
+        server.detach()
+        sockets.detach()
     }
 }

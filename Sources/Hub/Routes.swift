@@ -1,5 +1,6 @@
 import HTTP
 import Messaging
+import Sessions
 import Transports
 
 /// The hub's plain HTTP endpoints. Answers from memory only: it runs on the event loops.

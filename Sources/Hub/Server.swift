@@ -80,7 +80,8 @@ package final class Server {
             for (loop, listener) in zip(loops, listeners.sockets) {
                 threads.append(
                     try loop.start(
-                        settings, listener: listener, services: services, routes: routes, metrics: metrics.serving, log: log))
+                        settings, listener: listener, loops: loops.map(\.arrivals), services: services, routes: routes,
+                        metrics: metrics.serving, log: log))
             }
         } catch {
             throw ServerFailure("starting the event loops", "\(error)")

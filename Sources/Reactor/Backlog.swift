@@ -41,6 +41,16 @@ struct Backlog {
         return body(chunk.bytes.span.extracting(chunk.sent...))
     }
 
+    /// All bytes that wait, in one piece.
+    mutating func takeAll() -> [UInt8] {
+        var bytes: [UInt8] = []
+        for chunk in chunks[first...] { bytes.append(copying: chunk.bytes.span.extracting(chunk.sent...)) }
+        chunks = []
+        first = 0
+        count = 0
+        return bytes
+    }
+
     /// The first `taken` bytes of those lent are gone.
     mutating func consume(_ taken: Int) {
         count -= taken

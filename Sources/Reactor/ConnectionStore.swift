@@ -1,3 +1,4 @@
+import Bytes
 import Linux
 
 /// The records of one loop's connections and all they own; knows nothing of the driver.
@@ -100,6 +101,21 @@ struct ConnectionStore: ~Copyable {
         count -= 1
         statistics.closed &+= 1
         return id(slot)
+    }
+
+    /// Stops watching the socket, and hands out the descriptor and all that was not sent. Nil for a connection that is ending.
+    mutating func detach(_ id: ConnectionID) -> (fd: Int32, unsent: [UInt8])? {
+        guard let slot = served(id) else { return nil }
+        var unsent: [UInt8] = []
+        if records[slot].backlog >= 0 { unsent = backlogs[Int(records[slot].backlog)].takeAll() }
+        if records[slot].run != Outbox.noRun { outbox.withBytes(of: records[slot].run) { unsent.append(copying: $0) } }
+        let fd = records[slot].fd
+        loop.remove(fd)
+        deadlines.disarm(slot)
+        releaseBacklog(slot)
+        count -= 1
+        release(id)
+        return (fd, unsent)
     }
 
     mutating func release(_ id: ConnectionID) {

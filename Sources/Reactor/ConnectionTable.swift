@@ -57,6 +57,10 @@ public final class ConnectionTable {
         return id
     }
 
+    /// Gives a connection away: its socket is watched no more, and the driver hears no more of it. Whoever takes the descriptor sends the
+    /// `unsent` bytes first. Nil for a stale id, and for a connection that is ending.
+    public func detach(_ id: ConnectionID) -> (fd: Int32, unsent: [UInt8])? { store.detach(id) }
+
     // MARK: Sending
 
     /// Makes a payload ready to be sent to any number of connections in this turn.

@@ -18,8 +18,14 @@ public final class Payload: Sendable {
 
 /// A payload made ready for this turn; sent in a later one it is a bug of the caller's, and sends nothing.
 public struct StagedFrame: Sendable {
-    let index: UInt32
-    let turn: UInt32
+    package let index: UInt32
+    package let turn: UInt32
+    /// - Parameters: chosen by a consumer that stages frames of its own; a connection table takes only those it made.
+    package init(index: UInt32, turn: UInt32) {
+        self.index = index
+        self.turn = turn
+    }
+
     /// Sends nothing.
     public static let none = StagedFrame(index: .max, turn: 0)
 }

@@ -3,7 +3,7 @@
 // note of without moving the entry; it moves when its old bucket comes round).
 
 /// Pure: ticks are given, never read from a clock. Entries are small integers chosen by the owner.
-struct TimerWheel {
+package struct TimerWheel {
     private struct Link {
         var next: Int32
         var previous: Int32
@@ -23,7 +23,7 @@ struct TimerWheel {
     private var linked = 0
 
     /// - Parameter buckets: a power of two, at least 64. Timers beyond that many ticks stay where they are for another round.
-    init(buckets: Int, current: Int64 = 0) {
+    package init(buckets: Int, current: Int64 = 0) {
         precondition(buckets >= 64 && buckets & (buckets - 1) == 0)
         mask = Int64(buckets - 1)
         links = (0..<Int32(buckets)).map { Link(next: $0, previous: $0, due: Self.idle) }
@@ -34,17 +34,17 @@ struct TimerWheel {
     private var buckets: Int { Int(mask) + 1 }
 
     /// Makes room for entries 0..<count.
-    mutating func reserve(_ count: Int) {
+    package mutating func reserve(_ count: Int) {
         while links.count < buckets + count {
             let index = Int32(links.count)
             links.append(Link(next: index, previous: index, due: Self.idle))
         }
     }
 
-    func isArmed(_ entry: Int) -> Bool { links[buckets + entry].due != Self.idle }
+    package func isArmed(_ entry: Int) -> Bool { links[buckets + entry].due != Self.idle }
 
     /// Arms or re-arms; a tick already taken means the next one.
-    mutating func arm(_ entry: Int, due: Int64) {
+    package mutating func arm(_ entry: Int, due: Int64) {
         let index = buckets + entry
         let due = min(max(due, current + 1), Self.idle - 1)
         let isLinked = links[index].next != Int32(index)
@@ -61,7 +61,7 @@ struct TimerWheel {
         link(index, after: due)
     }
 
-    mutating func disarm(_ entry: Int) {
+    package mutating func disarm(_ entry: Int) {
         let index = buckets + entry
         guard links[index].next != Int32(index) else {
             links[index].due = Self.idle
@@ -95,7 +95,7 @@ struct TimerWheel {
 
     /// Takes the entries due at `tick` or before, disarms them, and appends them to `expired`: in the order of their due ticks,
     /// equal ones in the order of arming (an entry that was pushed on may come a little before its turn in that order).
-    mutating func advance(to tick: Int64, into expired: inout [Int]) {
+    package mutating func advance(to tick: Int64, into expired: inout [Int]) {
         guard tick > current else { return }
         let laps = tick - current > mask
         if linked > 0 {
@@ -129,7 +129,7 @@ struct TimerWheel {
     }
 
     /// The next tick worth looking at: nothing is due before it (something may not be due at it either). Nil when nothing is armed.
-    func nextTick() -> Int64? {
+    package func nextTick() -> Int64? {
         guard linked > 0 else { return nil }
         let start = Int((current + 1) & mask)
         let words = occupied.count

@@ -12,7 +12,7 @@ struct FanOut: ~Copyable {
     static let sliceDeliveries = 128
     /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
     static let waitingBytes = 32 << 20
-    /// After so many bytes for one session it is looked again whether it takes them: a run so long was sent.
+    /// After a run of this many bytes to one session, congestion is checked again.
     static let trustedBytes = 64 << 10
 
     struct Item {
@@ -24,7 +24,7 @@ struct FanOut: ~Copyable {
     }
 
     private struct Job {
-        /// What is looked at for each session; the frames beside it, for a reference looked at is a reference counted.
+        /// The fields read for each session. The frames stand apart: reading one retains and releases it.
         struct Head {
             let seq: Seq
             let author: UInt32
@@ -149,7 +149,7 @@ struct FanOut: ~Copyable {
         return expired
     }
 
-    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
+    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
         guard let roster = roster(of: channel) else { return ([], nil) }
         return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
     }
@@ -169,9 +169,9 @@ struct FanOut: ~Copyable {
     /// What one slice leaves to its caller.
     struct Outcome {
         /// Sessions with a gap: to be read from the store.
-        package var behind: [(key: SessionKey, channel: Channel)] = []
+        package var behind: [(session: SessionID, channel: Channel)] = []
         /// Sessions to be told their counters in this turn, so that they leave in one write with the entries.
-        package var told: [SessionKey] = []
+        package var told: [SessionID] = []
         /// Channels whose counters are told that way from now on.
         var telling: [Channel] = []
         /// Channels with counters that changed and are to be told later.
@@ -180,7 +180,7 @@ struct FanOut: ~Copyable {
     }
 
     /// Sends up to `sliceDeliveries` frames. Call again while not idle.
-    mutating func runSlice(_ outlet: any SessionOutlet, at now: MonotonicInstant) -> Outcome {
+    mutating func runSlice(_ table: SessionTable, _ transports: [any Transport], at now: MonotonicInstant) -> Outcome {
         var outcome = Outcome()
         while firstJob < jobs.count, outcome.deliveries < Self.sliceDeliveries {
             if jobs[firstJob].next == 0, isDueToTell(jobs[firstJob], at: now) {
@@ -192,7 +192,7 @@ struct FanOut: ~Copyable {
                 finishJob()
                 continue
             }
-            let next = deliver(job, upTo: end, outlet, &outcome)
+            let next = deliver(job, upTo: end, table, transports, &outcome)
             if next >= end {
                 if !job.tellsCounters { outcome.counted.append(job.channel) }
                 finishJob()
@@ -206,61 +206,65 @@ struct FanOut: ~Copyable {
     /// Whether the counters of the job's channel were told so long ago that they go out with its entries. Asked once for each job.
     private mutating func isDueToTell(_ job: Job, at now: MonotonicInstant) -> Bool {
         let milliseconds = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000)
-        let pause = CounterTeller.pause(in: job.channel.kind).wholeMilliseconds
+        let pause = CounterPushes.pause(in: job.channel.kind).wholeMilliseconds
         guard milliseconds &- toldAt[job.roster] >= UInt32(truncatingIfNeeded: pause) else { return false }
         toldAt[job.roster] = milliseconds
         return true
     }
 
-    private mutating func deliver(_ job: Job, upTo end: Int, _ outlet: any SessionOutlet, _ outcome: inout Outcome) -> Int {
-        // Staged frames are good for this turn only; most slices need one format, few more than two.
-        var formats: [UInt8] = []
+    private mutating func deliver(
+        _ job: Job, upTo end: Int, _ table: SessionTable, _ transports: [any Transport], _ outcome: inout Outcome
+    ) -> Int {
+        // Staged frames are valid in this turn only. Most slices need one kind of encoding, few more than two.
+        var kinds: [Route] = []
         var staged: [StagedFrame] = []
         var current = 0
         var budget = Self.sliceDeliveries - outcome.deliveries
         var deliveries = 0
-        var behind: [SessionKey] = []
-        var told: [SessionKey] = []
+        var behind: [SessionID] = []
+        var told: [SessionID] = []
         let heads = job.heads
-        // Almost never: then nothing is added up for each delivery.
+        // Only then the bytes are added up for each delivery.
         let isLong = job.bytes > Self.trustedBytes
         let next =
             rosters[job.roster]?.visit(job.next..<end) { _, subscriber in
-                if formats.isEmpty || formats[current] != subscriber.format {
-                    if let known = formats.firstIndex(of: subscriber.format) {
+                let route = table.route(subscriber.session)
+                let transport = transports[Int(route.transport)]
+                if kinds.isEmpty || kinds[current].encoding != route.encoding || kinds[current].transport != route.transport {
+                    if let known = kinds.firstIndex(where: { $0.encoding == route.encoding && $0.transport == route.transport }) {
                         current = known
                     } else {
-                        current = formats.count
-                        formats.append(subscriber.format)
-                        staged.append(contentsOf: job.frames.map { outlet.stage($0, format: subscriber.format) })
+                        current = kinds.count
+                        kinds.append(route)
+                        staged.append(contentsOf: job.frames.map { transport.stage($0, encoding: route.encoding) })
                     }
                 }
-                var isCongested = outlet.isCongested(subscriber.key)
-                var unasked = 0
+                var isCongested = transport.isCongested(route.address)
+                var unchecked = 0
                 let before = deliveries
                 for i in heads.indices {
                     let head = heads[i]
                     switch subscriber.admit(head.seq, author: head.author, isUrgent: head.isUrgent, isCongested: isCongested) {
                     case .deliver:
-                        outlet.send(staged[current * heads.count + i], to: subscriber.key)
+                        transport.send(staged[current * heads.count + i], to: route.address)
                         deliveries += 1
                         guard isLong else { continue }
-                        unasked += head.bytes
-                        if unasked >= Self.trustedBytes {
-                            unasked = 0
-                            isCongested = outlet.isCongested(subscriber.key)
+                        unchecked += head.bytes
+                        if unchecked >= Self.trustedBytes {
+                            unchecked = 0
+                            isCongested = transport.isCongested(route.address)
                         }
                     case .skip: continue
-                    case .replay: behind.append(subscriber.key)
+                    case .replay: behind.append(subscriber.session)
                     }
                 }
-                if job.tellsCounters, subscriber.isCountersStale, deliveries > before { told.append(subscriber.key) }
+                if job.tellsCounters, subscriber.isCountersStale, deliveries > before { told.append(subscriber.session) }
                 budget -= 1
                 return budget > 0
             } ?? end
         outcome.deliveries += max(deliveries, 1)
         outcome.told.append(contentsOf: told)
-        for key in behind { outcome.behind.append((key, job.channel)) }
+        for session in behind { outcome.behind.append((session, job.channel)) }
         return next
     }
 

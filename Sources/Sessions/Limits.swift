@@ -12,8 +12,14 @@ package struct SessionLimits: Sendable {
     package var messageBytes = 64 * 1_024
     /// Told with every temporary error.
     var retryAfter: Duration = .seconds(1)
-    /// Commands refused before a `connect` succeeded; at the next one the connection is closed (4000).
-    var strays: UInt8 = 8
+    /// Commands refused before a `connect` succeeded; at the next one the session ends (4000).
+    var unauthenticatedCommands: UInt8 = 8
+    /// From the opening of a session until its `connect` must have succeeded; then it ends (4105).
+    package var connectWithin: Duration = .seconds(10)
+    /// A browser's session ends (4104) after so long without a sign of the user; zero: never.
+    package var idle: Duration = .seconds(1800)
+    /// A session that is reached by HTTP ends after so long without a stream or a poll.
+    package var detached: Duration = .seconds(60)
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
     package var inFlight = 64
     /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.

@@ -71,7 +71,7 @@ package final class LoopInbox: BusListener, StoreClient {
         wake.wake()
     }
 
-    func takeControls() -> [Control] {
+    package func takeControls() -> [Control] {
         controls.withLock { controls in
             guard !controls.isEmpty else { return [] }
             defer { controls = [] }

@@ -19,6 +19,12 @@ package final class ServingMetrics: Sendable {
     package let upgradesRefused = LabelledCounter()
     package let headTimeouts = Counter()
     package let dwellTimeouts = Counter()
+    package let idleTimeouts = Counter()
+    /// HTTP requests that belong to another loop's session, whose connection was handed to that loop.
+    package let handovers = Counter()
+    package let streamsOpened = Counter()
+    package let streamsClosed = Counter()
+    package let polls = Counter()
     package let pongTimeouts = Counter()
     package let slowConsumers = Counter()
     package let compressions = Counter()

@@ -8,17 +8,19 @@ package enum SessionIDs {
     /// Of one system call, which always gives as much as 256 bytes (getrandom(2)).
     private static let atOnce = 17
 
-    /// Some at once. Of 90 random bits each: a session id cannot be guessed, and never repeats.
+    /// Several ids, each of 90 random bits: a session id cannot be guessed, and never repeats.
     package static func make() -> [String] {
-        var random: [UInt8]
+        let text = randomBytes(atOnce * length).map { digits[Int($0 & 63)] }
+        return stride(from: 0, to: text.count, by: length).map { String(decoding: text[$0..<$0 + length], as: UTF8.self) }
+    }
+
+    static func randomBytes(_ count: Int) -> [UInt8] {
         do {
-            random = try Random.bytes(atOnce * length)
+            return try Random.bytes(count)
         } catch {
-            // The standard library's way to the same generator cannot fail, and takes a system call for each number.
+            // The standard library's way to the same generator cannot fail; it takes a system call for each number.
             var generator = SystemRandomNumberGenerator()
-            random = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
         }
-        for index in random.indices { random[index] = digits[Int(random[index] & 63)] }
-        return stride(from: 0, to: random.count, by: length).map { String(decoding: random[$0..<$0 + length], as: UTF8.self) }
     }
 }

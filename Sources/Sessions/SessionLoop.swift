@@ -3,397 +3,379 @@ import Bus
 import Linux
 package import Logging
 package import Messaging
-import Pacing
 package import Reactor
 import StoreAPI
 import Telemetry
 
-/// The sessions of one event loop: joins the pure machines (session, roster) with the store, the bus and the clients.
+/// The sessions of one event loop, between the transports, the store and the bus.
 ///
-/// Everything here runs on its loop's thread; other threads reach it only through `LoopInbox`.
-/// Owns: sessions, users, rosters, and the orders waiting for the store.
+/// Composes the parts, and is what transports call. Everything runs on the loop's thread; other threads reach it only through `LoopInbox`.
 package final class SessionLoop {
-    /// What is to be done when the store answers an order.
-    struct Pending {
-        enum Step {
-            case connect([SubscriptionRequest])
-            // By the registration: what was asked for an ended subscription must not be taken for the next one of that channel.
-            case subscribe(UInt32, since: Seq?)
-            case restate(UInt32, rewind: Seq?)
-            case replay(UInt32, from: Seq)
-            /// Counters and receipts, of which something was or may have been missed.
-            case recount(UInt32)
-            case command(Session.Purpose)
-        }
-        let key: SessionKey
-        let id: UInt64?
-        let step: Step
-    }
-
-    package let loop: EventLoop
     package let inbox: LoopInbox
-    package let limits: SessionLimits
-    package let metrics: ServingMetrics
-    package let log: Logger
-    package let verifier: TokenVerifier
-    package let services: any SessionServices
-    package let terms: Welcome.Terms
-    private(set) var outlet: any SessionOutlet = NoOutlet()
-
-    var sessions = SessionTable()
-    /// For the sessions to come.
+    let state: LoopState
+    private let gateway: StoreGateway
+    private let replay: Replay
+    private let subscriptions: Subscriptions
+    private let counters: CounterPushes
+    let authentication: Authentication
+    private let timers: SessionTimers
+    private let feed: BusFeed
+    /// Public session ids made in advance.
     private var sessionIDs: [String] = []
-    var users = Users()
-    /// Came with the handshake; used by a `connect` without a token, then forgotten.
-    var handshakeTokens: [SessionKey: String] = [:]
-    var fanOut = FanOut()
-    var pending = SlotTable<Pending>()
-    /// Counts the registrations; unique as long as any answer may be under way.
-    var registrations: UInt32 = 0
-    private var orders: [StoreOrder] = []
-    private var isSlicing = false
-    /// Signals to be told to all loops at the end of the turn.
+    /// Signals of this turn, for all loops.
     private var signals: [BusEvent] = []
-    /// Every frame for one session is written here first.
-    private var scratch: [UInt8] = []
+    /// The hub is being stopped: within this time its clients come back.
+    package private(set) var drainSpread: Duration?
+    /// Is told the end of every session that is reached by HTTP requests.
+    package var resumableEnded: (SessionID) -> Void = { _ in }
 
-    /// Sessions with something to be read that could not be had, or with many others: they come in turn, by a timer.
-    private var stalled: Set<SessionKey> = []
-    private var isRetryScheduled = false
-    var waitingTokens = WaitingTokens()
-    var isKeyTimerSet = false
-    var counterTeller = CounterTeller()
-    var expiryWatch = ExpiryWatch()
-    /// Set by whoever assembled the loop.
-    package var onControl: (LoopInbox.Control) -> Void = { _ in }
-
+    /// - Parameter number: of this loop among all loops of the hub.
     package init(
-        loop: EventLoop, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier, services: any SessionServices,
-        metrics: ServingMetrics, log: Logger
+        loop: EventLoop, number: UInt16 = 0, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier,
+        services: any SessionServices, metrics: ServingMetrics, log: Logger
     ) {
-        self.loop = loop
         self.inbox = inbox
-        self.limits = limits
-        self.verifier = verifier
-        self.services = services
-        terms = limits.terms(features: services.features)
-        self.metrics = metrics
-        self.log = log
+        state = LoopState(loop: loop, number: number, limits: limits, services: services, metrics: metrics, log: log)
+        gateway = StoreGateway(state, inbox: inbox)
+        counters = CounterPushes(state)
+        let expiries = ExpiryWatch(state, gateway: gateway)
+        replay = Replay(state, gateway: gateway, counters: counters, expiries: expiries)
+        subscriptions = Subscriptions(state, gateway: gateway, replay: replay, expiries: expiries, counters: counters)
+        authentication = Authentication(state, verifier: verifier)
+        timers = SessionTimers(state)
+        feed = BusFeed(state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries)
     }
 
-    /// Connects the loop with what carries its frames, and starts listening to other threads.
-    package func attach(_ outlet: any SessionOutlet) {
-        self.outlet = outlet
-        loop.receive(from: inbox.events) { [unowned self] batch in
-            for events in batch { hear(events) }
+    /// Adds a way to clients. The result is the transport's number in routes.
+    package func add(_ transport: any Transport) -> UInt8 { state.outbound.add(transport) }
+
+    /// Starts listening to other threads.
+    package func start() {
+        subscriptions.identityChanged = { [unowned self] in timers.arm($0) }
+        timers.expired = { [unowned self] live, reason in expired(live, reason) }
+        authentication.settled = { [unowned self] live in settled(live) }
+        authentication.verified = { [unowned self] live, origin, identity, use in
+            switch use {
+            case .connect(let requests): subscriptions.identified(live, origin, identity, requests)
+            case .refresh: subscriptions.refreshed(live, origin, identity)
+            }
         }
-        loop.receive(from: inbox.outcomes) { [unowned self] batches in
+        state.loop.receive(from: inbox.events) { [unowned self] batch in
+            for events in batch { feed.hear(events) }
+        }
+        state.loop.receive(from: inbox.outcomes) { [unowned self] batches in
             for batch in batches {
-                // By their places: in the loop's variable each would be copied.
+                // By index: a loop variable would copy each outcome.
                 for index in batch.indices { complete(batch[index].token, batch[index].reply) }
             }
         }
-        loop.atTurnEnd { [unowned self] in
-            hearControls()
-            if inbox.takeMissed() { resynchronise() }
-            if !signals.isEmpty {
-                services.bus.publish(signals)
-                signals.removeAll(keepingCapacity: true)
-            }
-            submitOrders()
-            loop.awaitsOthers = pending.count > 0 && services.store.isUp
+        state.loop.atTurnEnd { [unowned self] in endTurn() }
+    }
+
+    private func endTurn() {
+        let news = inbox.takeKeyNews()
+        if news.keys != nil || !news.absent.isEmpty { authentication.hear(keys: news.keys, absent: news.absent) }
+        if inbox.takeMissed() { replay.resynchronise() }
+        if !signals.isEmpty {
+            state.services.bus.publish(signals)
+            signals.removeAll(keepingCapacity: true)
         }
+        gateway.submit { complete($0, .failed(.unavailable)) }
+        state.loop.awaitsOthers = gateway.openCount > 0 && state.services.store.isUp
+        inbox.report(sessions: state.table.count)
     }
 
-    /// Once the loop has stopped. What is let go here holds the sessions, as they hold it.
+    /// Once the loop has stopped: sessions and transports let go of each other.
     package func detach() {
-        outlet = NoOutlet()
-        onControl = { _ in }
+        state.outbound.removeAll()
+        subscriptions.identityChanged = { _ in }
+        timers.expired = { _, _ in }
+        authentication.settled = { _ in }
+        authentication.verified = { _, _, _, _ in }
+        resumableEnded = { _ in }
     }
 
-    package var now: Timestamp { Timestamp(milliseconds: WallClock.now()) }
+    package var count: Int { state.table.count }
 
     // MARK: Sessions
 
-    package func open(_ key: SessionKey, format: UInt8, handshakeToken: String?) {
-        if sessionIDs.isEmpty { sessionIDs = services.makeSessionIDs() }
-        let session = Session(id: sessionIDs.removeLast())
-        sessions.insert(LiveSession(key: key, format: format, session: session))
-        if let handshakeToken { handshakeTokens[key] = handshakeToken }
+    /// - Parameters:
+    ///   - handshakeToken: came with the request that opens the session.
+    ///   - isBrowser: the session ends when its user is idle.
+    ///   - isResumable: the session is reached by HTTP requests that name its credential.
+    package func open(route: Route, handshakeToken: String?, isBrowser: Bool, isResumable: Bool = false) -> SessionID {
+        if sessionIDs.isEmpty { sessionIDs = state.services.makeSessionIDs() }
+        let live = state.table.add(Session(id: sessionIDs.removeLast()), route: route, now: state.loop.now)
+        live.endsWhenIdle = isBrowser
+        if isResumable {
+            state.table.makeResumable(live, secret: SessionSecret(random: SessionIDs.randomBytes(16)), now: state.loop.now)
+        }
+        if let handshakeToken { authentication.keep(handshakeToken: handshakeToken, of: live.id) }
+        timers.arm(live)
+        return live.id
     }
-
-    package var keys: [SessionKey] { sessions.keys }
 
     /// True once the client sent a `connect` that was answered with success.
-    package func isConnected(_ key: SessionKey) -> Bool { sessions[key]?.session.phase == .open }
+    package func isConnected(_ id: SessionID) -> Bool { state.table[id]?.session.phase == .open }
 
-    /// When the session's token runs out.
-    package func expiry(_ key: SessionKey) -> Timestamp? { sessions[key]?.session.identity?.expiresAt }
+    package func session(_ credential: SessionCredential) -> SessionID? { state.table.session(credential)?.id }
 
-    package func close(_ key: SessionKey) {
-        guard let live = sessions.removeValue(forKey: key) else { return }
-        if !handshakeTokens.isEmpty { handshakeTokens[key] = nil }
-        for subscription in live.session.subscriptions { fanOut.leave(subscription) }
-        if let identity = live.session.identity { users.remove(key, of: identity.user) }
-        inbox.report(sessions: sessions.count)
+    package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
+
+    /// Whether the token is valid and the session's user's; nil when the token's key is not known yet.
+    package func isToken(_ token: String, of id: SessionID) -> Result<Bool, TokenRejection>? {
+        guard let user = state.table[id]?.session.identity?.user else { return .success(false) }
+        return authentication.isToken(token, of: user)
     }
 
-    /// The hub is being stopped. What was asked for is answered first; nothing more is heard or begun.
-    package func leave(_ key: SessionKey) {
-        guard let live = sessions[key], !live.isLeaving else { return }
-        live.isLeaving = true
-        guard live.inFlight > 0 else { return closeLeaving(live) }
-        if !live.isReadingPaused { outlet.pauseReading(key) }
-        live.isReadingPaused = true
+    /// The client is gone for good.
+    package func close(_ id: SessionID) {
+        guard let live = state.table.remove(id) else { return }
+        timers.disarm(live)
+        authentication.forget(id)
+        for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
+        if live.isResumable { resumableEnded(id) }
     }
 
-    /// Once nothing is open any more.
-    func closeLeaving(_ live: LiveSession) {
-        guard live.isLeaving, live.inFlight == 0 else { return }
-        if live.isReadingPaused { outlet.resumeReading(live.key) }
-        live.isReadingPaused = false
-        outlet.close(live.key, .draining)
+    /// Tells the client why its session ends, and ends it.
+    package func end(_ id: SessionID, _ reason: EndReason) {
+        if let live = state.table[id] { state.end(live, reason) }
     }
 
-    /// The connection has room again: a session that fell behind reads on, and is told what it was not told.
-    package func drained(_ key: SessionKey) {
-        guard let live = sessions[key] else { return }
-        readOn(live)
+    /// The session's deadline has passed.
+    private func expired(_ live: LiveSession, _ reason: EndReason?) {
+        guard let reason else { return close(live.id) }
+        switch reason {
+        case .connectTimeout: state.metrics.dwellTimeouts.add()
+        case .idle: state.metrics.idleTimeouts.add()
+        default: break
+        }
+        state.end(live, reason)
+    }
+
+    // MARK: Ways to the client
+
+    /// From now on the session's frames take this route.
+    package func move(_ id: SessionID, to route: Route) { state.table.setRoute(route, of: id) }
+
+    /// A stream or a poll carries the session's frames from now on.
+    package func attach(_ id: SessionID) {
+        guard let live = state.table[id] else { return }
+        state.table.resumable[id]?.detachedSince = nil
+        timers.arm(live)
+    }
+
+    /// The session's stream or poll is over.
+    package func detach(_ id: SessionID) {
+        guard let live = state.table[id], let kept = state.table.resumable[id] else { return }
+        kept.detachedSince = state.loop.now
+        kept.wasCarried = true
+        timers.arm(live)
+    }
+
+    /// How far the session was sent in each channel, for `resume`.
+    package func positions(of id: SessionID) -> String {
+        guard let live = state.table[id] else { return PositionText.write([]) }
+        return PositionText.write(
+            live.session.subscriptions.compactMap { subscription in
+                state.fanOut.grantedPosition(subscription).map { (subscription.channel, $0) }
+            })
+    }
+
+    /// Frames that were sent may not have arrived: sends again all entries behind `text`, and tells cursors, receipts and counters.
+    /// - Parameter text: a result of `positions`. Nil, or a channel it does not name: from the start of the subscription.
+    /// - Returns: false when the text is not one of a session's positions.
+    package func resume(_ id: SessionID, behind text: String?) -> Bool {
+        guard let live = state.table[id], let kept = state.table.resumable[id], let user = live.session.identity?.user else { return false }
+        var known: [Channel: Seq] = [:]
+        if let text {
+            guard let positions = PositionText.read(text, for: user) else { return false }
+            for (channel, seq) in positions { known[channel] = seq }
+        }
+        guard kept.wasCarried else { return true }
+        for subscription in live.session.subscriptions where state.fanOut.isGranted(subscription) {
+            guard let position = known[subscription.channel] ?? kept.started[subscription.registration] else { continue }
+            if subscriptions.rewind(live, subscription, to: position) { replay.orderPage(live, subscription) }
+            gateway.recount(live, subscription, retell: true)
+        }
+        return true
+    }
+
+    /// The way to the client has room again: a session that fell behind reads on, and is told what was left out.
+    package func drained(_ id: SessionID) {
+        guard let live = state.table[id] else { return }
+        replay.readOn(live)
         for subscription in live.session.subscriptions {
-            guard let subscriber = fanOut.subscriber(subscription) else { continue }
-            if subscriber.isCountersStale { counterTeller.changed(subscription.channel, self) }
+            guard let subscriber = state.fanOut.subscriber(subscription) else { continue }
+            if subscriber.isCountersStale { counters.changed(subscription.channel) }
             if subscriber.hasMissedReceipts {
-                _ = fanOut.update(subscription) { $0.hasMissedReceipts = false }
-                recount(live, subscription)
+                _ = state.fanOut.update(subscription) { $0.hasMissedReceipts = false }
+                gateway.recount(live, subscription)
             }
         }
-    }
-
-    /// Orders the pages that are due, as many as may be on their way at once.
-    func readOn(_ live: LiveSession) {
-        for subscription in live.session.subscriptions where live.pages < limits.pages { orderPage(live, subscription) }
     }
 
     // MARK: Commands
 
-    /// One message of a client: one or more commands, a line each.
-    package func message(_ key: SessionKey, _ text: Span<UInt8>) {
-        guard let live = sessions[key] else { return }
-        ClientCommand.parse(text, limits: limits.commands) { line in
-            if live.strays > limits.strays { return }
-            switch line {
-            case .plainAck(let ack):
-                metrics.commands.add()
-                perform(live.session.receive(ack, in: text) { fanOut.grantedPosition($0) }, live, ack.id)
-            case .command(let command):
-                metrics.commands.add()
-                let action = live.session.receive(command.body, now: now, limits: limits.session) { fanOut.grantedPosition($0) }
-                perform(action, live, command.id)
-            case .rejected(let rejection):
-                refuse(live, rejection.id, rejection.code, rejection.message, replyAnyway: true)
-            }
-        }
-        // Back-pressure by the socket: a client that asks faster than the store answers is not read meanwhile.
-        if live.inFlight >= limits.inFlight, !live.isReadingPaused {
+    /// One message of a client: one or more commands, a line each. Replies go the way of the session's pushes.
+    package func message(_ id: SessionID, _ text: Span<UInt8>) {
+        guard let live = state.table[id] else { return }
+        receive(live, text, exchange: nil)
+        // Back-pressure by the transport: a client that asks faster than the store answers is not read meanwhile.
+        if live.inFlight >= state.limits.inFlight, !live.isReadingPaused {
             live.isReadingPaused = true
-            outlet.pauseReading(key)
+            state.outbound.pauseReading(id)
         }
     }
 
-    private func perform(_ action: Session.Action, _ live: LiveSession, _ id: UInt64?) {
+    /// The same for an HTTP request, which waits for the replies.
+    /// - Parameter complete: is given the replies, a line each with its end, once all commands with an id are answered.
+    package func message(_ id: SessionID, _ text: Span<UInt8>, complete: @escaping (_ replies: [UInt8]) -> Void) {
+        let exchange = state.exchanges.begin(complete)
+        if let live = state.table[id] { receive(live, text, exchange: exchange) }
+        state.exchanges.release(exchange)
+    }
+
+    private func receive(_ live: LiveSession, _ text: Span<UInt8>, exchange: ExchangeID?) {
+        ClientCommand.parse(text, limits: state.limits.commands) { line in
+            if live.unauthenticatedCommands > state.limits.unauthenticatedCommands { return }
+            if line.isSignOfUser { live.activeAt = live.session.phase == .open ? state.loop.now : live.activeAt }
+            switch line {
+            case .plainAck(let ack):
+                state.metrics.commands.add()
+                let action = live.session.receive(ack, in: text) { state.fanOut.grantedPosition($0) }
+                perform(action, live, CommandOrigin(id: ack.id, exchange: exchange))
+            case .command(let command):
+                state.metrics.commands.add()
+                let action = live.session.receive(command.body, now: state.now, limits: state.limits.session) {
+                    state.fanOut.grantedPosition($0)
+                }
+                perform(action, live, CommandOrigin(id: command.id, exchange: exchange))
+            case .rejected(let rejection):
+                let origin = CommandOrigin(id: rejection.id, exchange: exchange)
+                state.refuse(live, origin, rejection.code, rejection.message, isLoud: true)
+            }
+        }
+    }
+
+    private func perform(_ action: Session.Action, _ live: LiveSession, _ origin: CommandOrigin) {
         switch action {
-        case .refuse(let refusal):
-            refuse(live, id, refusal.code, refusal.reason)
-        case .connect(let token, let requests):
-            connect(live, id, token ?? handshakeTokens[live.key], requests)
-        case .refresh(let token):
-            check(live, id, token, isRefresh: true, requests: [])
-        case .subscribe(let channel, let since):
-            subscribe(live, channel, since, id: id)
-        case .restate(let index, let rewind):
-            restate(live, index, rewind, id: id)
+        case .refuse(let refusal): state.refuse(live, origin, refusal)
+        case .connect(let token, let requests): authentication.connect(live, origin, token: token, requests)
+        case .refresh(let token): authentication.refresh(live, origin, token: token)
+        case .subscribe(let channel, let since): subscriptions.subscribe(live, channel, since, origin)
+        case .restate(let index, let rewind): subscriptions.restate(live, index, rewind, origin)
         case .unsubscribe(let index):
-            let subscription = live.session.left(at: index)
-            fanOut.leave(subscription)
-            reply(live, id) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
-        case .store(let request, let purpose):
-            order(request, live, id, .command(purpose))
+            let subscription = subscriptions.leave(live, at: index)
+            state.outbound.reply(live, origin) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
+        case .store(let request, let purpose): gateway.order(request, for: live, origin, .command(purpose))
         case .typing(let channel):
             guard let user = live.session.identity?.user else { return }
             signals.append(.typing(channel, user))
-            reply(live, id) { ServerMessage.done(re: $0, into: &$1) }
+            state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .done:
-            reply(live, id) { ServerMessage.done(re: $0, into: &$1) }
+            state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .tellTime:
-            let now = now
-            reply(live, id) { ServerMessage.time(re: $0, now, into: &$1) }
+            let now = state.now
+            state.outbound.reply(live, origin) { ServerMessage.time(re: $0, now, into: &$1) }
         }
     }
 
-    // MARK: Replies
+    // MARK: Answers of the store
 
-    /// Nothing for a command without an id.
-    func reply(_ live: LiveSession, _ id: UInt64?, _ write: (UInt64, inout [UInt8]) -> Void) {
-        guard let id else { return }
-        push(to: live.key) { write(id, &$0) }
+    private func complete(_ token: UInt64, _ reply: StoreReply) {
+        guard let pending = gateway.take(token) else { return }
+        if let live = state.table[pending.session] {
+            complete(pending.step, of: live, pending.origin, reply)
+            settled(live)
+        }
+        state.exchanges.release(pending.origin.exchange)
     }
 
-    /// Sends what `write` writes, and nothing when it writes nothing.
-    @discardableResult
-    func push<Result>(to key: SessionKey, _ write: (inout [UInt8]) -> Result) -> Result {
-        var json: [UInt8] = []
-        swap(&json, &scratch)
-        json.removeAll(keepingCapacity: true)
-        let result = write(&json)
-        if !json.isEmpty { outlet.send(json.span, to: key) }
-        swap(&json, &scratch)
-        return result
-    }
-
-    /// What is said at once, in one message; nothing when there is no line.
-    func pushLines(to key: SessionKey, _ write: (inout MessageLines) -> Void) {
-        var lines = MessageLines()
-        swap(&lines.bytes, &scratch)
-        lines.bytes.removeAll(keepingCapacity: true)
-        write(&lines)
-        if !lines.bytes.isEmpty { outlet.send(lines.bytes.span, to: key) }
-        swap(&lines.bytes, &scratch)
-    }
-
-    /// - Parameter replyAnyway: also without an id: the client could not be understood and should know.
-    func refuse(_ live: LiveSession, _ id: UInt64?, _ code: ErrorCode, _ reason: String, replyAnyway: Bool = false) {
-        metrics.refusals.add(code.rawValue)
-        defer { if live.session.phase != .open, !code.isTemporary { strayed(live) } }
-        guard id != nil || replyAnyway else { return }
-        let retry = code.isTemporary ? UInt64(limits.retryAfter.wholeMilliseconds) : nil
-        push(to: live.key) { ServerMessage.error(re: id, code, reason, retryAfterMs: retry, into: &$0) }
-    }
-
-    /// Whoever has not connected is not answered for ever.
-    private func strayed(_ live: LiveSession) {
-        live.strays &+= 1
-        if live.strays == limits.strays + 1 { outlet.close(live.key, .badFrame) }
-    }
-
-    // MARK: Orders
-
-    func order(_ request: consuming StoreRequest, _ live: LiveSession, _ id: UInt64?, _ step: Pending.Step) {
-        let token = pending.insert(Pending(key: live.key, id: id, step: step))
-        live.inFlight += 1
-        orders.append(StoreOrder(request: request, client: inbox, token: token))
-    }
-
-    /// Orders handed over at once, one lock for so many and none per frame: as a rule all of a turn, and few when there is not room
-    /// for all.
-    private static let handover = (most: 512, least: 64)
-
-    /// Hands this turn's orders over, in parts: a store that has no room for all has room for some.
-    private func submitOrders() {
-        guard !orders.isEmpty else { return }
-        var batch: [StoreOrder] = []
-        swap(&batch, &orders)
-        var open = pending.count - batch.count
-        var start = 0
-        while start < batch.count {
-            let room = min(services.store.room, inbox.outcomes.capacity - open)
-            let most = min(max(room, Self.handover.least), Self.handover.most)
-            let end = min(start + most, batch.count)
-            let part = end - start == batch.count ? batch : Array(batch[start..<end])
-            if open + part.count <= inbox.outcomes.capacity, services.store.submit(part) {
-                open += part.count
-            } else {
-                metrics.storeFull.add()
-                for order in part { complete(order.token, .failed(.unavailable)) }
-            }
-            start = end
+    private func complete(_ step: StoreGateway.Pending.Step, of live: LiveSession, _ origin: CommandOrigin, _ reply: StoreReply) {
+        switch (step, reply) {
+        case (.connect(let requests), .snapshot(let states, let more)):
+            subscriptions.connected(live, origin, states, more: more, requests)
+        case (.connect, _):
+            subscriptions.abandonConnect(live)
+            fail(live, origin, reply)
+        case (.subscribe(let registration, let since), .state(let channelState)):
+            subscriptions.subscribed(live, origin, registration, channelState, since)
+        case (.subscribe(let registration, _), _):
+            subscriptions.unregister(live, registration)
+            fail(live, origin, reply)
+        case (.restate(let registration, let rewind), .state(let channelState)):
+            subscriptions.restated(live, origin, registration, channelState, rewind)
+        case (.restate, _): fail(live, origin, reply)
+        case (.replay(let registration, let start), _): replay.completePage(live, registration, from: start, reply)
+        case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
+        case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
+        case (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
         }
     }
 
-    /// Asks for what the subscription is missing, one page at a time.
-    func orderPage(_ live: LiveSession, _ subscription: Session.Subscription) {
-        guard live.pages < limits.pages, !live.isLeaving, !outlet.isCongested(live.key) else { return }
-        guard let start = fanOut.update(subscription, { $0.startPage() }), let start else { return }
-        live.pages += 1
-        order(
-            .page(subscription.channel, after: start, before: nil, limit: limits.session.historyPage), live, nil,
-            .replay(subscription.registration, from: start))
-    }
-
-    /// What the session must read could not be had now; `retryStalled` asks again.
-    func stall(_ key: SessionKey) {
-        stalled.insert(key)
-        scheduleRetry(after: limits.storeRetry)
-    }
-
-    private func scheduleRetry(after delay: Duration) {
-        guard !isRetryScheduled else { return }
-        isRetryScheduled = true
-        loop.after(delay) { [unowned self] in retryStalled() }
-    }
-
-    /// Orders of one round of retries, so that ten thousand sessions that all fell behind leave room for those that ask.
-    private static let retriedOrders = 512
-    private static let retryPause: Duration = .milliseconds(50)
-
-    private func retryStalled() {
-        isRetryScheduled = false
-        while orders.count < Self.retriedOrders, let key = stalled.popFirst() {
-            guard let live = sessions[key] else { continue }
-            readOn(live)
-            guard live.hasMissedEvents else { continue }
-            live.hasMissedEvents = false
-            for subscription in live.session.subscriptions where fanOut.isGranted(subscription) { recount(live, subscription) }
+    private func completeCommand(_ live: LiveSession, _ origin: CommandOrigin, _ purpose: Session.Purpose, _ reply: StoreReply) {
+        var answer = Session.Answer.told
+        state.outbound.answer(live, origin) {
+            answer = live.session.answer(reply, to: purpose, re: origin.id, limits: state.limits.session, into: &$0)
         }
-        if !stalled.isEmpty { scheduleRetry(after: Self.retryPause) }
-    }
-
-    /// Events were dropped because this loop's mailbox was full: every subscription may have a gap.
-    private func resynchronise() {
-        metrics.resynchronisations.add()
-        log.warning("loop missed events and reads them from the store", metadata: ["sessions": "\(sessions.count)"])
-        for live in sessions.values {
-            for subscription in live.session.subscriptions { _ = fanOut.update(subscription) { $0.suspect() } }
-            live.hasMissedEvents = true
-            stall(live.key)
+        switch answer {
+        case .told: break
+        case .refuse(let refusal): state.refuse(live, origin, refusal)
+        case .store(let request, let purpose): gateway.order(request, for: live, origin, .command(purpose))
         }
     }
 
-    /// Entries of a channel could not be queued: whoever follows it reads them from the store.
-    package func missed(_ channel: Channel) {
-        metrics.resynchronisations.add()
-        fanOut.visit(channel) { [self] subscriber in
-            subscriber.suspect()
-            stalled.insert(subscriber.key)
-        }
-        scheduleRetry(after: limits.storeRetry)
+    private func fail(_ live: LiveSession, _ origin: CommandOrigin, _ reply: StoreReply) {
+        state.refuse(live, origin, Refusal(reply, limits: state.limits.session))
     }
 
-    func recount(_ live: LiveSession, _ subscription: Session.Subscription) {
-        guard let identity = live.session.identity else { return }
-        order(
-            .state(identity.user, subscription.channel, entitled: true), live, nil, .recount(subscription.registration))
+    /// One of the session's commands, pages or waiting tokens is done with.
+    private func settled(_ live: LiveSession) {
+        live.inFlight -= 1
+        if live.isLeaving { return endLeaving(live) }
+        guard live.isReadingPaused, live.inFlight <= state.limits.inFlight / 2 else { return }
+        live.isReadingPaused = false
+        state.outbound.resumeReading(live.id)
     }
 
-    // MARK: Fan-out
+    // MARK: Draining
 
-    func deliverSoon() {
-        guard !isSlicing, !fanOut.isIdle else { return }
-        isSlicing = true
-        loop.slice { [unowned self] in
-            let outcome = fanOut.runSlice(outlet, at: loop.now)
-            metrics.deliveries.add(UInt64(outcome.deliveries))
-            for (key, channel) in outcome.behind {
-                metrics.gaps.add()
-                guard let live = sessions[key], let index = live.session.subscription(to: channel) else { continue }
-                orderPage(live, live.session.subscriptions[index])
-            }
-            for channel in outcome.telling { counterTeller.isTelling(channel) }
-            for key in outcome.told {
-                if let live = sessions[key] { tellCounters(live) }
-            }
-            for channel in outcome.counted { counterTeller.changed(channel, self) }
-            isSlicing = !fanOut.isIdle
-            return isSlicing
+    /// Sessions ended per step of the drain.
+    private static let drainStep = 64
+
+    /// Ends every session (4200) in small steps over half of `spread`, each when its commands are answered; the clients come back over all of
+    /// `spread`.
+    package func drain(spread: Duration) {
+        guard drainSpread == nil else { return }
+        drainSpread = spread
+        let sessions = state.table.all.map(\.id)
+        let steps = max(1, (sessions.count + Self.drainStep - 1) / Self.drainStep)
+        drainNext(sessions[...], pause: spread / (2 * steps))
+    }
+
+    private func drainNext(_ sessions: ArraySlice<SessionID>, pause: Duration) {
+        for id in sessions.prefix(Self.drainStep) { leave(id) }
+        let rest = sessions.dropFirst(Self.drainStep)
+        guard !rest.isEmpty else { return }
+        state.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause) }
+    }
+
+    /// The commands under way are answered; no other is read.
+    func leave(_ id: SessionID) {
+        guard let live = state.table[id], !live.isLeaving else { return }
+        live.isLeaving = true
+        if live.inFlight > 0 {
+            if !live.isReadingPaused { state.outbound.pauseReading(id) }
+            live.isReadingPaused = true
         }
+        endLeaving(live)
+    }
+
+    private func endLeaving(_ live: LiveSession) {
+        guard live.inFlight == 0 else { return }
+        if live.isReadingPaused { state.outbound.resumeReading(live.id) }
+        live.isReadingPaused = false
+        state.end(live, .draining, spread: drainSpread ?? .zero)
     }
 }

@@ -34,4 +34,13 @@ struct SlotTable<Value> {
         free.append(UInt32(truncatingIfNeeded: index))
         return value
     }
+
+    /// Changes the value in its slot; nothing when the token is stale.
+    mutating func change(_ token: UInt64, _ body: (inout Value) -> Void) {
+        let index = Int(UInt32(truncatingIfNeeded: token))
+        guard index < slots.count, slots[index].generation == UInt32(truncatingIfNeeded: token >> 32), slots[index].value != nil else {
+            return
+        }
+        body(&slots[index].value!)
+    }
 }

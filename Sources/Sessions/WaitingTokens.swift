@@ -4,12 +4,11 @@ import Messaging
 /// Tokens whose signing key is being asked for, in the order they came: all wait equally long, so the first is due first.
 struct WaitingTokens {
     struct Token {
-        let key: SessionKey
-        let id: UInt64?
+        let session: SessionID
+        let origin: CommandOrigin
         let token: String
         let kid: String?
-        let isRefresh: Bool
-        let requests: [SubscriptionRequest]
+        let use: Authentication.Use
         /// Until then it waits.
         let deadline: MonotonicInstant
     }
@@ -18,6 +17,8 @@ struct WaitingTokens {
     static let most = 4_096
 
     private var tokens: [Token] = []
+
+    var count: Int { tokens.count }
 
     /// When the next one has waited long enough.
     var nextDeadline: MonotonicInstant? { tokens.first?.deadline }

@@ -38,7 +38,7 @@ enum HeadFuzz {
         precondition(headBytes <= min(input.count, limits.headBytes + 2) && input[..<headBytes].suffix(4) == [13, 10, 13, 10])
         precondition(request.path.hasPrefix("/") || request.path == "*")
         precondition((0...limits.bodyBytes).contains(request.contentLength))
-        precondition(!request.host.isEmpty && request.headers.all("host").count == 1)
+        precondition(!request.host.isEmpty && request.headers.all("host").count == 1 || request.host.isEmpty && request.minorVersion == 0)
         precondition(request.headers.first("transfer-encoding") == nil && request.headers.all("content-length").count <= 1)
         precondition(request.headers.fields.count <= limits.headerCount)
         for field in request.headers.fields {
@@ -48,7 +48,7 @@ enum HeadFuzz {
         _ = try? HTTPQuery(request.query)
 
         // What was read, written again, reads the same.
-        var text = "\(request.method.rawValue) \(request.target) HTTP/1.1\r\n"
+        var text = "\(request.method.rawValue) \(request.target) HTTP/1.\(request.minorVersion)\r\n"
         for field in request.headers.fields { text += "\(field.name): \(field.value)\r\n" }
         var again = HTTPRequestParser()
         let bytes = Array((text + "\r\n").utf8)

@@ -106,6 +106,17 @@ struct RequestHeadTests {
         #expect(try request("GET / HTTP/1.1\r\nHost: h\r\nConnection: \(value)\r\n\r\n").keepAlive == keepAlive)
     }
 
+    @Test("A request of HTTP/1.0 may lack Host, and its connection persists only when it says so")
+    func oldVersion() throws {
+        let bare = try request("GET / HTTP/1.0\r\n\r\n")
+        #expect(bare.host == "" && bare.minorVersion == 0 && !bare.keepAlive && !bare.takesChunks)
+        let kept = try request("GET / HTTP/1.0\r\nHost: H\r\nConnection: Keep-Alive\r\n\r\n")
+        #expect(kept.host == "h" && kept.keepAlive)
+        let upgrade = try request("GET / HTTP/1.0\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        #expect(!upgrade.isUpgrade, "RFC 9110 §7.8: Upgrade of HTTP/1.0 is ignored")
+        #expect(try request("GET / HTTP/1.2\r\nHost: h\r\n\r\n").keepAlive, "any minor version is answered")
+    }
+
     @Test func aBodyFollowsTheHead() throws {
         let got = try request("POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 0012\r\nExpect: 100-Continue\r\n\r\n")
         #expect(got.contentLength == 12)
@@ -158,7 +169,7 @@ struct RefusedHeadTests {
         ("GET / http/1.1\r\nHost: h\r\n\r\n", .malformedRequestLine),
         ("GET / HTTP/1.x\r\nHost: h\r\n\r\n", .malformedRequestLine),
         ("GET / HTTP/11\r\nHost: h\r\n\r\n", .malformedRequestLine),
-        ("GET / HTTP/1.0\r\nHost: h\r\n\r\n", .unsupportedVersion),
+        ("GET / HTTP/0.9\r\nHost: h\r\n\r\n", .unsupportedVersion),
         ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", .unsupportedVersion),
         ("PRI * HTTP/2.0\r\n\r\n", .unsupportedVersion),
         ("get / HTTP/1.1\r\nHost: h\r\n\r\n", .unknownMethod),
@@ -285,7 +296,7 @@ struct RefusedHeadTests {
     @Test(arguments: HTTPRejection.allCases)
     func everyRefusalHasAnAnswer(why: HTTPRejection) {
         var bytes: [UInt8] = []
-        why.response.serialize(into: &bytes, keepAlive: false)
+        why.response.serialize(into: &bytes, .close)
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(text.hasPrefix("HTTP/1.1 \(why.status) "))
         #expect(!text.contains("Status \(why.status)"))

@@ -3,7 +3,7 @@ import Testing
 
 func written(_ response: HTTPResponse, keepAlive: Bool = true, headOnly: Bool = false, date: HTTPDate? = nil) -> String {
     var bytes: [UInt8] = []
-    response.serialize(into: &bytes, keepAlive: keepAlive, headOnly: headOnly, date: date)
+    response.serialize(into: &bytes, keepAlive ? .keep : .close, headOnly: headOnly, date: date)
     return String(decoding: bytes, as: UTF8.self)
 }
 

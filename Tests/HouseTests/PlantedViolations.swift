@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 /// What each rule must catch, and what looks alike and must pass.
@@ -42,6 +43,30 @@ struct PlantedViolations {
         Plant(.importsPointDown, ["Tests/HubTests/A.swift": "import CLinux"], ["Tests/HubTests/A.swift:1"]),
         Plant(.importsPointDown, ["Sources/Extra/A.swift": ""], ["Sources/Extra/A.swift:1"]),
 
+        Plant(
+            .foldersPointOneWay,
+            ["Sources/Store/A/A.swift": "struct Apple { let pear: Pear }", "Sources/Store/B/B.swift": "struct Pear {}"]),
+        Plant(
+            .foldersPointOneWay,
+            [
+                "Sources/Store/A/A.swift": "struct Apple { let pear: Pear }",
+                "Sources/Store/B/B.swift": "struct Pear { func peel(_ apple: Apple) {} }",
+            ], ["Sources/Store/B/B.swift:1"]),
+        Plant(
+            .typesAreSmall,
+            [
+                "Sources/Store/A.swift": "struct A {\n" + (0..<12).map { "let a\($0) = 1\n" }.joined()
+                    + "static let b = 1\nvar c: Int { 1 }\n}"
+            ]),
+        Plant(
+            .typesAreSmall,
+            [
+                "Sources/Store/A.swift": "/// Many stored properties, one for each of its values.\nstruct A {\n"
+                    + (0..<13).map { "let a\($0) = 1\n" }.joined() + "}"
+            ]),
+        Plant(
+            .typesAreSmall, ["Sources/Store/A.swift": "struct A {\n" + (0..<13).map { "let a\($0) = 1\n" }.joined() + "}"],
+            ["Sources/Store/A.swift:1"]),
         Plant(.unsafeStaysHome, ["Sources/Linux/A.swift": "unsafe close(p)", "Sources/Hub/B.swift": "// unsafe\nlet a = \"unsafe\""]),
         Plant(.unsafeStaysHome, ["Sources/Reactor/A.swift": "let a = 1\nlet b = unsafe f(a)"], ["Sources/Reactor/A.swift:2"]),
         Plant(.unsafeStaysHome, ["Sources/Hub/A.swift": "let a = \"\\(unsafe f())\""], ["Sources/Hub/A.swift:1"]),
@@ -68,19 +93,20 @@ struct PlantedViolations {
         Plant(
             .everySettingIsRead,
             [
-                "Sources/Hub/Configuration/Configuration.swift": "public var a = 1\npublic var b: Int { 2 }",
+                "Sources/Configuration/Configuration.swift": "package var a = 1\npackage var b: Int { 2 }",
                 "Sources/Hub/Server.swift": "f(configuration.a)",
             ]),
         Plant(
             .everySettingIsRead,
             [
-                "Sources/Hub/Configuration/Configuration.swift": "public var a: Int?\npublic var b = 2",
-                "Sources/Hub/Configuration/SettingsTable.swift": "Setting(a)", "Sources/Hub/Server.swift": "f(configuration.b) // a",
-            ], ["Sources/Hub/Configuration/Configuration.swift:1"]),
+                "Sources/Configuration/Configuration.swift": "package var a: Int?\npackage var b = 2",
+                "Sources/Configuration/SettingsTable.swift": "Setting(a)", "Sources/Hub/Server.swift": "f(configuration.b) // a",
+            ], ["Sources/Configuration/Configuration.swift:1"]),
 
         Plant(.filesAreShort, ["Sources/JSON/A.swift": String(repeating: "\n", count: House.longestFileLines)]),
         Plant(
-            .filesAreShort, ["Sources/CLinux/a.c": String(repeating: "\n", count: House.longestFileLines + 1)], ["Sources/CLinux/a.c:451"]),
+            .filesAreShort, ["Sources/CLinux/a.c": String(repeating: "\n", count: House.longestFileLines + 1)],
+            ["Sources/CLinux/a.c:\(House.longestFileLines + 1)"]),
 
         Plant(.namesSaySomething, ["Sources/JSON/Base64URL.swift": "struct Base64URL {}\nlet a = InfoManager()"]),
         Plant(.namesSaySomething, ["Sources/JSON/A.swift": "struct A {\n  enum KeyManager {}\n}"], ["Sources/JSON/A.swift:2"]),
@@ -110,15 +136,15 @@ struct PlantedViolations {
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "while !isReady { f() }\nusleep(1)"], ["Tests/HubTests/A.swift:2"]),
         Plant(.testsDoNotSleep, ["Tests/HubTests/A.swift": "try await Task.sleep(for: .seconds(1))"], ["Tests/HubTests/A.swift:1"]),
 
-        Plant(.loopsDoNotWait, ["Sources/Hub/Keys/A.swift": "try HTTPClient()", "Sources/Linux/B.swift": "Socket.wait(fd)"]),
-        Plant(.loopsDoNotWait, ["Sources/Hub/Serving/A.swift": "// Thread.pause\nlet a = b.joined()\nsocket.wait()"]),
+        Plant(.loopsDoNotWait, ["Sources/KeySource/A.swift": "try HTTPClient()", "Sources/Linux/B.swift": "Socket.wait(fd)"]),
+        Plant(.loopsDoNotWait, ["Sources/Sessions/A.swift": "// Thread.pause\nlet a = b.joined()\nsocket.wait()"]),
         Plant(
             .loopsDoNotWait,
-            ["Sources/Hub/Serving/A.swift": "Thread.pause(a)\nlet b = BlockingConnection(c)", "Sources/Reactor/B.swift": "\nt.join()"],
-            ["Sources/Hub/Serving/A.swift:1", "Sources/Hub/Serving/A.swift:2", "Sources/Reactor/B.swift:2"]),
+            ["Sources/Sessions/A.swift": "Thread.pause(a)\nlet b = BlockingConnection(c)", "Sources/Reactor/B.swift": "\nt.join()"],
+            ["Sources/Sessions/A.swift:1", "Sources/Sessions/A.swift:2", "Sources/Reactor/B.swift:2"]),
 
-        Plant(.locksAreKnown, ["Sources/Reactor/Mailbox.swift": "let a = Locked(1)", "Sources/Hub/B.swift": "// Mutex"]),
-        Plant(.locksAreKnown, ["Sources/Hub/Serving/FanOut.swift": "\nlet a = Mutex(1)"], ["Sources/Hub/Serving/FanOut.swift:2"]),
+        Plant(.locksAreKnown, ["Sources/Reactor/Mailbox.swift": "let a = Locked(1)", "Sources/StoreAPI/B.swift": "// Mutex"]),
+        Plant(.locksAreKnown, ["Sources/Transports/FanOut.swift": "\nlet a = Mutex(1)"], ["Sources/Transports/FanOut.swift:2"]),
 
         Plant(.queuesAreMailboxes, ["Sources/Hub/A.swift": "let a = Mailbox<Int>(capacity: 1, wakes: b)"]),
         Plant(.queuesAreMailboxes, ["Sources/Hub/A.swift": "let a = AsyncStream<Int> { _ in }"], ["Sources/Hub/A.swift:1"]),

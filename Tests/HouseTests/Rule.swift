@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 /// One rule of the house: what it forbids, and where in the given files it is broken.
@@ -23,7 +24,8 @@ struct Rule: Sendable, CustomTestStringConvertible {
     }
 
     static let all: [Rule] = [
-        importsPointDown, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed, everySettingIsRead, filesAreShort, namesSaySomething,
+        importsPointDown, foldersPointOneWay, typesAreSmall, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed, everySettingIsRead,
+        filesAreShort, namesSaySomething,
         uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff,
         loopsDoNotWait, locksAreKnown, queuesAreMailboxes, memoryIsNotSizedByAPeer,
     ]

@@ -31,7 +31,7 @@ struct LoopThreadTests {
         let settings = LoopThread.Settings(policy: TokenPolicy())
         let loop = try LoopThread(index: 0, settings: settings)
         let thread = try loop.start(
-            settings, listener: -1, services: Services(), routes: NotFound(), metrics: ServingMetrics(),
+            settings, listener: -1, loops: [loop.arrivals], services: Services(), routes: NotFound(), metrics: ServingMetrics(),
             log: Logger(label: "serving") { _ in SwiftLogNoOpLogHandler() })
         #expect(throws: SystemError.self) { try loop.listening.wait() }
         thread.join()

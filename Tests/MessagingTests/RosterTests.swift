@@ -11,7 +11,7 @@ struct RosterTests {
         ChannelState(channel: Self.system, head: Seq(head), counters: Counters(unread: unread), cursorVersion: cursorVersion)
     }
 
-    func subscriber() -> Subscriber { Subscriber(key: SessionKey(rawValue: 1), user: 7, format: 0) }
+    func subscriber() -> Subscriber { Subscriber(session: SessionID(slot: 1, generation: 0), user: 7) }
 
     func admit(_ subscriber: inout Subscriber, _ seq: UInt64, author: UInt32 = 0, congested: Bool = false) -> Subscriber.Admission {
         subscriber.admit(Seq(seq), author: author, isUrgent: false, isCongested: congested)
@@ -122,16 +122,16 @@ struct RosterTests {
     @Test("places stay where they are while others leave and join")
     func stablePlaces() {
         var roster = Roster(channel: Self.system)
-        let places = (0..<4).map { roster.add(Subscriber(key: SessionKey(rawValue: UInt64($0)), user: 0, format: 0)) }
+        let places = (0..<4).map { roster.add(Subscriber(session: SessionID(slot: UInt32($0), generation: 0), user: 0)) }
         roster.remove(at: places[1])
         roster.remove(at: places[1])
         #expect(roster.count == 3)
-        #expect(roster.subscriber(at: places[3])?.key == SessionKey(rawValue: 3))
-        let reused = roster.add(Subscriber(key: SessionKey(rawValue: 9), user: 0, format: 0))
+        #expect(roster.subscriber(at: places[3])?.session == SessionID(slot: 3, generation: 0))
+        let reused = roster.add(Subscriber(session: SessionID(slot: 9, generation: 0), user: 0))
         #expect(reused == places[1])
-        var seen: [UInt64] = []
+        var seen: [UInt32] = []
         let next = roster.visit(0..<roster.end) { _, subscriber in
-            seen.append(subscriber.key.rawValue)
+            seen.append(subscriber.session.slot)
             return seen.count < 2
         }
         #expect(seen == [0, 9])
@@ -249,7 +249,7 @@ struct RosterExpiryTests {
     func counting() {
         var roster = Roster(channel: .broadcast("system"))
         for key in 0..<10 {
-            let place = roster.add(Subscriber(key: SessionKey(rawValue: UInt64(key)), user: UInt32(key), format: 0))
+            let place = roster.add(Subscriber(session: SessionID(slot: UInt32(key), generation: 0), user: UInt32(key)))
             guard key != 4 else { continue }  // is still opening
             let unread = key % 2 == 0 ? UInt32(1) : 0
             _ = roster.update(place) {
@@ -257,9 +257,9 @@ struct RosterExpiryTests {
             }
         }
         let first = roster.counting(from: 0, atMost: 3)
-        #expect(first.keys.map(\.rawValue) == [0, 2, 6])
+        #expect(first.sessions.map(\.slot) == [0, 2, 6])
         let rest = roster.counting(from: first.next ?? 99, atMost: 3)
-        #expect(rest.keys.map(\.rawValue) == [8] && rest.next == nil)
+        #expect(rest.sessions.map(\.slot) == [8] && rest.next == nil)
         #expect(roster.counting(from: 10, atMost: 3).next == nil)
     }
 }

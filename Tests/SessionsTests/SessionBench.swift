@@ -32,11 +32,12 @@ final class SessionBench {
             loop: loop, inbox: inbox, limits: limits, verifier: TokenVerifier(policy: TokenPolicy(), keys: try signer.keySet()),
             services: Services(bus: bus, store: store), metrics: ServingMetrics(),
             log: Logger(label: "sessions") { _ in SwiftLogNoOpLogHandler() })
-        sessions.attach(clients)
+        clients.number = sessions.add(clients)
+        sessions.start()
     }
 
     /// A connected session of `name`, whose `connect` was answered with these channels.
-    func connect(_ name: String, following states: [ChannelState] = [], institution: String? = nil) throws -> SessionKey {
+    func connect(_ name: String, following states: [ChannelState] = [], institution: String? = nil) throws -> SessionID {
         let key = open()
         let channels = states.map { #"{"channel":"\#($0.channel.wireName)"}"# }.joined(separator: ",")
         say(key, #"{"id":1,"type":"connect","token":"\#(try token(name, institution: institution))","channels":[\#(channels)]}"#)
@@ -48,11 +49,11 @@ final class SessionBench {
         return key
     }
 
-    func open() -> SessionKey {
-        opened += 1
-        let key = SessionKey(rawValue: opened)
-        sessions.open(key, format: 0, handshakeToken: nil)
-        return key
+    func open(isBrowser: Bool = false, isResumable: Bool = false) -> SessionID {
+        let nowhere = Route(transport: clients.number, encoding: 0, address: TransportAddress(rawValue: .max))
+        let id = sessions.open(route: nowhere, handshakeToken: nil, isBrowser: isBrowser, isResumable: isResumable)
+        sessions.move(id, to: clients.route(to: id))
+        return id
     }
 
     func token(
@@ -62,7 +63,7 @@ final class SessionBench {
         return try (other ?? signer).token(for: principal, issuer: "tests", audience: "tests")
     }
 
-    func say(_ key: SessionKey, _ lines: String...) { sessions.message(key, Array(lines.joined(separator: "\n").utf8).span) }
+    func say(_ key: SessionID, _ lines: String...) { sessions.message(key, Array(lines.joined(separator: "\n").utf8).span) }
 
     /// One turn of the loop, which never waits here.
     func turn() {
@@ -82,45 +83,56 @@ final class SessionBench {
 }
 
 /// The lines that were sent to each session, as text.
-final class Clients: SessionOutlet {
-    private(set) var sent: [SessionKey: [String]] = [:]
-    private(set) var closed: [SessionKey: EndReason] = [:]
-    private(set) var paused: Set<SessionKey> = []
-    var congested: Set<SessionKey> = []
+final class Clients: Transport {
+    var number: UInt8 = 0
+
+    private(set) var sent: [SessionID: [String]] = [:]
+    private(set) var closed: [SessionID: EndReason] = [:]
+    private(set) var paused: Set<SessionID> = []
+    var congested: Set<SessionID> = []
     private var staged: [String] = []
 
     func forget() { sent = [:] }
-    func texts(_ key: SessionKey) -> [String] { sent[key] ?? [] }
+    func texts(_ key: SessionID) -> [String] { sent[key] ?? [] }
     /// The types of the pushes, in order.
-    func kinds(_ key: SessionKey) -> [String] {
+    func kinds(_ key: SessionID) -> [String] {
         texts(key).compactMap { text in
             text.firstRange(of: #"{"type":""#).map { String(text[$0.upperBound...].prefix { $0 != "\"" }) }
         }
     }
     /// The numbers of the entries that were pushed.
-    func seqs(_ key: SessionKey) -> [UInt64] {
+    func seqs(_ key: SessionID) -> [UInt64] {
         texts(key).compactMap { text in
             guard text.hasPrefix(#"{"type":"entry""#), let start = text.firstRange(of: #""seq":"#) else { return nil }
             return UInt64(text[start.upperBound...].prefix { $0.isNumber })
         }
     }
 
-    func send(_ message: Span<UInt8>, to key: SessionKey) {
-        let text = String(decoding: message.indices.map { message[$0] }, as: UTF8.self)
-        sent[key, default: []] += text.split(separator: "\n").map(String.init)
+    func route(to id: SessionID) -> Route {
+        Route(transport: number, encoding: 0, address: TransportAddress(rawValue: UInt64(id.generation) << 32 | UInt64(id.slot)))
     }
-    func stage(_ frame: SharedFrame, format: UInt8) -> StagedFrame {
+
+    private func session(_ address: TransportAddress) -> SessionID {
+        SessionID(slot: UInt32(truncatingIfNeeded: address.rawValue), generation: UInt32(truncatingIfNeeded: address.rawValue >> 32))
+    }
+
+    func send(_ message: Span<UInt8>, to address: TransportAddress) {
+        let text = String(decoding: message.indices.map { message[$0] }, as: UTF8.self)
+        sent[session(address), default: []] += text.split(separator: "\n").map(String.init)
+    }
+    func stage(_ frame: SharedFrame, encoding: UInt8) -> StagedFrame {
         staged.append(String(decoding: frame.json, as: UTF8.self))
         return StagedFrame(index: UInt32(staged.count - 1), turn: 0)
     }
-    func send(_ frame: StagedFrame, to key: SessionKey) { sent[key, default: []].append(staged[Int(frame.index)]) }
+    func send(_ frame: StagedFrame, to address: TransportAddress) { sent[session(address), default: []].append(staged[Int(frame.index)]) }
     /// Congested after so many frames.
     var patience = Int.max
-    func isCongested(_ key: SessionKey) -> Bool { congested.contains(key) || texts(key).count >= patience }
-    func pauseReading(_ key: SessionKey) { paused.insert(key) }
-    func resumeReading(_ key: SessionKey) { paused.remove(key) }
-    func close(_ key: SessionKey, _ reason: EndReason) { closed[key] = reason }
-    func identityChanged(_ key: SessionKey) {}
+    func isCongested(_ address: TransportAddress) -> Bool {
+        congested.contains(session(address)) || texts(session(address)).count >= patience
+    }
+    func pauseReading(_ address: TransportAddress) { paused.insert(session(address)) }
+    func resumeReading(_ address: TransportAddress) { paused.remove(session(address)) }
+    func end(_ address: TransportAddress, _ reason: EndReason, spread: Duration) { closed[session(address)] = reason }
 }
 
 private final class Services: SessionServices {

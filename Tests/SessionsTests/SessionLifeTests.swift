@@ -150,7 +150,7 @@ struct SessionLifeTests {
             bench.turn()
             return key
         }
-        while bench.sessions.waitingTokens.nextDeadline != nil { bench.turn() }
+        while bench.sessions.authentication.waiting.nextDeadline != nil { bench.turn() }
         for key in keys { #expect(bench.clients.texts(key).count { $0.contains(#""code":"unavailable""#) } == 1) }
         #expect(bench.clients.closed.isEmpty)
     }
@@ -163,7 +163,7 @@ struct SessionLifeTests {
         let late = bench.open()
         bench.say(late, #"{"id":1,"type":"connect","token":"\#(token)"}"#)
         #expect(bench.clients.texts(late).count { $0.contains(#""code":"unavailable""#) } == 1)
-        #expect(bench.sessions.waitingTokens.takeAll().count == WaitingTokens.most)
+        #expect(bench.sessions.authentication.waiting.count == WaitingTokens.most)
     }
 
     @Test("only those wait no longer whose key is said to be absent")
@@ -172,15 +172,15 @@ struct SessionLifeTests {
         for (number, kid) in ["a", nil, "b", "a"].enumerated() {
             let isTaken = waiting.append(
                 .init(
-                    key: SessionKey(rawValue: UInt64(number)), id: nil, token: "", kid: kid, isRefresh: false, requests: [],
+                    session: SessionID(slot: UInt32(number), generation: 0), origin: .none, token: "", kid: kid, use: .refresh,
                     deadline: .now + .seconds(number)))
             #expect(isTaken)
         }
         let absent = waiting.take(naming: ["a", "c"])
-        #expect(absent.map(\.key.rawValue) == [0, 3])
+        #expect(absent.map(\.session.slot) == [0, 3])
         let due = waiting.takeDue(at: .now + .seconds(1))
-        #expect(due.map(\.key.rawValue) == [1])
-        #expect(waiting.takeAll().map(\.key.rawValue) == [2])
+        #expect(due.map(\.session.slot) == [1])
+        #expect(waiting.takeAll().map(\.session.slot) == [2])
     }
 
     @Test("a token accepted in the leeway behind its end opens a session that lasts as long")
@@ -193,7 +193,7 @@ struct SessionLifeTests {
         bench.turn()
         bench.answer(try #require(bench.store.take().first), .snapshot([], more: false))
         // Ten seconds ago, and thirty of leeway.
-        let expiry = try #require(bench.sessions.expiry(ann))
+        let expiry = try #require(bench.sessions.state.table[ann]?.session.identity?.expiresAt)
         #expect(made.contains { expiry.milliseconds == ($0 + 20) * 1_000 })
         let told = try #require(bench.clients.texts(ann).first?.firstMatch(of: /"tokenExpiresAt":"([^"]+)"/)?.1)
         #expect(told == expiry.rfc3339)
@@ -205,11 +205,11 @@ struct SessionLifeTests {
         let ann = bench.open()
         let connect = #"{"id":1,"type":"connect","token":"\#(try bench.token("ann", with: try TokenSigner.generate()))"}"#
         bench.say(ann, connect)
-        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .unanswered)
+        bench.sessions.authentication.checkAgain(bench.sessions.authentication.takeWaiting(), .unanswered)
         #expect(bench.clients.texts(ann).count { $0.contains(#""code":"unavailable""#) } == 1)
         #expect(bench.clients.closed.isEmpty)
         bench.say(ann, connect)
-        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .answered)
+        bench.sessions.authentication.checkAgain(bench.sessions.authentication.takeWaiting(), .answered)
         #expect(bench.clients.closed[ann] == .tokenInvalid)
     }
 }

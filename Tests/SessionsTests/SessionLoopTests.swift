@@ -281,7 +281,7 @@ struct SessionLoopTests {
         let token = try bench.token("ann", with: try TokenSigner.generate())
         for id in 0..<64 { bench.say(ann, #"{"id":\#(id + 2),"type":"refresh","token":"\#(token)"}"#) }
         #expect(bench.clients.paused == [ann])
-        bench.sessions.checkAgain(bench.sessions.waitingTokens.takeAll(), .answered)
+        bench.sessions.authentication.checkAgain(bench.sessions.authentication.takeWaiting(), .answered)
         #expect(bench.clients.paused.isEmpty)
         #expect(bench.clients.texts(ann).count == 64)
     }
@@ -290,13 +290,15 @@ struct SessionLoopTests {
     func boundedFanOut() {
         let clients = Clients()
         var waiting = FanOut()
-        _ = waiting.join(Self.system, Subscriber(key: SessionKey(rawValue: 1), user: 0, format: 0))
+        let table = SessionTable(loop: 0)
+        let live = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now)
+        _ = waiting.join(Self.system, Subscriber(session: live.id, user: 0))
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: 1 << 20) }
         let item = FanOut.Item(seq: Seq(1), author: 0, isUrgent: false, frame: frame)
         var taken = 0
         while taken < 1_000, waiting.enqueue(Self.system, [item]) { taken += 1 }
         #expect(taken == FanOut.waitingBytes >> 20)
-        while !waiting.isIdle { _ = waiting.runSlice(clients, at: .now) }
+        while !waiting.isIdle { _ = waiting.runSlice(table, [clients], at: .now) }
         let isTakenAgain = waiting.enqueue(Self.system, [item])
         #expect(isTakenAgain)
     }
@@ -348,17 +350,18 @@ struct SessionLoopTests {
         let clients = Clients()
         clients.patience = 3
         var fanOut = FanOut()
-        let key = SessionKey(rawValue: 1)
-        let (roster, place) = fanOut.join(Self.system, Subscriber(key: key, user: 0, format: 0))
+        let table = SessionTable(loop: 0)
+        let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id
+        let (roster, place) = fanOut.join(Self.system, Subscriber(session: key, user: 0))
         let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place), registration: 1)
         _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
         let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
         let isQueued = fanOut.enqueue(Self.system, items)
         #expect(isQueued)
-        let outcome = fanOut.runSlice(clients, at: .now)
+        let outcome = fanOut.runSlice(table, [clients], at: .now)
         #expect(clients.texts(key).count == 3)
-        #expect(outcome.behind.map(\.key) == [key])
+        #expect(outcome.behind.map(\.session) == [key])
         #expect(fanOut.subscriber(subscription)?.position == Seq(3))
     }
 

@@ -72,7 +72,7 @@ struct HandshakeReadingTests {
     @Test func otherVersionsAreToldTheRightOne() throws {
         guard case .reject(let why) = try answer(handshake(["Sec-WebSocket-Version: 8"], without: ["version"])) else { throw NoRequest() }
         var bytes: [UInt8] = []
-        why.response.serialize(into: &bytes, keepAlive: true)
+        why.response.serialize(into: &bytes, .keep)
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(text.hasPrefix("HTTP/1.1 426 Upgrade Required\r\n"))
         #expect(text.contains("sec-websocket-version: 13\r\n"))

@@ -51,6 +51,8 @@ public struct Welcome: Equatable, Sendable {
     public var more: Bool
     /// Channels that `connect` named and that cannot be followed, each with the reason.
     public var refused: [RefusedChannel]
+    /// The secret by which later HTTP requests name the session; nil when the session belongs to one WebSocket.
+    public var credential: String?
 
     public struct RefusedChannel: Equatable, Sendable {
         public var channel: String
@@ -63,7 +65,7 @@ public struct Welcome: Equatable, Sendable {
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ChannelPlace],
-        more: Bool = false, refused: [RefusedChannel] = []
+        more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
     ) {
         self.session = session
         self.user = user
@@ -73,6 +75,7 @@ public struct Welcome: Equatable, Sendable {
         self.channels = channels
         self.more = more
         self.refused = refused
+        self.credential = credential
     }
 }
 
@@ -83,6 +86,7 @@ extension ServerMessage {
         output.appendInteger(id)
         output.appendText(#","ok":{"session":"#)
         output.appendJSONString(welcome.session)
+        output.append(member: "credential", string: welcome.credential)
         output.append(member: "user", string: welcome.user.name)
         output.append(member: "time", time: welcome.time)
         output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)

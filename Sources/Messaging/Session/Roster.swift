@@ -1,9 +1,3 @@
-/// Names one session on one event loop; never reused while anything may still refer to it.
-public struct SessionKey: Hashable, Sendable {
-    public let rawValue: UInt64
-    public init(rawValue: UInt64) { self.rawValue = rawValue }
-}
-
 /// One session's place in one channel: what it was sent, and the server's counters for it.
 ///
 /// Invariant: every entry up to `position` was pushed to the session, or lies before the position it started from.
@@ -27,11 +21,9 @@ public struct Subscriber: Equatable, Sendable {
         case replay
     }
 
-    public let key: SessionKey
+    public let session: SessionID
     /// The loop's number for the user: an author's own entries do not count as unread.
     public let user: UInt32
-    /// How frames are encoded for this session; equal formats share one payload.
-    public let format: UInt8
     public private(set) var phase: Phase
     /// Counters have changed since the session was last told.
     public var isCountersStale = false
@@ -50,10 +42,9 @@ public struct Subscriber: Equatable, Sendable {
     /// Events were missed before it was known where to start.
     private var isSuspect = false
 
-    public init(key: SessionKey, user: UInt32, format: UInt8) {
-        self.key = key
+    public init(session: SessionID, user: UInt32) {
+        self.session = session
         self.user = user
-        self.format = format
         phase = .opening
         position = .zero
         wanted = .zero
@@ -237,13 +228,13 @@ public struct Roster: Sendable {
     }
 
     /// Up to `limit` of those from `place` on for whom something counts, and where to go on; nil at the end.
-    public mutating func counting(from place: Int, atMost limit: Int) -> (keys: [SessionKey], next: Int?) {
-        var keys: [SessionKey] = []
+    public mutating func counting(from place: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
+        var sessions: [SessionID] = []
         let next = visit(place..<end) { _, subscriber in
-            if subscriber.phase != .opening, subscriber.counters.unread > 0 { keys.append(subscriber.key) }
-            return keys.count < limit
+            if subscriber.phase != .opening, subscriber.counters.unread > 0 { sessions.append(subscriber.session) }
+            return sessions.count < limit
         }
-        return (keys, next < end ? next : nil)
+        return (sessions, next < end ? next : nil)
     }
 
     public func subscriber(at place: Int) -> Subscriber? {

@@ -35,19 +35,35 @@ public enum ServerHandshake {
 
     /// RFC 6455 §4.2.2, item 4.
     private static func judgeOrigin(_ request: HTTPRequest, _ policy: HandshakePolicy) throws(HandshakeRejection) {
-        guard let origin = request.headers.first("origin")?.lowercasedASCII else {
-            guard policy.allowsAbsentOrigin else { throw .originMissing }
-            return
+        switch origin(of: request, policy) {
+        case .allowed, .sameHost: return
+        case .absent: if !policy.allowsAbsentOrigin { throw .originMissing }
+        case .duplicate: throw .originDuplicate
+        case .forbidden: throw .originForbidden
         }
-        guard request.headers.count(of: "origin") == 1 else { throw .originDuplicate }
-        let allowed =
-            switch policy.origins {
-            case .any: true
-            case .sameHost: isSameHost(origin, request, policy)
-            case .listed(let list, let sameHost):
-                list.contains { $0 == "*" || $0.lowercasedASCII == origin } || sameHost && isSameHost(origin, request, policy)
-            }
-        guard allowed else { throw .originForbidden }
+    }
+
+    /// What the policy says of a request's Origin field. Requests that are no handshake are judged by the same rule.
+    public enum OriginJudgement: Equatable, Sendable {
+        case absent, duplicate, forbidden
+        /// The page was served under this host's name.
+        case sameHost
+        /// The policy names this origin, or allows all.
+        case allowed(String)
+    }
+
+    public static func origin(of request: HTTPRequest, _ policy: HandshakePolicy) -> OriginJudgement {
+        guard let written = request.headers.first("origin") else { return .absent }
+        guard request.headers.count(of: "origin") == 1 else { return .duplicate }
+        let origin = written.lowercasedASCII
+        let isSameHost = isSameHost(origin, request, policy)
+        switch policy.origins {
+        case .any: return isSameHost ? .sameHost : .allowed(written)
+        case .sameHost: return isSameHost ? .sameHost : .forbidden
+        case .listed(let list, let sameHost):
+            if sameHost, isSameHost { return .sameHost }
+            return list.contains { $0 == "*" || $0.lowercasedASCII == origin } ? .allowed(written) : .forbidden
+        }
     }
 
     /// A serialized origin is scheme "://" host [":" port], without default port (RFC 6454 §6.1); a Host may state the default.

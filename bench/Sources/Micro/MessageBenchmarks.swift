@@ -186,7 +186,7 @@ enum MessageBenchmarks {
             session.welcome()
             for (index, channel) in [Channel.inbox(user), .broadcast("system"), .conversation(id)].enumerated() {
                 var roster = Roster(channel: channel)
-                var subscriber = Subscriber(key: SessionKey(rawValue: 1), user: 0, format: 0)
+                var subscriber = Subscriber(session: SessionID(slot: 1, generation: 0), user: 0)
                 _ = subscriber.open(ChannelState(channel: channel, head: Seq(5000)), since: nil)
                 let place = roster.add(subscriber)
                 rosters.append(roster)

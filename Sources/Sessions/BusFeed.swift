@@ -1,0 +1,140 @@
+import Bus
+import Bytes
+import JSON
+import Messaging
+import Reactor
+import Telemetry
+
+/// Brings what the bus carries to the sessions of one loop.
+final class BusFeed {
+    private let state: LoopState
+    private let replay: Replay
+    private let subscriptions: Subscriptions
+    private let counters: CounterPushes
+    private let expiries: ExpiryWatch
+    private var isSlicing = false
+
+    init(_ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch) {
+        self.state = state
+        self.replay = replay
+        self.subscriptions = subscriptions
+        self.counters = counters
+        self.expiries = expiries
+    }
+
+    func hear(_ events: [BusEvent]) {
+        for event in events {
+            switch event {
+            case .entries(let entries): hear(entries)
+            case .moved(let cursor): moved(cursor)
+            case .opened(let channelState, let user): opened(channelState, by: user)
+            case .typing(let channel, let user): typing(channel, user)
+            }
+        }
+        deliverSoon()
+    }
+
+    /// Bytes of an entry's frame beside its content: an estimate, as a rule a little too large.
+    private static let envelopeBytes = 320
+
+    /// Entries of one channel go together, wherever in the batch they stand, so that each socket gets one write for them. No order between
+    /// channels is promised.
+    private func hear(_ entries: [Entry]) {
+        var parts: [(channel: Channel, items: [FanOut.Item], expiry: Timestamp?)] = []
+        var partOfRoster: [Int: Int] = [:]
+        for entry in entries {
+            guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
+            let item = FanOut.Item(
+                seq: entry.seq, author: state.table.users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
+                    ServerMessage.entry(entry, into: &$0)
+                })
+            if let part = partOfRoster[roster] {
+                parts[part].items.append(item)
+                if let expiry = entry.draft.expiresAt { parts[part].expiry = min(expiry, parts[part].expiry ?? expiry) }
+            } else {
+                partOfRoster[roster] = parts.count
+                parts.append((entry.channel, [item], entry.draft.expiresAt))
+            }
+        }
+        for part in parts {
+            expiries.note(part.expiry, in: part.channel)
+            if !state.fanOut.enqueue(part.channel, part.items) { replay.missed(part.channel) }
+        }
+    }
+
+    /// A user's cursor moved: the user's other sessions take it over, and the other members of a conversation see how far the user is.
+    private func moved(_ cursor: MovedCursor) {
+        let channel = cursor.state.channel
+        for id in state.table.users.sessions(of: cursor.user) {
+            guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
+            if !live.session.id.isSameText(as: cursor.session) {
+                state.outbound.push(to: id) { ServerMessage.cursor(cursor.state, into: &$0) }
+            }
+            subscriptions.adopt(live, subscription, cursor.state)
+        }
+        guard cursor.isProgress, channel.kind == .conversation, state.fanOut.roster(of: channel) != nil else { return }
+        tellOthers(than: cursor.user, in: channel, isReceipt: true) {
+            ServerMessage.receipt(
+                channel, of: cursor.user, delivered: cursor.state.cursor.delivered, read: cursor.state.cursor.read, into: &$0)
+        }
+    }
+
+    private func opened(_ channelState: ChannelState, by user: UserID) {
+        for member in channelState.members where member != user {
+            for id in state.table.users.sessions(of: member) {
+                state.outbound.push(to: id) { ServerMessage.signal(.conversation(channelState.channel, with: user), into: &$0) }
+            }
+        }
+    }
+
+    private func typing(_ channel: Channel, _ user: UserID) {
+        tellOthers(than: user, in: channel, isReceipt: false) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
+    }
+
+    /// Sends a receipt or a signal to the other members of a conversation, encoded once. A client that does not keep up does not get it; a
+    /// receipt is made up for when the client has caught up.
+    private func tellOthers(than user: UserID, in channel: Channel, isReceipt: Bool, _ write: (inout [UInt8]) -> Void) {
+        guard state.fanOut.roster(of: channel) != nil else { return }
+        let number = state.table.users.number(of: user)
+        let frame = SharedFrame(write)
+        let outbound = state.outbound
+        state.fanOut.visit(channel) { subscriber in
+            guard subscriber.isGranted, subscriber.user != number else { return }
+            guard !outbound.isCongested(subscriber.session) else {
+                if isReceipt { subscriber.hasMissedReceipts = true }
+                return
+            }
+            outbound.send(frame, to: subscriber.session)
+        }
+    }
+
+    private func deliverSoon() {
+        guard !isSlicing, !state.fanOut.isIdle else { return }
+        isSlicing = true
+        state.loop.slice { [unowned self] in
+            deliverSlice()
+            isSlicing = !state.fanOut.isIdle
+            return isSlicing
+        }
+    }
+
+    private func deliverSlice() {
+        let outcome = state.fanOut.runSlice(state.table, state.outbound.transports, at: state.loop.now)
+        state.metrics.deliveries.add(UInt64(outcome.deliveries))
+        for (id, channel) in outcome.behind {
+            state.metrics.gaps.add()
+            guard let live = state.table[id], let index = live.session.subscription(to: channel) else { continue }
+            replay.orderPage(live, live.session.subscriptions[index])
+        }
+        for channel in outcome.telling { counters.arePushedWithEntries(channel) }
+        for id in outcome.told {
+            if let live = state.table[id] { counters.push(to: live) }
+        }
+        for channel in outcome.counted { counters.changed(channel) }
+    }
+}
+
+extension EntryDraft.Priority {
+    var isUrgent: Bool { self == .high || self == .critical }
+}

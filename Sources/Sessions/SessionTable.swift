@@ -1,0 +1,140 @@
+import Linux
+import Messaging
+
+/// The sessions of one loop, by id and by user, and the routes to their clients.
+final class SessionTable {
+    /// Says which loop this is, in the credentials of its sessions.
+    let loop: UInt16
+    private var slots: ContiguousArray<LiveSession?> = []
+    /// By slot, apart from the sessions: a fan-out reads these alone, one after the other.
+    private var routes: ContiguousArray<Route> = []
+    private var generations: ContiguousArray<UInt32> = []
+    private var free: [UInt32] = []
+    private(set) var count = 0
+    private(set) var resumable: [SessionID: ResumableSession] = [:]
+    var users = Users()
+
+    init(loop: UInt16) { self.loop = loop }
+
+    subscript(id: SessionID) -> LiveSession? {
+        let slot = Int(id.slot)
+        guard slot < slots.count, let live = slots[slot], live.id == id else { return nil }
+        return live
+    }
+
+    /// Of a session that is there: its subscriptions name it.
+    @inline(__always)
+    func route(_ id: SessionID) -> Route { routes[Int(id.slot)] }
+
+    func setRoute(_ route: Route, of id: SessionID) {
+        guard self[id] != nil else { return }
+        routes[Int(id.slot)] = route
+    }
+
+    /// The session with this credential, which is one of this loop.
+    func session(_ credential: SessionCredential) -> LiveSession? {
+        let slot = Int(credential.slot)
+        guard credential.loop == loop, slot < slots.count, let live = slots[slot], let kept = resumable[live.id],
+            kept.secret == credential.secret
+        else { return nil }
+        return live
+    }
+
+    func credential(of id: SessionID) -> SessionCredential? {
+        resumable[id].map { SessionCredential(loop: loop, slot: id.slot, secret: $0.secret) }
+    }
+
+    func add(_ session: consuming Session, route: Route, now: MonotonicInstant) -> LiveSession {
+        let slot: UInt32
+        if let reused = free.popLast() {
+            slot = reused
+        } else {
+            slot = UInt32(truncatingIfNeeded: slots.count)
+            slots.append(nil)
+            generations.append(0)
+            routes.append(route)
+        }
+        let live = LiveSession(id: SessionID(slot: slot, generation: generations[Int(slot)]), session: session, now: now)
+        slots[Int(slot)] = live
+        routes[Int(slot)] = route
+        count += 1
+        return live
+    }
+
+    func makeResumable(_ live: LiveSession, secret: SessionSecret, now: MonotonicInstant) {
+        live.isResumable = true
+        resumable[live.id] = ResumableSession(secret: secret, now: now)
+    }
+
+    func remove(_ id: SessionID) -> LiveSession? {
+        guard let live = self[id] else { return nil }
+        let slot = Int(id.slot)
+        slots[slot] = nil
+        generations[slot] &+= 1
+        free.append(id.slot)
+        count -= 1
+        if live.isResumable { resumable[id] = nil }
+        if let identity = live.session.identity { users.remove(id, of: identity.user) }
+        return live
+    }
+
+    var slotCount: Int { slots.count }
+    func session(inSlot slot: Int) -> LiveSession? { slot < slots.count ? slots[slot] : nil }
+    var all: [LiveSession] { slots.compactMap(\.self) }
+}
+
+/// The users with sessions on one loop, each under a small number.
+struct Users: ~Copyable {
+    static let nobody = UInt32.max
+
+    /// Most users have one session, which needs no array.
+    private struct Sessions {
+        var first: SessionID
+        var more: [SessionID] = []
+    }
+
+    private var numbers: [UserID: UInt32] = [:]
+    private var sessions: ContiguousArray<Sessions> = []
+    private var free: [UInt32] = []
+
+    func number(of user: UserID?) -> UInt32 {
+        guard let user else { return Self.nobody }
+        return numbers[user] ?? Self.nobody
+    }
+
+    /// A copy, so that sessions may come and go while the list is walked.
+    func sessions(of user: UserID) -> [SessionID] {
+        guard let number = numbers[user] else { return [] }
+        let sessions = sessions[Int(number)]
+        return [sessions.first] + sessions.more
+    }
+
+    mutating func add(_ id: SessionID, for user: UserID) -> UInt32 {
+        if let number = numbers[user] {
+            sessions[Int(number)].more.append(id)
+            return number
+        }
+        let number: UInt32
+        if let reused = free.popLast() {
+            number = reused
+            sessions[Int(number)] = Sessions(first: id)
+        } else {
+            number = UInt32(truncatingIfNeeded: sessions.count)
+            sessions.append(Sessions(first: id))
+        }
+        numbers[user] = number
+        return number
+    }
+
+    mutating func remove(_ id: SessionID, of user: UserID) {
+        guard let number = numbers[user] else { return }
+        let index = Int(number)
+        guard sessions[index].first == id else { return sessions[index].more.removeAll { $0 == id } }
+        if let next = sessions[index].more.popLast() {
+            sessions[index].first = next
+        } else {
+            numbers[user] = nil
+            free.append(number)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Bus
+import Messaging
+import Reactor
+import StoreAPI
+import Telemetry
+
+/// Takes a loop's questions to the store and remembers what each was asked for, until it is answered.
+final class StoreGateway {
+    /// What is to be done when the store answers.
+    struct Pending {
+        enum Step {
+            case connect([SubscriptionRequest])
+            // By the registration: an answer for an ended subscription must not be taken for the next one of that channel.
+            case subscribe(UInt32, since: Seq?)
+            case restate(UInt32, rewind: Seq?)
+            case replay(UInt32, from: Seq)
+            /// Counters and receipts, of which something was or may have been missed.
+            case recount(UInt32)
+            /// As `recount`, and the client is told everything: what was sent to it may not have arrived.
+            case retell(UInt32)
+            case command(Session.Purpose)
+        }
+        let session: SessionID
+        let origin: CommandOrigin
+        let step: Step
+    }
+
+    private let state: LoopState
+    private let inbox: LoopInbox
+    private var pending = SlotTable<Pending>()
+    private var orders: [StoreOrder] = []
+
+    init(_ state: LoopState, inbox: LoopInbox) {
+        self.state = state
+        self.inbox = inbox
+    }
+
+    /// Questions that are not answered yet.
+    var openCount: Int { pending.count }
+    /// Questions that leave at the end of this turn.
+    var waitingCount: Int { orders.count }
+
+    func order(_ request: consuming StoreRequest, for live: LiveSession, _ origin: CommandOrigin, _ step: Pending.Step) {
+        state.exchanges.hold(origin.exchange)
+        let token = pending.insert(Pending(session: live.id, origin: origin, step: step))
+        live.inFlight += 1
+        orders.append(StoreOrder(request: request, client: inbox, token: token))
+    }
+
+    /// Asks for the counters of a channel again.
+    func recount(_ live: LiveSession, _ subscription: Session.Subscription, retell: Bool = false) {
+        guard let identity = live.session.identity else { return }
+        let registration = subscription.registration
+        order(
+            .state(identity.user, subscription.channel, entitled: true), for: live, .none,
+            retell ? .retell(registration) : .recount(registration))
+    }
+
+    func take(_ token: UInt64) -> Pending? { pending.remove(token) }
+
+    /// At most so many questions are handed over at once, under one lock; at least so many are tried where the store has little room.
+    private static let handover = (most: 512, least: 64)
+
+    /// Hands this turn's questions over, in parts: a store that has no room for all has room for some.
+    /// - Parameter refused: is told the questions there was no room for.
+    func submit(_ refused: (_ token: UInt64) -> Void) {
+        guard !orders.isEmpty else { return }
+        var batch: [StoreOrder] = []
+        swap(&batch, &orders)
+        let store = state.services.store
+        var open = pending.count - batch.count
+        var start = 0
+        while start < batch.count {
+            let room = min(store.room, inbox.outcomes.capacity - open)
+            let most = min(max(room, Self.handover.least), Self.handover.most)
+            let end = min(start + most, batch.count)
+            let part = end - start == batch.count ? batch : Array(batch[start..<end])
+            if open + part.count <= inbox.outcomes.capacity, store.submit(part) {
+                open += part.count
+            } else {
+                state.metrics.storeFull.add()
+                for order in part { refused(order.token) }
+            }
+            start = end
+        }
+    }
+}

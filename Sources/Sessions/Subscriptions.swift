@@ -1,0 +1,276 @@
+import Messaging
+import Reactor
+
+/// `connect`, `refresh`, `subscribe` and `unsubscribe`: which channels a session follows, and from which position.
+final class Subscriptions {
+    private let state: LoopState
+    private let gateway: StoreGateway
+    private let replay: Replay
+    private let expiries: ExpiryWatch
+    private let counters: CounterPushes
+    private let terms: Welcome.Terms
+    /// Counts the registrations; a number is not used again while an answer for it may be under way.
+    private var registrations: UInt32 = 0
+    /// The session's identity is new or has changed. Set once by the loop.
+    var identityChanged: (LiveSession) -> Void = { _ in }
+
+    init(_ state: LoopState, gateway: StoreGateway, replay: Replay, expiries: ExpiryWatch, counters: CounterPushes) {
+        self.state = state
+        self.gateway = gateway
+        self.replay = replay
+        self.expiries = expiries
+        self.counters = counters
+        terms = state.limits.terms(features: state.services.features)
+    }
+
+    // MARK: connect
+
+    /// The token of `connect` is verified.
+    func identified(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity, _ requests: [SubscriptionRequest]) {
+        guard live.session.identify(identity) else {
+            state.refuse(live, origin, .subjectChanged, "token: belongs to another user than this connection", isLoud: true)
+            return
+        }
+        if live.user == Users.nobody { live.user = state.table.users.add(live.id, for: identity.user) }
+
+        // Register first, then read: an entry committed after the snapshot then passes by the roster.
+        let most = state.limits.session.subscriptions
+        var broadcasts = identity.broadcasts(limit: most)
+        var asked: [Channel] = []
+        live.session.expect(subscriptions: min(requests.count, most))
+        for request in requests.prefix(most) {
+            guard let channel = Channel(wireName: request.channel, for: identity.user) else { continue }
+            guard live.session.subscription(to: channel) == nil else { continue }
+            register(live, channel)
+            switch channel {
+            case .inbox: break
+            case .broadcast(let name) where identity.isEntitled(to: channel):
+                if !broadcasts.contains(name) { broadcasts.append(name) }
+            case .broadcast, .conversation: asked.append(channel)
+            }
+        }
+        gateway.order(
+            .snapshot(identity.user, broadcasts: broadcasts, asked: asked, most: most), for: live, origin, .connect(requests))
+    }
+
+    /// The store could not answer `connect`. The client may try it again; until then the session follows nothing.
+    func abandonConnect(_ live: LiveSession) {
+        for subscription in live.session.abandonConnect() { state.fanOut.leave(subscription) }
+        if let user = live.session.identity?.user { state.table.users.remove(live.id, of: user) }
+        live.user = Users.nobody
+    }
+
+    /// No other command was obeyed since the snapshot was asked for, so what was registered then is still there.
+    func connected(
+        _ live: LiveSession, _ origin: CommandOrigin, _ states: [ChannelState], more: Bool, _ requests: [SubscriptionRequest]
+    ) {
+        guard let identity = live.session.identity else { return }
+        var refused: [Welcome.RefusedChannel] = []
+        var openings: [(subscription: Session.Subscription, state: Int, since: Seq?)] = []
+        var isFollowed = [Bool](repeating: false, count: states.count)
+        let index = ChannelIndex(different: states.map(\.channel))
+        var asked = ChannelIndex()
+        for request in requests {
+            guard let channel = Channel(wireName: request.channel, for: identity.user) else {
+                refused.append(.init(channel: request.channel, code: .unknownChannel))
+                continue
+            }
+            guard asked.insert(channel) else { continue }
+            guard let known = live.session.subscription(to: channel) else {
+                refused.append(.init(channel: request.channel, code: .limitExceeded))
+                continue
+            }
+            let subscription = live.session.subscriptions[known]
+            guard let place = index.place(of: channel) else {
+                refused.append(.init(channel: request.channel, code: .forbidden))
+                unregister(live, subscription.registration)
+                continue
+            }
+            if let since = request.since, since > states[place].head {
+                refused.append(.init(channel: request.channel, code: .positionUnknown))
+                unregister(live, subscription.registration)
+                continue
+            }
+            openings.append((subscription, place, request.since))
+            isFollowed[place] = true
+        }
+        let welcome = Welcome(
+            session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, terms: terms,
+            channels: zip(states, isFollowed).map { ChannelPlace($0, isSubscribed: $1) }, more: more, refused: refused,
+            credential: live.isResumable ? state.table.credential(of: live.id)?.text : nil)
+        live.session.welcome()
+        live.activeAt = state.loop.now
+        identityChanged(live)
+        // One message with a line for each: a connect is answered in one frame.
+        state.outbound.pushLines(to: live.id) { lines in
+            lines.add(replyTo: origin) { ServerMessage.connected(re: $0, welcome, into: &$1) }
+            for opening in openings {
+                tellReceipts(live, states[opening.state], in: &lines)
+                begin(live, opening.subscription, states[opening.state], opening.since, in: &lines)
+            }
+        }
+    }
+
+    // MARK: refresh
+
+    /// The token of `refresh` is verified.
+    func refreshed(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity) {
+        guard let old = live.session.identity, live.session.identify(identity) else {
+            state.refuse(live, origin, .subjectChanged, "token: belongs to another user than this connection", isLoud: true)
+            return
+        }
+        identityChanged(live)
+        for index in live.session.lostSubscriptions(from: old).reversed() {
+            let subscription = leave(live, at: index)
+            state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(subscription.channel), into: &$0) }
+        }
+        let now = state.now
+        state.outbound.reply(live, origin) { ServerMessage.refreshed(re: $0, tokenExpiresAt: identity.expiresAt, now: now, into: &$1) }
+    }
+
+    // MARK: subscribe
+
+    func subscribe(_ live: LiveSession, _ channel: Channel, _ since: Seq?, _ origin: CommandOrigin) {
+        guard let identity = live.session.identity else { return }
+        let registration = register(live, channel)
+        gateway.order(
+            .state(identity.user, channel, entitled: identity.isEntitled(to: channel)), for: live, origin,
+            .subscribe(registration, since: since))
+    }
+
+    func subscribed(_ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ since: Seq?) {
+        guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
+        if let since, since > channelState.head {
+            unregister(live, registration)
+            let head = channelState.head.rawValue
+            return state.refuse(live, origin, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head)")
+        }
+        let place = ChannelPlace(channelState, isSubscribed: true, since: since ?? channelState.head)
+        state.outbound.pushLines(to: live.id) { lines in
+            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, place, into: &$1) }
+            tellReceipts(live, channelState, in: &lines)
+            begin(live, live.session.subscriptions[index], channelState, since, in: &lines)
+        }
+    }
+
+    /// Subscribing again asks for the state; with an earlier position the entries come again.
+    func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, _ origin: CommandOrigin) {
+        guard let identity = live.session.identity else { return }
+        let subscription = live.session.subscriptions[index]
+        let channel = subscription.channel
+        let isEntitled = state.fanOut.isGranted(subscription) || identity.isEntitled(to: channel)
+        gateway.order(
+            .state(identity.user, channel, entitled: isEntitled), for: live, origin,
+            .restate(subscription.registration, rewind: rewind))
+    }
+
+    func restated(_ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ since: Seq?) {
+        guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
+        let subscription = live.session.subscriptions[index]
+        let position = state.fanOut.subscriber(subscription)?.position
+        let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
+        let place = ChannelPlace(channelState, isSubscribed: true, since: isRewound ? since : position)
+        state.outbound.pushLines(to: live.id) { lines in
+            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, place, into: &$1) }
+            tellReceipts(live, channelState, in: &lines)
+        }
+        if isRewound { replay.orderPage(live, subscription) }
+    }
+
+    /// True when entries behind `position` had been sent, and are now to be sent again. The caller asks for the page.
+    func rewind(_ live: LiveSession, _ subscription: Session.Subscription, to position: Seq) -> Bool {
+        guard let sent = state.fanOut.grantedPosition(subscription), position < sent else { return false }
+        live.session.rewound(subscription.registration, from: sent)
+        _ = state.fanOut.update(subscription) { $0.rewind(to: position) }
+        return true
+    }
+
+    /// The subscription was ended by an `unsubscribe` behind it, or by a `refresh` that took the right to it.
+    private func refuseEnded(_ live: LiveSession, _ origin: CommandOrigin) {
+        state.refuse(live, origin, .notSubscribed, "the subscription was ended before it had begun")
+    }
+
+    /// The start of a subscription is known: the session reads what is missing, or is live.
+    private func begin(
+        _ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState, _ since: Seq?, in lines: inout MessageLines
+    ) {
+        guard let isBehind = state.fanOut.update(subscription, { $0.open(channelState, since: since) }) else { return }
+        if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = since ?? channelState.head }
+        expiries.note(channelState.nextExpiry, in: channelState.channel)
+        if isBehind {
+            replay.orderPage(live, subscription)
+        } else {
+            lines.add { ServerMessage.signal(.live(subscription.channel, since ?? channelState.head), into: &$0) }
+        }
+    }
+
+    // MARK: Registrations
+
+    @discardableResult
+    private func register(_ live: LiveSession, _ channel: Channel) -> UInt32 {
+        let (roster, slot) = state.fanOut.join(channel, Subscriber(session: live.id, user: live.user))
+        registrations &+= 1
+        // The roster's own name, so that all its sessions share one string.
+        live.session.joined(
+            Session.Subscription(
+                channel: state.fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
+                place: UInt32(truncatingIfNeeded: slot), registration: registrations))
+        return registrations
+    }
+
+    /// Gives up a subscription that the store refused.
+    func unregister(_ live: LiveSession, _ registration: UInt32) {
+        guard let index = live.session.subscription(registered: registration) else { return }
+        leave(live, at: index)
+    }
+
+    @discardableResult
+    func leave(_ live: LiveSession, at index: Int) -> Session.Subscription {
+        let subscription = live.session.left(at: index)
+        state.fanOut.leave(subscription)
+        if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = nil }
+        return subscription
+    }
+
+    // MARK: What the store counted
+
+    /// Tells how far the other members are. The session registered before the store was asked, so it also hears who moved since.
+    private func tellReceipts(_ live: LiveSession, _ channelState: ChannelState, in lines: inout MessageLines) {
+        guard !channelState.progress.isEmpty, let user = live.session.identity?.user else { return }
+        for member in channelState.receipts(for: user) {
+            lines.add {
+                ServerMessage.receipt(channelState.channel, of: member.user, delivered: member.delivered, read: member.read, into: &$0)
+            }
+        }
+    }
+
+    /// - Parameter retells: the client is told cursor, receipts and counters whether they have changed or not.
+    func completeRecount(_ live: LiveSession, _ registration: UInt32, _ reply: StoreReply, retells: Bool) {
+        if reply == .failed(.unavailable) {
+            live.hasMissedEvents = true
+            return replay.stall(live.id)
+        }
+        guard case .state(let channelState) = reply, let index = live.session.subscription(registered: registration) else { return }
+        let subscription = live.session.subscriptions[index]
+        state.outbound.pushLines(to: live.id) { tellReceipts(live, channelState, in: &$0) }
+        let known = state.fanOut.subscriber(subscription)?.cursorVersion
+        adopt(live, subscription, channelState)
+        // Another session may have moved the cursor without this one being told.
+        if let known, let version = state.fanOut.subscriber(subscription)?.cursorVersion, version > known || retells {
+            state.outbound.push(to: live.id) { ServerMessage.cursor(channelState, into: &$0) }
+        }
+        if retells {
+            _ = state.fanOut.update(subscription) { $0.isCountersStale = true }
+            counters.changed(channelState.channel)
+        }
+    }
+
+    /// Takes over counters computed by the store; asks again when newer entries were counted since.
+    func adopt(_ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState) {
+        expiries.note(channelState.nextExpiry, in: channelState.channel)
+        guard let (isAdopted, isStale) = state.fanOut.update(subscription, { ($0.adopt(channelState), $0.isCountersStale) }) else { return }
+        if !isAdopted { return gateway.recount(live, subscription) }
+        // An ack alone changes no counters.
+        if isStale { counters.changed(channelState.channel) }
+    }
+}

@@ -1,0 +1,62 @@
+package import HTTP
+import Messaging
+package import Reactor
+package import Sessions
+
+/// `POST /v1/commands`: commands of a session, answered with all their replies.
+package final class CommandRequests: HTTPHandler {
+    private unowned let server: HTTPServer
+    private unowned let sessions: SessionLoop
+    private let fallback: FallbackSessions
+    private let gate: RequestGate
+    private let messageBytes: Int
+
+    /// - Parameter messageBytes: the longest body; longer ones are refused with 413.
+    package init(server: HTTPServer, sessions: SessionLoop, fallback: FallbackSessions, gate: RequestGate, messageBytes: Int) {
+        self.server = server
+        self.sessions = sessions
+        self.fallback = fallback
+        self.gate = gate
+        self.messageBytes = messageBytes
+    }
+
+    package func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer {
+        let admission: RequestGate.Admission
+        switch gate.judge(request, .post) {
+        case .answered(let response): return .now(response)
+        case .admitted(let admitted): admission = admitted
+        }
+        let headers = admission.headers
+        guard body.count <= messageBytes else {
+            return .now(RequestGate.refusal(413, "too_large", "the body has more than \(messageBytes) bytes", headers))
+        }
+        switch admission.target {
+        case .elsewhere(let loop): return .elsewhere(loop: loop)
+        case .session(let session):
+            sessions.message(session, body.span) { [unowned server] replies in
+                server.respond(id, Self.response(200, replies, headers))
+            }
+        case .new:
+            fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
+                switch opening {
+                case .opened(_, let replies): server.respond(id, Self.response(200, replies, headers))
+                case .refused(let status, let replies): server.respond(id, Self.response(status, replies, headers))
+                }
+            }
+        }
+        return .later
+    }
+
+    private static func response(_ status: Int, _ replies: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
+        var response = RequestGate.answer(status, "application/x-ndjson", replies, headers)
+        if status == 503 { response.headers.append("retry-after", "1") }
+        return response
+    }
+
+    package func drained(_ id: ConnectionID) {}
+    /// The replies are still sent: a client may end its side behind its request.
+    package func peerEnded(_ id: ConnectionID) {}
+    package func deadline(_ id: ConnectionID) {}
+    /// The commands are carried out all the same. Their replies find nobody.
+    package func closed(_ id: ConnectionID) {}
+}

@@ -1,0 +1,155 @@
+import Bytes
+import JSON
+import Messaging
+import Reactor
+package import Sessions
+
+/// Carries the frames of a session for as long as one stream or one waiting poll lasts.
+protocol FrameCarrier: AnyObject {
+    /// Another stream or poll of the same session takes over.
+    func replaced(_ session: FallbackSession)
+}
+
+/// A session that is reached by HTTP requests, and the frames that wait for its next stream or poll.
+final class FallbackSession {
+    let id: SessionID
+    /// Frames, a line each.
+    var held: [UInt8] = []
+    var carrier: (any FrameCarrier)?
+    /// The connection of the stream or of the waiting poll.
+    var connection: ConnectionID?
+    /// The positions that the last answer to a poll named; nil when none was answered, or a stream was used since.
+    var lastAnswer: String?
+    /// A stream or an answer has carried frames, so some may be lost.
+    var wasCarried = false
+
+    init(id: SessionID) { self.id = id }
+
+    /// Appends lines, each a JSON object.
+    func hold(_ lines: Span<UInt8>) {
+        if !held.isEmpty { held.append(UInt8(ascii: "\n")) }
+        held.append(copying: lines)
+    }
+
+    func takeHeld() -> [UInt8] {
+        defer { held = [] }
+        return held
+    }
+}
+
+/// The sessions of one loop that are reached by HTTP requests: opens them, and finds what is held for each.
+package final class FallbackSessions {
+    private unowned let sessions: SessionLoop
+    private var known: [TransportAddress: FallbackSession] = [:]
+    /// The transport that holds frames for sessions without a stream.
+    private let holder: UInt8
+
+    /// - Parameter holder: the number of the transport that holds frames while no stream carries them.
+    package init(sessions: SessionLoop, holder: UInt8) {
+        self.sessions = sessions
+        self.holder = holder
+        sessions.resumableEnded = { [unowned self] in known[$0.address] = nil }
+    }
+
+    subscript(id: SessionID) -> FallbackSession? { known[id.address] }
+    subscript(address: TransportAddress) -> FallbackSession? { known[address] }
+
+    /// Frames are held from now on.
+    func hold(_ session: FallbackSession) {
+        session.carrier = nil
+        session.connection = nil
+        sessions.move(session.id, to: Route(transport: holder, encoding: 0, address: session.id.address))
+        sessions.detach(session.id)
+    }
+
+    /// A stream or poll takes the session over from the one before.
+    func replaceCarrier(of session: FallbackSession) {
+        guard let carrier = session.carrier else { return }
+        session.carrier = nil
+        carrier.replaced(session)
+    }
+
+    // MARK: Opening
+
+    enum Opening {
+        case opened(FallbackSession, replies: [UInt8])
+        case refused(status: Int, replies: [UInt8])
+    }
+
+    /// Opens a session with these commands, of which the first is `connect`.
+    func open(_ commands: [UInt8], bearer: String?, isBrowser: Bool, _ done: @escaping (Opening) -> Void) {
+        let provisional = Route(transport: holder, encoding: 0, address: TransportAddress(rawValue: .max))
+        let id = sessions.open(route: provisional, handshakeToken: bearer, isBrowser: isBrowser, isResumable: true)
+        let session = FallbackSession(id: id)
+        known[id.address] = session
+        sessions.move(id, to: Route(transport: holder, encoding: 0, address: id.address))
+        sessions.message(id, commands.span) { [unowned self] replies in
+            if sessions.isConnected(id) { return done(.opened(session, replies: replies)) }
+            sessions.close(id)
+            done(.refused(status: Self.status(of: replies), replies: replies))
+        }
+    }
+
+    /// The HTTP status for the error in the first reply to a `connect` that failed.
+    private static func status(of replies: [UInt8]) -> Int {
+        let line = replies.firstIndex(of: UInt8(ascii: "\n")).map { Array(replies[..<$0]) } ?? replies
+        guard let code = (try? JSONValue.parse(line))?["error"]?["code"]?.string.flatMap(ErrorCode.init(rawValue:)) else { return 400 }
+        return code.status
+    }
+
+    /// The command that opens a session in the name of a request. Its reply has the number 0.
+    /// - Parameter channels: as `connect` takes them; `positions` win over their `since`.
+    static func connect(token: String?, channels: [(name: String, since: Seq?)], positions: [(name: String, since: Seq)]) -> [UInt8] {
+        var all = channels.filter { channel in !positions.contains { $0.name == channel.name } }
+        for (name, since) in positions { all.append((name, since)) }
+        var text = Array(#"{"id":0,"type":"connect""#.utf8)
+        if let token {
+            text.append(contentsOf: #","token":"#.utf8)
+            text.appendJSONString(token)
+        }
+        text.append(contentsOf: #","channels":["#.utf8)
+        for (index, channel) in all.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            text.append(contentsOf: #"{"channel":"#.utf8)
+            text.appendJSONString(channel.name)
+            if let since = channel.since { text.append(contentsOf: #","since":\#(since.rawValue)"#.utf8) }
+            text.append(UInt8(ascii: "}"))
+        }
+        text.append(contentsOf: "]}".utf8)
+        return text
+    }
+}
+
+extension SessionID {
+    var address: TransportAddress { TransportAddress(rawValue: UInt64(generation) << 32 | UInt64(slot)) }
+}
+
+extension ErrorCode {
+    /// The status of an answer whose `connect` was refused with this code.
+    var status: Int {
+        switch self {
+        case .invalidToken, .tokenExpired, .tokenRevoked: 401
+        case .forbidden, .subjectChanged: 403
+        case .tooLarge: 413
+        case .rateLimited: 429
+        case .overloaded, .unavailable, .internal: 503
+        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .unknownChannel, .notSubscribed, .notSent,
+            .positionUnknown, .limitExceeded:
+            400
+        }
+    }
+}
+
+extension EndReason {
+    /// The status of a request whose session ends for this reason before it was answered.
+    var status: Int {
+        switch self {
+        case .tokenExpired, .tokenInvalid, .tokenRevoked: 401
+        case .forbidden, .blocked, .featureOff, .privilegesChanged: 403
+        case .replaced: 409
+        case .rateLimited, .connectionLimit: 429
+        case .overloaded, .draining: 503
+        case .badFrame, .slowConsumer, .idle, .connectTimeout, .noPong: 404
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Auth
+import HTTP
+import JSON
+import Messaging
+import Reactor
+package import Sessions
+package import WSProtocol
+
+/// Judges the requests of the fallback transports: origin, token, and which session they name.
+package final class RequestGate {
+    /// A request that may go on.
+    struct Admission {
+        enum Target {
+            case session(SessionID)
+            /// The request names no session and opens one.
+            case new
+            /// The session is another loop's.
+            case elsewhere(loop: Int)
+        }
+        let target: Target
+        /// The token of the Authorization field.
+        let bearer: String?
+        let query: HTTPQuery
+        /// A browser sent it.
+        let isBrowser: Bool
+        /// For every answer to it.
+        let headers: [(String, String)]
+    }
+
+    enum Judgement {
+        case admitted(Admission)
+        case answered(HTTPResponse)
+    }
+
+    private unowned let sessions: SessionLoop
+    private let policy: HandshakePolicy
+    private let loop: Int
+
+    /// - Parameters:
+    ///   - policy: whose origins may send requests.
+    ///   - loop: the number of the loop that judges.
+    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int) {
+        self.sessions = sessions
+        self.policy = policy
+        self.loop = loop
+    }
+
+    func judge(_ request: HTTPRequest, _ method: HTTPMethod) -> Judgement {
+        let cors: [(String, String)]
+        switch ServerHandshake.origin(of: request, policy) {
+        case .absent, .sameHost: cors = []
+        case .allowed(let origin):
+            cors = [("access-control-allow-origin", origin), ("vary", "Origin"), ("access-control-expose-headers", "Retry-After")]
+        case .duplicate, .forbidden: return .answered(Self.refusal(403, "forbidden", "pages of this origin may not use the hub", []))
+        }
+        if request.method == .options { return .answered(Self.preflight(method, cors)) }
+        guard request.method == method else {
+            var response = Self.refusal(405, "bad_request", "\(request.path) takes \(method.rawValue)", cors)
+            response.headers.append("allow", "\(method.rawValue), OPTIONS")
+            return .answered(response)
+        }
+        if let refusal = RequestToken.refusal(of: request, repeatable: ["channel"]) {
+            return .answered(Self.refusal(400, refusal.code, refusal.message, cors))
+        }
+        guard let query = try? HTTPQuery(request.query, repeatable: ["channel"]) else {
+            return .answered(Self.refusal(400, "bad_request", "the query cannot be read", cors))
+        }
+        let bearer = RequestToken.bearer(of: request)
+        let isBrowser = request.headers.count(of: "origin") > 0
+        func admitted(_ target: Admission.Target) -> Judgement {
+            .admitted(Admission(target: target, bearer: bearer, query: query, isBrowser: isBrowser, headers: cors))
+        }
+        guard let text = request.headers.first("hub-session") ?? query["session"] else {
+            guard sessions.drainSpread == nil else { return .answered(Self.draining(cors)) }
+            return admitted(.new)
+        }
+        guard let credential = SessionCredential(text) else { return .answered(Self.unknownSession(cors)) }
+        if Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
+        guard let session = sessions.session(credential) else {
+            return .answered(sessions.drainSpread == nil ? Self.unknownSession(cors) : Self.draining(cors))
+        }
+        if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
+        return admitted(.session(session))
+    }
+
+    /// A session works for its own user only: a token in the request must be valid and of that user.
+    private func refusal(of token: String, for session: SessionID, _ cors: [(String, String)]) -> HTTPResponse? {
+        switch sessions.isToken(token, of: session) {
+        case .success(true): nil
+        case .success(false): Self.refusal(403, "subject_changed", "token: belongs to another user than this session", cors)
+        case .failure(.expired): Self.refusal(401, "token_expired", "token: expired", cors)
+        case .failure(let rejection): Self.refusal(401, "invalid_token", "token: \(rejection.name)", cors)
+        case nil: Self.refusal(503, "unavailable", "token: its key is not known yet; the keys are being fetched", cors)
+        }
+    }
+
+    /// CORS: what a browser asks before it sends a request with these fields (Fetch standard, "CORS protocol").
+    private static func preflight(_ method: HTTPMethod, _ cors: [(String, String)]) -> HTTPResponse {
+        var headers = HTTPHeaders(cors)
+        headers.append("allow", "\(method.rawValue), OPTIONS")
+        if !cors.isEmpty {
+            headers.append("access-control-allow-methods", method.rawValue)
+            headers.append("access-control-allow-headers", "Authorization, Content-Type, Hub-Session, Last-Event-ID")
+            headers.append("access-control-max-age", "600")
+        }
+        return HTTPResponse(status: 204, headers: headers)
+    }
+
+    // MARK: Answers
+
+    static func unknownSession(_ headers: [(String, String)]) -> HTTPResponse {
+        refusal(404, "session_unknown", "no such session: it has ended, or never was; open another one at your positions", headers)
+    }
+
+    static func draining(_ headers: [(String, String)]) -> HTTPResponse {
+        refusal(503, "unavailable", "this hub is being stopped; another one, or the same one, takes over", headers)
+    }
+
+    /// `{"error":{"code","message","temporary"}}`, as in a reply to a command.
+    static func refusal(_ status: Int, _ code: String, _ message: String, _ headers: [(String, String)]) -> HTTPResponse {
+        let isTemporary = status == 503
+        var fields: [(String, JSONValue)] = [
+            ("code", .string(code)), ("message", .string(message)), ("temporary", .bool(isTemporary)),
+        ]
+        if isTemporary { fields.append(("retryAfterMs", 1_000)) }
+        var error = JSONObject()
+        for (name, value) in fields { error[name] = value }
+        var response = json(status, Array(JSONValue.object(error).text.utf8), wrapped: "error", headers)
+        if isTemporary { response.headers.append("retry-after", "1") }
+        return response
+    }
+
+    private static func json(_ status: Int, _ text: [UInt8], wrapped name: String, _ headers: [(String, String)]) -> HTTPResponse {
+        answer(status, "application/json", Array("{\"\(name)\":".utf8) + text + Array("}\n".utf8), headers)
+    }
+
+    static func answer(_ status: Int, _ type: String, _ body: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
+        HTTPResponse(
+            status: status,
+            headers: HTTPHeaders([("content-type", type), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")] + headers),
+            body: body)
+    }
+}

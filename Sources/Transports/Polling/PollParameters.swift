@@ -1,0 +1,53 @@
+import JSON
+import Messaging
+
+/// What the body of a poll says: nothing, or a JSON object.
+struct PollParameters {
+    struct Failure: Error {
+        let message: String
+    }
+
+    /// The `after` of the last answer that the client got.
+    var after: String?
+    /// Only for a poll that opens a session, as `connect` takes them.
+    var token: String?
+    var channels: [(name: String, since: Seq?)] = []
+    /// The positions that `after` names.
+    var positions: [(name: String, since: Seq)] = []
+
+    static func read(_ body: [UInt8]) -> Result<PollParameters, Failure> {
+        var parameters = PollParameters()
+        if body.isEmpty { return .success(parameters) }
+        guard case .object(let object)? = try? JSONValue.parse(body) else {
+            return .failure(Failure(message: "the body: expected nothing or one JSON object"))
+        }
+        for (name, keep) in [("after", \PollParameters.after), ("token", \PollParameters.token)] {
+            guard let value = object[name], value != .null else { continue }
+            guard let text = value.string else { return .failure(Failure(message: "\(name): expected a string")) }
+            parameters[keyPath: keep] = text
+        }
+        if let after = parameters.after {
+            guard let positions = PositionText.subscriptions(after) else {
+                return .failure(Failure(message: "after: expected the `after` of an earlier answer"))
+            }
+            parameters.positions = positions
+        }
+        if let list = object["channels"], list != .null {
+            guard let channels = list.array else {
+                return .failure(Failure(message: #"channels: expected an array of {"channel", "since"}"#))
+            }
+            for element in channels {
+                guard let name = element["channel"]?.string else {
+                    return .failure(Failure(message: #"channels: expected an array of {"channel", "since"}"#))
+                }
+                var since: Seq?
+                if let value = element["since"], value != .null {
+                    guard let number = value.uint64 else { return .failure(Failure(message: "channels: since: expected an integer")) }
+                    since = Seq(number)
+                }
+                parameters.channels.append((name, since))
+            }
+        }
+        return .success(parameters)
+    }
+}

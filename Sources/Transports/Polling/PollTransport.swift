@@ -1,0 +1,201 @@
+import Bytes
+package import HTTP
+import JSON
+package import Messaging
+import Pacing
+package import Reactor
+package import Sessions
+import Telemetry
+
+/// `POST /v1/poll`: sessions whose client asks for frames again and again. Holds frames between two polls, also for sessions whose stream is
+/// interrupted.
+package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
+    private unowned let server: HTTPServer
+    private unowned let sessions: SessionLoop
+    private let gate: RequestGate
+    /// The longest a poll waits.
+    private let longestWait: Duration
+    /// Frames held for one session beyond which it is congested.
+    private let heldBytes: Int
+    private var fallback: FallbackSessions?
+    /// Polls that wait, by connection.
+    private var waiting: [ConnectionID: (session: FallbackSession, headers: [(String, String)])] = [:]
+    /// Sessions that were sent frames in this turn while their poll waits.
+    private var ready: [FallbackSession] = []
+    /// Frames staged in this turn.
+    private var staged: [SharedFrame] = []
+    package private(set) var number: UInt8 = 0
+
+    package init(server: HTTPServer, sessions: SessionLoop, gate: RequestGate, longestWait: Duration) {
+        self.server = server
+        self.sessions = sessions
+        self.gate = gate
+        self.longestWait = longestWait
+        heldBytes = server.limits.connections.highWatermarkBytes
+        number = sessions.add(self)
+        server.loop.atTurnEnd { [unowned self] in endTurn() }
+    }
+
+    package func use(_ fallback: FallbackSessions) { self.fallback = fallback }
+
+    // MARK: HTTPHandler
+
+    package func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer {
+        let admission: RequestGate.Admission
+        switch gate.judge(request, .post) {
+        case .answered(let response): return .now(response)
+        case .admitted(let admitted): admission = admitted
+        }
+        func refuse(_ message: String) -> HTTPAnswer { .now(RequestGate.refusal(400, "bad_request", message, admission.headers)) }
+        guard let wait = wait(admission.query) else { return refuse("wait: expected a number of seconds, 0 or more") }
+        let parameters: PollParameters
+        switch PollParameters.read(body) {
+        case .success(let read): parameters = read
+        case .failure(let failure): return refuse(failure.message)
+        }
+        guard let fallback else { return .now(RequestGate.draining(admission.headers)) }
+        switch admission.target {
+        case .elsewhere(let loop): return .elsewhere(loop: loop)
+        case .new: open(parameters, admission, fallback, id)
+        case .session(let session):
+            guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
+            guard poll(session, behind: parameters.after, wait, admission.headers, id) else {
+                return refuse("after: expected the `after` of an earlier answer")
+            }
+        }
+        return .later
+    }
+
+    private func wait(_ query: HTTPQuery) -> Duration? {
+        guard let text = query["wait"] else { return longestWait }
+        guard let seconds = Int64(text), seconds >= 0 else { return nil }
+        return min(.seconds(seconds), longestWait)
+    }
+
+    private func open(
+        _ parameters: PollParameters, _ admission: RequestGate.Admission, _ fallback: FallbackSessions, _ id: ConnectionID
+    ) {
+        let connect = FallbackSessions.connect(token: parameters.token, channels: parameters.channels, positions: parameters.positions)
+        fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
+            switch opening {
+            case .refused(let status, let replies):
+                var response = RequestGate.answer(status, "application/x-ndjson", replies, admission.headers)
+                if status == 503 { response.headers.append("retry-after", "1") }
+                server.respond(id, response)
+            case .opened(let session, let replies):
+                // Its reply comes before all pushes.
+                let pushes = session.takeHeld()
+                session.hold(replies.span.extracting(0..<max(0, replies.count - 1)))
+                if !pushes.isEmpty { session.hold(pushes.span) }
+                respond(session, id, admission.headers)
+            }
+        }
+    }
+
+    /// False when `after` is not what an answer named.
+    private func poll(
+        _ session: FallbackSession, behind after: String?, _ wait: Duration, _ headers: [(String, String)], _ id: ConnectionID
+    ) -> Bool {
+        fallback?.replaceCarrier(of: session)
+        // A client that names the positions of the last answer, or none at all, has got that answer.
+        if session.wasCarried, session.lastAnswer == nil || (after != nil && after != session.lastAnswer) {
+            guard sessions.resume(session.id, behind: after) else { return false }
+            session.held = []
+        }
+        server.metrics.polls.add()
+        if !session.held.isEmpty || wait == .zero {
+            respond(session, id, headers)
+            return true
+        }
+        session.carrier = self
+        session.connection = id
+        waiting[id] = (session, headers)
+        sessions.attach(session.id)
+        server.setDeadline(id, after: wait)
+        return true
+    }
+
+    private func respond(_ session: FallbackSession, _ id: ConnectionID, _ headers: [(String, String)]) {
+        let after = sessions.positions(of: session.id)
+        let wasCongested = session.held.count >= heldBytes
+        var body = Array(#"{"after":"#.utf8)
+        body.appendJSONString(after)
+        body.append(contentsOf: #","events":["#.utf8)
+        // A raw line end cannot stand inside a JSON text, so each one is between two frames.
+        for byte in session.takeHeld() { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
+        body.append(contentsOf: "]}\n".utf8)
+        session.lastAnswer = after
+        session.wasCarried = true
+        waiting[id] = nil
+        fallback?.hold(session)
+        server.respond(id, RequestGate.answer(200, "application/json", body, headers))
+        if wasCongested { sessions.drained(session.id) }
+    }
+
+    package func drained(_ id: ConnectionID) {}
+    package func peerEnded(_ id: ConnectionID) { answerNow(id) }
+    package func deadline(_ id: ConnectionID) { answerNow(id) }
+
+    package func closed(_ id: ConnectionID) {
+        guard let (session, _) = waiting.removeValue(forKey: id) else { return }
+        fallback?.hold(session)
+    }
+
+    private func answerNow(_ id: ConnectionID) {
+        if let (session, headers) = waiting[id] { respond(session, id, headers) }
+    }
+
+    // MARK: FrameCarrier
+
+    func replaced(_ session: FallbackSession) {
+        if let id = session.connection { answerNow(id) }
+    }
+
+    // MARK: Transport
+
+    package func send(_ json: Span<UInt8>, to address: TransportAddress) {
+        guard let session = fallback?[address] else { return }
+        if session.carrier === self, session.held.isEmpty { ready.append(session) }
+        session.hold(json)
+    }
+
+    package func stage(_ frame: SharedFrame, encoding: UInt8) -> StagedFrame {
+        staged.append(frame)
+        return StagedFrame(index: UInt32(truncatingIfNeeded: staged.count - 1), turn: 0)
+    }
+
+    package func send(_ frame: StagedFrame, to address: TransportAddress) {
+        guard Int(frame.index) < staged.count else { return }
+        let json = staged[Int(frame.index)].json
+        send(json.span, to: address)
+    }
+
+    package func isCongested(_ address: TransportAddress) -> Bool {
+        guard let session = fallback?[address] else { return true }
+        return session.held.count >= heldBytes
+    }
+
+    /// Commands come by requests of their own, and each waits for its replies: that holds a client back.
+    package func pauseReading(_ address: TransportAddress) {}
+    package func resumeReading(_ address: TransportAddress) {}
+
+    package func end(_ address: TransportAddress, _ reason: EndReason, spread: Duration) {
+        guard let session = fallback?[address] else { return }
+        var bye: [UInt8] = []
+        ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
+        session.hold(bye.span)
+        if let id = session.connection, session.carrier === self { answerNow(id) }
+        sessions.close(session.id)
+    }
+
+    /// Answers the polls that have frames now: all of a turn in one answer.
+    private func endTurn() {
+        staged.removeAll(keepingCapacity: true)
+        guard !ready.isEmpty else { return }
+        let sessions = ready
+        ready.removeAll(keepingCapacity: true)
+        for session in sessions where session.carrier === self {
+            if let id = session.connection { answerNow(id) }
+        }
+    }
+}

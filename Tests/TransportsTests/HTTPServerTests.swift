@@ -1,0 +1,223 @@
+import Auth
+import HTTP
+import Linux
+import Logging
+import Messaging
+import Sessions
+import Telemetry
+import TestKit
+import Testing
+import WSProtocol
+
+@testable import Reactor
+@testable import Transports
+
+@Suite("The connections of a loop: plain HTTP")
+struct HTTPServerTests {
+    @Test("who waits for 100 Continue is told to go on, once")
+    func expectContinue() throws {
+        let bench = try ServerBench()
+        let head = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        #expect(bench.say(head) == "HTTP/1.1 100 Continue\r\n\r\n")
+        #expect(bench.say("he") == "")
+        #expect(bench.say("llo").hasSuffix("\r\n\r\nhello"))
+        #expect(bench.say(head + "hello").hasPrefix("HTTP/1.1 200 OK"))
+    }
+
+    @Test("requests sent ahead are answered as far as the client takes the answers, and all of them in the end")
+    func pipelined() throws {
+        let bench = try ServerBench()
+        let id = try #require(bench.id)
+        let body = String(repeating: "x", count: 60_000)
+        let request = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + body
+        var heard = 0
+        var said = 0
+        // Until nothing more is read from who reads nothing.
+        while !bench.server.table.isCongested(id), said < 200 {
+            bench.send(Array(request.utf8))
+            said += 1
+        }
+        #expect(said < 200)
+        let limits = bench.server.limits.connections
+        for _ in 0..<5 { bench.send(Array("GET /y HTTP/1.1\r\nHost: h\r\n\r\n".utf8)) }
+        let waiting = bench.server.table.backlogBytes(id)
+        #expect(waiting <= limits.highWatermarkBytes + 200_000)
+        for _ in 0..<1_000 where heard < said * 60_000 {
+            heard += bench.hear().count
+            bench.turn()
+        }
+        for _ in 0..<10 { bench.turn() }
+        heard += bench.hear().count
+        #expect(heard > said * 60_000)
+        #expect(bench.server.metrics.requests.value == UInt64(said + 5))
+    }
+
+    @Test("an idle connection has patience until a request begins, and that request has a time of its own")
+    func slowRequests() throws {
+        let bench = try ServerBench()
+        let id = try #require(bench.id)
+        let endpoint = try #require(bench.server.connection(id))
+        let limits = bench.server.limits
+        let opened = endpoint.until
+        #expect(bench.say("GET /x HT") == "")
+        #expect(endpoint.until == opened, "being late gives no more time")
+        #expect(bench.say("TP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 200 OK"))
+        #expect(endpoint.until > bench.loop.now + limits.headTimeout)
+        for rest in ["G", "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe"] {
+            _ = bench.say(rest)
+            let until = endpoint.until
+            #expect(until <= bench.loop.now + limits.headTimeout)
+            if rest == "G" { _ = bench.say("ET /x HTTP/1.1\r\nHost: h\r\n") }
+            #expect(endpoint.until == until, "dripping gives no more time")
+            if rest == "G" { #expect(bench.say("\r\n").hasPrefix("HTTP/1.1 200 OK")) }
+        }
+        endpoint.until = bench.loop.now
+        bench.server.deadline(endpoint.id)
+        bench.turn()
+        #expect(String(decoding: bench.hear(), as: UTF8.self).hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+    }
+
+    @Test("every answer has a date, also a refusal")
+    func dates() throws {
+        let bench = try ServerBench()
+        let before = WallClock.now() / 1_000
+        let answers = [bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n"), bench.say("nonsense\r\n\r\n")]
+        let dates = (before...WallClock.now() / 1_000).map { "\r\ndate: \(HTTPDate(seconds: $0).text)\r\n" }
+        for answer in answers { #expect(dates.contains { answer.contains($0) }, "\(answer)") }
+    }
+
+    // MARK: HTTP/1.0
+
+    @Test("a request of HTTP/1.0 is answered and the connection closed; keep-alive is honoured and announced")
+    func oldVersion() throws {
+        let bench = try ServerBench()
+        let kept = bench.say("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        #expect(kept.hasPrefix("HTTP/1.1 200 OK\r\n") && kept.contains("\r\nconnection: keep-alive\r\n"))
+        let last = bench.say("GET /x HTTP/1.0\r\n\r\n")
+        #expect(last.hasPrefix("HTTP/1.1 200 OK\r\n") && last.contains("\r\nconnection: close\r\n"))
+    }
+
+    @Test("another major version is refused with 505", arguments: ["HTTP/2.0", "HTTP/0.9", "HTTP/3.1"])
+    func otherVersions(version: String) throws {
+        let bench = try ServerBench()
+        #expect(bench.say("GET /x \(version)\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 505 "))
+    }
+
+    // MARK: Answers that come later
+
+    @Test("requests of one connection are answered in order, also when an answer comes later")
+    func inOrder() throws {
+        let bench = try ServerBench()
+        let slow = SlowHandler()
+        bench.server.add(slow, at: "/slow")
+        let early = bench.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(early == "")
+        let id = try #require(slow.asked.first)
+        bench.server.respond(id, HTTPResponse(status: 202))
+        for _ in 0..<3 { bench.turn() }
+        let answers = String(decoding: bench.hear(), as: UTF8.self)
+        #expect(answers.hasPrefix("HTTP/1.1 202 Accepted\r\n"))
+        #expect(answers.contains("HTTP/1.1 200 OK\r\n"))
+    }
+
+    @Test("a client that sends many requests ahead gets one answer in a turn")
+    func fairness() throws {
+        let bench = try ServerBench()
+        let asked = Array(String(repeating: "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", count: 5).utf8)
+        bench.send(asked)
+        var answers = bench.hear()
+        let first = bench.server.metrics.requests.value
+        #expect(first < 5)
+        bench.turn()
+        #expect(bench.server.metrics.requests.value == first + 1)
+        for _ in 0..<6 { bench.turn() }
+        answers += bench.hear()
+        #expect(String(decoding: answers, as: UTF8.self).split(separator: "HTTP/1.1 200 OK").count == 5)
+    }
+
+    @Test("a stream is sent in chunks to HTTP/1.1, and until the end of the connection to HTTP/1.0", arguments: [1, 0])
+    func streams(minor: Int) throws {
+        let bench = try ServerBench()
+        let slow = SlowHandler()
+        bench.server.add(slow, at: "/slow")
+        #expect(bench.say("GET /slow HTTP/1.\(minor)\r\nHost: h\r\n\r\n") == "")
+        let id = try #require(slow.asked.first)
+        let isChunked = bench.server.beginStream(id, HTTPResponse(status: 200))
+        #expect(isChunked == (minor == 1))
+        var piece: [UInt8] = []
+        if minor == 1 { HTTPResponse.writeChunk(Array("hello".utf8).span, into: &piece) } else { piece = Array("hello".utf8) }
+        bench.server.table.send(id, bytes: piece)
+        bench.server.endStream(id)
+        bench.turn()
+        let answer = String(decoding: bench.hear(), as: UTF8.self)
+        #expect(answer.hasSuffix(minor == 1 ? "\r\n\r\n5\r\nhello\r\n0\r\n\r\n" : "\r\nconnection: close\r\n\r\nhello"))
+    }
+
+    @Test("a handler hears that the client of its unanswered request is gone")
+    func goneWhileWaiting() throws {
+        let bench = try ServerBench()
+        let slow = SlowHandler()
+        bench.server.add(slow, at: "/slow")
+        _ = bench.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+        let id = try #require(slow.asked.first)
+        bench.server.table.close(id, .now)
+        bench.turn()
+        #expect(slow.gone == [id])
+    }
+
+    // MARK: Other loops
+
+    @Test("a connection whose request belongs to another loop is answered there, with what came behind the request")
+    func handover() throws {
+        let (here, there) = (try ServerBench(), try ServerBench())
+        let mailboxes = [
+            Mailbox<HandedConnection>(capacity: 4, wakes: here.loop.handle),
+            Mailbox<HandedConnection>(capacity: 4, wakes: there.loop.handle),
+        ]
+        here.server.exchangeConnections(with: mailboxes, own: 0)
+        there.server.exchangeConnections(with: mailboxes, own: 1)
+        here.server.add(Elsewhere(loop: 1), at: "/x")
+        #expect(here.say("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhiGET /y HTTP/1.1\r\nHost: h\r\n\r\n") == "")
+        #expect(here.server.table.count == 0)
+        for _ in 0..<4 { there.turn() }
+        let answers = String(decoding: here.hear(), as: UTF8.self)
+        #expect(answers.split(separator: "HTTP/1.1 200 OK").count == 2)
+        #expect(answers.contains("\r\n\r\nhi"))
+        #expect(there.server.table.count == 2)
+    }
+
+    @Test("a loop whose mailbox is full takes no connection: the request is refused, and may be tried again")
+    func fullMailbox() throws {
+        let bench = try ServerBench()
+        let full = Mailbox<HandedConnection>(capacity: 0, wakes: bench.loop.handle)
+        bench.server.exchangeConnections(with: [full], own: 1)
+        bench.server.add(Elsewhere(loop: 0), at: "/x")
+        #expect(bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
+    }
+}
+
+/// Owes every answer.
+private final class SlowHandler: HTTPHandler {
+    private(set) var asked: [ConnectionID] = []
+    private(set) var gone: [ConnectionID] = []
+
+    func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer {
+        asked.append(id)
+        return .later
+    }
+    func drained(_ id: ConnectionID) {}
+    func peerEnded(_ id: ConnectionID) {}
+    func deadline(_ id: ConnectionID) {}
+    func closed(_ id: ConnectionID) { gone.append(id) }
+}
+
+/// Says that another loop must answer.
+private final class Elsewhere: HTTPHandler {
+    private let loop: Int
+    init(loop: Int) { self.loop = loop }
+    func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer { .elsewhere(loop: loop) }
+    func drained(_ id: ConnectionID) {}
+    func peerEnded(_ id: ConnectionID) {}
+    func deadline(_ id: ConnectionID) {}
+    func closed(_ id: ConnectionID) {}
+}

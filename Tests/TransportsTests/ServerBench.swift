@@ -1,0 +1,62 @@
+import HTTP
+import Linux
+import Sessions
+
+@testable import Reactor
+@testable import Transports
+
+/// Answers with the request's body.
+final class EchoRoutes: HTTPRoutes {
+    func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse { HTTPResponse(status: 200, body: body) }
+}
+
+/// A loop with one connection, and the other end of it.
+final class ServerBench {
+    let loop: EventLoop
+    let server: HTTPServer
+    private let peer: Int32
+    private(set) var id: ConnectionID?
+
+    init() throws {
+        loop = try EventLoop(name: "serving")
+        server = HTTPServer(loop: loop, limits: ServingLimits(), routes: EchoRoutes(), metrics: ServingMetrics())
+        let (near, far) = try Socket.pair()
+        peer = far
+        id = server.table.adopt(near, peer: .local)
+    }
+
+    deinit {
+        Socket.close(peer)
+        loop.letGo()
+    }
+
+    /// What is there to be read now.
+    func hear() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var span = buffer.mutableSpan
+        guard case .bytes(let count) = Socket.receive(peer, into: &span) else { return [] }
+        return Array(buffer[..<count])
+    }
+
+    func turn() {
+        loop.handle.wake()
+        loop.turn()
+    }
+
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes
+        for _ in 0..<100 where !rest.isEmpty {
+            if case .bytes(let count) = Socket.send(peer, rest.span) { rest.removeFirst(count) }
+            turn()
+            if let id, server.table.isCongested(id) { return }
+        }
+    }
+
+    /// Says something, and gives what the loop answers to it in its next turn.
+    func say(_ text: String) -> String { String(decoding: say(bytes: Array(text.utf8)), as: UTF8.self) }
+
+    func say(bytes: [UInt8]) -> [UInt8] {
+        send(bytes)
+        return hear()
+    }
+}
