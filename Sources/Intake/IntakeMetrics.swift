@@ -1,6 +1,6 @@
 package import Telemetry
 
-/// What the intake counts. Written by its thread, read by any.
+/// The metrics of the intake, one for each of its stored properties. Its thread writes them, any thread reads them.
 package final class IntakeMetrics: Sendable {
     package let records = Counter()
     package let recordBytes = Counter()
@@ -13,7 +13,7 @@ package final class IntakeMetrics: Sendable {
     package let discards = LabelledCounter()
     package let deadLetters = LabelledCounter()
     package let deadLetterFailures = LabelledCounter()
-    /// 1 when the dead-letter topic is there, 0 when letters cannot be written for its sake, -1 before either is known.
+    /// 1 when the dead-letter topic exists, 0 when it keeps letters from being written, -1 before either is known.
     package let deadLetterTopic = Gauge()
     /// Requests tried again, by why: `unavailable`, `full`, `slow`, `refused`.
     package let retries = LabelledCounter()

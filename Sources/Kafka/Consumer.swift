@@ -15,7 +15,7 @@ internal import CRdkafka
     private var owed: [TopicPartition] = []
     /// Of topics that were deleted: made anew, they are read from the beginning, whatever the group had committed.
     private var vanished: Set<TopicPartition> = []
-    private var farewell: Farewell?
+    private var leaving: LeavingConsumer?
     private var isClosed = false
 
     /// Readable when `poll` has something to give; cleared by `poll`.
@@ -45,10 +45,10 @@ internal import CRdkafka
     }
 
     deinit {
-        if farewell == nil { answerWhatIsQueued(until: .now + .seconds(1)) }
+        if leaving == nil { answerWhatIsQueued(until: .now + .seconds(1)) }
         queue = nil
-        let farewell = unsafe self.farewell ?? Farewell(client, hadAssignment: hadAssignment)
-        farewell.end()
+        let leaving = unsafe self.leaving ?? LeavingConsumer(client, hadAssignment: hadAssignment)
+        leaving.end()
     }
 
     /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
@@ -154,9 +154,9 @@ internal import CRdkafka
         }
         // An answer the caller owes, or that came in between, would be waited for.
         results += answerWhatIsQueued(until: deadline)
-        unsafe farewell = Farewell(client, hadAssignment: hadAssignment)
-        farewell?.begin()
-        farewell?.serve(until: deadline)
+        unsafe leaving = LeavingConsumer(client, hadAssignment: hadAssignment)
+        leaving?.begin()
+        leaving?.serve(until: deadline)
         return results
     }
 

@@ -18,7 +18,8 @@ protocol LinkUser: AnyObject {
 /// A connection to the database that restores itself: it connects, sets its session up and prepares its statements. When it is lost,
 /// it does so again after a pause.
 ///
-/// Invariant: watches exactly the current connection's descriptor. Lives on the store's thread.
+/// Invariant: it watches exactly the current connection's descriptor. Lives on the store's thread. Half of its stored properties are
+/// what it was made with, the other half are the state of connecting.
 package final class Link {
     private enum Stage {
         case down

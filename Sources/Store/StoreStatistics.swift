@@ -3,6 +3,7 @@ import Messaging
 package import Telemetry
 
 /// What the store has done, for metrics. The store's thread writes it (`ordersRefused`: any thread), any thread reads it.
+/// Its stored properties are the metrics.
 package final class StoreStatistics: Sendable {
     /// `submit` refused them: as many orders as configured were waiting.
     package let ordersRefused = Counter()
