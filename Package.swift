@@ -68,7 +68,11 @@ let package = Package(
         // The demo's files, inside the executable.
         module(
             "WebPages", path: "web",
-            resources: ["index.html", "demo.css", "hub-client.js", "hub-demo.js", "texts.js", "icon.svg"].map { .embedInCode($0) }),
+            resources: [
+                "index.html", "demo.css", "icon.svg", "texts.js", "hub-demo.js", "demo-language.js", "demo-person.js", "demo-standing.js",
+                "hub-client.js", "hub-advice.js", "hub-channels.js", "hub-ladder.js", "hub-link.js", "hub-listeners.js", "hub-marks.js",
+                "hub-outbox.js", "hub-timers.js", "hub-transports.js",
+            ].map { .embedInCode($0) }),
 
         // Threads, sockets, timers.
         module("Reactor", ["Bytes", "Linux"]),
@@ -77,7 +81,7 @@ let package = Package(
         module("Telemetry", ["Messaging", "Linux", logging]),
         module("Configuration", ["Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
         module("StoreAPI", ["Messaging"]),
-        module("Bus", ["Messaging"]),
+        module("Bus", ["Bytes", "Messaging", "Linux"]),
 
         // Drivers of one dependency each.
         module(
@@ -123,11 +127,12 @@ let package = Package(
             swiftSettings: house),
 
         // `make wycheproof VECTORS=DIR`: not a test suite, because its vectors are not in this repository.
-        .executableTarget(name: "wycheproof", dependencies: ["Bytes", "Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
+        .executableTarget(
+            name: "wycheproof", dependencies: ["Bytes", "Auth", "OpenSSL", "JSON"], path: "Tests/Wycheproof", swiftSettings: house),
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
+            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging", "Bus"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
         // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.
@@ -144,11 +149,12 @@ let package = Package(
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
+        suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
-        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux"]),
+        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
@@ -170,7 +176,9 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Linux", "TestKit",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
+                "Telemetry", "Linux",
+                "TestKit",
                 logging,
             ]),
         suite("HouseTests", []),

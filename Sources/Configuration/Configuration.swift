@@ -1,6 +1,7 @@
 import Messaging
 
-/// Everything an operator can set, as the hub runs with it. Made by `EffectiveConfiguration`, never changed afterwards.
+/// Everything an operator can set, as the hub runs with it. More than twelve stored properties: one for each group of settings.
+/// Made by `EffectiveConfiguration`, never changed afterwards.
 ///
 /// The defaults stand here; what each value means, what it accepts and what happens when it is exceeded stands once in its
 /// row of `Setting.all`, from which the refusals, `hub check --explain` and docs/reference/operations.md are made.
@@ -29,6 +30,7 @@ package struct Configuration: Equatable, Sendable {
         package init() {}
     }
 
+    /// More than twelve stored properties: one for each setting.
     package struct Limits: Equatable, Sendable {
         package var connections = 100_000
         package var messageBytes = 64 * 1024
@@ -80,6 +82,7 @@ package struct Configuration: Equatable, Sendable {
         package init() {}
     }
 
+    /// More than twelve stored properties: one for each setting.
     package struct Auth: Equatable, Sendable {
         /// A file or an http(s) address.
         package var jwks: String?

@@ -1,6 +1,7 @@
 package import JSON
 
 /// An event in the hub's own JSON, as a platform service would publish it.
+/// More than twelve stored properties: one for each member of an event record.
 package struct EventDraft: Equatable, Sendable {
     /// The de-duplication key: publishing the same id again changes nothing.
     package var id: String

@@ -5,6 +5,7 @@ import Hub
 import HubClient
 import Linux
 
+/// More than twelve stored properties: one for each option of the command line.
 struct PublishCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",

@@ -4,7 +4,7 @@ package import Messaging
 import Pacing
 package import StoreAPI
 
-/// Bounds of one loop's sessions.
+/// Bounds of one loop's sessions. More than twelve stored properties: one for each bound.
 package struct SessionLimits: Sendable {
     package var session = Session.Limits()
     package var commands = CommandLimits()

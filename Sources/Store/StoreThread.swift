@@ -118,7 +118,7 @@ final class StoreThread: LaneOwner {
     // MARK: LaneOwner
 
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply]) {
-        if !events.isEmpty { bus.publish(events) }
+        if !events.isEmpty { bus.publish(committed: events) }
         // There are few clients: one per event loop, and the intake.
         var clients: [any StoreClient] = []
         var outcomes: [[StoreOutcome]] = []

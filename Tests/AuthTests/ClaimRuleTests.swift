@@ -1,5 +1,5 @@
-import Bytes
 import Auth
+import Bytes
 import Testing
 
 @Suite("Claims (RFC 7519 §4.1)")

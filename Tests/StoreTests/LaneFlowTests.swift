@@ -50,7 +50,7 @@ import Testing
     @Test func `What a batch leaves is carried out by the operation's successor, and events are published before the answers`() {
         var lane = connected(.cursors)
         _ = lane.submit(acks(1...3))
-        let outcome = BatchOutcome(events: [.typing(.inbox(ann), ann)], replies: [done], left: [0, 2])
+        let outcome = BatchOutcome(events: [.withdrawn(.inbox(ann), from: ann)], replies: [done], left: [0, 2])
         #expect(lane.end(.committed(outcome)) == [.publish(1), .answer(2, done), .run(.cursors, [1, 3])])
         #expect(lane.commit(done) == [.answer(1, done), .answer(3, done)])
     }
@@ -196,7 +196,7 @@ import Testing
         // The search is repeated until it has an answer.
         #expect(lane.fail("53300") == [])
         #expect(lane.ask(.timer(.rest)) == [.recall(["a", "b", "c"])])
-        let found = BatchOutcome(events: [.typing(.inbox(ann), ann)], replies: [])
+        let found = BatchOutcome(events: [.withdrawn(.inbox(ann), from: ann)], replies: [])
         #expect(lane.end(.committed(found)) == [.publish(1), .run(.conversations, [3])])
     }
 

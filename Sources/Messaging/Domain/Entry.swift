@@ -32,6 +32,7 @@ public struct EntryDraft: Equatable, Sendable {
         a.channel == b.channel && (a.body === b.body || a.fields == b.fields)
     }
 
+    /// More than twelve stored properties: one for each column of an entry.
     private struct Fields: Equatable {
         var source: String
         var id: String

@@ -9,6 +9,7 @@ import Zlib
 /// Owns the payload of an incomplete frame or message until it is complete: an idle connection owns no heap memory unless it agreed on
 /// context takeover. Invariant: `message` and `control` hold unmasked payload of frames that `FrameRules` accepted, `partialHeader` the
 /// bytes of an incomplete header; never are a frame and a header incomplete at once.
+/// More than twelve stored properties: the parts of a frame and of a message that may be cut anywhere.
 public struct WebSocketConnection: ~Copyable {
     private var outgoing: WebSocketOutgoing
     private let limits: WebSocketLimits
