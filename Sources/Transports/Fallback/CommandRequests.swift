@@ -43,7 +43,7 @@ package final class CommandRequests: HTTPHandler {
         case .new:
             guard sessions.opensSession(body.span) else {
                 let message = "without a session the first line must be a connect with an id; its reply names the session"
-                return .now(RequestGate.refusal(400, "not_connected", message, headers))
+                return .now(RequestGate.refusal(400, "bad_request", message, headers))
             }
             fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
                 switch opening {

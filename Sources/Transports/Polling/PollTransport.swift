@@ -108,8 +108,9 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
             // The frames of an answer that did not arrive are sent again.
             if answer.after != after { session.holdBeforeOthers(answer.frames) }
         } else if session.wasCarried {
-            guard sessions.resume(session.id, behind: after) else { return false }
+            // Emptied first: a congested session reads nothing from the store.
             session.held = []
+            guard sessions.resume(session.id, behind: after) else { return false }
         }
         session.lastAnswer = nil
         server.metrics.polls.add()
