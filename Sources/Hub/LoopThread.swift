@@ -100,10 +100,11 @@ private final class LoopParts {
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
 
+        let ends = RecentEnds(loop: loop)
         let gate = RequestGate(
             sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
-            mostSessions: settings.serving.connections.maximum)
-        let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
+            mostSessions: settings.serving.connections.maximum, ends: ends)
+        let polls = PollTransport(server: server, sessions: sessions, gate: gate, ends: ends, longestWait: settings.pollWait)
         let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
         polls.use(fallback)
         let streams = EventStreamTransport(
