@@ -22,6 +22,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// The 1:1 conversation of two people (bound to a context or not): found, or made if they have fewer than `most`; else
     /// `.tooManyConversations`.
     case open(UserID, with: UserID, context: String?, most: Int)
+    /// Ends the user's membership of a conversation; `.forbidden` for anyone who is no member. Answered with an empty state of the channel.
+    case leave(UserID, Channel)
     /// Everything `connect` answers: the user's inbox, the given broadcasts, what they are a member of among `asked`, and at most so many
     /// of all channels they are a member of: broadcasts first, then the conversations in which something happened last.
     case snapshot(UserID, broadcasts: [String], asked: [Channel], most: Int)
