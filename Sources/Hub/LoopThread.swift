@@ -105,7 +105,7 @@ private final class LoopParts {
             sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
             mostSessions: settings.serving.connections.maximum, ends: ends)
         let polls = PollTransport(server: server, sessions: sessions, gate: gate, ends: ends, longestWait: settings.pollWait)
-        let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
+        let fallback = FallbackSessions(sessions: sessions, loop: loop, holder: polls.number)
         polls.use(fallback)
         let streams = EventStreamTransport(
             server: server, sessions: sessions, fallback: fallback, gate: gate, heartbeat: settings.heartbeat)

@@ -136,7 +136,8 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         session.connection = id
         session.lastAnswer = nil
         var text = EventText.comment("connected")
-        if session.wasCarried {
+        let resumes = session.wasCarried || position != nil
+        if resumes {
             // What was held may stand behind entries that are sent again.
             session.held = []
         } else {
@@ -145,7 +146,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         write(text, to: id, stream)
         sessions.move(session.id, to: Route(transport: number, encoding: stream.encoding, address: id.address))
         sessions.attach(session.id)
-        if session.wasCarried { _ = sessions.resume(session.id, behind: position) }
+        if resumes { _ = sessions.resume(session.id, behind: position) }
         session.wasCarried = true
         notePosition(of: id)
         server.setDeadline(id, after: heartbeat)

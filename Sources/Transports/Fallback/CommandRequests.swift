@@ -49,6 +49,7 @@ package final class CommandRequests: HTTPHandler {
             fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
                 switch opening {
                 case .opened(_, let replies): server.respond(id, Self.response(200, replies, headers))
+                case .refused(let status, []): server.respond(id, RequestGate.refusal(status, replies: [], headers))
                 case .refused(let status, let replies): server.respond(id, Self.response(status, replies, headers))
                 }
             }

@@ -143,7 +143,10 @@ package final class RequestGate {
     /// A session could not be opened: the refusal is the error in the reply to `connect`.
     static func refusal(_ status: Int, replies: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
         let line = replies.firstIndex(of: UInt8(ascii: "\n")).map { Array(replies[..<$0]) } ?? replies
-        guard let error = (try? JSONValue.parse(line))?["error"] else { return refusal(status, "internal", "no reply to connect", headers) }
+        guard let error = (try? JSONValue.parse(line))?["error"] else {
+            let code = status == 503 ? "unavailable" : "internal"
+            return refusal(status, code, "the session ended before it was open", headers)
+        }
         var response = json(status, Array(error.text.utf8), wrapped: "error", headers)
         if status == 503 { response.headers.append("retry-after", "1") }
         return response

@@ -16,6 +16,9 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         let headers: [(String, String)]
     }
 
+    /// A session costs its client no connection, so it holds less than a connection may. The store has the rest.
+    private static let mostHeldBytes = 64 << 10
+
     private unowned let server: HTTPServer
     private unowned let sessions: SessionLoop
     private let gate: RequestGate
@@ -41,7 +44,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         self.gate = gate
         self.ends = ends
         self.longestWait = longestWait
-        heldBytes = server.limits.connections.highWatermarkBytes
+        heldBytes = min(Self.mostHeldBytes, server.limits.connections.highWatermarkBytes)
         number = sessions.add(self)
         server.loop.atTurnEnd { [unowned self] in endTurn() }
     }
@@ -112,7 +115,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         } else if let answer = session.lastAnswer, answer.behind == after, answer.frames.count + session.held.count < heldBytes {
             // The frames of an answer that did not arrive are sent again.
             session.holdBeforeOthers(answer.frames)
-        } else if session.wasCarried {
+        } else if session.wasCarried || after != nil {
             // Emptied first: a congested session reads nothing from the store.
             session.held = []
             guard sessions.resume(session.id, behind: after) else { return false }
@@ -214,6 +217,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         } else if let credential = sessions.credential(of: session.id) {
             ends.keep(bye, for: credential.text)
         }
+        session.endedEarly?(reason)
         sessions.close(session.id)
     }
 
