@@ -6,7 +6,7 @@ internal import JSON
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:
 /// - At most one fetch is under way.
 /// - The last good set counts until it is `maximumStaleness` old, then none does: failing closed, after two alerts.
-/// - A `kid` nobody knows causes a fetch, but however many such tokens arrive, only one each `unknownKeySpacing`.
+/// - An unknown `kid` causes a fetch, but at most one each `unknownKeySpacing`, however many such tokens arrive.
 public struct JWKSSource: Sendable {
     public struct Settings: Equatable, Sendable {
         /// Between two fetches, when the provider names no `max-age`.
@@ -55,7 +55,7 @@ public struct JWKSSource: Sendable {
         case fetch
         /// These keys count from now on; also sent unchanged when someone waits for a key that the provider does not have.
         case publish(KeySet)
-        /// The provider does not have this key, as was found out not long ago: whoever waits for it need not.
+        /// The provider did not have this key at the last fetch, so a token that waits for it is refused now.
         case absent(String?)
         case alert(Alert)
     }
@@ -173,7 +173,7 @@ public struct JWKSSource: Sendable {
         isFetching = false
         failures += 1
         nextRefresh = now + retryDelay
-        // Those who wait give up by themselves; the question may be asked again.
+        // Waiting tokens time out by themselves, and the key may be requested again.
         asked.removeAll()
         guard condition == .fresh else { return ageing(at: now) }
         condition = .failing
@@ -210,7 +210,7 @@ public struct JWKSSource: Sendable {
 }
 
 extension KeySet {
-    /// Whether a token naming this key (or none) would no longer be told that its key is unknown.
+    /// Whether a token naming this key (or none) would no longer be refused for an unknown key.
     fileprivate func answers(_ id: String?) -> Bool {
         guard let id else { return false }
         return keys.contains { $0.id?.isSameText(as: id) == true }

@@ -29,7 +29,7 @@ package final class KeyFeed: Sendable {
         }
     }
 
-    /// A token named this key (nil: none, and no key fitted). From any thread; never blocks.
+    /// A token named this unknown key (nil: it named none, and no key fitted). From any thread; never blocks.
     package func request(_ keyID: String?) {
         // A full mailbox holds other questions whose fetch answers this one too.
         if !questions.post(keyID) { metrics.questionsDropped.add() }
@@ -43,14 +43,14 @@ package final class KeyFeed: Sendable {
 }
 
 /// What the key feed counts. Written by its thread, read by any.
-package final class KeyMetrics: Sendable {
-    package let fetches = Counter()
+package final class KeyMetrics: MetricsGroup {
+    package let fetches = Counter("hub_key_fetches_total", "Times the keys were looked for at their source.")
     /// By why: `unreachable`, `status`, `unusable`.
-    package let failures = LabelledCounter()
-    package let questions = Counter()
-    package let questionsDropped = Counter()
+    package let failures = LabelledCounter("hub_key_fetch_failures_total", "Of these, failed, by reason.", label: "reason")
+    package let questions = Counter("hub_key_questions_total", "Tokens that named an unknown key.")
+    package let questionsDropped = Counter("hub_key_questions_dropped_total", "Of these, not asked for: too many were waiting.")
     /// Keys that count now; 0 before the first fetch and after failing closed.
-    package let keys = Gauge()
+    package let keys = Gauge("hub_keys", "Keys that tokens are verified with.")
 
     package init() {}
 }

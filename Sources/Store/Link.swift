@@ -184,7 +184,6 @@ package final class Link {
         deadline = nil
         backoff.succeeded()
         stage = .up(connection, watched)
-        statistics.connectionsMade.add()
         log.info("connected to the database", metadata: ["lane": "\(name)"])
         user?.linkIsUp()
     }

@@ -123,7 +123,7 @@ final class StoreThread: LaneOwner {
     // MARK: LaneOwner
 
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: some Collection<StoreReply>) {
-        if !events.isEmpty { bus.publish(events) }
+        if !events.isEmpty { bus.publish(committed: events) }
         // There are as many clients as loops, and one more.
         var clients: [any StoreClient] = []
         var outcomes: [[StoreOutcome]] = []

@@ -1,20 +1,20 @@
 internal import CRdkafka
 internal import Glibc
 
-/// The end of a consumer's client: leaves the group, then frees the client, and never frees one that is not through with leaving.
+/// Ends a consumer's client: leaves the group and then frees the client. A client that is still leaving is never freed.
 ///
-/// librdkafka before 2.3 is not to be trusted with less. A client freed while a revocation is unanswered spins for ever; one
-/// freed while its committed offsets are being fetched reads through a null pointer; one freed between joining its group and the
-/// first assignment fails an assertion (its issue 4312). So what cannot leave in time goes on leaving on a thread of its own,
-/// and a client that never had an assignment is left lying: it is out of the group, and its process is about to end.
-@safe struct Farewell {
+/// librdkafka before 2.3 needs this care. A client freed while a revocation is unanswered spins for ever; one freed while its
+/// committed offsets are being fetched reads through a null pointer; one freed between joining its group and the first assignment
+/// fails an assertion (its issue 4312). So a client that cannot leave in time continues on a thread of its own. A client that never
+/// had an assignment is not freed: it has left the group, and its process is about to end.
+@safe struct GroupLeave {
     private let client: OpaquePointer
     private var hadAssignment: Bool
     private var closing: OpaquePointer?
     private var failure: KafkaError?
 
-    /// Longest time for which a thread waits for brokers that do not answer; the group's coordinator forgets the member before.
-    private static let patience: Duration = .seconds(120)
+    /// How long the thread waits for brokers that do not answer. The group's coordinator removes the member earlier.
+    private static let timeout: Duration = .seconds(120)
 
     init(_ client: OpaquePointer, hadAssignment: Bool) {
         unsafe self.client = client
@@ -28,21 +28,21 @@ internal import Glibc
         failure = unsafe KafkaError(consuming: rd_kafka_consumer_close_queue(client, queue))
     }
 
-    /// Counts rebalances as answered that nobody answered. Only while one is open, or never waited for: asked of a client that has
-    /// just finished leaving, librdkafka may never return.
-    private func giveUpAll() { _ = unsafe rd_kafka_assign(client, nil) }
+    /// Answers open rebalances with an empty assignment. Only while one is open: for a client that has just finished leaving,
+    /// librdkafka may never return from this call.
+    private func revokeAll() { _ = unsafe rd_kafka_assign(client, nil) }
 
     var hasBegun: Bool { unsafe closing != nil }
-    /// A client that failed for good is out of its group already.
+    /// A client that failed finally has left its group already.
     var isOver: Bool { failure != nil || (unsafe rd_kafka_consumer_closed(client) != 0) }
 
-    /// Answers what comes while leaving, for a moment.
+    /// Answers one rebalance event that arrives while leaving; waits for it at most 10 ms.
     mutating func serve() {
         guard let closing = unsafe closing, let event = unsafe rd_kafka_queue_poll(closing, 10) else { return }
         defer { unsafe rd_kafka_event_destroy(event) }
         guard unsafe rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE else { return }
         if unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS { hadAssignment = true }
-        giveUpAll()
+        revokeAll()
     }
 
     /// Waits until the group is left.
@@ -50,7 +50,7 @@ internal import Glibc
         while !isOver, ContinuousClock.now < deadline { serve() }
     }
 
-    /// Frees the client at once when it has left its group, and otherwise as soon as it has, where nobody waits.
+    /// Frees the client at once when it has left its group, otherwise later on a thread of its own.
     consuming func end() {
         guard !isOver else { return free() }
         let state = unsafe Unmanaged.passRetained(State(self)).toOpaque()
@@ -70,14 +70,14 @@ internal import Glibc
     }
 
     private final class State {
-        private var farewell: Farewell
-        init(_ farewell: Farewell) { self.farewell = farewell }
+        private var leave: GroupLeave
+        init(_ leave: GroupLeave) { self.leave = leave }
         func finish() {
-            if !farewell.hasBegun { farewell.begin() }
-            farewell.serve(until: .now + .seconds(5))
-            if !farewell.isOver { farewell.giveUpAll() }
-            farewell.serve(until: .now + Farewell.patience)
-            if farewell.isOver { farewell.free() }
+            if !leave.hasBegun { leave.begin() }
+            leave.serve(until: .now + .seconds(5))
+            if !leave.isOver { leave.revokeAll() }
+            leave.serve(until: .now + GroupLeave.timeout)
+            if leave.isOver { leave.free() }
         }
     }
 

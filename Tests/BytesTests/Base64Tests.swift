@@ -1,4 +1,3 @@
-import Auth
 import Bytes
 import Testing
 
@@ -34,5 +33,36 @@ struct Base64URLTests {
         ])
     func refuses(text: String) {
         #expect(Base64URL.decode(text) == nil)
+    }
+}
+
+@Suite("base64 (RFC 4648 §4)")
+struct Base64Tests {
+    @Test(
+        "goes both ways",
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+            ("\u{FFFE}~?", "77++fj8="), ("???", "Pz8/"),
+        ])
+    func bothWays(plain: String, encoded: String) {
+        #expect(Base64.encode(Array(plain.utf8)) == encoded)
+        #expect(Base64.decode(encoded) == Array(plain.utf8))
+    }
+
+    @Test("gives back every length and every byte")
+    func everyByte() {
+        for count in 0...300 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
+            #expect(Base64.decode(Base64.encode(bytes)) == bytes)
+        }
+    }
+
+    @Test(
+        "refuses what is not the one canonical text",
+        arguments: [
+            "Zg", "Zg=", "Zg===", "Z===", "====", "Zm9v====", "Zh==", "Zm9=", "Zg==Zg==", "Zm=v", "Zm9-", "Zm9_", "Zm9 ", "Zm9v\n", "Zmé=",
+        ])
+    func refuses(text: String) {
+        #expect(Base64.decode(text) == nil)
     }
 }
