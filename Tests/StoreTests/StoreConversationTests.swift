@@ -49,8 +49,10 @@ import Testing
         ])
         #expect(after[..<3].allSatisfy { $0 == .failed(.forbidden) })
         #expect(after[3].seqs == [1], "the other member stays")
-        let again = await bench.ask([.open(ann, with: bob, context: nil, most: 100)])
-        #expect(again.first?.opened?.channel == channel && again.first?.opened?.members == [ann, bob])
+        bench.bus.forget()
+        let again = await bench.ask([.open(bob, with: ann, context: nil, most: 100), .open(bob, with: ann, context: nil, most: 100)])
+        for reply in again { #expect(reply.opened?.channel == channel && reply.opened?.members == [ann, bob]) }
+        #expect(bench.bus.events.count { if case .opened = $0 { true } else { false } } == 1, "both are told once")
     }
 
     @Test func aContextMakesAnotherConversation() async throws {
