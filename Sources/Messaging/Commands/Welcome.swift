@@ -46,7 +46,7 @@ public struct Welcome: Equatable, Sendable {
     public var time: Timestamp
     public var tokenExpiresAt: Timestamp
     public var terms: Terms
-    public var channels: [ChannelPlace]
+    public var channels: [ListedChannel]
     /// The user has more channels than `channels` lists.
     public var more: Bool
     /// Channels that `connect` named and that cannot be followed, each with the reason.
@@ -64,7 +64,7 @@ public struct Welcome: Equatable, Sendable {
     }
 
     public init(
-        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ChannelPlace],
+        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ListedChannel],
         more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
     ) {
         self.session = session
@@ -93,7 +93,7 @@ extension ServerMessage {
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
         output.append(contentsOf: welcome.terms.text)
         output.appendText(#","channels":["#)
-        output.append(list: welcome.channels) { place, output in output.append(place: place) }
+        output.append(list: welcome.channels) { channel, output in output.append(channel) }
         output.appendText("]")
         if welcome.more { output.append(member: "more", bool: true) }
         if !welcome.refused.isEmpty {

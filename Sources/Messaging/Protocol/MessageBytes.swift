@@ -96,8 +96,8 @@ extension [UInt8] {
     }
 
     /// `ChannelState` of the protocol.
-    mutating func append(place: ChannelPlace) {
-        let state = place.state
+    mutating func append(_ listed: ListedChannel) {
+        let state = listed.state
         appendText(#"{"channel":"#)
         append(channel: state.channel)
         switch state.channel {
@@ -114,8 +114,8 @@ extension [UInt8] {
             append(list: state.members) { user, output in output.appendJSONString(user.name) }
             append(UInt8(ascii: "]"))
         }
-        appendText(place.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
-        if let since = place.since { append(#","since":"#, since.rawValue) }
+        appendText(listed.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
+        if let since = listed.since { append(#","since":"#, since.rawValue) }
         append(UInt8(ascii: "}"))
     }
 }

@@ -3,7 +3,7 @@
 internal import JSON
 
 /// A channel as its state is told to one session.
-public struct ChannelPlace: Equatable, Sendable {
+public struct ListedChannel: Equatable, Sendable {
     public var state: ChannelState
     public var isSubscribed: Bool
     /// The position the subscription starts from; nil leaves the member out.
@@ -18,11 +18,11 @@ public struct ChannelPlace: Equatable, Sendable {
 
 extension ServerMessage {
     /// Answers `subscribe` (with `since`) and `open`.
-    public static func channelState(re id: UInt64, _ place: ChannelPlace, into output: inout [UInt8]) {
+    public static func channelState(re id: UInt64, _ listed: ListedChannel, into output: inout [UInt8]) {
         output.appendText(#"{"re":"#)
         output.appendInteger(id)
         output.appendText(#","ok":"#)
-        output.append(place: place)
+        output.append(listed)
         output.append(UInt8(ascii: "}"))
     }
 

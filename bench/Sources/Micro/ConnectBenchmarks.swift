@@ -88,7 +88,7 @@ enum ConnectBenchmarks {
             let channels = [Channel.inbox(user)] + identity.broadcasts(limit: 256).map { Channel.broadcast($0) }
             let welcome = Welcome(
                 session: session.id, user: user, time: now, tokenExpiresAt: identity.expiresAt, terms: terms,
-                channels: channels.map { ChannelPlace(ChannelState(channel: $0), isSubscribed: session.subscription(to: $0) != nil) })
+                channels: channels.map { ListedChannel(ChannelState(channel: $0), isSubscribed: session.subscription(to: $0) != nil) })
             session.welcome()
             ServerMessage.connected(re: command.id ?? 0, welcome, into: &json)
         }
