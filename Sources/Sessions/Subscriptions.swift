@@ -81,18 +81,18 @@ final class Subscriptions {
                 continue
             }
             let subscription = live.session.subscriptions[known]
-            guard let place = index.place(of: channel) else {
+            guard let row = index.position(of: channel) else {
                 refused.append(.init(channel: request.channel, code: .forbidden))
                 unregister(live, subscription.registration)
                 continue
             }
-            if let since = request.since, since > states[place].head {
+            if let since = request.since, since > states[row].head {
                 refused.append(.init(channel: request.channel, code: .positionUnknown))
                 unregister(live, subscription.registration)
                 continue
             }
-            openings.append((subscription, place, request.since))
-            isFollowed[place] = true
+            openings.append((subscription, row, request.since))
+            isFollowed[row] = true
         }
         let welcome = Welcome(
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, terms: terms,

@@ -15,13 +15,13 @@ public struct ChannelIndex {
         assert(channels.count <= Self.few || index.count == channels.count)
     }
 
-    public func place(of channel: Channel) -> Int? {
+    public func position(of channel: Channel) -> Int? {
         channels.count > Self.few ? index[channel] : channels.firstIndex(of: channel)
     }
 
     /// False when it is there already.
     public mutating func insert(_ channel: Channel) -> Bool {
-        guard place(of: channel) == nil else { return false }
+        guard position(of: channel) == nil else { return false }
         channels.append(channel)
         if channels.count == Self.few + 1 {
             indexAll()
@@ -32,7 +32,7 @@ public struct ChannelIndex {
     }
 
     private mutating func indexAll() {
-        for (place, channel) in channels.enumerated() { index[channel] = place }
+        for (position, channel) in channels.enumerated() { index[channel] = position }
     }
 
     public mutating func removeAll() {
