@@ -214,7 +214,7 @@ final class Subscriptions {
         live.session.joined(
             Session.Subscription(
                 channel: state.fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
-                place: UInt32(truncatingIfNeeded: slot), registration: registrations))
+                slot: UInt32(truncatingIfNeeded: slot), registration: registrations))
         return registrations
     }
 

@@ -1,4 +1,4 @@
-/// One session's place in one channel: what it was sent, and the server's counters for it.
+/// One session's slot in one channel: what it was sent, and the server's counters for it.
 ///
 /// Invariant: every entry up to `position` was pushed to the session, or lies before the position it started from.
 /// While `phase` is `live` nothing above `position` exists that the loop has seen.
@@ -165,7 +165,7 @@ public struct Subscriber: Equatable, Sendable {
     }
 }
 
-/// The sessions of one loop that follow one channel. Places never move, so a fan-out may be cut into slices
+/// The sessions of one loop that follow one channel. Slots never move, so a fan-out may be cut into slices
 /// while sessions come and go: one that registers meanwhile reads the entry from the store.
 public struct Roster: Sendable {
     public let channel: Channel
@@ -174,46 +174,46 @@ public struct Roster: Sendable {
     private var expiry = never
     private static let never = Timestamp(milliseconds: .max)
     private var taken: UInt32 = 0
-    /// At place 0 while nobody else ever was: most rosters are inboxes with one session, which then needs no array.
+    /// At slot 0 while nobody else ever was: most rosters are inboxes with one session, which then needs no array.
     private var sole: Subscriber?
-    private var places: ContiguousArray<Subscriber?> = []
+    private var slots: ContiguousArray<Subscriber?> = []
     private var free: [UInt32] = []
 
     public init(channel: Channel) { self.channel = channel }
 
-    /// One past the last place ever used.
-    public var end: Int { sole == nil ? places.count : 1 }
+    /// One past the last slot ever used.
+    public var end: Int { sole == nil ? slots.count : 1 }
     public var count: Int { Int(taken) }
     public var isEmpty: Bool { taken == 0 }
 
     public mutating func add(_ subscriber: Subscriber) -> Int {
         taken += 1
-        if let place = free.popLast() {
-            places[Int(place)] = subscriber
-            return Int(place)
+        if let slot = free.popLast() {
+            slots[Int(slot)] = subscriber
+            return Int(slot)
         }
-        if taken == 1, places.isEmpty {
+        if taken == 1, slots.isEmpty {
             sole = subscriber
             return 0
         }
         if let first = sole {
-            places.append(first)
+            slots.append(first)
             sole = nil
         }
-        places.append(subscriber)
-        return places.count - 1
+        slots.append(subscriber)
+        return slots.count - 1
     }
 
-    public mutating func remove(at place: Int) {
-        if sole != nil, place == 0 {
+    public mutating func remove(at slot: Int) {
+        if sole != nil, slot == 0 {
             sole = nil
             taken = 0
             return
         }
-        guard places.indices.contains(place), places[place] != nil else { return }
-        places[place] = nil
+        guard slots.indices.contains(slot), slots[slot] != nil else { return }
+        slots[slot] = nil
         taken -= 1
-        free.append(UInt32(truncatingIfNeeded: place))
+        free.append(UInt32(truncatingIfNeeded: slot))
     }
 
     public mutating func note(expiry: Timestamp) {
@@ -228,44 +228,44 @@ public struct Roster: Sendable {
         return true
     }
 
-    /// Up to `limit` of those from `place` on for whom something counts, and where to go on; nil at the end.
-    public mutating func counting(from place: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
+    /// Up to `limit` of those from `slot` on for whom something counts, and where to go on; nil at the end.
+    public mutating func counting(from slot: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
         var sessions: [SessionID] = []
-        let next = visit(place..<end) { _, subscriber in
+        let next = visit(slot..<end) { _, subscriber in
             if subscriber.phase != .opening, subscriber.counters.unread > 0 { sessions.append(subscriber.session) }
             return sessions.count < limit
         }
         return (sessions, next < end ? next : nil)
     }
 
-    public func subscriber(at place: Int) -> Subscriber? {
-        if sole != nil { return place == 0 ? sole : nil }
-        return places.indices.contains(place) ? places[place] : nil
+    public func subscriber(at slot: Int) -> Subscriber? {
+        if sole != nil { return slot == 0 ? sole : nil }
+        return slots.indices.contains(slot) ? slots[slot] : nil
     }
 
-    /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.
-    public mutating func visit(_ places: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
+    /// Visits the subscribers in `slots` until `body` returns false; answers the first slot not visited.
+    public mutating func visit(_ slots: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
         if sole != nil {
-            guard places.contains(0) else { return places.lowerBound }
+            guard slots.contains(0) else { return slots.lowerBound }
             _ = body(0, &sole!)
             return 1
         }
-        var place = places.lowerBound
-        let end = min(places.upperBound, self.places.count)
-        while place < end {
-            if self.places[place] != nil {
-                let goesOn = body(place, &self.places[place]!)
-                if !goesOn { return place + 1 }
+        var slot = slots.lowerBound
+        let end = min(slots.upperBound, self.slots.count)
+        while slot < end {
+            if self.slots[slot] != nil {
+                let goesOn = body(slot, &self.slots[slot]!)
+                if !goesOn { return slot + 1 }
             }
-            place += 1
+            slot += 1
         }
-        return place
+        return slot
     }
 
-    /// Changes a subscriber in its place.
-    public mutating func update<Result>(_ place: Int, _ change: (inout Subscriber) -> Result) -> Result? {
-        if sole != nil { return place == 0 ? change(&sole!) : nil }
-        guard places.indices.contains(place), places[place] != nil else { return nil }
-        return change(&places[place]!)
+    /// Changes a subscriber in its slot.
+    public mutating func update<Result>(_ slot: Int, _ change: (inout Subscriber) -> Result) -> Result? {
+        if sole != nil { return slot == 0 ? change(&sole!) : nil }
+        guard slots.indices.contains(slot), slots[slot] != nil else { return nil }
+        return change(&slots[slot]!)
     }
 }

@@ -17,13 +17,13 @@ public struct Session: ~Copyable, Sendable {
     public struct Subscription: Equatable, Sendable {
         public let channel: Channel
         public let roster: UInt32
-        public let place: UInt32
+        public let slot: UInt32
         /// Tells this subscription from an earlier one to the same channel, whose answers may still come.
         public let registration: UInt32
-        public init(channel: Channel, roster: UInt32, place: UInt32, registration: UInt32) {
+        public init(channel: Channel, roster: UInt32, slot: UInt32, registration: UInt32) {
             self.channel = channel
             self.roster = roster
-            self.place = place
+            self.slot = slot
             self.registration = registration
         }
     }

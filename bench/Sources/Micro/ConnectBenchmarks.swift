@@ -83,7 +83,7 @@ enum ConnectBenchmarks {
             guard session.identify(identity) else { return }
             for request in requests {
                 guard let channel = Channel(wireName: request.channel, for: user) else { return }
-                session.joined(Session.Subscription(channel: channel, roster: 0, place: 0, registration: 0))
+                session.joined(Session.Subscription(channel: channel, roster: 0, slot: 0, registration: 0))
             }
             let channels = [Channel.inbox(user)] + identity.broadcasts(limit: 256).map { Channel.broadcast($0) }
             let welcome = Welcome(
