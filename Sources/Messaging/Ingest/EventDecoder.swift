@@ -99,7 +99,7 @@ public struct EventDecoder: Sendable {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         guard members[.id] != nil else {
-            return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
+            return Event(source: "kafka:" + record.topic, id: record.derivedID, type: type, trace: trace, members: members)
         }
         guard let id = members.string(.id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
@@ -132,7 +132,7 @@ extension EventRejection {
 extension EventRecord {
     /// Names a record that has no id: the same when it is read again, another one when a topic of the same name is made anew
     /// and its offsets begin at zero again.
-    fileprivate var place: String {
+    fileprivate var derivedID: String {
         var hash = FNV1a()
         hash.combine(key)
         hash.combine(value)

@@ -12,7 +12,7 @@ enum EventMember: Int, CaseIterable {
     private static let names = allCases.map { $0 == .dataBase64 ? "data_base64" : String(describing: $0) }
     private static let words = names.map(JSONSlice.word)
 
-    fileprivate static func place(of name: UInt128) -> Int? { words.firstIndex(of: name) }
+    fileprivate static func index(of name: UInt128) -> Int? { words.firstIndex(of: name) }
 }
 
 /// The known members of one object of a document, found in one pass.
@@ -27,7 +27,7 @@ struct EventMembers {
         self.owner = owner
         var values = values
         document.visitMembers(of: owner) { name, value in
-            if let place = EventMember.place(of: name) { values[place] = value }
+            if let index = EventMember.index(of: name) { values[index] = value }
         }
         self.values = values
     }
