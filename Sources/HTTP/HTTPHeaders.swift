@@ -9,13 +9,13 @@ public struct HTTPHeaders: Sendable {
         public let value: String
     }
 
-    private struct Place {
+    private struct FieldRange {
         let name: Range<Int>
         let value: Range<Int>
     }
 
     private var bytes: [UInt8] = []
-    private var places: [Place] = []
+    private var ranges: [FieldRange] = []
 
     public init() {}
 
@@ -28,29 +28,29 @@ public struct HTTPHeaders: Sendable {
         for byte in name.utf8 { bytes.append(byte.lowercasedASCII) }
         let middle = bytes.count
         bytes.append(contentsOf: value.utf8)
-        places.append(Place(name: start..<middle, value: middle..<bytes.count))
+        ranges.append(FieldRange(name: start..<middle, value: middle..<bytes.count))
     }
 
     /// The fields of a complete head in `bytes`.
     init(of head: Span<UInt8>) {
         bytes = [UInt8](capacity: head.count) { out in for index in head.indices { out.append(head[index]) } }
         // About what programs send; for browsers the array grows once or twice.
-        places.reserveCapacity(8)
+        ranges.reserveCapacity(8)
     }
 
     /// A field of the head.
     mutating func append(name: Range<Int>, value: Range<Int>) {
         var span = bytes.mutableSpan
         for index in name { span[index] = span[index].lowercasedASCII }
-        places.append(Place(name: name, value: value))
+        ranges.append(FieldRange(name: name, value: value))
     }
 
-    public var count: Int { places.count }
+    public var count: Int { ranges.count }
 
-    public var fields: [Field] { places.map { Field(name: text($0.name), value: text($0.value)) } }
+    public var fields: [Field] { ranges.map { Field(name: text($0.name), value: text($0.value)) } }
 
     /// The first value of a field. `name` is given in lower case, here and below.
-    public func first(_ name: String) -> String? { next(name, from: 0).map { text(places[$0].value) } }
+    public func first(_ name: String) -> String? { next(name, from: 0).map { text(ranges[$0].value) } }
 
     /// How many fields have this name.
     public func count(of name: String) -> Int {
@@ -68,7 +68,7 @@ public struct HTTPHeaders: Sendable {
         var values: [String] = []
         var start = 0
         while let found = next(name, from: start) {
-            values.append(text(places[found].value))
+            values.append(text(ranges[found].value))
             start = found + 1
         }
         return values
@@ -99,7 +99,7 @@ public struct HTTPHeaders: Sendable {
         var field = 0
         while let found = next(name, from: field) {
             field = found + 1
-            let value = places[found].value
+            let value = ranges[found].value
             var start = value.lowerBound
             while start < value.upperBound {
                 var end = start
@@ -115,8 +115,8 @@ public struct HTTPHeaders: Sendable {
     private func next(_ name: String, from start: Int) -> Int? {
         let expected = name.utf8.span
         var index = start
-        while index < places.count {
-            let written = places[index].name
+        while index < ranges.count {
+            let written = ranges[index].name
             if written.count == expected.count, bytes.span.extracting(written).isSame(as: expected) { return index }
             index += 1
         }
