@@ -19,16 +19,16 @@ struct ReconnectPlan {
     ///   - wasStable: it had lasted for five seconds or more.
     ///   - random: gives a number below its argument, which is positive.
     mutating func next(
-        after code: UInt16?, farewell: TailFollower.Farewell?, wasStable: Bool, random: (Int64) -> Int64
+        after code: UInt16?, bye: TailFollower.Bye?, wasStable: Bool, random: (Int64) -> Int64
     ) -> Verdict {
         let code = code ?? StandardCloseCode.abnormal.rawValue
         failures = wasStable ? 0 : failures + 1
-        let announced = farewell.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
+        let announced = bye.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
         switch EndAdvice(code: code) {
         case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
         case .newToken: return .giveUp("closed with \(code): \(Self.meaning(of: code)) Get a new token and start again.")
         case .reconnect:
-            let spread = farewell.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
+            let spread = bye.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
             return .wait(milliseconds: announced + random(spread + 1))
         case .backOff:
             let ceiling = min(Self.longest, Self.base << Int64(min(failures, 16)))

@@ -10,7 +10,7 @@ struct TailFollower {
     private let wanted: [String]
     /// The newest entry seen, by channel: where to go on after a lost connection.
     private(set) var positions: [String: UInt64]
-    private(set) var farewell: Farewell?
+    private(set) var bye: Bye?
     private(set) var entries = 0
     private var nextID: UInt64 = 2
     /// Channels of this connection that are still being caught up with; nil before the reply to `connect`.
@@ -19,7 +19,7 @@ struct TailFollower {
     private static let connectID: UInt64 = 1
 
     /// The hub's own advice for the way back.
-    struct Farewell: Equatable {
+    struct Bye: Equatable {
         var afterMilliseconds: Int64
         var spreadMilliseconds: Int64
     }
@@ -45,7 +45,7 @@ struct TailFollower {
 
     /// The first line on every connection.
     mutating func connect() -> String {
-        farewell = nil
+        bye = nil
         catchingUp = nil
         nextID = Self.connectID + 1
         var command = JSONObject()
@@ -64,7 +64,7 @@ struct TailFollower {
         case "entry": return readEntry(message)
         case "signal": return readSignal(message)
         case "bye":
-            farewell = Farewell(afterMilliseconds: message["afterMs"]?.int64 ?? 0, spreadMilliseconds: message["spreadMs"]?.int64 ?? 0)
+            bye = Bye(afterMilliseconds: message["afterMs"]?.int64 ?? 0, spreadMilliseconds: message["spreadMs"]?.int64 ?? 0)
         default: break
         }
         return Reaction()

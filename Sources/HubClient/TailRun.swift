@@ -79,7 +79,7 @@ package final class TailRun {
             case .lost(let code, let reason):
                 if options.isOnce { throw CommandFailure(.unavailable, "\(options.url): \(reason)") }
                 let wasStable = MonotonicInstant.now - began >= Self.stableAfter
-                switch plan.next(after: code, farewell: follower.farewell, wasStable: wasStable, random: { .random(in: 0..<$0) }) {
+                switch plan.next(after: code, bye: follower.bye, wasStable: wasStable, random: { .random(in: 0..<$0) }) {
                 case .giveUp(let reason): throw CommandFailure(.refused, reason)
                 case .wait(let milliseconds):
                     Console.error("hub tail: \(reason); again in \(Duration.milliseconds(milliseconds).quantity)")
@@ -132,9 +132,9 @@ package final class TailRun {
         while true {
             let ready = try wait(milliseconds: -1)
             if ready.isEnded || isEnough {
-                var farewell: [UInt8] = []
-                connection.leave(into: &farewell)
-                try send(farewell, on: socket)
+                var closing: [UInt8] = []
+                connection.leave(into: &closing)
+                try send(closing, on: socket)
                 return .done
             }
             guard ready.hasData else { continue }
