@@ -129,39 +129,39 @@ package struct EffectiveConfiguration: Equatable, Sendable {
             origins[setting.key] = origin
         } else {
             let value = setting.isSecret ? "…" : raw.text
-            let place = "\(origin)" == setting.variable ? setting.variable : "\(origin): \(setting.key)"
-            problems.append("\(place): \"\(value)\" is not accepted; expected \(setting.accepts)")
+            let name = "\(origin)" == setting.variable ? setting.variable : "\(origin): \(setting.key)"
+            problems.append("\(name): \"\(value)\" is not accepted; expected \(setting.accepts)")
         }
     }
 
-    private static func unknown(_ place: String, written: String, among names: some Sequence<String>) -> String {
+    private static func unknown(_ name: String, written: String, among names: some Sequence<String>) -> String {
         let meant =
             NearestName.suggestion(for: written, among: names).map { "; did you mean \($0)?" } ?? "; `hub check --explain` lists all"
-        return "\(place): no such setting\(meant)"
+        return "\(name): no such setting\(meant)"
     }
 
     /// Values that are each accepted, but not together.
     private var contradictions: [String] {
-        func place(_ key: String) -> String { "\(key) (\(origins[key] ?? .byDefault))" }
+        func source(_ key: String) -> String { "\(key) (\(origins[key] ?? .byDefault))" }
         var found: [String] = []
         let outbound = configuration.outbound
         if outbound.lowWatermarkBytes >= outbound.highWatermarkBytes {
-            found.append("\(place("outbound.low-watermark-bytes")) must be less than \(place("outbound.high-watermark-bytes"))")
+            found.append("\(source("outbound.low-watermark-bytes")) must be less than \(source("outbound.high-watermark-bytes"))")
         }
         if outbound.highWatermarkBytes >= outbound.backlogBytes {
-            found.append("\(place("outbound.high-watermark-bytes")) must be less than \(place("outbound.backlog-bytes"))")
+            found.append("\(source("outbound.high-watermark-bytes")) must be less than \(source("outbound.backlog-bytes"))")
         }
         if configuration.limits.bodyBytes >= configuration.limits.messageBytes {
-            found.append("\(place("limits.body-bytes")) must be less than \(place("limits.message-bytes")), which carries it")
+            found.append("\(source("limits.body-bytes")) must be less than \(source("limits.message-bytes")), which carries it")
         }
         if let jwks = configuration.auth.jwks, KeyLocation(jwks).isPlainHTTPElsewhere, !configuration.auth.jwksOverPlainHTTP {
             found.append(
-                "\(place("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
+                "\(source("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
             )
         }
         if configuration.embedded, !configuration.listen.isLoopback {
             found.append(
-                "\(place("listen")): the embedded services are for this machine only; expected a loopback address such as 127.0.0.1:8080, not \(configuration.listen)"
+                "\(source("listen")): the embedded services are for this machine only; expected a loopback address such as 127.0.0.1:8080, not \(configuration.listen)"
             )
         }
         return found

@@ -14,8 +14,8 @@ package enum KeyLocation: Equatable, Sendable {
         guard case .address(let url) = self, url.hasPrefix("http://") else { return false }
         // RFC 3986 §3.2: user@host:port, the host in brackets when it has colons.
         let authority = url.dropFirst("http://".count).prefix { !"/?#".contains($0) }
-        let place = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? authority
-        let host = place.hasPrefix("[") ? place.dropFirst().prefix { $0 != "]" } : place.prefix { $0 != ":" }
+        let hostAndPort = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? authority
+        let host = hostAndPort.hasPrefix("[") ? hostAndPort.dropFirst().prefix { $0 != "]" } : hostAndPort.prefix { $0 != ":" }
         return host != "localhost" && !ListenEndpoint(host: String(host), port: 0).isLoopback
     }
 }

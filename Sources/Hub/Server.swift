@@ -64,10 +64,10 @@ package final class Server {
         }
         health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
-            let place = KeyLocation(configuration.auth.jwks ?? "")
-            let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
-            let limits = place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
-            keys = try KeyFeed(place, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
+            let location = KeyLocation(configuration.auth.jwks ?? "")
+            let rules = location.settings(refreshInterval: configuration.auth.refetchAfter)
+            let limits = location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
+            keys = try KeyFeed(location, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
                 if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
                 for inbox in inboxes { inbox.hear(news) }
             }

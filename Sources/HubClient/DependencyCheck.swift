@@ -69,8 +69,8 @@ package struct DependencyCheck: Sendable {
 
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
-        let place = KeyLocation(source)
-        switch KeyReader(place, limits: place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
+        let location = KeyLocation(source)
+        switch KeyReader(location, limits: location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
         case .keys(let keys, _):
             let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
             return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
