@@ -1,6 +1,6 @@
-/// Different channels in the order they came, found again by a look at each while there are few, and by an index when there are many.
+/// Distinct channels in insertion order. Lookup is linear while there are few channels and uses a dictionary when there are many.
 public struct ChannelIndex {
-    /// Up to here looking is cheaper than hashing.
+    /// Up to this count a linear search is cheaper than hashing.
     public static let few = 16
 
     private var channels: [Channel] = []
@@ -8,7 +8,7 @@ public struct ChannelIndex {
 
     public init() {}
 
-    /// Channels of which none is there twice.
+    /// Makes an index of channels that are already distinct.
     public init(different channels: [Channel]) {
         self.channels = channels
         if channels.count > Self.few { indexAll() }
@@ -19,7 +19,7 @@ public struct ChannelIndex {
         channels.count > Self.few ? index[channel] : channels.firstIndex(of: channel)
     }
 
-    /// False when it is there already.
+    /// False when the index already contains the channel.
     public mutating func insert(_ channel: Channel) -> Bool {
         guard position(of: channel) == nil else { return false }
         channels.append(channel)

@@ -18,7 +18,7 @@ public enum EndReason: CaseIterable, Sendable {
     case tokenRevoked
     case privilegesChanged
 
-    /// The documents' table and the clients' copies are made from these rows.
+    /// The source of the table in the documents and of the clients' copies.
     private var row: (reason: String, meaning: String, advice: EndAdvice) {
         switch self {
         case .badFrame:
@@ -69,7 +69,7 @@ public enum EndAdvice: String, CaseIterable, Sendable {
     case reconnect
     case newToken = "new_token"
 
-    /// Whether the client comes back by itself.
+    /// Whether the client reconnects without the user.
     public var reconnects: Bool { self != .stop }
 
     public var meaning: String {
