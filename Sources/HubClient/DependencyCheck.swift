@@ -6,11 +6,11 @@ import Kafka
 import KeySource
 import Store
 
-/// `hub check`: tries what the hub depends on, one after the other, and says what it found.
+/// `hub check`: tests the hub's dependencies one after the other and reports its findings.
 package struct DependencyCheck: Sendable {
     package struct Finding: Equatable, Sendable {
         package let isGood: Bool
-        /// `database`, `kafka`, `dead letters` or `keys`, and what was found.
+        /// `database`, `kafka`, `dead letters` or `keys`, and the finding.
         package let line: String
     }
 
@@ -51,7 +51,7 @@ package struct DependencyCheck: Sendable {
         }
     }
 
-    /// Nil when there is no cluster to ask.
+    /// Nil when the Kafka cluster is unreachable.
     private var deadLetters: Finding? {
         let kafka = configuration.kafka
         guard !kafka.brokers.isEmpty else { return nil }
@@ -81,7 +81,7 @@ package struct DependencyCheck: Sendable {
     private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
 
     private func bad(_ line: String) -> Finding {
-        // libpq explains itself over several lines.
+        // libpq's messages have several lines.
         Finding(isGood: false, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
     }
 }

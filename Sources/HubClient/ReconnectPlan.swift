@@ -1,9 +1,9 @@
 import Auth
 import Messaging
 
-/// When to come back after a lost connection: full jitter, never before the hub's own advice, not at all when it said so.
+/// The delay before the next connection: full jitter, but never less than the hub's advice. No reconnection when the close code forbids it.
 struct ReconnectPlan {
-    /// Attempts in a row that did not lead to a stable connection.
+    /// Consecutive attempts without a stable connection.
     private(set) var failures = 0
 
     private static let base: Int64 = 500
@@ -15,9 +15,9 @@ struct ReconnectPlan {
     }
 
     /// - Parameters:
-    ///   - code: the close frame's code; nil when the connection broke without one or was never made.
-    ///   - wasStable: it had lasted for five seconds or more.
-    ///   - random: gives a number below its argument, which is positive.
+    ///   - code: the close frame's code; nil when the connection failed or broke without a close frame.
+    ///   - wasStable: true when the connection lasted at least five seconds.
+    ///   - random: returns a number from 0 to below its positive argument.
     mutating func next(
         after code: UInt16?, bye: TailFollower.Bye?, wasStable: Bool, random: (Int64) -> Int64
     ) -> Verdict {

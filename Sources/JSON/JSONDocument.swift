@@ -1,18 +1,18 @@
 import Bytes
 
-/// A JSON text and an index of its values. It answers what a tree would, from one array, and copies a text only when it is asked for.
+/// A JSON text and an index of its values. The index is one array instead of a tree, and a string is copied only when a caller reads it.
 ///
-/// Owns the bytes and the index. Invariant: all of the text was checked, as strictly as `JSONValue` checks and with its errors, so
-/// that nothing read from it can fail.
+/// Owns the bytes and the index. Invariant: the parser has checked the whole text with the rules and errors of `JSONValue`, so reading a
+/// value cannot fail.
 public struct JSONDocument: Sendable {
-    /// A value of the document it came from.
+    /// A reference to a value, valid only in the document that returned it.
     public struct Value: Equatable, Sendable {
         public let kind: JSONKind
         fileprivate let index: Int
     }
 
     private let bytes: [UInt8]
-    /// In the order of the text: a container before its elements, a member's name before its value.
+    /// The values and names in the order of the text: a container precedes its elements, and a member's name precedes its value.
     private let entries: [JSONEntry]
 
     /// Parses one value with nothing but white space around it.
@@ -28,12 +28,12 @@ public struct JSONDocument: Sendable {
 
     private func value(at index: Int) -> Value { Value(kind: entries[index].slice.kind, index: index) }
 
-    /// How long the value is as it was written.
+    /// The length of the value in the source text.
     public func byteCount(of value: Value) -> Int { entries[value.index].slice.range.count }
 
     // MARK: Reading
 
-    /// Tells each member of an object: its name as one word (see `JSONSlice.word`) and its value. Nothing of other kinds.
+    /// Calls `body` with each member of an object: its name as a word (see `JSONSlice.word`) and its value. Other kinds have no members.
     public func visitMembers(of object: Value, _ body: (_ name: UInt128, Value) -> Void) {
         guard object.kind == .object else { return }
         let end = entries[object.index].end
@@ -83,7 +83,7 @@ public struct JSONDocument: Sendable {
 
     // MARK: Writing
 
-    /// Appends the compact text, as `JSONValue` writes it.
+    /// Appends the compact text in the format of `JSONValue`.
     public func write(_ value: Value, into output: inout [UInt8]) {
         let entry = entries[value.index]
         switch value.kind {
@@ -92,7 +92,7 @@ public struct JSONDocument: Sendable {
             if entry.slice.hasEscapes {
                 output.appendJSONString(entry.slice.string(in: bytes.span) ?? "")
             } else {
-                // Text that was written without an escape needs none.
+                // A string without escapes in the source needs none in the output.
                 output.append(contentsOf: bytes[entry.slice.range])
             }
         case .array, .object: write(from: value.index, into: &output)
@@ -106,7 +106,7 @@ public struct JSONDocument: Sendable {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// A container; recurses once per level, as the indexing did.
+    /// Writes a container. It recurses once per level, and the indexer has bounded the levels.
     private func write(from start: Int, into output: inout [UInt8]) {
         let container = entries[start]
         let isObject = container.slice.kind == .object
@@ -126,7 +126,7 @@ public struct JSONDocument: Sendable {
     }
 }
 
-/// A value or a member's name.
+/// The index entry of a value or of a member's name.
 private struct JSONEntry {
     var slice: JSONSlice
     /// The index of the first entry after this value and its content.
@@ -138,7 +138,7 @@ private struct JSONIndexer {
     var scanner: JSONScanner
     private(set) var entries: [JSONEntry] = []
     private var valuesLeft: Int
-    /// Members up to which an object is searched from the start for a name used twice.
+    /// The number of members up to which a linear search finds duplicate names.
     private static let searchable = 16
 
     init(_ bytes: Span<UInt8>, _ limits: JSONLimits) {
@@ -187,7 +187,7 @@ private struct JSONIndexer {
     private mutating func members(in bytes: Span<UInt8>) throws(JSONError) {
         let first = entries.count
         var count = 0
-        /// Filled only when there are too many members to search.
+        /// Used only when there are too many members for a linear search.
         var names: Set<ExactText> = []
         var more = try scanner.enterObject(in: bytes)
         while more {
@@ -232,13 +232,13 @@ extension JSONSlice {
     /// The bytes between the quotes.
     private var inside: Range<Int> { range.lowerBound + 1..<range.upperBound - 1 }
 
-    /// An escaped name is as good as a plain one (RFC 8259 §8.3). No known name holds U+0000, which a word takes for its end.
+    /// The word of a name after resolving escapes (RFC 8259 §8.3). Names with U+0000 are excluded, because a word ends at it.
     fileprivate func resolvedWord(in bytes: Span<UInt8>) -> UInt128 {
         guard hasEscapes, let text = string(in: bytes), !text.utf8.contains(0) else { return word(in: bytes) }
         return JSONSlice.word(text)
     }
 
-    /// Whether two strings hold the same text, byte for byte.
+    /// Whether two strings have equal bytes after resolving escapes.
     fileprivate func isSameText(as other: JSONSlice, in bytes: Span<UInt8>) -> Bool {
         guard !hasEscapes, !other.hasEscapes else { return ExactText(self, in: bytes) == ExactText(other, in: bytes) }
         return range.count == other.range.count && bytes.extracting(inside).isSame(as: bytes.extracting(other.inside))

@@ -2,7 +2,7 @@ internal import JSON
 
 extension ClientCommand {
     public struct Conversations: Equatable, Sendable {
-        /// A channel's name as written; nil starts at the newest.
+        /// The channel's name from the command; nil starts with the most recent conversation.
         public let before: String?
         /// 1…`CommandLimits.historyPage`.
         public let limit: Int

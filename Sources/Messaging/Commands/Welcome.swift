@@ -1,6 +1,6 @@
 internal import JSON
 
-/// What the reply to `connect` announces.
+/// The content of the reply to `connect`.
 public struct Welcome: Equatable, Sendable {
     public struct Limits: Equatable, Sendable {
         public var messageBytes: Int
@@ -20,7 +20,7 @@ public struct Welcome: Equatable, Sendable {
         }
     }
 
-    /// The members that are the same for everyone, encoded once.
+    /// The members that are equal for all sessions, encoded once.
     public struct Terms: Equatable, Sendable {
         let text: [UInt8]
 
@@ -49,7 +49,7 @@ public struct Welcome: Equatable, Sendable {
     public var channels: [ListedChannel]
     /// The user has more channels than `channels` lists.
     public var more: Bool
-    /// Channels that `connect` named and that cannot be followed, each with the reason.
+    /// The channels of `connect` that the session cannot follow, each with the reason.
     public var refused: [RefusedChannel]
     /// The secret by which later HTTP requests name the session; nil when the session belongs to one WebSocket.
     public var credential: String?

@@ -97,7 +97,7 @@ struct EventFields {
         return value
     }
 
-    /// Whether the text has the form of an RFC 5646 tag: a language of two to eight letters, then subtags of one to eight letters and digits.
+    /// The form of an RFC 5646 tag: a language of two to eight letters, then subtags of one to eight letters and digits.
     private static func isLanguageTag(_ text: String) -> Bool {
         let subtags = text.split(separator: "-", omittingEmptySubsequences: false)
         guard subtags.count <= 8, let language = subtags.first, (2...8).contains(language.utf8.count) else { return false }

@@ -5,7 +5,7 @@ internal import JSON
 ///
 /// A push has a `type` and no `re`; a reply (see `ServerReplies.swift`) has `re` and no `type`.
 public enum ServerMessage {
-    /// An entry of a channel. All sessions that follow the channel share its bytes. `replay` marks an entry that the hub read from the store.
+    /// An entry of a channel. All sessions that follow the channel share its bytes. `replay` marks an entry read from the store.
     public static func entry(_ entry: Entry, replay: Bool = false, into output: inout [UInt8]) {
         let draft = entry.draft
         output.appendText(#"{"type":"entry","channel":"#)

@@ -96,7 +96,7 @@ public struct Subscriber: Equatable, Sendable {
         return position
     }
 
-    /// Takes a page that arrived. False when it was requested before a rewind, a loss of events or a new subscription: it would leave a gap.
+    /// Takes a page. False when it was requested before a rewind, a loss of events or a new subscription, because it would leave a gap.
     public mutating func takePage(from start: Seq) -> Bool {
         guard isReading, position == start else { return false }
         isReading = false
