@@ -230,6 +230,18 @@ package final class SessionLoop {
         }
     }
 
+    /// Whether the first line of a message is a `connect` with an id: without its reply nobody could name the session it opens.
+    package func opensSession(_ text: Span<UInt8>) -> Bool {
+        var isFirst = true
+        var opens = false
+        ClientCommand.parse(text, limits: state.limits.commands) { line in
+            defer { isFirst = false }
+            guard isFirst, case .command(let command) = line, case .connect = command.body else { return }
+            opens = command.id != nil
+        }
+        return opens
+    }
+
     /// The same for an HTTP request, which waits for the replies.
     /// - Parameter complete: is given the replies, a line each with its end, once all commands with an id are answered.
     /// - Returns: false, and nothing is done, when as many commands of the session wait as may: its client asks faster than the store answers.

