@@ -66,7 +66,7 @@ package struct Configuration: Equatable, Sendable {
         package init() {}
     }
 
-    /// Event streams and polls.
+    /// The settings of event streams and polls.
     package struct Fallback: Equatable, Sendable {
         package var heartbeat: Duration = .seconds(15)
         package var pollWait: Duration = .seconds(25)
@@ -84,7 +84,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// More than twelve stored properties: one for each setting.
     package struct Auth: Equatable, Sendable {
-        /// A file or an http(s) address.
+        /// The source of the keys: a file or an http(s) address.
         package var jwks: String?
         package var jwksOverPlainHTTP = false
         package var issuer: String?
@@ -110,13 +110,13 @@ package struct Configuration: Equatable, Sendable {
         package var fetchWait: Duration = .milliseconds(500)
         package var batchRecords = 1_000
         package var attempts = 5
-        /// librdkafka's own properties, in the order given.
+        /// Properties of librdkafka, in the order of the configuration.
         package var properties: [NamedValue] = []
         package init() {}
     }
 
     package struct Database: Equatable, Sendable {
-        /// What libpq accepts: a `postgresql://` address or `key=value` words.
+        /// A connection string of libpq: a `postgresql://` address or `key=value` words.
         package var url: String?
         package var connectWithin: Duration = .seconds(5)
         package var statementWithin: Duration = .seconds(10)

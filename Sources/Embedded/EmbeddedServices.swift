@@ -7,12 +7,12 @@ package import Logging
 /// A private PostgreSQL, an in-process Kafka broker and a development signing key: all services that a hub needs, on loopback
 /// and in one folder. They serve trials and tests.
 ///
-/// | in the folder | what |
+/// | in the folder | content |
 /// |---|---|
 /// | `postgres/` | the cluster, kept from run to run |
 /// | `postgres.log`, `postgres.port`, `postgres.password` | its log, port and password |
 /// | `signing-key.pem`, `jwks.json` | signs and checks development tokens |
-/// | `embedded.env` | for other programs, while the hub runs |
+/// | `embedded.env` | addresses for other programs, while the hub runs |
 package final class EmbeddedServices {
     /// Nil after `stop`, when another hub may use the folder.
     private var folder: DataFolder?

@@ -48,9 +48,9 @@ package struct EventPublication: Sendable {
             let producer = try Producer(configuration)
             try producer.produce(OutgoingRecord(topic: topic, key: Array(event.key.utf8), value: value, headers: []))
             switch producer.flush(within: limit).reports.first?.outcome {
-            case .written(let partition, let offset):
+            case .written(let target, let offset):
                 let result: JSONValue = [
-                    "id": .string(event.id), "topic": .string(partition.topic), "partition": .number(JSONNumber(Int64(partition.partition))),
+                    "id": .string(event.id), "topic": .string(target.topic), "partition": .number(JSONNumber(Int64(target.partition))),
                     "offset": .number(JSONNumber(offset)),
                 ]
                 return result.text

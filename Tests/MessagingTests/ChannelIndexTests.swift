@@ -2,7 +2,7 @@ import Testing
 
 @testable import Messaging
 
-@Suite("Places of channels")
+@Suite("Positions of channels")
 struct ChannelIndexTests {
     @Test(arguments: [1, ChannelIndex.few, ChannelIndex.few + 1, 3 * ChannelIndex.few])
     func eachIsFoundWhereItCame(count: Int) {

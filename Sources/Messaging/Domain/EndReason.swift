@@ -1,4 +1,4 @@
-/// Why the hub ends a session. Each transport tells the client in its own form; the protocol's numbers are in `Protocol/CloseCodes.swift`.
+/// The reason why the hub ends a session. Each transport has its own form for it; the protocol's close codes are in `Protocol/CloseCodes.swift`.
 public enum EndReason: CaseIterable, Sendable {
     case badFrame
     case forbidden
@@ -57,12 +57,12 @@ public enum EndReason: CaseIterable, Sendable {
 
     /// The short name that the client gets, for example as the reason of a close frame and in `bye`.
     public var reason: String { row.reason }
-    /// One English sentence: what happened.
+    /// One English sentence about the cause.
     public var meaning: String { row.meaning }
     public var advice: EndAdvice { row.advice }
 }
 
-/// What a client does after its session has ended.
+/// The client's next step after the end of its session.
 public enum EndAdvice: String, CaseIterable, Sendable {
     case stop
     case backOff = "back_off"

@@ -5,7 +5,7 @@
 /// More than twelve stored properties: together they fill one cache line, which every delivery reads.
 public struct Subscriber: Equatable, Sendable {
     public enum Phase: UInt8, Equatable, Sendable {
-        /// The session is registered; the store has not yet told the start position.
+        /// The session is registered; the store has not answered with the start position yet.
         case opening
         /// The session reads pages from the store until it has caught up.
         case replaying
