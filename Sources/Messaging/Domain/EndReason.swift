@@ -1,4 +1,4 @@
-/// The reason why the hub ends a session. Each transport has its own form for it; the protocol's close codes are in `Protocol/CloseCodes.swift`.
+/// The reason why the hub ends a session. Each transport tells it in its own form; `Protocol/CloseCodes.swift` has the close codes.
 public enum EndReason: CaseIterable, Sendable {
     case badFrame
     case forbidden
