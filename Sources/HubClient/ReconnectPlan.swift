@@ -1,13 +1,19 @@
 import Auth
 import Messaging
+import Pacing
 
-/// The delay before the next connection: full jitter, but never less than the hub's advice. No reconnection when the close code forbids it.
+/// The delay before the next connection: full jitter, but never less than the hub's advice. A close code may forbid a reconnection.
 struct ReconnectPlan {
-    /// Consecutive attempts without a stable connection.
-    private(set) var failures = 0
+    /// Counts consecutive connections that were not stable. The count starts at one.
+    private var backoff: Backoff
 
     private static let base: Int64 = 500
     private static let longest: Int64 = 30_000
+
+    init() {
+        backoff = Backoff(first: .milliseconds(Self.base), longest: .milliseconds(Self.longest), jitter: .full)
+        backoff.failed()
+    }
 
     enum Verdict: Equatable {
         case wait(milliseconds: Int64)
@@ -22,7 +28,8 @@ struct ReconnectPlan {
         after code: UInt16?, bye: TailFollower.Bye?, wasStable: Bool, random: (Int64) -> Int64
     ) -> Verdict {
         let code = code ?? StandardCloseCode.abnormal.rawValue
-        failures = wasStable ? 0 : failures + 1
+        if wasStable { backoff.succeeded() }
+        backoff.failed()
         let announced = bye.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
         switch EndAdvice(code: code) {
         case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
@@ -31,8 +38,7 @@ struct ReconnectPlan {
             let spread = bye.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
             return .wait(milliseconds: announced + random(spread + 1))
         case .backOff:
-            let ceiling = min(Self.longest, Self.base << Int64(min(failures, 16)))
-            return .wait(milliseconds: max(announced, random(ceiling + 1)))
+            return .wait(milliseconds: max(announced, random(backoff.ceiling.wholeMilliseconds + 1)))
         }
     }
 
