@@ -101,11 +101,12 @@ private final class LoopParts {
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
 
+        let ends = RecentEnds(loop: loop)
         let gate = RequestGate(
             sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
-            mostSessions: settings.serving.connections.maximum)
-        let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
-        let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
+            mostSessions: settings.serving.connections.maximum, ends: ends)
+        let polls = PollTransport(server: server, sessions: sessions, gate: gate, ends: ends, longestWait: settings.pollWait)
+        let fallback = FallbackSessions(sessions: sessions, loop: loop, holder: polls.number)
         polls.use(fallback)
         let streams = EventStreamTransport(
             server: server, sessions: sessions, fallback: fallback, gate: gate, heartbeat: settings.heartbeat)

@@ -22,6 +22,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
     /// conversations and otherwise answers `.tooManyConversations`.
     case open(UserID, with: UserID, context: String?, most: Int)
+    /// Ends the user's membership of a conversation. The answer is an empty state of the channel, or `.forbidden` for a non-member.
+    case leave(UserID, Channel)
     /// Reads the channels for the reply to `connect`: the user's inbox, the given broadcasts, the channels of `asked` with the user as a
     /// member, and at most `most` of the user's other channels: broadcasts first, then conversations, most recently active first.
     case snapshot(UserID, broadcasts: [String], asked: [Channel], most: Int)
