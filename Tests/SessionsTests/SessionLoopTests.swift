@@ -366,8 +366,8 @@ struct SessionLoopTests {
         var fanOut = FanOut()
         let table = SessionTable(loop: 0)
         let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id
-        let (roster, place) = fanOut.join(Self.system, Subscriber(session: key, user: 0))
-        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place), registration: 1)
+        let (roster, slot) = fanOut.join(Self.system, Subscriber(session: key, user: 0))
+        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), slot: UInt32(slot), registration: 1)
         _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
         let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
