@@ -47,7 +47,7 @@ final class FallbackSession {
     func holdBeforeOthers(_ frames: [UInt8]) {
         let others = takeHeld()
         held = frames
-        if !others.isEmpty { frames.isEmpty ? held = others : hold(others.span) }
+        if !others.isEmpty { hold(others.span) }
     }
 
     func takeHeld() -> [UInt8] {
