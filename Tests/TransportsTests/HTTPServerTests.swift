@@ -194,6 +194,20 @@ struct HTTPServerTests {
         bench.server.add(Elsewhere(loop: 0), at: "/x")
         #expect(bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
     }
+
+    @Test("a loop that has as many connections as it may keeps none that is handed over")
+    func fullLoop() throws {
+        let (here, there) = (try ServerBench(), try ServerBench(connections: 1))
+        let mailboxes = [here, there].map { Mailbox<HandedConnection>(capacity: 4, wakes: $0.loop.handle) }
+        here.server.exchangeConnections(with: mailboxes, own: 0)
+        there.server.exchangeConnections(with: mailboxes, own: 1)
+        here.server.add(Elsewhere(loop: 1), at: "/x")
+        _ = here.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HTTP/1.1\r\nHost: h\r\n\r\n")
+        for _ in 0..<4 { there.turn() }
+        let answers = String(decoding: here.hear(), as: UTF8.self)
+        #expect(answers.hasPrefix("HTTP/1.1 503 ") && answers.contains("connection: close"))
+        #expect(answers.split(separator: "HTTP/1.1 ").count == 1, "nothing behind it is answered")
+    }
 }
 
 /// Owes every answer.

@@ -17,9 +17,11 @@ final class ServerBench {
     private let peer: Int32
     private(set) var id: ConnectionID?
 
-    init() throws {
+    init(connections maximum: Int? = nil) throws {
         loop = try EventLoop(name: "serving")
-        server = HTTPServer(loop: loop, limits: ServingLimits(), routes: EchoRoutes(), metrics: ServingMetrics())
+        var limits = ServingLimits()
+        if let maximum { limits.connections.maximum = maximum }
+        server = HTTPServer(loop: loop, limits: limits, routes: EchoRoutes(), metrics: ServingMetrics())
         let (near, far) = try Socket.pair()
         peer = far
         id = server.table.adopt(near, peer: .local)

@@ -34,7 +34,8 @@ package final class CommandRequests: HTTPHandler {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
         case .ended: return .now(RequestGate.unknownSession(headers))
         case .session(let session):
-            let isTaken = sessions.message(session, body.span) { [unowned server] replies in
+            let isTaken = sessions.message(session, body.span) { [unowned server, unowned sessions] replies in
+                if replies.isEmpty, !sessions.isConnected(session) { return server.respond(id, RequestGate.unknownSession(headers)) }
                 server.respond(id, Self.response(200, replies, headers))
             }
             guard isTaken else {

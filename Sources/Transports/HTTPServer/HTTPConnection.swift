@@ -27,6 +27,8 @@ final class HTTPConnection {
     var isHeadOnly = false
     var takesChunks = true
     var isQueued = false
+    /// Handed over by another loop to one that has as many connections as it may.
+    var isOneTooMany = false
     /// Owes the answer to a request, or sends a stream.
     var handler: (any HTTPHandler)?
     /// The request head, the body, the next request, or the peer's end must be there by then.

@@ -224,6 +224,10 @@ package final class HTTPServer: ConnectionDriver {
         connection.isHeadOnly = request.method == .head
         connection.takesChunks = request.takesChunks
         let handler = handlers[request.path]
+        if connection.isOneTooMany {
+            connection.persistence = .close
+            return finish(connection, handler?.response(to: request, refusedFor: .busy) ?? HTTPResponse(status: 503))
+        }
         var answer = HTTPAnswer.later
         if let handler {
             connection.stage = .waiting
@@ -360,7 +364,9 @@ package final class HTTPServer: ConnectionDriver {
     }
 
     private func take(_ handed: HandedConnection) {
+        let isOneTooMany = table.count >= table.limits.maximum
         guard let id = table.adopt(handed.fd, peer: handed.peer) else { return }
+        connection(id)?.isOneTooMany = isOneTooMany
         if !handed.unsent.isEmpty { table.send(id, bytes: handed.unsent) }
         var bytes = handed.received
         var span = bytes.mutableSpan
