@@ -68,7 +68,11 @@ let package = Package(
         // The demo's files, inside the executable.
         module(
             "WebPages", path: "web",
-            resources: ["index.html", "demo.css", "hub-client.js", "hub-demo.js", "texts.js", "icon.svg"].map { .embedInCode($0) }),
+            resources: [
+                "index.html", "demo.css", "icon.svg", "texts.js", "hub-demo.js", "demo-language.js", "demo-person.js", "demo-standing.js",
+                "hub-client.js", "hub-advice.js", "hub-channels.js", "hub-ladder.js", "hub-link.js", "hub-listeners.js", "hub-marks.js",
+                "hub-outbox.js", "hub-timers.js", "hub-transports.js",
+            ].map { .embedInCode($0) }),
 
         // Threads, sockets, timers.
         module("Reactor", ["Bytes", "Linux"]),

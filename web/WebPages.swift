@@ -6,12 +6,29 @@ public enum WebPages {
         public let bytes: [UInt8]
     }
 
-    public static let all = [
-        File(path: "/", type: "text/html; charset=utf-8", bytes: PackageResources.index_html),
-        File(path: "/demo.css", type: "text/css; charset=utf-8", bytes: PackageResources.demo_css),
-        File(path: "/hub-client.js", type: "text/javascript; charset=utf-8", bytes: PackageResources.hub_client_js),
-        File(path: "/hub-demo.js", type: "text/javascript; charset=utf-8", bytes: PackageResources.hub_demo_js),
-        File(path: "/texts.js", type: "text/javascript; charset=utf-8", bytes: PackageResources.texts_js),
-        File(path: "/icon.svg", type: "image/svg+xml", bytes: PackageResources.icon_svg),
+    public static let all =
+        [
+            File(path: "/", type: "text/html; charset=utf-8", bytes: PackageResources.index_html),
+            File(path: "/demo.css", type: "text/css; charset=utf-8", bytes: PackageResources.demo_css),
+            File(path: "/icon.svg", type: "image/svg+xml", bytes: PackageResources.icon_svg),
+        ] + scripts.map { File(path: "/\($0.name)", type: "text/javascript; charset=utf-8", bytes: $0.bytes) }
+
+    private static let scripts: [(name: String, bytes: [UInt8])] = [
+        ("texts.js", PackageResources.texts_js),
+        ("hub-demo.js", PackageResources.hub_demo_js),
+        ("demo-language.js", PackageResources.demo_language_js),
+        ("demo-person.js", PackageResources.demo_person_js),
+        ("demo-standing.js", PackageResources.demo_standing_js),
+        // The client: hub-client.js and what it imports.
+        ("hub-client.js", PackageResources.hub_client_js),
+        ("hub-advice.js", PackageResources.hub_advice_js),
+        ("hub-channels.js", PackageResources.hub_channels_js),
+        ("hub-ladder.js", PackageResources.hub_ladder_js),
+        ("hub-link.js", PackageResources.hub_link_js),
+        ("hub-listeners.js", PackageResources.hub_listeners_js),
+        ("hub-marks.js", PackageResources.hub_marks_js),
+        ("hub-outbox.js", PackageResources.hub_outbox_js),
+        ("hub-timers.js", PackageResources.hub_timers_js),
+        ("hub-transports.js", PackageResources.hub_transports_js),
     ]
 }

@@ -1,117 +1,126 @@
-// The browser's half of the protocol hub.v1.json (docs/reference/protocol.md): one state machine, one way to connect.
+// The browser's half of the protocol hub.v1.json (docs/reference/protocol.md): one state machine over three transports.
 //
-// It owns the socket, the reconnection, the position in every subscribed channel and the messages not yet confirmed.
-// Invariant: `entry` events of one channel come in order, each seq once, whatever happens to the socket.
+// It owns the connection and the reconnection; `Channels` owns the positions, `Outbox` what is not yet confirmed. Invariant: there is
+// one connection in use; while a better one is tried beside it, both bring entries, and the page hears each once.
 
-const SUBPROTOCOL = "hub.v1.json";
-const CONNECT_TIMEOUT_MS = 15_000;
-const PONG_TIMEOUT_MS = 10_000;
-const STABLE_AFTER_MS = 5_000;
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 30_000;
-const ACK_DELAY_MS = 150;
+import { HubError, TIMING, adviceFor, delayFor } from "./hub-advice.js";
+import { Channels } from "./hub-channels.js";
+import { Ladder, TRANSPORTS } from "./hub-ladder.js";
+import { Link } from "./hub-link.js";
+import { isMark } from "./hub-marks.js";
+import { Outbox } from "./hub-outbox.js";
+import { Timers } from "./hub-timers.js";
 
-/** What the hub answered instead of `ok`, or `lost` when the connection went before an answer came. */
-export class HubError extends Error {
-  constructor({ code, message, temporary = false, retryAfterMs = 0 }) {
-    super(message);
-    this.name = "HubError";
-    this.code = code;
-    this.temporary = temporary;
-    this.retryAfterMs = retryAfterMs;
-  }
-}
+export { HubError, adviceFor, delayFor };
 
-/**
- * What a close code asks of a client. The hundreds decide, so that an unknown code is obeyed too.
- * `bye`, when one came before, refines it: `afterMs`, `spreadMs`, and `reconnect: false`.
- */
-export function adviceFor(code, bye = null) {
-  const advice = { reconnect: true, freshToken: false, onActivity: false, afterMs: 0, spreadMs: 0, backOff: true };
-  if ((code >= 4000 && code < 4100) || [1000, 1010].includes(code)) advice.reconnect = false;
-  else if (code === 4104) advice.onActivity = true;
-  else if (code >= 4100 && code < 4200) advice.afterMs = 1_000;
-  else if (code >= 4200 && code < 4300) advice.backOff = bye === null;
-  else if (code >= 4300 && code < 4400) advice.freshToken = true;
-  if (bye !== null) {
-    advice.reconnect = advice.reconnect && bye.reconnect;
-    advice.afterMs = Math.max(advice.afterMs, bye.afterMs);
-    advice.spreadMs = bye.spreadMs;
-  }
-  return advice;
-}
-
-/** Milliseconds to wait before attempt number `attempt` (0 is the first after a loss): full jitter, under the advice. */
-export function delayFor(attempt, advice, random = Math.random) {
-  const ceiling = advice.backOff ? Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 10)) : 0;
-  return advice.afterMs + random() * Math.max(ceiling, advice.spreadMs);
-}
+const SIGNS_OF_THE_USER = ["pointerdown", "keydown"];
 
 /**
  * Events (all `CustomEvent`, the frame or value in `detail`):
- * `state` {state, code, retryInMs}, `connected` (the reply to connect), `entry`, `live`, `cursor`, `receipt`, `counters`,
- * `signal`, `frame` {direction, text}.
+ * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
+ * `receipt`, `counters`, `signal`, `frame` {direction, text, transport},
+ * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
+ * `refused` {channel, code}: the channel may not be followed any more.
  * States: stopped, connecting, connected, waiting (until the next attempt), idle (until activity), ended (must not reconnect).
  */
 export class HubClient extends EventTarget {
   #url;
   #getToken;
+  #timing;
+  #ladder;
   #state = "stopped";
-  #socket = null;
+  #transport;
+  #link = null;
+  #candidate = null; // a connection by a better transport, until it is established
+  #retired = null; // a replaced connection that waits for its last replies
   #generation = 0;
   #attempt = 0;
   #freshToken = false;
-  #bye = null;
-  #nextID = 1;
-  #waiting = new Map(); // id → {resolve, reject} of commands sent on this socket
-  #channels = new Map(); // channel → {position, acked, mending}
-  #outbox = new Map(); // key → {members, resolve, reject}: messages without an answer, kept across connections
-  #timers = new Map();
-  #lastHeard = 0;
+  #channels;
+  #outbox;
+  #timers = new Timers();
 
-  /** `getToken({fresh})` is awaited before every connection; `fresh` says that the last one was refused. */
-  constructor({ url, getToken }) {
+  /**
+   * `url` is the address of the WebSocket; the fallbacks are beside it. `getToken({fresh})` is awaited before every connection; `fresh`
+   * says that the last token was refused. An error of it with `signedOut` true ends the client; after any other it tries again.
+   * `transports` are tried in this order. `timing` is for tests.
+   */
+  constructor({ url, getToken, transports = TRANSPORTS, timing = {} }) {
     super();
     this.#url = url;
     this.#getToken = getToken;
+    this.#timing = { ...TIMING, ...timing };
+    this.#ladder = new Ladder(transports);
+    this.#transport = this.#ladder.transport;
+    const link = () => this.#current;
+    this.#channels = new Channels({
+      link,
+      emit: (type, detail) => this.#emit(type, detail),
+      onFollowed: () => this.#outbox.flushMarks(),
+      ackDelayMs: this.#timing.ackDelayMs,
+    });
+    this.#outbox = new Outbox({ link, isReady: (channel) => this.#current.follows.has(channel) || !this.#channels.has(channel) });
   }
 
   get state() {
     return this.#state;
   }
 
+  /** The transport in use or being tried: websocket, eventstream or poll. */
+  get transport() {
+    return this.#transport;
+  }
+
+  get #current() {
+    return this.#state === "connected" ? this.#link : null;
+  }
+
   start() {
     if (!["stopped", "ended"].includes(this.#state)) return;
-    globalThis.addEventListener?.("online", this.#wake);
-    for (const sign of ["pointerdown", "keydown"]) globalThis.addEventListener?.(sign, this.#activity, { passive: true });
+    globalThis.addEventListener?.("online", this.#online);
+    globalThis.addEventListener?.("offline", this.#offline);
+    for (const sign of SIGNS_OF_THE_USER) globalThis.addEventListener?.(sign, this.#activity, { passive: true });
+    globalThis.document?.addEventListener("visibilitychange", this.#activity);
     this.#connect();
   }
 
-  /** Leaves and stays away until `start()`. Positions and unconfirmed messages are kept. */
+  /** Leaves and stays away until `start()`. Positions, unconfirmed messages and marks are kept. */
   stop() {
-    globalThis.removeEventListener?.("online", this.#wake);
-    for (const sign of ["pointerdown", "keydown"]) globalThis.removeEventListener?.(sign, this.#activity);
-    this.#drop(1000);
+    globalThis.removeEventListener?.("online", this.#online);
+    globalThis.removeEventListener?.("offline", this.#offline);
+    for (const sign of SIGNS_OF_THE_USER) globalThis.removeEventListener?.(sign, this.#activity);
+    globalThis.document?.removeEventListener("visibilitychange", this.#activity);
+    this.#drop();
     this.#become("stopped");
   }
 
-  /** One command, one answer. Rejects with `HubError`; `lost` means that nobody knows whether it was carried out. */
-  command(type, members = {}) {
-    if (this.#state !== "connected") return Promise.reject(new HubError({ code: "lost", message: "not connected", temporary: true }));
-    return this.#ask(type, members);
+  /**
+   * One command, one answer. Rejects with `HubError`; `lost` means that nobody knows whether it was carried out. Marks are kept while
+   * there is no connection and sent with the next one.
+   */
+  async command(type, members = {}) {
+    if (isMark(type)) return this.#outbox.mark(type, members, this.#channels.position(members.channel));
+    if (type === "unsubscribe") return this.unsubscribe(members.channel);
+    if (this.#current === null) throw new HubError({ code: "lost", message: "not connected", temporary: true });
+    const ok = await this.#current.ask(type, members);
+    if (type === "leave") this.#channels.forget(members.channel);
+    return ok;
   }
 
   /** Follows a channel behind `since`, over every later connection. Resolves with its state. */
   async subscribe(channel, since) {
-    if (this.#channels.has(channel)) return this.command("subscribe", { channel });
-    // Known before it is asked for: replayed entries may stand in the same frame as the reply.
-    this.#channels.set(channel, { position: since, acked: 0, mending: false });
-    try {
-      return await this.command("subscribe", { channel, since });
-    } catch (error) {
-      this.#channels.delete(channel);
-      throw error;
-    }
+    if (this.#current === null || this.#channels.has(channel)) return this.command("subscribe", { channel });
+    return this.#channels.subscribe(this.#current, channel, since);
+  }
+
+  /** Follows the channel no longer, on this connection and on later ones. */
+  async unsubscribe(channel) {
+    this.#channels.forget(channel);
+    if (!this.#current?.follows.delete(channel)) return { channel };
+    return this.#current.ask("unsubscribe", { channel }).catch((error) => {
+      if (error.code !== "lost") throw error;
+      return { channel };
+    });
   }
 
   follows(channel) {
@@ -120,133 +129,180 @@ export class HubClient extends EventTarget {
 
   /** Sends a message and keeps trying under the same key until the hub has stored or refused it. */
   send(members) {
-    const key = members.key ?? crypto.randomUUID();
-    return new Promise((resolve, reject) => {
-      this.#outbox.set(key, { members: { ...members, key }, resolve, reject });
-      if (this.#state === "connected") this.#post(key);
-    });
+    return this.#outbox.send(members);
   }
 
   // Connecting
 
-  #wake = () => {
-    if (this.#state === "waiting" || this.#state === "idle") this.#connect();
+  #online = () => {
+    if (this.#link?.welcome) return this.#ladder.isAtTop || this.#climb();
+    this.#ladder.restart();
+    if (this.#timers.has("retry") || this.#state === "idle") this.#connect();
   };
 
-  #activity = () => {
-    if (this.#state === "idle") this.#connect();
+  #offline = () => {
+    if (this.#state === "connected" || this.#state === "connecting") this.#lost({ code: 1006, cause: "offline" });
+  };
+
+  #activity = ({ type }) => {
+    if (type === "visibilitychange" && document.visibilityState !== "visible") return;
+    if (this.#state === "idle") return this.#connect();
+    if (this.#state !== "connected" || performance.now() - this.#link.signAt < this.#timing.activityEveryMs) return;
+    this.#link.ask("activity").catch(() => {});
   };
 
   async #connect() {
     const generation = ++this.#generation;
-    this.#clear("retry");
-    this.#bye = null;
-    this.#become("connecting");
-    let token;
-    try {
-      token = await this.#getToken({ fresh: this.#freshToken });
-    } catch {
-      if (generation === this.#generation) this.#lost(1006);
-      return;
-    }
-    if (generation !== this.#generation) return;
-    const socket = new WebSocket(this.#url, [SUBPROTOCOL]);
-    this.#socket = socket;
-    this.#after("connect", CONNECT_TIMEOUT_MS, () => this.#lost(1006));
-    socket.onopen = () => {
-      if (socket === this.#socket) this.#enter(token);
-    };
-    socket.onmessage = ({ data }) => {
-      if (socket === this.#socket) this.#hear(data);
-    };
-    socket.onclose = ({ code }) => {
-      if (socket === this.#socket) this.#lost(code);
-    };
+    this.#timers.clear("retry");
+    this.#showTransport(this.#ladder.transport);
+    if (this.#state !== "connecting") this.#become("connecting");
+    const token = await this.#tokenFor(generation, { fresh: this.#freshToken });
+    if (token === null) return;
+    this.#link = this.#makeLink(this.#ladder.transport);
+    this.#link.open(token, this.#channels.positions());
   }
 
-  async #enter(token) {
-    const channels = [...this.#channels].map(([channel, { position }]) => ({ channel, since: position }));
+  /** The token, or null when the connection it was for is no longer wanted or cannot be made. */
+  async #tokenFor(generation, how) {
     try {
-      const welcome = await this.#ask("connect", { token, channels });
-      this.#clear("connect");
-      this.#freshToken = false;
-      for (const { channel } of welcome.refused ?? []) this.#channels.delete(channel);
-      this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
-      this.#keepAlive(welcome.pingIntervalMs);
-      this.#planRefresh(welcome.tokenTtlMs);
-      this.#become("connected");
-      this.#emit("connected", welcome);
-      for (const key of this.#outbox.keys()) this.#post(key);
-      this.#planAck();
+      const token = await this.#getToken(how);
+      return generation === this.#generation ? token : null;
     } catch (error) {
-      // A refused token is followed by a close with a 43xx code; anything else ends here.
-      if (error.code !== "lost") this.#lost(error.temporary ? 4100 : ["invalid_token", "token_expired", "token_revoked"].includes(error.code) ? 4301 : 4000);
+      if (generation !== this.#generation) return null;
+      if (error?.signedOut) this.#finish({ reason: "signed_out" });
+      else this.#lost({ code: 1006, cause: "token" });
+      return null;
     }
   }
 
-  #lost(code) {
-    const advice = adviceFor(code, this.#bye);
-    this.#drop(1000);
+  #makeLink(name) {
+    const owner = {
+      opened: (link) => link === this.#link && this.#settle(link),
+      established: (link) => (link === this.#candidate ? this.#promote() : this.#established(link)),
+      pushed: (link, frame) => this.#pushed(link, frame),
+      ended: (link, end) => this.#ended(link, end),
+      traced: (direction, text) => this.#emit("frame", { direction, text, transport: name }),
+    };
+    return new Link({ name, url: this.#url, timing: this.#timing, owner });
+  }
+
+  /** The connection is the one in use from here on. */
+  #settle(link) {
+    const { welcome } = link;
+    this.#freshToken = false;
+    this.#planRefresh(link, welcome.tokenTtlMs);
+    this.#planClimb();
+    this.#showTransport(link.name);
+    if (this.#state !== "connected") this.#become("connected");
+    // The page may stop the client whenever it is told something.
+    if (link !== this.#current) return;
+    this.#channels.settle(link);
+    this.#outbox.flush();
+    this.#emit("connected", welcome);
+  }
+
+  #established(link) {
+    if (link !== this.#link) return;
+    this.#attempt = 0;
+    this.#ladder.established();
+  }
+
+  #ended(link, end) {
+    if (link === this.#candidate) {
+      this.#candidate = null;
+      this.#climbFailed();
+    } else if (link === this.#link) {
+      const { reconnect, onActivity, freshToken } = adviceFor(end.code, link.bye);
+      // A better connection is there already, if not yet established.
+      if (this.#candidate?.welcome && reconnect && !onActivity && !freshToken) this.#promote();
+      else this.#lost(end);
+    }
+  }
+
+  #lost({ code, cause = null, afterMs = 0 }) {
+    const bye = this.#link?.bye ?? null;
+    const established = this.#link?.isEstablished ?? false;
+    const advice = adviceFor(code, bye);
+    advice.afterMs = Math.max(advice.afterMs, afterMs);
+    this.#drop();
     if (advice.freshToken) this.#freshToken = true;
-    if (!advice.reconnect) return this.#become("ended", { code });
+    if (!advice.reconnect) return this.#finish({ code, reason: bye?.reason });
     if (advice.onActivity) return this.#become("idle", { code });
+    // What the hub says itself, and a device without a network or a token, tell nothing about the transport.
+    const isMute = bye === null && (code < 4000 || code === 4201) && !["token", "offline"].includes(cause) && globalThis.navigator?.onLine !== false;
+    const next = isMute ? this.#ladder.died({ established, cause }) : "wait";
+    if (next === "down") return this.#connect();
     const retryInMs = delayFor(this.#attempt++, advice);
-    this.#become("waiting", { code, retryInMs });
-    this.#after("retry", retryInMs, () => this.#connect());
+    if (next === "wait") this.#become("waiting", { code, retryInMs });
+    else if (this.#state !== "connecting") this.#become("connecting");
+    this.#timers.set("retry", retryInMs, () => this.#connect());
   }
 
-  #drop(code) {
-    const socket = this.#socket;
-    this.#socket = null;
+  #finish(detail) {
+    this.#drop();
+    this.#become("ended", detail);
+  }
+
+  #drop() {
+    const links = [this.#link, this.#candidate, this.#retired];
+    this.#link = this.#candidate = this.#retired = null;
     this.#generation++;
-    for (const name of [...this.#timers.keys()]) this.#clear(name);
-    if (socket && socket.readyState <= WebSocket.OPEN) socket.close(code);
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(new HubError({ code: "lost", message: "the connection was lost", temporary: true }));
+    this.#timers.clearAll();
+    this.#channels.pause();
+    this.#outbox.pause();
+    for (const link of links) link?.close();
   }
 
-  // Talking
+  // Climbing: back to the best transport, beside the one in use
 
-  #ask(type, members) {
-    const id = this.#nextID++;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      const text = JSON.stringify({ id, type, ...members });
-      this.#socket.send(text);
-      this.#emit("frame", { direction: "out", text: type === "connect" || type === "refresh" ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text });
-    });
+  #planClimb() {
+    if (!this.#ladder.isAtTop) this.#timers.set("climb", this.#ladder.climbDelay(this.#timing), () => this.#climb());
   }
 
-  #hear(data) {
-    this.#lastHeard = performance.now();
-    for (const line of data.split("\n")) {
-      if (line === "") continue;
-      this.#emit("frame", { direction: "in", text: line });
-      const frame = JSON.parse(line);
-      if ("re" in frame) this.#answered(frame);
-      else this.#pushed(frame);
+  async #climb() {
+    this.#timers.clear("climb");
+    if (this.#candidate) return;
+    const [generation, link] = [this.#generation, this.#link];
+    try {
+      const token = await this.#getToken({ fresh: false });
+      if (generation !== this.#generation || link !== this.#link || this.#candidate) return;
+      this.#candidate = this.#makeLink(this.#ladder.best);
+      this.#candidate.open(token, this.#channels.positions());
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      if (error?.signedOut) this.#finish({ reason: "signed_out" });
+      else this.#climbFailed();
     }
   }
 
-  #answered({ re, ok, error }) {
-    const asked = this.#waiting.get(re);
-    if (!asked) return;
-    this.#waiting.delete(re);
-    if (error) asked.reject(new HubError(error));
-    else asked.resolve(ok);
+  #climbFailed() {
+    this.#ladder.climbFailed();
+    this.#planClimb();
   }
 
-  #pushed(frame) {
+  #promote() {
+    this.#retired?.close();
+    this.#retired = this.#link;
+    this.#link = this.#candidate;
+    this.#candidate = null;
+    this.#ladder.restart();
+    this.#timers.clear("climb");
+    this.#settle(this.#link);
+    if (this.#link?.isEstablished) this.#established(this.#link);
+    this.#retired?.retire();
+  }
+
+  // Hearing
+
+  #pushed(link, frame) {
     switch (frame.type) {
       case "entry":
-        return this.#received(frame);
+        return this.#channels.received(link, frame);
       case "signal":
-        if (frame.signal === "unsubscribed") this.#channels.delete(frame.channel);
+        // Two connections at once hear every signal twice.
+        if (link !== this.#link) return;
+        if (frame.signal === "unsubscribed") this.#channels.forget(frame.channel);
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
-      case "bye":
-        this.#bye = frame;
-        return;
       case "cursor":
       case "receipt":
       case "counters":
@@ -254,93 +310,27 @@ export class HubClient extends EventTarget {
     }
   }
 
-  #received(entry) {
-    const channel = this.#channels.get(entry.channel);
-    if (!channel || entry.seq <= channel.position) return;
-    if (entry.seq > channel.position + 1) return this.#mend(entry.channel, channel);
-    channel.position = entry.seq;
-    this.#planAck();
-    this.#emit("entry", entry);
-  }
-
-  /** A gap: have it replayed. What came too early comes again in its turn. */
-  #mend(name, channel) {
-    if (channel.mending) return;
-    channel.mending = true;
-    this.command("subscribe", { channel: name, since: channel.position }).then(
-      () => (channel.mending = false),
-      ({ code }) => {
-        channel.mending = false;
-        if (code !== "lost") this.#lost(1006);
-      },
-    );
-  }
-
-  // Confirming
-
-  #planAck() {
-    if (!this.#timers.has("ack")) this.#after("ack", ACK_DELAY_MS, () => this.#ackAll());
-  }
-
-  #ackAll() {
-    for (const [name, channel] of this.#channels) {
-      if (channel.position <= channel.acked) continue;
-      const seq = channel.position;
-      this.command("ack", { channel: name, seq }).then(
-        () => (channel.acked = Math.max(channel.acked, seq)),
-        ({ temporary, retryAfterMs }) => {
-          if (temporary && this.#state === "connected" && !this.#timers.has("ack")) this.#after("ack", retryAfterMs || 1_000, () => this.#ackAll());
-        },
-      );
-    }
-  }
-
-  #post(key) {
-    const { members, resolve, reject } = this.#outbox.get(key);
-    this.#ask("send", members).then(
-      (ok) => {
-        this.#outbox.delete(key);
-        resolve(ok);
-      },
-      (error) => {
-        if (!error.temporary) {
-          this.#outbox.delete(key);
-          reject(error);
-        } else if (error.code !== "lost") {
-          this.#after(`send ${key}`, error.retryAfterMs || 1_000, () => this.#post(key));
-        }
-      },
-    );
-  }
-
-  // Staying
-
-  #planRefresh(ttlMs) {
-    this.#after("refresh", Math.min(Math.max(ttlMs * 0.75, 1_000), 2 ** 31 - 1), async () => {
-      const generation = this.#generation;
+  #planRefresh(link, ttlMs) {
+    this.#timers.set("refresh", Math.min(Math.max(ttlMs * 0.75, 1_000), 2 ** 31 - 1), async () => {
       try {
         const token = await this.#getToken({ fresh: true });
-        if (generation !== this.#generation) return;
-        this.#planRefresh((await this.command("refresh", { token })).tokenTtlMs);
-      } catch {
-        if (generation === this.#generation) this.#planRefresh(4_000);
+        if (link !== this.#link) return;
+        const { tokenTtlMs } = await link.ask("refresh", { token });
+        if (link === this.#link) this.#planRefresh(link, tokenTtlMs);
+      } catch (error) {
+        if (link !== this.#link) return;
+        if (error?.signedOut) this.#finish({ reason: "signed_out" });
+        else this.#planRefresh(link, 4_000);
       }
     });
   }
 
-  /** The hub's own pings are invisible to a page, so a silent connection is asked whether it still lives. */
-  #keepAlive(intervalMs) {
-    this.#lastHeard = performance.now();
-    const look = () => {
-      const silentMs = performance.now() - this.#lastHeard;
-      if (silentMs < intervalMs) return this.#after("ping", intervalMs - silentMs, look);
-      this.command("ping").catch(() => {});
-      this.#after("pong", PONG_TIMEOUT_MS, () => {
-        if (performance.now() - this.#lastHeard >= PONG_TIMEOUT_MS) this.#lost(4201);
-      });
-      this.#after("ping", intervalMs, look);
-    };
-    this.#after("ping", intervalMs, look);
+  // Telling
+
+  #showTransport(transport) {
+    if (transport === this.#transport) return;
+    this.#transport = transport;
+    this.#emit("transport", { transport });
   }
 
   #become(state, detail = {}) {
@@ -350,21 +340,5 @@ export class HubClient extends EventTarget {
 
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-
-  #after(name, ms, body) {
-    this.#clear(name);
-    this.#timers.set(
-      name,
-      setTimeout(() => {
-        this.#timers.delete(name);
-        body();
-      }, ms),
-    );
-  }
-
-  #clear(name) {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
   }
 }

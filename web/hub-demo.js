@@ -1,427 +1,34 @@
-// The demo page: two people (or one, with ?as=alice), each with a socket of their own, and a service that publishes.
+// The demo page: two people (or one, with ?as=alice), each with a connection of their own, and a service that publishes.
+// ?transport=eventstream or ?transport=poll keeps to one transport.
 
+import { choose, currentLanguage, texts, word } from "./demo-language.js";
+import { Person } from "./demo-person.js";
 import { HubClient } from "./hub-client.js";
-import { events, texts } from "./texts.js";
+import { TRANSPORTS } from "./hub-ladder.js";
+import { events } from "./texts.js";
 
 const PEOPLE = [
   { id: "alice", name: "Alice", initial: "A" },
   { id: "bob", name: "Bob", initial: "B" },
 ];
-const SHOWN_NOTIFICATIONS = 40;
-const SHOWN_MESSAGES = 50;
-const TYPING_SHOWN_MS = 4_000;
-const TYPING_SENT_EVERY_MS = 3_000;
 
-let language = new URLSearchParams(location.search).get("lang") ?? (navigator.language.startsWith("en") ? "en" : "fr");
-if (!(language in texts)) language = "fr";
-
-const word = (key) => texts[language][key];
-const inLanguage = (text) => (typeof text === "string" ? text : (text?.[language] ?? Object.values(text ?? {})[0] ?? ""));
-const clock = (time) => new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(new Date(time));
-const fromTemplate = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
-
-/** Where a user stands in a channel, by the hub's numbers only; older news never replaces newer. */
-class Standing {
-  delivered = 0;
-  seen = 0;
-  read = 0;
-  readAlso = [];
-  unread = 0;
-  #cursorVersion = -1;
-  #countVersion = -1;
-
-  learn(state) {
-    if ("read" in state && state.version >= this.#cursorVersion) {
-      this.#cursorVersion = state.version;
-      ({ delivered: this.delivered, seen: this.seen, read: this.read, readAlso: this.readAlso } = state);
-    }
-    if ("unread" in state && state.version >= this.#countVersion) {
-      this.#countVersion = state.version;
-      this.unread = state.unread;
-    }
-  }
-
-  hasRead(seq) {
-    return seq <= this.read || this.readAlso.some(([from, to]) => from <= seq && seq <= to);
-  }
+function clientFor({ id }) {
+  const transport = new URLSearchParams(location.search).get("transport");
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return new HubClient({
+    url: `${scheme}//${location.host}/v1/socket`,
+    getToken: async () => {
+      const answer = await fetch(`/demo/token?subject=${encodeURIComponent(id)}`, { cache: "no-store" });
+      if (!answer.ok) throw new Error(`no token: ${answer.status}`);
+      return (await answer.json()).token;
+    },
+    transports: TRANSPORTS.includes(transport) ? [transport] : TRANSPORTS,
+  });
 }
-
-class Person {
-  #me;
-  #other;
-  #client;
-  #root;
-  #standings = new Map(); // channel → Standing
-  #notifications = []; // entries, newest first
-  #messages = []; // {key, seq, sender, body, createdAt, refused}
-  #conversation = null;
-  #progress = { delivered: 0, read: 0 }; // of the other one, in the conversation
-  #connection = { state: "stopped" };
-  #attentive = false;
-  #typedAt = -Infinity;
-  #typingTimer = 0;
-  #expiryTimer = 0;
-
-  constructor(me, other) {
-    this.#me = me;
-    this.#other = other;
-    this.#root = fromTemplate("person-template");
-    this.#build();
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.#client = new HubClient({
-      url: `${scheme}//${location.host}/v1/socket`,
-      getToken: async () => {
-        const answer = await fetch(`/demo/token?subject=${encodeURIComponent(me.id)}`, { cache: "no-store" });
-        if (!answer.ok) throw new Error(`no token: ${answer.status}`);
-        return (await answer.json()).token;
-      },
-    });
-    this.#listen();
-    this.#client.start();
-  }
-
-  get element() {
-    return this.#root;
-  }
-
-  // What the hub says
-
-  #listen() {
-    const on = (type, body) => this.#client.addEventListener(type, ({ detail }) => body(detail));
-    on("state", (connection) => {
-      this.#connection = connection;
-      this.#showConnection();
-    });
-    on("connected", (welcome) => this.#welcomed(welcome));
-    on("entry", (entry) => this.#received(entry));
-    on("cursor", (cursor) => this.#learn(cursor));
-    on("counters", ({ channels }) => channels.forEach((state) => this.#learn(state)));
-    on("receipt", ({ channel, user, delivered, read }) => {
-      if (channel !== this.#conversation || user !== this.#other.id) return;
-      this.#progress = { delivered: Math.max(delivered, this.#progress.delivered), read: Math.max(read, this.#progress.read) };
-      this.#showMarks();
-    });
-    on("signal", ({ signal, channel, user }) => {
-      if (signal === "typing" && channel === this.#conversation && user === this.#other.id) this.#showTyping();
-    });
-  }
-
-  async #welcomed({ channels }) {
-    this.#root.ariaBusy = "true";
-    channels.forEach((state) => this.#learn(state));
-    try {
-      for (const { channel, kind } of channels) {
-        if (kind !== "conversation") await this.#follow(channel, SHOWN_NOTIFICATIONS);
-      }
-      if (this.#conversation === null) {
-        const state = await this.#client.command("open", { with: this.#other.id });
-        this.#conversation = state.channel;
-        this.#learn(state);
-      }
-      await this.#follow(this.#conversation, SHOWN_MESSAGES);
-      this.#root.ariaBusy = "false";
-    } catch (error) {
-      // A lost connection comes back by itself, and through here again.
-      if (error.code !== "lost") throw error;
-    }
-  }
-
-  /** The last entries, then everything after them, once and for all connections. */
-  async #follow(channel, limit) {
-    if (this.#client.follows(channel)) return;
-    const { entries, head } = await this.#client.command("history", { channel, limit });
-    entries.forEach((entry) => this.#received(entry));
-    this.#learn(await this.#client.subscribe(channel, head));
-  }
-
-  #received(entry) {
-    if (entry.kind === "message") this.#addMessage(entry);
-    else this.#addNotification(entry);
-  }
-
-  #standing(channel) {
-    if (!this.#standings.has(channel)) this.#standings.set(channel, new Standing());
-    return this.#standings.get(channel);
-  }
-
-  #learn(state) {
-    this.#standing(state.channel).learn(state);
-    this.#showNumbers();
-    this.#showReadNotifications();
-  }
-
-  // Notifications
-
-  #addNotification(entry) {
-    if (this.#notifications.some(({ channel, seq }) => channel === entry.channel && seq === entry.seq)) return;
-    this.#notifications.push(entry);
-    this.#notifications.sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.seq - a.seq);
-    this.#notifications.splice(SHOWN_NOTIFICATIONS);
-    this.#showNotifications();
-    if (this.#attentive) this.#lookAt("notifications");
-  }
-
-  /** From `expiresAt` on an entry is not to be shown: the hub still sends it, for its seq would be missing otherwise. */
-  #dropExpired() {
-    const now = Date.now();
-    const expiry = ({ expiresAt }) => (expiresAt ? Date.parse(expiresAt) : Infinity);
-    this.#notifications = this.#notifications.filter((entry) => expiry(entry) > now);
-    clearTimeout(this.#expiryTimer);
-    const next = Math.min(...this.#notifications.map(expiry));
-    // Longer waits than this a timer cannot keep.
-    if (next < Infinity) this.#expiryTimer = setTimeout(() => this.#showNotifications(), Math.min(next - now, 2 ** 31 - 1));
-  }
-
-  #showNotifications() {
-    this.#dropExpired();
-    const list = this.#find(".notification-list");
-    const known = new Map([...list.children].map((item) => [item.dataset.key, item]));
-    const items = this.#notifications.map((entry) => {
-      const key = `${entry.channel}#${entry.seq}`;
-      const item = known.get(key) ?? this.#notificationItem(entry, key);
-      item.querySelector(".notification-title").textContent = inLanguage(entry.title) || entry.event;
-      item.querySelector(".notification-body").textContent = inLanguage(entry.body);
-      item.querySelector(".notification-source").textContent = entry.channel === "inbox" ? word("forYou") : word("forAll");
-      item.querySelector("time").textContent = clock(entry.createdAt);
-      return item;
-    });
-    for (const [key, item] of known) if (!items.includes(item)) known.get(key).remove();
-    items.forEach((item, index) => {
-      if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
-    });
-    this.#find(".notification-empty").hidden = items.length > 0;
-    this.#showReadNotifications();
-  }
-
-  #notificationItem(entry, key) {
-    const item = fromTemplate("notification-template");
-    item.dataset.key = key;
-    item.dataset.priority = entry.priority;
-    item.querySelector("time").dateTime = entry.createdAt;
-    item.querySelector(".mark-one").addEventListener("click", () => this.#markRead(entry.channel, { seq: entry.seq }));
-    return item;
-  }
-
-  #showReadNotifications() {
-    for (const item of this.#find(".notification-list").children) {
-      const [channel, seq] = item.dataset.key.split("#");
-      const isRead = this.#standing(channel).hasRead(Number(seq));
-      const button = item.querySelector(".mark-one");
-      item.classList.toggle("is-read", isRead);
-      button.disabled = isRead;
-      button.textContent = isRead ? word("isRead") : word("markOne");
-      button.setAttribute("aria-label", isRead ? word("isRead") : texts[language].markOneOf(item.querySelector(".notification-title").textContent));
-    }
-  }
-
-  #markAll() {
-    for (const [channel, { unread }] of this.#standings) {
-      if (channel !== this.#conversation && unread > 0) this.#markRead(channel, { all: true });
-    }
-  }
-
-  #markRead(channel, selection) {
-    this.#client.command("mark-read", { channel, ...selection }).then((state) => this.#learn(state), () => {});
-  }
-
-  // Messages
-
-  #addMessage({ id, seq, channel, sender, body, createdAt }) {
-    if (channel !== this.#conversation) return;
-    const mine = sender === this.#me.id ? this.#messages.find(({ key }) => key === id) : undefined;
-    if (mine) Object.assign(mine, { seq, createdAt });
-    else if (this.#messages.some((message) => message.seq === seq)) return;
-    else this.#messages.push({ key: id, seq, sender, body, createdAt });
-    if (sender === this.#other.id) this.#hideTyping();
-    this.#showMessages();
-    if (this.#attentive) this.#lookAt("conversation");
-  }
-
-  #submit(event) {
-    event.preventDefault();
-    const input = event.target.elements.body;
-    const body = input.value.trim();
-    if (body === "") return;
-    input.value = "";
-    this.#typedAt = -Infinity;
-    const message = { key: crypto.randomUUID(), seq: null, sender: this.#me.id, body, createdAt: new Date().toISOString() };
-    this.#messages.push(message);
-    this.#showMessages();
-    const target = this.#conversation === null ? { to: this.#other.id } : { channel: this.#conversation };
-    this.#client.send({ ...target, key: message.key, body }).then(
-      ({ seq, createdAt }) => Object.assign(message, { seq, createdAt }),
-      (error) => (message.refused = error.message),
-    ).finally(() => this.#showMessages());
-  }
-
-  #typed() {
-    if (this.#conversation === null || performance.now() - this.#typedAt < TYPING_SENT_EVERY_MS) return;
-    this.#typedAt = performance.now();
-    this.#client.command("typing", { channel: this.#conversation }).catch(() => {});
-  }
-
-  #showMessages() {
-    const inOrder = (message) => message.seq ?? Infinity;
-    this.#messages.sort((a, b) => inOrder(a) - inOrder(b) || 0);
-    this.#messages.splice(0, Math.max(0, this.#messages.length - SHOWN_MESSAGES));
-    const list = this.#find(".messages");
-    const known = new Map([...list.children].map((item) => [item.dataset.key, item]));
-    const items = this.#messages.map((message) => {
-      const key = `${message.sender} ${message.key}`;
-      const item = known.get(key) ?? fromTemplate("message-template");
-      item.dataset.key = key;
-      item.classList.toggle("is-mine", message.sender === this.#me.id);
-      item.querySelector(".bubble").textContent = message.body;
-      item.querySelector("time").textContent = clock(message.createdAt);
-      item.querySelector("time").dateTime = message.createdAt;
-      return item;
-    });
-    for (const item of known.values()) if (!items.includes(item)) item.remove();
-    items.forEach((item, index) => {
-      if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
-    });
-    list.scrollTop = list.scrollHeight;
-    this.#showMarks();
-  }
-
-  #showMarks() {
-    const items = this.#find(".messages").children;
-    this.#messages.forEach((message, index) => {
-      if (message.sender !== this.#me.id || !items[index]) return;
-      const mark = items[index].querySelector(".mark");
-      const [state, sign, words] = this.#markOf(message);
-      if (mark.dataset.mark === state && mark.title === words) return;
-      mark.dataset.mark = state;
-      mark.title = words;
-      mark.replaceChildren(
-        Object.assign(document.createElement("span"), { textContent: sign, ariaHidden: "true" }),
-        Object.assign(document.createElement("span"), { textContent: words, className: "mark-words" }),
-      );
-    });
-  }
-
-  #markOf({ seq, refused }) {
-    if (refused) return ["refused", "✕", texts[language].refused(refused)];
-    if (seq === null) return ["pending", "…", word("pending")];
-    if (seq <= this.#progress.read) return ["read", "✓✓", word("read")];
-    if (seq <= this.#progress.delivered) return ["delivered", "✓✓", word("delivered")];
-    return ["sent", "✓", word("sent")];
-  }
-
-  // Attention: what lies open before somebody's eyes is seen; a message there is read.
-
-  #attend(attentive) {
-    this.#attentive = attentive;
-    if (!attentive) return;
-    this.#lookAt("notifications");
-    this.#lookAt("conversation");
-  }
-
-  #lookAt(part) {
-    if (document.visibilityState !== "visible" || this.#client.state !== "connected") return;
-    if (part === "conversation") {
-      const last = this.#messages.findLast(({ sender, seq }) => sender === this.#other.id && seq !== null);
-      if (last && last.seq > this.#standing(this.#conversation).read) this.#markRead(this.#conversation, { upTo: last.seq });
-      return;
-    }
-    const newest = new Map();
-    for (const { channel, seq } of this.#notifications) newest.set(channel, Math.max(seq, newest.get(channel) ?? 0));
-    for (const [channel, seq] of newest) {
-      if (seq <= this.#standing(channel).seen) continue;
-      this.#client.command("mark-seen", { channel, seq }).then((state) => this.#learn(state), () => {});
-    }
-  }
-
-  // The panel
-
-  #find(selector) {
-    return this.#root.querySelector(selector);
-  }
-
-  #build() {
-    const { id, name, initial } = this.#me;
-    this.#root.id = id;
-    this.#root.dataset.person = id;
-    this.#find(".avatar").textContent = initial;
-    this.#find(".name").textContent = name;
-    this.#find(".name").id = `${id}-name`;
-    this.#root.setAttribute("aria-labelledby", `${id}-name`);
-    this.#find(".own-window").href = `?as=${id}`;
-    const input = this.#find(".compose input");
-    input.id = `${id}-message`;
-    this.#find(".message-label").htmlFor = input.id;
-    input.addEventListener("input", () => this.#typed());
-    this.#find(".compose").addEventListener("submit", (event) => this.#submit(event));
-    this.#find(".mark-all").addEventListener("click", () => this.#markAll());
-    this.#find(".cut").addEventListener("click", () => {
-      if (["stopped", "ended"].includes(this.#client.state)) this.#client.start();
-      else this.#client.stop();
-    });
-    for (const sign of ["pointerenter", "focusin"]) this.#root.addEventListener(sign, () => this.#attend(true));
-    this.#root.addEventListener("pointerleave", () => this.#attend(this.#root.contains(document.activeElement)));
-    this.#root.addEventListener("focusout", ({ relatedTarget }) => {
-      if (!this.#root.contains(relatedTarget) && !this.#root.matches(":hover")) this.#attend(false);
-    });
-    this.translate();
-  }
-
-  translate() {
-    const say = texts[language];
-    for (const element of this.#root.querySelectorAll("[data-text]")) element.textContent = word(element.dataset.text);
-    this.#find(".conversation-title").textContent = say.conversationWith(this.#other.name);
-    this.#find(".message-label").textContent = say.messageTo(this.#other.name);
-    this.#find(".compose input").placeholder = say.placeholder(this.#other.name);
-    this.#find(".messages").setAttribute("aria-label", say.conversationWith(this.#other.name));
-    this.#find(".own-window").textContent = say.ownWindow;
-    this.#find(".own-window").setAttribute("aria-label", say.ownWindowOf(this.#me.name));
-    this.#showConnection();
-    this.#showNotifications();
-    this.#showMessages();
-  }
-
-  #showConnection() {
-    const say = texts[language];
-    const { state, retryInMs = 0, code } = this.#connection;
-    const text = say.states[state];
-    this.#root.dataset.state = state;
-    this.#find(".connection-text").textContent =
-      typeof text === "string" ? text : text(state === "waiting" ? Math.ceil(retryInMs / 1000) : code);
-    const off = state === "stopped" || state === "ended";
-    this.#find(".cut").textContent = off ? say.resume : say.cut;
-    this.#find(".cut").setAttribute("aria-label", off ? say.resumeOf(this.#me.name) : say.cutOf(this.#me.name));
-  }
-
-  #showNumbers() {
-    let notifications = 0;
-    for (const [channel, { unread }] of this.#standings) if (!channel.startsWith("conversation:")) notifications += unread;
-    const messages = this.#conversation === null ? 0 : this.#standing(this.#conversation).unread;
-    this.#showBadge(this.#find(".notifications .badge"), notifications);
-    this.#showBadge(this.#find(".conversation .badge"), messages);
-    this.#find(".mark-all").disabled = notifications === 0;
-  }
-
-  #showBadge(badge, number) {
-    badge.hidden = number === 0;
-    badge.querySelector(".badge-number").textContent = number > 99 ? "99+" : String(number);
-  }
-
-  #showTyping() {
-    this.#find(".typing").textContent = texts[language].isTyping(this.#other.name);
-    clearTimeout(this.#typingTimer);
-    this.#typingTimer = setTimeout(() => this.#hideTyping(), TYPING_SHOWN_MS);
-  }
-
-  #hideTyping() {
-    clearTimeout(this.#typingTimer);
-    this.#find(".typing").textContent = "";
-  }
-}
-
-// The page
 
 const asked = new URLSearchParams(location.search).get("as");
 const shown = PEOPLE.some(({ id }) => id === asked) ? PEOPLE.filter(({ id }) => id === asked) : PEOPLE;
-const people = shown.map((me) => new Person(me, PEOPLE.find((other) => other !== me)));
+const people = shown.map((me) => new Person(me, PEOPLE.find((other) => other !== me), clientFor(me)));
 document.getElementById("people").append(...people.map(({ element }) => element));
 document.body.dataset.people = String(people.length);
 
@@ -445,7 +52,7 @@ publish.addEventListener("submit", async (submission) => {
       body: JSON.stringify({ to: [recipient.value], type, title, body }),
     });
     if (answer.status !== 202) throw new Error(String(answer.status));
-    outcome.textContent = texts[language].published(recipient.selectedOptions[0].textContent);
+    outcome.textContent = texts().published(recipient.selectedOptions[0].textContent);
     outcome.dataset.outcome = "good";
   } catch {
     outcome.textContent = word("publishFailed");
@@ -454,21 +61,21 @@ publish.addEventListener("submit", async (submission) => {
 });
 
 function translate() {
-  document.documentElement.lang = language;
+  document.documentElement.lang = currentLanguage();
   document.title = word("pageTitle");
   for (const element of document.querySelectorAll("body > header [data-text], main > .platform [data-text], body > footer [data-text], .skip"))
     element.textContent = word(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", word(element.dataset.label));
   for (const button of document.querySelectorAll("[data-language]"))
-    button.setAttribute("aria-pressed", String(button.dataset.language === language));
-  fill(publish.elements.event, events.map(({ type, label }) => [type, label[language]]));
+    button.setAttribute("aria-pressed", String(button.dataset.language === currentLanguage()));
+  fill(publish.elements.event, events.map(({ type, label }) => [type, label[currentLanguage()]]));
   fill(publish.elements.recipient, [...PEOPLE.map(({ id, name }) => [`user:${id}`, name]), ["broadcast:system", word("everyone")]]);
   people.forEach((person) => person.translate());
 }
 
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => {
-    language = button.dataset.language;
+    choose(button.dataset.language);
     translate();
   });
 }

@@ -48,8 +48,10 @@ export const texts = {
       waiting: (s) => `Hors ligne, nouvel essai dans ${s} s`,
       idle: "En veille, reprend dès que vous agissez",
       stopped: "Connexion coupée",
-      ended: (code) => `Connexion refusée (${code})`,
+      ended: (code, reason) => (reason === "signed_out" ? "Vous n’êtes plus identifié" : `Connexion refusée (${code})`),
     },
+    transports: { websocket: "WebSocket", eventstream: "flux d’événements", poll: "interrogation" },
+    transportTitle: "Moyen de transport utilisé",
   },
   en: {
     pageTitle: "Hub – notifications and messages in real time",
@@ -98,8 +100,10 @@ export const texts = {
       waiting: (s) => `Offline, trying again in ${s} s`,
       idle: "Asleep, back as soon as you act",
       stopped: "Connection cut",
-      ended: (code) => `Connection refused (${code})`,
+      ended: (code, reason) => (reason === "signed_out" ? "You are signed out" : `Connection refused (${code})`),
     },
+    transports: { websocket: "WebSocket", eventstream: "event stream", poll: "polling" },
+    transportTitle: "Transport in use",
   },
 };
 

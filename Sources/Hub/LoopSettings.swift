@@ -36,7 +36,7 @@ extension ServingLimits {
         connections.lowWatermarkBytes = configuration.outbound.lowWatermarkBytes
         connections.backlogBytes = configuration.outbound.backlogBytes
         http.headBytes = configuration.limits.headBytes
-        http.bodyBytes = configuration.limits.requestBodyBytes
+        bodyBytes = max(configuration.limits.requestBodyBytes, configuration.limits.messageBytes)
         socket = WebSocketLimits(
             messageBytes: configuration.limits.messageBytes, compressionThresholdBytes: configuration.websocket.deflate.minimumBytes)
         headTimeout = configuration.limits.headWithin

@@ -53,7 +53,8 @@ final class LoopThread: Sendable {
         metrics: ServingMetrics, log: Logger
     ) throws(SystemError) -> Thread {
         try Thread.spawn(name: "loop-\(index)") { [self] in
-            let parts = LoopParts(loop, index, inbox, settings, services: services, routes: routes, metrics: metrics, log: log)
+            let parts = LoopParts(
+                loop, index, of: loops.count, inbox, settings, services: services, routes: routes, metrics: metrics, log: log)
             parts.server.exchangeConnections(with: loops, own: index)
             do throws(SystemError) {
                 try parts.server.table.listen(on: listener)
@@ -83,7 +84,7 @@ private final class LoopParts {
     private let loop: EventLoop
 
     init(
-        _ loop: EventLoop, _ index: Int, _ inbox: LoopInbox, _ settings: LoopThread.Settings, services: any SessionServices,
+        _ loop: EventLoop, _ index: Int, of loops: Int, _ inbox: LoopInbox, _ settings: LoopThread.Settings, services: any SessionServices,
         routes: any HTTPRoutes, metrics: ServingMetrics, log: Logger
     ) {
         self.loop = loop
@@ -99,7 +100,9 @@ private final class LoopParts {
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
 
-        let gate = RequestGate(sessions: sessions, policy: settings.handshake, loop: index)
+        let gate = RequestGate(
+            sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
+            mostSessions: settings.serving.connections.maximum)
         let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
         let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
         polls.use(fallback)

@@ -46,8 +46,6 @@ final class ResumableSession {
     var detachedSince: MonotonicInstant?
     /// Where its subscriptions began, by registration: a client that names no position has got nothing behind it for certain.
     var started: [UInt32: Seq] = [:]
-    /// A stream or a poll has carried frames already, so some may be lost.
-    var wasCarried = false
 
     init(secret: SessionSecret, now: MonotonicInstant) {
         self.secret = secret

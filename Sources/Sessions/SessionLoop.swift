@@ -91,6 +91,8 @@ package final class SessionLoop {
     }
 
     package var count: Int { state.table.count }
+    /// Sessions that are reached by HTTP requests.
+    package var resumableCount: Int { state.table.resumable.count }
 
     // MARK: Sessions
 
@@ -113,7 +115,12 @@ package final class SessionLoop {
     /// True once the client sent a `connect` that was answered with success.
     package func isConnected(_ id: SessionID) -> Bool { state.table[id]?.session.phase == .open }
 
-    package func session(_ credential: SessionCredential) -> SessionID? { state.table.session(credential)?.id }
+    /// The session that a request names. The request is a sign that its client lives.
+    package func session(_ credential: SessionCredential) -> SessionID? {
+        guard let live = state.table.session(credential) else { return nil }
+        if let kept = state.table.resumable[live.id], kept.detachedSince != nil { kept.detachedSince = state.loop.now }
+        return live.id
+    }
 
     package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
 
@@ -164,7 +171,6 @@ package final class SessionLoop {
     package func detach(_ id: SessionID) {
         guard let live = state.table[id], let kept = state.table.resumable[id] else { return }
         kept.detachedSince = state.loop.now
-        kept.wasCarried = true
         timers.arm(live)
     }
 
@@ -187,7 +193,6 @@ package final class SessionLoop {
             guard let positions = PositionText.read(text, for: user) else { return false }
             for (channel, seq) in positions { known[channel] = seq }
         }
-        guard kept.wasCarried else { return true }
         for subscription in live.session.subscriptions where state.fanOut.isGranted(subscription) {
             guard let position = known[subscription.channel] ?? kept.started[subscription.registration] else { continue }
             if subscriptions.rewind(live, subscription, to: position) { replay.orderPage(live, subscription) }
@@ -225,10 +230,13 @@ package final class SessionLoop {
 
     /// The same for an HTTP request, which waits for the replies.
     /// - Parameter complete: is given the replies, a line each with its end, once all commands with an id are answered.
-    package func message(_ id: SessionID, _ text: Span<UInt8>, complete: @escaping (_ replies: [UInt8]) -> Void) {
+    /// - Returns: false, and nothing is done, when as many commands of the session wait as may: its client asks faster than the store answers.
+    package func message(_ id: SessionID, _ text: Span<UInt8>, complete: @escaping (_ replies: [UInt8]) -> Void) -> Bool {
+        if let live = state.table[id], live.inFlight >= state.limits.inFlight { return false }
         let exchange = state.exchanges.begin(complete)
         if let live = state.table[id] { receive(live, text, exchange: exchange) }
         state.exchanges.release(exchange)
+        return true
     }
 
     private func receive(_ live: LiveSession, _ text: Span<UInt8>, exchange: ExchangeID?) {

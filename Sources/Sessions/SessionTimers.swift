@@ -13,7 +13,8 @@ final class SessionTimers {
     private let state: LoopState
     private let origin: MonotonicInstant
     private var wheel = TimerWheel(buckets: 1_024)
-    private var isScheduled = false
+    /// The loop's timer, and the tick it is for.
+    private var scheduled: (timer: TimerID, tick: Int64)?
     private var passed: [Int] = []
     /// The session is over for this reason; nil: nobody would notice its end. Set once by the loop.
     var expired: (LiveSession, EndReason?) -> Void = { _, _ in }
@@ -61,14 +62,18 @@ final class SessionTimers {
     }
 
     private func schedule() {
-        guard !isScheduled, let tick = wheel.nextTick() else { return }
-        isScheduled = true
+        guard let tick = wheel.nextTick() else { return }
+        if let scheduled {
+            guard tick < scheduled.tick else { return }
+            state.loop.cancel(scheduled.timer)
+        }
         let due = MonotonicInstant(nanoseconds: origin.nanoseconds &+ tick &* Self.tick.wholeNanoseconds)
-        state.loop.after(max(.milliseconds(1), due - state.loop.now)) { [unowned self] in
-            isScheduled = false
+        let timer = state.loop.after(max(.milliseconds(1), due - state.loop.now)) { [unowned self] in
+            scheduled = nil
             fire()
             schedule()
         }
+        scheduled = (timer, tick)
     }
 
     private func fire() {

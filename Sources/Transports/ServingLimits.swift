@@ -6,6 +6,8 @@ package import WSProtocol
 package struct ServingLimits: Sendable {
     package var connections = ConnectionLimits()
     package var http = HTTPLimits()
+    /// Bytes of a request's body. Exceeded: 413.
+    package var bodyBytes = 64 * 1_024
     package var socket = WebSocketLimits(
         messageBytes: 64 * 1_024, compressionThresholdBytes: 512)
     /// A request head must be whole by then, or the connection is answered 408 and closed: slow heads cost a slot each.
@@ -21,5 +23,8 @@ package struct ServingLimits: Sendable {
     /// zlib's level for outgoing frames.
     package var deflateLevel = 5
 
-    package init() {}
+    package init() {
+        // The head alone says how long a body is, and the server judges it by `bodyBytes`: a handler answers in its own form.
+        http.bodyBytes = .max
+    }
 }

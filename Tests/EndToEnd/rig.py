@@ -182,9 +182,10 @@ class Hub:
 class EmbeddedHub(Hub):
     """`hub serve --embedded` on a data folder of its own."""
 
-    def __init__(self, name="embedded", data=None):
+    def __init__(self, name="embedded", data=None, settings=None):
         self.data = data or scratch(name)
-        super().__init__(["--embedded", "--listen", "127.0.0.1:0", "--data", self.data], name=name)
+        options = [part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")]
+        super().__init__(["--embedded", "--listen", "127.0.0.1:0", "--data", self.data, *options], name=name)
 
     def start(self, seconds=90):
         super().start(seconds)

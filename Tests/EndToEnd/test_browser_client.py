@@ -3,53 +3,14 @@
 import json
 
 import protocol
-from browser import Browser
-
-SCRIPTED = """
-(async () => {
-  const hub = window.hub = await import("/hub-client.js");
-  window.sockets = [];
-  window.WebSocket = class Scripted {
-    static OPEN = 1;
-    constructor(url, protocols) { Object.assign(this, { url, protocols, readyState: 0, said: [] }); window.sockets.push(this); }
-    send(text) { this.said.push(JSON.parse(text)); }
-    close(code) { this.readyState = 3; this.closedWith = code; }
-    opens() { this.readyState = 1; this.onopen(); }
-    says(...frames) { this.onmessage({ data: frames.map((f) => JSON.stringify(f)).join("\\n") }); }
-    ends(code) { this.readyState = 3; this.onclose({ code }); }
-    last(type) { return this.said.findLast((c) => c.type === type); }
-  };
-  window.tokens = 0;
-  window.heard = [];
-  window.client = new hub.HubClient({ url: "ws://x/v1/socket", getToken: async ({ fresh }) => `${++window.tokens}${fresh ? " fresh" : ""}` });
-  for (const type of ["entry", "state", "live"]) window.client.addEventListener(type, ({ detail }) => window.heard.push(detail));
-  window.settle = () => new Promise((resolve) => setTimeout(resolve, 5));
-  window.welcome = (id) => ({ re: id, ok: { session: "s", user: "u", tokenTtlMs: 3600000, pingIntervalMs: 25000, channels: [] } });
-  window.entry = (seq, more) => ({ type: "entry", channel: "inbox", seq, kind: "notification", ...more });
-  window.connect = async () => {
-    await settle(); const socket = sockets.at(-1); socket.opens(); await settle();
-    socket.says(welcome(socket.last("connect").id)); await settle(); return socket;
-  };
-  window.seqs = () => heard.filter((f) => f.type === "entry").map((f) => f.seq);
-})()
-"""
+from scripted import scripted
 
 
-async def scripted(hub, script):
-    browser = await Browser.start()
-    try:
-        page = await browser.open(hub.url.rstrip("/") + "/livez")
-        await page.evaluate(SCRIPTED)
-        return await page.evaluate(f"(async () => {{ {script} }})()")
-    finally:
-        await browser.close()
-
-
-async def test_every_documented_close_code_is_obeyed(hub):
+async def test_every_documented_close_code_is_obeyed():
     documented = {int(row[0]): row[3] for row in protocol.documented("close")}
     codes = [*documented, 4042, 4150, 4250, 4350, 3000]
     bye = {"reconnect": True, "afterMs": 0, "spreadMs": 4_000}
-    advice = await scripted(hub, f"return {json.dumps(codes)}.map((code) => [hub.adviceFor(code), hub.adviceFor(code, {json.dumps(bye)})])")
+    advice = await scripted(f"return {json.dumps(codes)}.map((code) => [hub.adviceFor(code), hub.adviceFor(code, {json.dumps(bye)})])")
     for code, (alone, announced) in zip(codes, advice):
         words = documented.get(code) or {"40": "Do not", "41": "growing", "42": "announced window", "43": "new token"}.get(str(code)[:2], "growing")
         assert alone["reconnect"] == ("Do not reconnect" not in words and "Do not" not in words), code
@@ -58,21 +19,20 @@ async def test_every_documented_close_code_is_obeyed(hub):
             assert not announced["backOff"] and announced["spreadMs"] == 4_000, code
         elif alone["reconnect"]:
             assert announced["backOff"], code
-    refused = await scripted(hub, 'return hub.adviceFor(4200, {reconnect: false, afterMs: 0, spreadMs: 0}).reconnect')
+    refused = await scripted('return hub.adviceFor(4200, {reconnect: false, afterMs: 0, spreadMs: 0}).reconnect')
     assert refused is False, "bye has the last word"
 
 
-async def test_pauses_grow_and_are_random(hub):
+async def test_pauses_grow_and_are_random():
     delays = await scripted(
-        hub,
         "const a = hub.adviceFor(1006), b = hub.adviceFor(4100), w = hub.adviceFor(4200, {reconnect: true, afterMs: 300, spreadMs: 5000});"
         "return [[0, 1, 2, 20].map((n) => [hub.delayFor(n, a, () => 0), hub.delayFor(n, a, () => 1)]),"
         " hub.delayFor(0, b, () => 0), [hub.delayFor(9, w, () => 0), hub.delayFor(9, w, () => 1)]]")
     assert delays == [[[0, 500], [0, 1_000], [0, 2_000], [0, 30_000]], 1_000, [300, 5_300]]
 
 
-async def test_it_keeps_order_drops_repeats_and_mends_gaps(hub):
-    seqs, asked, acks = await scripted(hub, """
+async def test_it_keeps_order_drops_repeats_and_mends_gaps():
+    seqs, asked, acks = await scripted("""
         client.start();
         const socket = await connect();
         client.subscribe("inbox", 4); await settle();
@@ -90,8 +50,8 @@ async def test_it_keeps_order_drops_repeats_and_mends_gaps(hub):
     assert acks[-1] == 9 and len(acks) <= 2, "acknowledged cumulatively"
 
 
-async def test_it_resumes_where_it_was_with_a_new_token_when_asked(hub):
-    first, second, states = await scripted(hub, """
+async def test_it_resumes_where_it_was_with_a_new_token_when_asked():
+    first, second, states = await scripted("""
         client.start();
         let socket = await connect();
         client.subscribe("inbox", 0); await settle();
@@ -111,8 +71,8 @@ async def test_it_resumes_where_it_was_with_a_new_token_when_asked(hub):
     assert states == ["connecting", "connected", "waiting", "connecting", "connected"]
 
 
-async def test_a_message_without_an_answer_is_sent_again_under_its_key(hub):
-    keys, result = await scripted(hub, """
+async def test_a_message_without_an_answer_is_sent_again_under_its_key():
+    keys, result = await scripted("""
         Math.random = () => 0;
         client.start();
         let socket = await connect();
@@ -127,8 +87,8 @@ async def test_a_message_without_an_answer_is_sent_again_under_its_key(hub):
     assert keys[0] == keys[1] and result == {"seq": 7, "duplicate": True}
 
 
-async def test_it_stays_away_when_told_to(hub):
-    count, states = await scripted(hub, """
+async def test_it_stays_away_when_told_to():
+    count, states = await scripted("""
         client.start();
         const socket = await connect();
         socket.ends(4003);
@@ -136,3 +96,138 @@ async def test_it_stays_away_when_told_to(hub):
         return [sockets.length, heard.filter((h) => h.state).map((h) => h.state)];
     """)
     assert count == 1 and states[-1] == "ended"
+
+
+async def test_a_channel_that_connect_refused_is_followed_again_when_it_can_be():
+    positions, told, follows = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        for (const channel of ["inbox", "broadcast:system", "broadcast:gone"]) { client.subscribe(channel, 7); socket.answers("subscribe", { channel, since: 7 }); }
+        await settle();
+        socket.ends(1006);
+        socket = await connect({ refused: [{ channel: "inbox", code: "position_unknown" }, { channel: "broadcast:system", code: "unavailable" }, { channel: "broadcast:gone", code: "forbidden" }] });
+        const anew = socket.last("subscribe");
+        socket.says({ re: anew.id, ok: { channel: "inbox", since: 3 } }, entry(4));
+        await settle(1100);
+        const later = socket.last("subscribe");
+        return [[[anew.channel, anew.since ?? null], [later.channel, later.since]], heard.filter((h) => h.type), ["inbox", "broadcast:system", "broadcast:gone"].map((c) => client.follows(c))];
+    """)
+    assert positions == [["inbox", None], ["broadcast:system", 7]]
+    assert [event.get("code") or event.get("seq") or event["type"] for event in told] == ["reset", "forbidden", 4]
+    assert follows == [True, True, False]
+
+
+async def test_without_since_the_position_is_where_the_reply_says_it_begins():
+    assert await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox"); socket.answers("subscribe", { channel: "inbox", since: 12 });
+        socket.ends(1006);
+        socket = await connect();
+        return socket.last("connect").channels;
+    """) == [{"channel": "inbox", "since": 12}]
+
+
+async def test_unsubscribed_stays_unsubscribed():
+    assert await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox", 1); socket.answers("subscribe", { channel: "inbox", since: 1 });
+        client.subscribe("broadcast:system", 1); socket.answers("subscribe", { channel: "broadcast:system", since: 1 });
+        const leaving = client.unsubscribe("inbox");
+        socket.says(entry(2));
+        socket.answers("unsubscribe", { channel: "inbox" });
+        const left = await leaving;
+        socket.ends(1006);
+        await client.unsubscribe("broadcast:system");
+        socket = await connect();
+        return [left, socket.last("connect").channels, seqs()];
+    """) == [{"channel": "inbox"}, [], []]
+
+
+async def test_a_signed_out_user_ends_it():
+    states, detail = await scripted("""
+        const client = makeClient({ getToken: async () => { throw Object.assign(new Error("signed out"), { signedOut: true }); } });
+        client.start();
+        await settle(700);
+        return [states(), heard.findLast((h) => h.state)];
+    """)
+    assert states == ["connecting", "ended"] and detail["reason"] == "signed_out"
+    assert await scripted("""
+        Math.random = () => 0;
+        const client = makeClient({ getToken: async () => { if (++tokens === 1) throw new Error("no network"); return "t"; } });
+        client.start();
+        await connect();
+        return states();
+    """) == ["connecting", "waiting", "connecting", "connected"], "any other error is an outage"
+
+
+async def test_marks_made_offline_are_sent_with_the_next_connection_the_newest_of_each_kind():
+    sent, result = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox", 9); socket.answers("subscribe", { channel: "inbox", since: 9 });
+        const inFlight = client.command("mark-seen", { channel: "inbox", seq: 4 });
+        socket.ends(1006);
+        client.command("mark-seen", { channel: "inbox", seq: 8 });
+        client.command("mark-seen", { channel: "inbox", seq: 6 });
+        client.command("mark-read", { channel: "inbox", seq: 3 });
+        client.command("mark-read", { channel: "inbox", seqs: [5, 7] });
+        client.command("mark-unread", { channel: "inbox", seq: 5 });
+        client.command("mark-read", { channel: "inbox", all: true });
+        socket = await connect();
+        const marks = socket.said.filter((c) => c.type.startsWith("mark-"));
+        socket.says({ re: marks.find((c) => c.type === "mark-seen").id, ok: { seen: 8 } });
+        return [marks.map(({ type, seq, seqs, upTo }) => [type, seq ?? seqs ?? upTo]), await inFlight];
+    """)
+    assert sent == [["mark-read", [3, 7]], ["mark-unread", [5]], ["mark-read", 9], ["mark-seen", 8]]
+    assert result == {"seen": 8}
+
+
+async def test_without_a_network_it_does_not_wait_for_the_silence():
+    assert await scripted("""
+        Math.random = () => 0.999;
+        client.start();
+        await connect();
+        dispatchEvent(new Event("offline"));
+        const offline = states().at(-1);
+        dispatchEvent(new Event("online"));
+        await connect();
+        return [offline, states().at(-1), sockets.length];
+    """) == ["waiting", "connected", 2]
+
+
+async def test_after_idleness_it_comes_back_when_the_user_does():
+    for sign in ("new Event('pointerdown')", "new Event('keydown')"):
+        states, first = await scripted(f"""
+            client.start();
+            let socket = await connect();
+            client.subscribe("inbox", 5); socket.answers("subscribe", {{ channel: "inbox", since: 5 }});
+            socket.says({{ type: "bye", code: 4104, reason: "idle", reconnect: true, afterMs: 0, spreadMs: 0 }});
+            socket.ends(1006);
+            await settle(700);
+            const idle = sockets.length;
+            dispatchEvent({sign});
+            socket = await connect();
+            return [[idle, ...states()], socket.said.filter((c) => c.type !== "ping")];
+        """)
+        assert states == [1, "connecting", "connected", "idle", "connecting", "connected"], "bye counts, whatever the close code became"
+        assert first == [{"id": 1, "type": "connect", "token": "2", "channels": [{"channel": "inbox", "since": 5}]}], "one frame"
+
+
+async def test_signs_of_the_user_are_told_at_most_once_a_minute():
+    assert await scripted("""
+        const client = makeClient({ timing: { activityEveryMs: 300 } });
+        client.start();
+        const socket = await connect();
+        const activities = () => socket.said.filter((c) => c.type === "activity").length;
+        const counts = [];
+        const act = async (ms) => { await settle(ms); dispatchEvent(new Event("keydown")); counts.push(activities()); };
+        await act(0); await act(350); await act(0); await act(350);
+        await settle(350); client.command("typing", { channel: "conversation:1" }); await act(0);
+        return counts;
+    """) == [0, 1, 1, 2, 2]

@@ -141,7 +141,7 @@ struct PlantedViolations {
         Plant(
             .loopsDoNotWait,
             ["Sources/Sessions/A.swift": "Thread.pause(a)\nlet b = BlockingConnection(c)", "Sources/Reactor/B.swift": "\nt.join()"],
-            ["Sources/Sessions/A.swift:1", "Sources/Sessions/A.swift:2", "Sources/Reactor/B.swift:2"]),
+            ["Sources/Reactor/B.swift:2", "Sources/Sessions/A.swift:1", "Sources/Sessions/A.swift:2"]),
 
         Plant(.locksAreKnown, ["Sources/Reactor/Mailbox.swift": "let a = Locked(1)", "Sources/StoreAPI/B.swift": "// Mutex"]),
         Plant(.locksAreKnown, ["Sources/Transports/FanOut.swift": "\nlet a = Mutex(1)"], ["Sources/Transports/FanOut.swift:2"]),

@@ -205,6 +205,7 @@ private final class SlowHandler: HTTPHandler {
         asked.append(id)
         return .later
     }
+    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse { HTTPResponse(status: 413) }
     func drained(_ id: ConnectionID) {}
     func peerEnded(_ id: ConnectionID) {}
     func deadline(_ id: ConnectionID) {}
@@ -216,6 +217,7 @@ private final class Elsewhere: HTTPHandler {
     private let loop: Int
     init(loop: Int) { self.loop = loop }
     func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer { .elsewhere(loop: loop) }
+    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse { HTTPResponse(status: 413) }
     func drained(_ id: ConnectionID) {}
     func peerEnded(_ id: ConnectionID) {}
     func deadline(_ id: ConnectionID) {}

@@ -62,7 +62,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             return .now(HTTPResponse(status: 200, headers: Self.headers([])))
         }
         let admission: RequestGate.Admission
-        switch gate.judge(request, .get) {
+        switch gate.judge(request, .get, reopens: true) {
         case .answered(let response): return .now(response)
         case .admitted(let admitted): admission = admitted
         }
@@ -98,9 +98,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
     private func opened(_ opening: FallbackSessions.Opening, _ headers: [(String, String)], _ id: ConnectionID) {
         switch opening {
         case .refused(let status, let replies):
-            var response = RequestGate.answer(status, "application/x-ndjson", replies, headers)
-            if status == 503 { response.headers.append("retry-after", "1") }
-            server.respond(id, response)
+            server.respond(id, RequestGate.refusal(status, replies: replies, headers))
         case .opened(let session, let replies):
             let pushes = session.takeHeld()
             session.hold(replies.span.extracting(0..<max(0, replies.count - 1)))
@@ -144,6 +142,10 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
                 // nginx would collect the stream in its buffers.
                 ("x-accel-buffering", "no"), ("x-content-type-options", "nosniff"),
             ] + cors)
+    }
+
+    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
     }
 
     package func drained(_ id: ConnectionID) {

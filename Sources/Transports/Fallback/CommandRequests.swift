@@ -33,8 +33,12 @@ package final class CommandRequests: HTTPHandler {
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
         case .session(let session):
-            sessions.message(session, body.span) { [unowned server] replies in
+            let isTaken = sessions.message(session, body.span) { [unowned server] replies in
                 server.respond(id, Self.response(200, replies, headers))
+            }
+            guard isTaken else {
+                let message = "as many commands of this session wait for their replies as may; repeat these after some of them"
+                return .now(RequestGate.refusal(503, "unavailable", message, headers))
             }
         case .new:
             fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
@@ -51,6 +55,10 @@ package final class CommandRequests: HTTPHandler {
         var response = RequestGate.answer(status, "application/x-ndjson", replies, headers)
         if status == 503 { response.headers.append("retry-after", "1") }
         return response
+    }
+
+    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
     }
 
     package func drained(_ id: ConnectionID) {}

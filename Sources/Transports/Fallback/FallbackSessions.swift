@@ -83,7 +83,7 @@ package final class FallbackSessions {
         let session = FallbackSession(id: id)
         known[id.address] = session
         sessions.move(id, to: Route(transport: holder, encoding: 0, address: id.address))
-        sessions.message(id, commands.span) { [unowned self] replies in
+        _ = sessions.message(id, commands.span) { [unowned self] replies in
             if sessions.isConnected(id) { return done(.opened(session, replies: replies)) }
             sessions.close(id)
             done(.refused(status: Self.status(of: replies), replies: replies))

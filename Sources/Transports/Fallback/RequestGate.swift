@@ -35,23 +35,35 @@ package final class RequestGate {
     private unowned let sessions: SessionLoop
     private let policy: HandshakePolicy
     private let loop: Int
+    private let loops: Int
+    private let mostSessions: Int
 
     /// - Parameters:
     ///   - policy: whose origins may send requests.
-    ///   - loop: the number of the loop that judges.
-    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int) {
+    ///   - loop: the number of the loop that judges, of so many `loops`.
+    ///   - mostSessions: of this loop that are reached by HTTP requests; beyond it no other is opened (503).
+    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int) {
         self.sessions = sessions
         self.policy = policy
         self.loop = loop
+        self.loops = loops
+        self.mostSessions = mostSessions
     }
 
-    func judge(_ request: HTTPRequest, _ method: HTTPMethod) -> Judgement {
-        let cors: [(String, String)]
+    /// The CORS fields for the answers to a request; nil: its page may not use the hub.
+    private func corsHeaders(_ request: HTTPRequest) -> [(String, String)]? {
         switch ServerHandshake.origin(of: request, policy) {
-        case .absent, .sameHost: cors = []
+        case .absent, .sameHost: []
         case .allowed(let origin):
-            cors = [("access-control-allow-origin", origin), ("vary", "Origin"), ("access-control-expose-headers", "Retry-After")]
-        case .duplicate, .forbidden: return .answered(Self.refusal(403, "forbidden", "pages of this origin may not use the hub", []))
+            [("access-control-allow-origin", origin), ("vary", "Origin"), ("access-control-expose-headers", "Retry-After")]
+        case .duplicate, .forbidden: nil
+        }
+    }
+
+    /// - Parameter reopens: a request with a token whose session has ended opens another one.
+    func judge(_ request: HTTPRequest, _ method: HTTPMethod, reopens: Bool = false) -> Judgement {
+        guard let cors = corsHeaders(request) else {
+            return .answered(Self.refusal(403, "forbidden", "pages of this origin may not use the hub", []))
         }
         if request.method == .options { return .answered(Self.preflight(method, cors)) }
         guard request.method == method else {
@@ -70,14 +82,16 @@ package final class RequestGate {
         func admitted(_ target: Admission.Target) -> Judgement {
             .admitted(Admission(target: target, bearer: bearer, query: query, isBrowser: isBrowser, headers: cors))
         }
-        guard let text = request.headers.first("hub-session") ?? query["session"] else {
-            guard sessions.drainSpread == nil else { return .answered(Self.draining(cors)) }
+        let text = request.headers.first("hub-session") ?? query["session"]
+        let credential = text.flatMap { SessionCredential($0) }.flatMap { Int($0.loop) < loops ? $0 : nil }
+        if let credential, Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
+        guard let session = credential.flatMap({ sessions.session($0) }) else {
+            if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
+            guard text == nil || reopens && bearer != nil else { return .answered(Self.unknownSession(cors)) }
+            guard sessions.resumableCount < mostSessions else {
+                return .answered(Self.refusal(503, "unavailable", "this hub has as many sessions as it may have", cors))
+            }
             return admitted(.new)
-        }
-        guard let credential = SessionCredential(text) else { return .answered(Self.unknownSession(cors)) }
-        if Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
-        guard let session = sessions.session(credential) else {
-            return .answered(sessions.drainSpread == nil ? Self.unknownSession(cors) : Self.draining(cors))
         }
         if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
         return admitted(.session(session))
@@ -110,6 +124,19 @@ package final class RequestGate {
 
     static func unknownSession(_ headers: [(String, String)]) -> HTTPResponse {
         refusal(404, "session_unknown", "no such session: it has ended, or never was; open another one at your positions", headers)
+    }
+
+    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        Self.refusal(413, "too_large", "the body has more than \(mostBytes) bytes", corsHeaders(request) ?? [])
+    }
+
+    /// A session could not be opened: the refusal is the error in the reply to `connect`.
+    static func refusal(_ status: Int, replies: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
+        let line = replies.firstIndex(of: UInt8(ascii: "\n")).map { Array(replies[..<$0]) } ?? replies
+        guard let error = (try? JSONValue.parse(line))?["error"] else { return refusal(status, "internal", "no reply to connect", headers) }
+        var response = json(status, Array(error.text.utf8), wrapped: "error", headers)
+        if status == 503 { response.headers.append("retry-after", "1") }
+        return response
     }
 
     static func draining(_ headers: [(String, String)]) -> HTTPResponse {

@@ -14,6 +14,8 @@ package protocol HTTPRoutes: AnyObject, Sendable {
 package protocol HTTPHandler: AnyObject {
     /// - Parameter id: stays valid until the handler has answered, or was told `closed`.
     func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer
+    /// The answer to a request whose body is larger than the server takes. The connection is closed behind it.
+    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse
     /// The client has taken most of what the handler's stream sent.
     func drained(_ id: ConnectionID)
     /// The client sends no more. It may still read.

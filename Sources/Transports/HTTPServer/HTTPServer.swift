@@ -193,6 +193,12 @@ package final class HTTPServer: ConnectionDriver {
             send(connection, rejection.response, .close)
             return false
         case .request(let request, let headBytes):
+            guard request.contentLength <= limits.bodyBytes else {
+                let refusal = handlers[request.path]?.bodyIsTooLarge(request, mostBytes: limits.bodyBytes)
+                metrics.requestsRefused.add("413")
+                send(connection, refusal ?? HTTPRejection.bodyTooLarge.response, .close)
+                return false
+            }
             receiving.request = request
             receiving.headBytes = headBytes
             // RFC 9110 §10.1.1: not when the body has begun to arrive.

@@ -22,6 +22,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     private var waiting: [ConnectionID: (session: FallbackSession, headers: [(String, String)])] = [:]
     /// Sessions that were sent frames in this turn while their poll waits.
     private var ready: [FallbackSession] = []
+    /// Sessions for which more waits than may.
+    private var overflowing: [FallbackSession] = []
     /// Frames staged in this turn.
     private var staged: [SharedFrame] = []
     package private(set) var number: UInt8 = 0
@@ -79,9 +81,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
             switch opening {
             case .refused(let status, let replies):
-                var response = RequestGate.answer(status, "application/x-ndjson", replies, admission.headers)
-                if status == 503 { response.headers.append("retry-after", "1") }
-                server.respond(id, response)
+                server.respond(id, RequestGate.refusal(status, replies: replies, admission.headers))
             case .opened(let session, let replies):
                 // Its reply comes before all pushes.
                 let pushes = session.takeHeld()
@@ -132,6 +132,10 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         if wasCongested { sessions.drained(session.id) }
     }
 
+    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
+        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
+    }
+
     package func drained(_ id: ConnectionID) {}
     package func peerEnded(_ id: ConnectionID) { answerNow(id) }
     package func deadline(_ id: ConnectionID) { answerNow(id) }
@@ -155,6 +159,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func send(_ json: Span<UInt8>, to address: TransportAddress) {
         guard let session = fallback?[address] else { return }
+        guard session.held.count + json.count <= server.limits.connections.backlogBytes else { return overflowing.append(session) }
         if session.carrier === self, session.held.isEmpty { ready.append(session) }
         session.hold(json)
     }
@@ -191,6 +196,11 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     /// Answers the polls that have frames now: all of a turn in one answer.
     private func endTurn() {
         staged.removeAll(keepingCapacity: true)
+        for session in overflowing where fallback?[session.id] != nil {
+            server.metrics.slowConsumers.add()
+            sessions.close(session.id)
+        }
+        overflowing.removeAll()
         guard !ready.isEmpty else { return }
         let sessions = ready
         ready.removeAll(keepingCapacity: true)

@@ -1,0 +1,142 @@
+// The channels the client follows: the position in each, gaps, and acknowledgements.
+//
+// Invariant: entries of one channel are told in order, each seq once, whichever connections they come by.
+
+import { HubError, adviceFor, delayFor } from "./hub-advice.js";
+import { Timers } from "./hub-timers.js";
+
+const ACK_RETRY_MS = 1_000;
+
+export class Channels {
+  #channels = new Map(); // channel → {position, acked, mending, refusals}
+  #link; // () → the connected link, or null
+  #emit;
+  #onFollowed;
+  #ackDelayMs;
+  #timers = new Timers();
+
+  constructor({ link, emit, onFollowed, ackDelayMs }) {
+    this.#link = link;
+    this.#emit = emit;
+    this.#onFollowed = onFollowed;
+    this.#ackDelayMs = ackDelayMs;
+  }
+
+  has(name) {
+    return this.#channels.has(name);
+  }
+
+  position(name) {
+    return this.#channels.get(name)?.position;
+  }
+
+  /** For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin. */
+  positions() {
+    return [...this.#channels].filter(([, { position }]) => position !== undefined).map(([channel, { position }]) => ({ channel, since: position }));
+  }
+
+  async subscribe(link, name, since) {
+    // Known before it is asked for: replayed entries may come in the same message as the reply, or before it.
+    const channel = { position: since, acked: 0, mending: false, refusals: 0 };
+    this.#channels.set(name, channel);
+    link.follows.add(name);
+    try {
+      return await link.ask("subscribe", { channel: name, since }, (ok) => (channel.position ??= ok.since));
+    } catch (error) {
+      if (this.#channels.get(name) === channel) this.forget(name);
+      throw error;
+    }
+  }
+
+  forget(name) {
+    this.#channels.delete(name);
+    this.#timers.clear(`follow ${name}`);
+  }
+
+  /** Makes the session follow what the client follows, and nothing else. */
+  settle(link) {
+    for (const { channel, code } of link.welcome.refused ?? []) this.#refused(link, channel, new HubError({ code }));
+    for (const [name, channel] of this.#channels) {
+      if (!link.follows.has(name) && !this.#timers.has(`follow ${name}`)) this.#follow(link, name, channel);
+    }
+    for (const name of link.follows) {
+      if (!this.#channels.has(name) && link.follows.delete(name)) link.ask("unsubscribe", { channel: name }).catch(() => {});
+    }
+    this.#planAck();
+  }
+
+  /** The connection is gone; positions stay. */
+  pause() {
+    this.#timers.clearAll();
+  }
+
+  received(link, entry) {
+    const channel = this.#channels.get(entry.channel);
+    if (!channel) return;
+    // Until a reply has told where the channel begins, its first entry does.
+    const position = channel.position ?? entry.seq - 1;
+    if (entry.seq > position + 1) return this.#mend(link, entry.channel, channel);
+    // Also for a repeat: what an earlier session was sent, this one may acknowledge only after it was sent the same.
+    if (entry.seq > position || position > channel.acked) this.#planAck();
+    if (entry.seq <= position) return;
+    channel.position = entry.seq;
+    this.#emit("entry", entry);
+  }
+
+  /** A gap: have it replayed. What came too early comes again in its turn. */
+  #mend(link, name, channel) {
+    if (channel.mending || link !== this.#link() || this.#timers.has(`follow ${name}`)) return;
+    channel.mending = true;
+    this.#follow(link, name, channel).finally(() => (channel.mending = false));
+  }
+
+  async #follow(link, name, channel) {
+    link.follows.add(name);
+    try {
+      await link.ask("subscribe", { channel: name, since: channel.position }, (ok) => (channel.position ??= ok.since));
+      channel.refusals = 0;
+      this.#onFollowed();
+    } catch (error) {
+      link.follows.delete(name);
+      if (error.code !== "lost" && this.#channels.get(name) === channel) this.#refused(link, name, error);
+    }
+  }
+
+  #refused(link, name, error) {
+    const channel = this.#channels.get(name);
+    if (!channel || link !== this.#link()) return;
+    if (error.code === "position_unknown" && channel.position !== undefined) {
+      Object.assign(channel, { position: undefined, acked: 0 });
+      this.#follow(link, name, channel);
+      // Told when the command is on its way: whoever asks for the history now misses nothing between the two.
+      this.#emit("reset", { channel: name });
+    } else if (error.temporary) {
+      const againInMs = error.retryAfterMs || delayFor(channel.refusals++, adviceFor(4100));
+      this.#timers.set(`follow ${name}`, againInMs, () => {
+        const current = this.#link();
+        if (current !== null && !current.follows.has(name)) this.#follow(current, name, channel);
+      });
+    } else {
+      this.forget(name);
+      this.#emit("refused", { channel: name, code: error.code });
+    }
+  }
+
+  #planAck() {
+    if (!this.#timers.has("ack")) this.#timers.set("ack", this.#ackDelayMs, () => this.#ackAll());
+  }
+
+  #ackAll() {
+    const link = this.#link();
+    for (const [name, channel] of this.#channels) {
+      if (!link?.follows.has(name) || !(channel.position > channel.acked)) continue;
+      const seq = channel.position;
+      link.ask("ack", { channel: name, seq }).then(
+        () => (channel.acked = Math.max(channel.acked, seq)),
+        ({ temporary, retryAfterMs }) => {
+          if (temporary && this.#link() !== null) this.#timers.set("ack again", retryAfterMs || ACK_RETRY_MS, () => this.#ackAll());
+        },
+      );
+    }
+  }
+}

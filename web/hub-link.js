@@ -1,0 +1,167 @@
+// One session over one transport: matches replies with commands, checks that the hub still answers, and tells when the
+// connection is established. A link ends once; a new connection is a new link.
+
+import { HubError, codeFor } from "./hub-advice.js";
+import { Timers } from "./hub-timers.js";
+import { makeTransport } from "./hub-transports.js";
+
+const SECRETS = /"(token|credential)":"[^"]*"/;
+
+export class Link {
+  /** The last word of the hub, when there was one. */
+  bye = null;
+  /** The reply to `connect`. */
+  welcome = null;
+  /** The channels this session follows. */
+  follows = new Set();
+  /** Stable for a while, and a ping was answered: many proxies accept a WebSocket and cut it soon after. */
+  isEstablished = false;
+  /** When the hub last heard a command that counts as a sign of the user. */
+  signAt = performance.now();
+  #transport;
+  #owner;
+  #timing;
+  #isOver = false;
+  #nextID = 1;
+  #waiting = new Map(); // id → {resolve, reject, onReply}
+  #timers = new Timers();
+  #heardAt = performance.now();
+
+  /**
+   * `owner` is told `opened(link)`, `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
+   * line as `traced(direction, text)`.
+   */
+  constructor({ name, url, timing, owner }) {
+    this.name = name;
+    this.#owner = owner;
+    this.#timing = timing;
+    this.#transport = makeTransport(name, url, timing, {
+      lines: (lines) => this.#hear(lines),
+      ended: (end) => this.#end(end),
+    });
+  }
+
+  open(token, channels) {
+    this.follows = new Set(channels.map(({ channel }) => channel));
+    this.#timers.set("connect", this.#timing.connectTimeoutMs, () => this.#end({ code: 1006, cause: this.name === "websocket" ? null : "unreachable" }));
+    const line = this.#register("connect", { token, channels }, (welcome) => this.#opened(welcome)).line;
+    this.#transport.open(line);
+  }
+
+  /** One command, one answer. `onReply` is called with `ok` before any later line is looked at. */
+  ask(type, members = {}, onReply = null) {
+    if (this.#isOver) return Promise.reject(lost());
+    if (type !== "ping") this.signAt = performance.now();
+    const { line, answer } = this.#register(type, members, onReply);
+    this.#transport.send(line);
+    return answer;
+  }
+
+  close() {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timers.clearAll();
+    this.#transport.close();
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(lost());
+  }
+
+  /** Closes when every command has its reply, at the latest after `drainMs`. */
+  retire() {
+    this.#timers.set("drain", this.#timing.drainMs, () => this.close());
+    this.#closeWhenAnswered();
+  }
+
+  #closeWhenAnswered() {
+    if (this.#timers.has("drain") && this.#waiting.size === 0) this.close();
+  }
+
+  #register(type, members, onReply) {
+    const id = this.#nextID++;
+    const line = JSON.stringify({ id, type, ...members });
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, onReply }));
+    if (type === "connect") answer.catch((error) => this.#refused(error));
+    this.#owner.traced("out", line.replace(SECRETS, '"$1":"…"'));
+    return { line, answer };
+  }
+
+  #hear(lines) {
+    this.#heardAt = performance.now();
+    for (const line of lines) {
+      if (this.#isOver) return;
+      this.#owner.traced("in", line.replace(SECRETS, '"$1":"…"'));
+      const frame = JSON.parse(line);
+      if ("re" in frame) this.#answered(frame);
+      else if (frame.type === "bye") this.bye = frame;
+      else this.#owner.pushed(this, frame);
+    }
+    this.#closeWhenAnswered();
+  }
+
+  #answered({ re, ok, error }) {
+    const asked = this.#waiting.get(re);
+    if (!asked) return;
+    this.#waiting.delete(re);
+    if (error) return asked.reject(new HubError(error));
+    asked.onReply?.(ok);
+    asked.resolve(ok);
+  }
+
+  #opened({ credential, ...welcome }) {
+    this.welcome = welcome;
+    this.#timers.clear("connect");
+    for (const { channel } of welcome.refused ?? []) this.follows.delete(channel);
+    this.#keepAlive(welcome.pingIntervalMs);
+    this.#owner.opened(this);
+    this.#prove();
+  }
+
+  #refused(error) {
+    // The transport has ended already when the connection was lost.
+    if (error.code !== "lost") this.#end({ code: codeFor(error), afterMs: error.retryAfterMs });
+  }
+
+  #prove() {
+    const prove = () => {
+      if (!hasAnswered || this.#timers.has("stable") || this.#isOver) return;
+      this.isEstablished = true;
+      this.#owner.established(this);
+    };
+    let hasAnswered = false;
+    this.#timers.set("stable", this.#timing.stableAfterMs, prove);
+    this.ask("ping").then(
+      () => {
+        hasAnswered = true;
+        prove();
+      },
+      () => {},
+    );
+  }
+
+  /** The hub's own pings are invisible to a page, so a silent connection is asked whether it still lives. */
+  #keepAlive(intervalMs) {
+    const { pongTimeoutMs } = this.#timing;
+    const look = () => {
+      const silentMs = performance.now() - this.#heardAt;
+      if (silentMs < intervalMs) return this.#timers.set("ping", intervalMs - silentMs, look);
+      this.ask("ping").catch(() => {});
+      this.#timers.set("pong", pongTimeoutMs, () => {
+        if (performance.now() - this.#heardAt >= pongTimeoutMs) this.#end({ code: 4201 });
+      });
+      this.#timers.set("ping", intervalMs, look);
+    };
+    this.#timers.set("ping", intervalMs, look);
+  }
+
+  #end(end) {
+    if (this.#isOver) return;
+    // The owner looks at the link before the commands without an answer are rejected. A proxy may have changed the close code.
+    this.#owner.ended(this, { ...end, code: this.bye?.code ?? end.code });
+    this.close();
+  }
+}
+
+function lost() {
+  return new HubError({ code: "lost", message: "the connection was lost", temporary: true });
+}
