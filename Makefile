@@ -17,7 +17,7 @@ format:          ## reformat in place
 	swift format --in-place --parallel --recursive Package.swift $(wildcard Sources Tests bench web)
 
 documents:       ## write the parts of docs/ that are made from the code: tables and the schema of commands
-	HUB_WRITE_DOCUMENTS=1 swift test --no-parallel --filter ProtocolDocumentTests
+	HUB_WRITE_DOCUMENTS=1 swift test --no-parallel --filter 'ProtocolDocumentTests|SettingsDocumentTests|MetricsTests'
 
 conformance:     ## Autobahn's fuzzing suite against `hub echo`; QUICK=1 leaves out the slow groups
 	scripts/setup && swift build -c release --product hub && Tests/Conformance/run $(if $(QUICK),--quick)

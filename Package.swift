@@ -62,7 +62,7 @@ let package = Package(
         module("JSON", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
-        module("Auth", ["Bytes", "OpenSSL", "JSON"]),
+        module("Auth", ["Bytes", "Pacing", "OpenSSL", "JSON"]),
         module("Messaging", ["Bytes", "JSON"]),
 
         // The demo's files, inside the executable.
@@ -81,7 +81,7 @@ let package = Package(
         module("Telemetry", ["Messaging", "Linux", logging]),
         module("Configuration", ["Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
         module("StoreAPI", ["Messaging"]),
-        module("Bus", ["Messaging"]),
+        module("Bus", ["Bytes", "Messaging", "Linux"]),
 
         // Drivers of one dependency each.
         module(
@@ -132,7 +132,7 @@ let package = Package(
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging"],
+            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging", "Bus"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
         // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.
@@ -142,17 +142,19 @@ let package = Package(
             swiftSettings: house),
 
         suite("BytesTests", ["Bytes", "TestKit"]),
+        suite("PacingTests", ["Pacing"]),
         suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "Bytes", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
+        suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
-        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux"]),
+        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
@@ -174,7 +176,9 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Linux", "TestKit",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
+                "Telemetry", "Linux",
+                "TestKit",
                 logging,
             ]),
         suite("HouseTests", []),

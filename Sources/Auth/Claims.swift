@@ -69,7 +69,7 @@ struct Claims {
     /// A NumericDate (RFC 7519 §2), in whole seconds on the side that gives the token less time.
     private func time(_ name: String, rounding: Rounding) throws(TokenRejection) -> Int64? {
         guard let value = members[name] else { return nil }
-        // Before 1970 nobody issued tokens, and RFC 3339 can write no year after 9999.
+        // Before 1970 no tokens were issued, and RFC 3339 cannot write years after 9999.
         let range = 0...Principal.latestExpiry
         if let whole = value.int64 {
             guard range.contains(whole) else { throw .malformedClaim(name) }
@@ -119,7 +119,7 @@ struct Claims {
 }
 
 extension JSONObject {
-    /// The reason why it is no object stays here: a peer is told "malformed", and a log must not quote a token.
+    /// The reason why it is not an object is dropped: the peer gets "malformed", and a log must not quote a token.
     init(strictly bytes: [UInt8], _ part: TokenRejection.Part, limits: JSONLimits) throws(TokenRejection) {
         do {
             guard case .object(let members) = try JSONValue.parse(bytes, limits: limits) else { throw TokenRejection.malformed(part) }

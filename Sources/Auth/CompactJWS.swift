@@ -44,7 +44,7 @@ struct CompactJWS {
 }
 
 /// The header parameters that this verifier reads (RFC 7515 §4.1). `jku`, `jwk`, `x5u`, `x5c` and the thumbprints are never
-/// looked at: a key comes from configuration, not from whoever wants to be believed (RFC 8725 §3.10).
+/// read: a key comes from the configuration, never from the token itself (RFC 8725 §3.10).
 struct JOSEHeader {
     let algorithm: String
     let keyID: String?
@@ -52,7 +52,7 @@ struct JOSEHeader {
     let isCritical: Bool
     let namesPayloadEncoding: Bool
 
-    /// Headers are flat but for `jwk`, which is ignored; nobody needs more.
+    /// Headers are flat except for `jwk`, which is ignored.
     private static let limits = JSONLimits(maximumDepth: 4, maximumValues: 64, refusesNUL: true)
 
     init(_ bytes: [UInt8]) throws(TokenRejection) {
@@ -73,7 +73,7 @@ struct JOSEHeader {
 }
 
 extension JOSEHeader {
-    /// The rules for headers, in one place; returns the algorithm the signature must be checked with.
+    /// Applies all rules for headers; returns the algorithm the signature must be checked with.
     func judged(by policy: TokenPolicy) throws(TokenRejection) -> Algorithm {
         guard !isCritical else { throw .criticalHeader }
         guard !namesPayloadEncoding else { throw .unencodedPayload }

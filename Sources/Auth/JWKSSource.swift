@@ -1,12 +1,13 @@
 import Bytes
 internal import JSON
+internal import Pacing
 
-/// Decides when a provider's key set is fetched, which keys count meanwhile, and when to cry for help.
+/// Decides when a provider's key set is fetched, which keys count meanwhile, and when the operator is alerted.
 ///
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:
 /// - At most one fetch is under way.
 /// - The last good set counts until it is `maximumStaleness` old, then none does: failing closed, after two alerts.
-/// - A `kid` nobody knows causes a fetch, but however many such tokens arrive, only one each `unknownKeySpacing`.
+/// - An unknown `kid` causes a fetch, but at most one each `unknownKeySpacing`, however many such tokens arrive.
 public struct JWKSSource: Sendable {
     public struct Settings: Equatable, Sendable {
         /// Between two fetches, when the provider names no `max-age`.
@@ -55,7 +56,7 @@ public struct JWKSSource: Sendable {
         case fetch
         /// These keys count from now on; also sent unchanged when someone waits for a key that the provider does not have.
         case publish(KeySet)
-        /// The provider does not have this key, as was found out not long ago: whoever waits for it need not.
+        /// The provider did not have this key at the last fetch, so a token that waits for it is refused now.
         case absent(String?)
         case alert(Alert)
     }
@@ -79,7 +80,7 @@ public struct JWKSSource: Sendable {
     private var keys: KeySet?
     private var lastSuccess: Duration?
     private var isFetching = false
-    private var failures = 0
+    private var retry: Backoff
     private var nextRefresh: Duration
     private var unknownKeyFetchAllowed: Duration
     private var wantsUnknownKeyFetch = false
@@ -95,6 +96,7 @@ public struct JWKSSource: Sendable {
     /// The first fetch is due at once.
     public init(settings: Settings = Settings(), now: Duration) {
         self.settings = settings
+        retry = Backoff(first: settings.firstRetry, longest: settings.longestRetry, jitter: .none)
         nextRefresh = now
         unknownKeyFetchAllowed = now
     }
@@ -154,7 +156,7 @@ public struct JWKSSource: Sendable {
 
     private mutating func fetched(_ new: KeySet, maxAge: Duration?, at now: Duration) -> [Action] {
         isFetching = false
-        failures = 0
+        retry.succeeded()
         let interval = maxAge.map { min(max($0, settings.refreshBounds.lowerBound), settings.refreshBounds.upperBound) }
         nextRefresh = now + (interval ?? settings.refreshInterval)
         lastSuccess = now
@@ -171,19 +173,12 @@ public struct JWKSSource: Sendable {
 
     private mutating func failed(_ failure: FetchFailure, at now: Duration) -> [Action] {
         isFetching = false
-        failures += 1
-        nextRefresh = now + retryDelay
+        nextRefresh = now + retry.next()
         // Those who wait give up by themselves; the question may be asked again.
         asked.removeAll()
         guard condition == .fresh else { return ageing(at: now) }
         condition = .failing
         return [.alert(keys == nil ? .noKeysYet(failure) : .refreshFailing(failure))] + ageing(at: now)
-    }
-
-    private var retryDelay: Duration {
-        var delay = settings.firstRetry
-        for _ in 1..<max(failures, 1) where delay < settings.longestRetry { delay = delay * 2 }
-        return min(delay, settings.longestRetry)
     }
 
     private mutating func ageing(at now: Duration) -> [Action] {
@@ -210,7 +205,7 @@ public struct JWKSSource: Sendable {
 }
 
 extension KeySet {
-    /// Whether a token naming this key (or none) would no longer be told that its key is unknown.
+    /// Whether a token naming this key (or none) would no longer be refused for an unknown key.
     fileprivate func answers(_ id: String?) -> Bool {
         guard let id else { return false }
         return keys.contains { $0.id?.isSameText(as: id) == true }

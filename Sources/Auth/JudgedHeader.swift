@@ -14,7 +14,7 @@ enum SignatureCheck {
 }
 
 /// A header that was read and judged, with the keys it leaves to try. All of it follows from the header's bytes, the keys and the policy:
-/// an issuer writes the same header into every token, and whoever has judged it once has judged it for all.
+/// an issuer writes the same header into every token, so one check is enough for all of them.
 struct JudgedHeader {
     /// As JSON.
     let bytes: [UInt8]
@@ -34,7 +34,7 @@ struct JudgedHeader {
     }
 }
 
-/// The headers of tokens that were accepted lately: of none other, so that nobody without a key can push one out.
+/// The headers of recently accepted tokens. Other headers are not kept, so that only the owner of a key can evict one.
 struct JudgedHeaders {
     /// More than an issuer with a new key beside an old one has.
     static let most = 8

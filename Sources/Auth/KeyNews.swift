@@ -1,4 +1,4 @@
-/// What the source of the keys tells those that verify tokens.
+/// What the source of the keys sends to the verifiers of tokens.
 public enum KeyNews: Equatable, Sendable {
     /// These count from now on. Told again unchanged when a question for an unknown key has been answered.
     case keys(KeySet)

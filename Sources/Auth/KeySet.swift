@@ -88,7 +88,7 @@ extension KeySet {
 
     /// Reads a JWK Set (RFC 7517 §5), or a single JWK. Keys of unknown types or for other uses are left out with a note.
     ///
-    /// - Parameter acceptsSecrets: false for anything fetched over a network: a secret that is published is none.
+    /// - Parameter acceptsSecrets: false for anything fetched over a network: a published secret is not secret.
     public static func parse(jwks text: [UInt8], acceptsSecrets: Bool) throws(KeySetFailure) -> KeySet {
         let document: JSONValue
         do {
@@ -129,7 +129,7 @@ extension KeySet {
         return KeySet(keys: keys)
     }
 
-    /// A file of either kind, told apart by its first characters: PEM, or else JSON.
+    /// A file of either kind, recognized by its first characters: PEM, otherwise JSON.
     public static func parse(file bytes: [UInt8]) throws(KeySetFailure) -> KeySet {
         let isJSON = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
         return isJSON ? try parse(jwks: bytes, acceptsSecrets: true) : try parse(pem: String(decoding: bytes, as: UTF8.self))

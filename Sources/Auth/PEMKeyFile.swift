@@ -1,4 +1,4 @@
-/// A text with PEM blocks, each with the `kid:` and `alg:` lines that stand before it.
+/// A text with PEM blocks, each with the `kid:` and `alg:` lines before it.
 struct PEMKeyFile {
     struct Entry {
         var id: String?

@@ -7,7 +7,7 @@ public struct TokenPolicy: Equatable, Sendable {
     /// One of these must be in `aud` (RFC 7519 §4.1.3); empty accepts any, for development.
     public var audiences: [String]
     /// Accepted `typ` values, without `application/`, in any case (RFC 7515 §4.1.9). An ID token and a logout token of
-    /// OpenID Connect are signed by the same keys; `typ` is what tells them apart (RFC 8725 §3.11).
+    /// OpenID Connect are signed by the same keys; only `typ` distinguishes them (RFC 8725 §3.11).
     public var types: [String]
     public var acceptsAbsentType: Bool
     /// Without `exp` a session would never end by itself.

@@ -8,7 +8,7 @@ public enum TokenRejection: Error, Equatable, Hashable, Sendable {
         case header, payload, signature
     }
 
-    /// Longer than `TokenPolicy.maximumBytes`; nothing else was looked at.
+    /// Longer than `TokenPolicy.maximumBytes`; nothing else was checked.
     case tooLarge
     case malformed(Part)
     /// Unknown, `none`, or not among `TokenPolicy.algorithms`.

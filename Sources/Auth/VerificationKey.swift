@@ -114,7 +114,7 @@ public enum UnusableKey: String, Error, Equatable, Sendable {
 }
 
 extension KeyNumbers {
-    /// What libcrypto would accept but nobody should rely on.
+    /// Keys that libcrypto would accept but that are too weak.
     func judge() throws(UnusableKey) {
         guard case .rsa(let modulus, let exponent) = self else { return }
         let bits = modulus.bitWidth

@@ -2,7 +2,7 @@ import Bytes
 internal import JSON
 internal import OpenSSL
 
-/// SHA-256 of a whole token: 32 bytes to remember it by, whatever its size.
+/// SHA-256 of a whole token: a key of 32 bytes, whatever the size of the token.
 struct TokenDigest: Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 

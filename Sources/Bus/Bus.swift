@@ -1,31 +1,58 @@
-package import Messaging
-
-/// Carries what was committed to every event loop (and, with more than one node, to every node).
+/// Carries what was committed, and signals, to every event loop of every node.
+///
+/// PostgreSQL is the log; the bus is a hint that makes delivery fast. No guarantee of the hub rests on the bus.
+///
+/// **Threads.** Every function may be called from any thread, and none of them waits: not for a peer, not for a broker. The store's
+/// thread alone publishes what was committed. Each loop publishes the signals of its own sessions, once a turn.
+///
+/// **Order.** The store publishes in the order of its commits, before it sends the replies. An implementation tries to keep the order
+/// of each publisher. Listeners must not rely on it.
+///
+/// **Loss.** An implementation may lose, repeat and reorder anything; a committed event may even come before an earlier one of its
+/// channel. An implementation that knows of a loss calls `BusListener.missedEvents()`. What repairs what:
+///
+/// | lost | repaired by |
+/// |---|---|
+/// | an entry | a later entry of its channel (the gap in `seq` makes the subscriber read a page), or a reported loss |
+/// | the last entry of a channel, with no report | nothing, until the next entry of the channel or the next reported loss |
+/// | a moved cursor | a reported loss (every subscription reads its state), or the next move of that cursor |
+/// | a withdrawn right | the store refuses the user's commands in the channel; a subscription goes on until its session ends |
+/// | an opened conversation | nothing here: the member finds it by `conversations` or by the next `connect` |
+/// | a signal | nothing |
+///
+/// A repeated or late entry is recognized by its `seq`, a repeated or late cursor by its version. A repeated `opened` is told again;
+/// clients treat it as "look at your conversations".
 package protocol Bus: AnyObject, Sendable {
-    /// In commit order, called on the store's thread right after the commit and before the replies.
-    func publish(_ events: [BusEvent])
+    /// Hands on events that were committed together, in the order of their commits. None of them is a signal.
+    func publish(committed events: [BusEvent])
+
+    /// Hands on signals. They are the first to be dropped when there is too much.
+    func publish(signals: [BusSignal])
+
+    /// From now on the listener hears what is published. A listener that subscribes twice hears everything once.
+    /// Subscribe first, read the state from the store afterwards: what is committed in between is heard.
+    func subscribe(_ listener: any BusListener)
+
+    /// A call that began on another thread may still reach the listener after this returns.
+    func unsubscribe(_ listener: any BusListener)
+
+    /// Whether this node hears the others now.
+    var health: BusHealth { get }
 }
 
-package enum BusEvent: Sendable {
-    /// New entries, ascending per channel.
-    case entries([Entry])
-    case moved(MovedCursor)
-    /// A conversation was made; its members may want to follow it.
-    case opened(ChannelState, by: UserID)
-    /// Somebody is typing. May be lost.
-    case typing(Channel, UserID)
-}
-
-/// The bus of a single node: every event goes to the mailbox of every loop.
-package final class LocalBus: Bus {
-    private let loops: [any BusListener]
-    package init(loops: [any BusListener]) { self.loops = loops }
-    package func publish(_ events: [BusEvent]) {
-        for loop in loops { loop.hear(events) }
-    }
-}
-
-/// One event loop's ear. Called on any thread.
+/// What hears a bus: the inbox of one event loop.
+///
+/// Called on any thread, also on several at once; takes what it is given and returns without waiting.
 package protocol BusListener: AnyObject, Sendable {
+    /// One batch as it was published: committed events, or signals, never both.
     func hear(_ events: [BusEvent])
+
+    /// Committed events were lost, and it is not known which: read from the store whatever is newer than what was heard.
+    func missedEvents()
+}
+
+package enum BusHealth: Equatable, Sendable {
+    case up
+    /// Events may be late or lost. The reason is a text for logs and for the health report.
+    case degraded(reason: String)
 }

@@ -1,8 +1,9 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
-#include <malloc.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int answer(int result) { return result < 0 ? -errno : result; }
@@ -165,13 +167,47 @@ int64_t clinux_descriptor_limit(void) {
     return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
 }
 
-int64_t clinux_resident_bytes(void) {
+int clinux_memory_bytes(int64_t *virtual_bytes, int64_t *resident_bytes) {
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file) return -errno;
     long total, resident;
     int read = fscanf(file, "%ld %ld", &total, &resident);
     fclose(file);
-    return read == 2 ? (int64_t)resident * sysconf(_SC_PAGESIZE) : -EIO;
+    if (read != 2) return -EIO;
+    *virtual_bytes = (int64_t)total * sysconf(_SC_PAGESIZE);
+    *resident_bytes = (int64_t)resident * sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+int64_t clinux_descriptor_count(void) {
+    // Since Linux 6.2 the size of this folder is the number of descriptors.
+    struct stat status;
+    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return status.st_size;
+    DIR *folder = opendir("/proc/self/fd");
+    if (!folder) return -errno;
+    int64_t count = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) count += entry->d_name[0] != '.';
+    closedir(folder);
+    // One of them is the folder's own descriptor.
+    return count - 1;
+}
+
+int64_t clinux_start_time_ms(void) {
+    FILE *file = fopen("/proc/self/stat", "re");
+    if (!file) return -errno;
+    char text[1024];
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = 0;
+    // The program's name is in parentheses and may hold any character, so the fields are counted from its end.
+    char *field = strrchr(text, ')');
+    for (int number = 2; field && number < 22; number++) field = strchr(field + 1, ' ');
+    if (!field) return -EIO;
+    struct timespec now, sinceBoot;
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &sinceBoot);
+    int64_t boot = (now.tv_sec - sinceBoot.tv_sec) * 1000 + (now.tv_nsec - sinceBoot.tv_nsec) / 1000000;
+    return boot + strtoll(field + 1, NULL, 10) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
 int clinux_cpu_times(int64_t *user_us, int64_t *system_us) {

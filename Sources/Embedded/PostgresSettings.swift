@@ -65,8 +65,8 @@ enum SocketFolder {
 /// A short name that is the same for the same text in every run (FNV-1a, 64 bits).
 enum StableName {
     static func of(_ text: String) -> String {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return hash.hexDigits
+        var hash = FNV1a()
+        for byte in text.utf8 { hash.combine(byte) }
+        return hash.value.hexDigits
     }
 }

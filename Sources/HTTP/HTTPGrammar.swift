@@ -25,7 +25,7 @@ struct ByteSet: Sendable {
 
     /// RFC 9110 §5.6.2
     static let token = ByteSet(alphanumeric + "!#$%&'*+-.^_`|~")
-    /// RFC 3986 §3.3, pchar and `/`; `%` is looked at separately.
+    /// RFC 3986 §3.3, pchar and `/`; `%` is checked separately.
     static let path = ByteSet(unreserved + subDelimiters + ":@/")
     /// RFC 3986 §3.4
     static let query = ByteSet(unreserved + subDelimiters + ":@/?")
@@ -80,7 +80,7 @@ extension Span<UInt8> {
         return count >= length && extracting(first: length).isSame(withoutCase: prefix)
     }
 
-    /// The first place of `byte` from `start` on.
+    /// The offset of the first `byte` from `start` on.
     func first(_ byte: UInt8, from start: Int = 0) -> Int? {
         var index = start
         while index < count {

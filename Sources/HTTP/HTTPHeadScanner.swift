@@ -1,7 +1,7 @@
 /// Finds the end of one head, of a request or a response (RFC 9112 §2.1).
 ///
-/// Owns nothing but positions in bytes that its caller keeps: start of line ≤ scanned ≤ bytes given. Each byte is looked at once, and
-/// refused at once if no head could contain it.
+/// Owns nothing but positions in bytes that its caller keeps: start of line ≤ scanned ≤ bytes given. Each byte is read once, and
+/// a byte that no head may contain is refused at once.
 struct HTTPHeadScanner: Sendable {
     private let limits: HTTPLimits
     private var scanned = 0
@@ -13,7 +13,8 @@ struct HTTPHeadScanner: Sendable {
         self.limits = limits
     }
 
-    /// Goes on where it stopped, to the end of the empty line that ends the head; the head with that line, or nil while it is not there.
+    /// Continues from the last position to the empty line that ends the head.
+    /// - Returns: the head with that line, or nil while it is incomplete.
     mutating func scan(_ bytes: Span<UInt8>) throws(HTTPRejection) -> Range<Int>? {
         while scanned < bytes.count {
             if !sawCarriageReturn { skipPlain(bytes) }
@@ -59,7 +60,7 @@ struct HTTPHeadLines {
 
     init(_ head: Span<UInt8>, limits: HTTPLimits) throws(HTTPRejection) {
         var lineEnd = Self.endOfLine(head, from: 0)
-        // Tabs and bytes above ASCII have no place in a request line; a reason phrase can do without.
+        // A request line must not contain tabs or bytes above ASCII; in a reason phrase they are refused too.
         for index in 0..<lineEnd where head[index] == 0x09 || head[index] > 0x7F { throw .malformedRequestLine }
         first = 0..<lineEnd
         var headers = HTTPHeaders(of: head)
@@ -78,13 +79,13 @@ struct HTTPHeadLines {
         head.first(0x0D, from: start) ?? head.count
     }
 
-    /// Where the colon stands. RFC 9112 §5: no space between name and colon, no folding.
+    /// The offset of the colon. RFC 9112 §5: no space between name and colon, no folding.
     private static func endOfName(_ head: Span<UInt8>, _ line: Range<Int>) throws(HTTPRejection) -> Int {
         guard !line.isEmpty else { throw .malformedHeader }
         if head[line.lowerBound] == 0x20 || head[line.lowerBound] == 0x09 { throw .foldedHeader }
         var colon = line.lowerBound
         while colon < line.upperBound, head[colon] != UInt8(ascii: ":") {
-            // Nearly all are letters, and those need no look into the set.
+            // Nearly all bytes are letters, which need no lookup in the set.
             guard (head[colon] | 0x20) &- 0x61 < 26 || ByteSet.token.contains(head[colon]) else { throw .malformedHeader }
             colon += 1
         }

@@ -2,7 +2,7 @@ import Bytes
 
 /// Header fields in the order received. Names are kept in lower case, for that is how they are compared.
 ///
-/// Owns the bytes of all fields, and where each name and value lies in them: a text is made only of what somebody asks for.
+/// Owns the bytes of all fields and the range of each name and value; a `String` is made only when a caller asks for it.
 public struct HTTPHeaders: Sendable {
     public struct Field: Equatable, Sendable {
         public let name: String
@@ -31,10 +31,10 @@ public struct HTTPHeaders: Sendable {
         places.append(Place(name: start..<middle, value: middle..<bytes.count))
     }
 
-    /// The fields of a head that is all in `bytes`.
+    /// The fields of a complete head in `bytes`.
     init(of head: Span<UInt8>) {
         bytes = [UInt8](capacity: head.count) { out in for index in head.indices { out.append(head[index]) } }
-        // As many as a program sends; browsers double it once or twice.
+        // About what programs send; for browsers the array grows once or twice.
         places.reserveCapacity(8)
     }
 

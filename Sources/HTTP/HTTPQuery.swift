@@ -17,10 +17,13 @@ public struct HTTPQuery: Equatable, Sendable {
 
     public private(set) var parameters: [(name: String, value: String)] = []
 
-    /// `query` as `HTTPRequest.query` has it. `+` is a plus sign: this is a URI, not a form (RFC 3986 §3.4).
-    /// - Parameter repeatable: names that may appear more than once.
-    public init(_ query: String?, repeatable: Set<String> = []) throws(Failure) {
-        guard let query else { return }
+    /// `query` as `HTTPRequest.query` has it. Unless it is a form, `+` is a plus sign (RFC 3986 §3.4).
+    /// - Parameters:
+    ///   - repeatable: names that may appear more than once.
+    ///   - isForm: `+` is a space, as in the queries that `URLSearchParams` and HTML forms write.
+    public init(_ query: String?, repeatable: Set<String> = [], isForm: Bool = false) throws(Failure) {
+        guard var query else { return }
+        if isForm { query = query.replacing("+", with: "%20") }
         for pair in query.split(separator: "&") {
             guard parameters.count < Self.maximumParameters else { throw .tooMany }
             let equals = pair.firstIndex(of: "=")

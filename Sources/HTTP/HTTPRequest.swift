@@ -9,7 +9,7 @@ public enum HTTPMethod: String, Hashable, Sendable {
     case options = "OPTIONS"
 }
 
-/// One request head of HTTP/1.1 or 1.0, complete and already judged: whatever could be read in two ways was refused.
+/// One request head of HTTP/1.1 or 1.0, complete and validated: an ambiguous head was refused.
 public struct HTTPRequest: Equatable, Sendable {
     public var method: HTTPMethod
     /// The request target as received: origin form, absolute form, or `*` with OPTIONS (RFC 9112 §3.2).

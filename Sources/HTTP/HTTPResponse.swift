@@ -23,12 +23,12 @@ public struct HTTPResponse: Equatable, Sendable {
             body: Array("\(text)\n".utf8))
     }
 
-    /// How the connection goes on behind a response.
+    /// What happens to the connection after a response.
     public enum Persistence: Equatable, Sendable {
         case close
         /// HTTP/1.1 keeps a connection by default.
         case keep
-        /// HTTP/1.0 must be told (RFC 9112 §9.3).
+        /// HTTP/1.0 needs `connection: keep-alive` (RFC 9112 §9.3).
         case keepAnnounced
 
         public init(_ request: HTTPRequest) {

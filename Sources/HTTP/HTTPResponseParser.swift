@@ -16,7 +16,7 @@ public struct HTTPResponseHead: Equatable, Sendable {
 public enum HTTPResponseParseResult: Equatable, Sendable {
     /// The head has not ended yet: come again with the same bytes and more.
     case incomplete
-    /// A complete head; whatever it announces begins after `headBytes`.
+    /// A complete head; its body or upgraded protocol begins after `headBytes`.
     case response(HTTPResponseHead, headBytes: Int)
     case malformed
 }

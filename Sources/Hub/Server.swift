@@ -53,7 +53,8 @@ package final class Server {
             throw ServerFailure("making the event loops", "\(error)")
         }
         let inboxes = loops.map(\.inbox)
-        let bus = LocalBus(loops: inboxes)
+        let bus = MemoryBus()
+        for inbox in inboxes { bus.subscribe(inbox) }
 
         store = try Self.makeStore(configuration, bus: bus, log: log)
         let metrics = HubMetrics(health: health, store: store.statistics)

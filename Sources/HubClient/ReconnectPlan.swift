@@ -1,13 +1,19 @@
 import Auth
 import Messaging
+import Pacing
 
 /// When to come back after a lost connection: full jitter, never before the hub's own advice, not at all when it said so.
 struct ReconnectPlan {
-    /// Attempts in a row that did not lead to a stable connection.
-    private(set) var failures = 0
+    /// Counts the ends of connections in a row that were not stable, and one more from the start.
+    private var backoff: Backoff
 
     private static let base: Int64 = 500
     private static let longest: Int64 = 30_000
+
+    init() {
+        backoff = Backoff(first: .milliseconds(Self.base), longest: .milliseconds(Self.longest), jitter: .full)
+        backoff.failed()
+    }
 
     enum Verdict: Equatable {
         case wait(milliseconds: Int64)
@@ -22,7 +28,8 @@ struct ReconnectPlan {
         after code: UInt16?, farewell: TailFollower.Farewell?, wasStable: Bool, random: (Int64) -> Int64
     ) -> Verdict {
         let code = code ?? StandardCloseCode.abnormal.rawValue
-        failures = wasStable ? 0 : failures + 1
+        if wasStable { backoff.succeeded() }
+        backoff.failed()
         let announced = farewell.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
         switch EndAdvice(code: code) {
         case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
@@ -31,8 +38,7 @@ struct ReconnectPlan {
             let spread = farewell.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
             return .wait(milliseconds: announced + random(spread + 1))
         case .backOff:
-            let ceiling = min(Self.longest, Self.base << Int64(min(failures, 16)))
-            return .wait(milliseconds: max(announced, random(ceiling + 1)))
+            return .wait(milliseconds: max(announced, random(backoff.ceiling.wholeMilliseconds + 1)))
         }
     }
 

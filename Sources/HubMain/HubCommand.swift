@@ -2,6 +2,7 @@ import ArgumentParser
 import Hub
 import HubClient
 import Linux
+import Telemetry
 
 @main
 struct HubCommand: ParsableCommand {
@@ -24,6 +25,7 @@ struct HubCommand: ParsableCommand {
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 something needed is not there; 77 refused by the hub; 78 bad configuration.
             """,
+        version: "hub \(Version.hub)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             EchoCommand.self, StatementsCommand.self,

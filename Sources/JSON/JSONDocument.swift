@@ -1,8 +1,8 @@
 import Bytes
 
-/// A JSON text and where each of its values stands: what a tree tells, from one array, and no text is copied before it is asked for.
+/// A JSON text and an index of its values. It answers what a tree would, from one array, and copies a text only when it is asked for.
 ///
-/// Owns the bytes and the places. Invariant: all of the text was checked, as strictly as `JSONValue` checks and with its errors, so
+/// Owns the bytes and the index. Invariant: all of the text was checked, as strictly as `JSONValue` checks and with its errors, so
 /// that nothing read from it can fail.
 public struct JSONDocument: Sendable {
     /// A value of the document it came from.
@@ -12,7 +12,7 @@ public struct JSONDocument: Sendable {
     }
 
     private let bytes: [UInt8]
-    /// In the order of the text: a container before what is in it, a member's name before its value.
+    /// In the order of the text: a container before its elements, a member's name before its value.
     private let places: [JSONPlace]
 
     /// Parses one value with nothing but white space around it.
@@ -92,7 +92,7 @@ public struct JSONDocument: Sendable {
             if place.slice.hasEscapes {
                 output.appendJSONString(place.slice.string(in: bytes.span) ?? "")
             } else {
-                // What stands without an escape needs none.
+                // Text that was written without an escape needs none.
                 output.append(contentsOf: bytes[place.slice.range])
             }
         case .array, .object: write(from: value.index, into: &output)
@@ -129,11 +129,11 @@ public struct JSONDocument: Sendable {
 /// A value or a member's name.
 private struct JSONPlace {
     var slice: JSONSlice
-    /// The index of the first place behind it and all that is in it.
+    /// The index of the first entry after this value and its content.
     var end: Int
 }
 
-/// Finds the places. It recurses once per level, and the scanner bounds levels to `JSONLimits.deepest`.
+/// Builds the index. It recurses once per level, and the scanner bounds levels to `JSONLimits.deepest`.
 private struct JSONIndexer {
     var scanner: JSONScanner
     private(set) var places: [JSONPlace] = []
@@ -187,7 +187,7 @@ private struct JSONIndexer {
     private mutating func members(in bytes: Span<UInt8>) throws(JSONError) {
         let first = places.count
         var count = 0
-        /// Kept only once there are too many to be searched.
+        /// Filled only when there are too many members to search.
         var names: Set<ExactText> = []
         var more = try scanner.enterObject(in: bytes)
         while more {
@@ -229,7 +229,7 @@ private struct JSONIndexer {
 }
 
 extension JSONSlice {
-    /// What stands between the quotes.
+    /// The bytes between the quotes.
     private var inside: Range<Int> { range.lowerBound + 1..<range.upperBound - 1 }
 
     /// An escaped name is as good as a plain one (RFC 8259 §8.3). No known name holds U+0000, which a word takes for its end.

@@ -29,7 +29,7 @@ public struct JSONObject: Equatable, Sendable {
         }
     }
 
-    /// By index, for a member that is looked at as an element is copied with all it holds.
+    /// By index: iterating over the elements would copy each member with its whole value.
     fileprivate func index(of name: String) -> Int? {
         let length = name.utf8.count
         for index in members.indices where members[index].name.utf8.count == length {

@@ -1,10 +1,10 @@
 /// A pull scanner over a lent span: it holds offsets only, so the span is passed to every call and must be the same each time.
 ///
 /// Owns the position and the nesting depth. Invariant: `offset <= end`, and everything before `offset` is checked RFC 8259
-/// (grammar, UTF-8, surrogates, depth). Duplicate member names are the business of whoever gives the names a meaning: `JSONValue`
-/// refuses them in every object, a reader of known members in its own.
+/// (grammar, UTF-8, surrogates, depth). The scanner does not check for duplicate member names: `JSONValue` refuses
+/// them in every object, and a reader of known members refuses them in its own.
 ///
-/// Nothing is allocated, whatever is scanned.
+/// Scanning never allocates.
 public struct JSONScanner {
     public private(set) var offset: Int
     public let end: Int
@@ -26,7 +26,7 @@ public struct JSONScanner {
 
     // MARK: Structure
 
-    /// Skips white space and tells what kind of value begins at `offset`.
+    /// Skips white space and returns the kind of the value that begins at `offset`.
     public mutating func kind(in bytes: Span<UInt8>) throws(JSONError) -> JSONKind {
         switch try nextByte(in: bytes) {
         case UInt8(ascii: "{"): return .object
@@ -71,7 +71,7 @@ public struct JSONScanner {
         return false
     }
 
-    /// Consumes one value of any kind, checking all of it, and tells where it stands.
+    /// Consumes one value of any kind, checking all of it, and returns its slice.
     public mutating func value(in bytes: Span<UInt8>) throws(JSONError) -> JSONSlice {
         let kind = try kind(in: bytes)
         let start = offset

@@ -1,4 +1,4 @@
-/// Where a checked value stands in the span it was scanned from. Valid only with that span.
+/// The range of a checked value in the span it was scanned from. Valid only with that span.
 public struct JSONSlice: Equatable, Sendable {
     public let kind: JSONKind
     /// All of the value: a string with its quotes, a container with its brackets.

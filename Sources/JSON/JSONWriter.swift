@@ -59,7 +59,7 @@ extension [UInt8] {
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends what stands between the quotes, for a string made of several parts.
+    /// Appends the bytes between the quotes, for a string made of several parts.
     public mutating func appendEscaped(_ text: String) {
         let bytes = text.utf8.span
         if bytes.needsEscape {

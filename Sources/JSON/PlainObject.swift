@@ -1,9 +1,9 @@
 /// The quick way through an object as programs write it: no white space, no escapes, no nesting, nothing but ASCII, names of at most eight
-/// letters. Each byte is looked at once. Whatever else there is, right or wrong, is `JSONScanner`'s.
+/// letters. Each byte is read once. Every other text, valid or not, is left to `JSONScanner`.
 public enum PlainObject {
     /// Calls `visit` with the members in their order, until it answers false. Names come as words (see `word(_:)`), values are strings or
     /// unsigned integers, where and as `JSONScanner` finds them.
-    /// - Returns: the place behind the object; nil when it is not plain, or not whole, and nothing is checked.
+    /// - Returns: the offset after the object; nil when the object is not plain or not complete. Then nothing was checked.
     public static func scan(from start: Int, of bytes: Span<UInt8>, _ visit: (UInt64, JSONSlice) -> Bool) -> Int? {
         let end = bytes.count
         var next = start
@@ -47,7 +47,7 @@ public enum PlainObject {
         return name.utf8.reversed().reduce(0) { $0 &<< 8 | UInt64($1) }
     }
 
-    /// Where the first byte stands that is not plain text. Most texts are short; long ones are passed over in blocks.
+    /// The offset of the first byte that is not plain text. Most texts are short; long ones are skipped in blocks.
     @inline(__always)
     private static func endOfText(_ bytes: Span<UInt8>, from start: Int, before end: Int) -> Int {
         var next = start

@@ -10,7 +10,7 @@ public struct ClientProperties: Equatable, Sendable {
     }
 
     /// The hub's promises (commit after storing, no duplicates from producers, partitions taken over one by one)
-    /// rest on these; whoever sets them is told so instead of being overruled silently.
+    /// depend on these, so setting one is an error instead of being ignored silently.
     static let fixed: Set<String> = [
         "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store",
         "partition.assignment.strategy", "enable.idempotence", "acks",
@@ -78,7 +78,7 @@ public struct ClientProperties: Equatable, Sendable {
     }
 }
 
-/// The buffer librdkafka writes its complaint into.
+/// The buffer for librdkafka's error text.
 struct ErrorText {
     private(set) var text = ""
     mutating func filled<Result>(_ call: (UnsafeMutablePointer<CChar>?, Int) -> Result) -> Result {

@@ -3,7 +3,7 @@ internal import CRdkafka
 /// A member of a consumer group. Used by one thread, which watches `descriptor` and polls when it turns readable,
 /// and at least once within `max.poll.interval.ms` (5 minutes) otherwise.
 ///
-/// Nothing is committed but what `commit` is told; partitions come and go one by one (cooperative rebalancing).
+/// Only `commit` commits offsets; partitions are assigned and revoked one by one (cooperative rebalancing).
 @safe public final class Consumer {
     private let client: OpaquePointer
     private var queue: EventQueue?
@@ -13,9 +13,9 @@ internal import CRdkafka
     private var hadAssignment = false
     /// Revoked and not released yet.
     private var owed: [TopicPartition] = []
-    /// Of topics that were deleted: made anew, they are read from the beginning, whatever the group had committed.
+    /// Partitions of deleted topics. If such a topic is created again, it is read from the beginning and not from the committed offset.
     private var vanished: Set<TopicPartition> = []
-    private var farewell: Farewell?
+    private var groupLeave: GroupLeave?
     private var isClosed = false
 
     /// Readable when `poll` has something to give; cleared by `poll`.
@@ -45,14 +45,14 @@ internal import CRdkafka
     }
 
     deinit {
-        if farewell == nil { answerWhatIsQueued(until: .now + .seconds(1)) }
+        if groupLeave == nil { answerWhatIsQueued(until: .now + .seconds(1)) }
         queue = nil
-        let farewell = unsafe self.farewell ?? Farewell(client, hadAssignment: hadAssignment)
-        farewell.end()
+        let groupLeave = unsafe self.groupLeave ?? GroupLeave(client, hadAssignment: hadAssignment)
+        groupLeave.end()
     }
 
-    /// Makes the descriptor quiet without taking anything, for a caller that will poll later by itself.
-    /// The descriptor stays quiet until that poll.
+    /// Clears the descriptor without taking events, for a caller that will poll later by itself.
+    /// The descriptor stays unreadable until that poll.
     public func postponePoll() { queue?.clearWakeUp() }
 
     /// Takes what has arrived, up to the limits or the first event that is not a record. Never waits.
@@ -101,7 +101,7 @@ internal import CRdkafka
         if let failure { throw failure }
     }
 
-    /// Stops fetching from the partitions and forgets what was read ahead of them; `resume` goes on behind the last record polled.
+    /// Stops fetching from the partitions and drops their prefetched records; `resume` continues after the last polled record.
     public func pause(_ partitions: [TopicPartition]) {
         guard !partitions.isEmpty else { return }
         // A partition that is no longer assigned is marked in the list, which is all there is to say about it.
@@ -130,7 +130,7 @@ internal import CRdkafka
         return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : nil
     }
 
-    /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most as long as told.
+    /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most for `limit`.
     /// Returns the commit's results; the consumer cannot be used afterwards.
     @discardableResult
     public func close(committing offsets: [NextOffset] = [], within limit: Duration) -> [CommitResult] {
@@ -139,7 +139,7 @@ internal import CRdkafka
         let start = ContinuousClock.now
         let deadline = start + limit
         var results = answerWhatIsQueued(until: deadline)
-        // Without a broker there is nobody to tell: the group notices by itself.
+        // Without a broker the leave request cannot be sent; the group removes the member after its session timeout.
         guard brokersAreUp != false else { return results }
         if !offsets.isEmpty {
             do throws(KafkaError) {
@@ -152,15 +152,15 @@ internal import CRdkafka
                 if let event = unsafe queue?.next(waitingMilliseconds: 10) { results += unsafe answer(event) }
             }
         }
-        // An answer the caller owes, or that came in between, would be waited for.
+        // librdkafka would wait for an unanswered rebalance.
         results += answerWhatIsQueued(until: deadline)
-        unsafe farewell = Farewell(client, hadAssignment: hadAssignment)
-        farewell?.begin()
-        farewell?.serve(until: deadline)
+        unsafe groupLeave = GroupLeave(client, hadAssignment: hadAssignment)
+        groupLeave?.begin()
+        groupLeave?.serve(until: deadline)
         return results
     }
 
-    /// What is queued may hold a rebalance the group waits for; the caller may owe an answer to another. Returns results of commits.
+    /// Answers a queued rebalance that the group waits for, and one that the caller has not answered yet. Returns results of commits.
     @discardableResult
     private func answerWhatIsQueued(until deadline: ContinuousClock.Instant) -> [CommitResult] {
         if !owed.isEmpty { try? release(owed) }  // a refusal means that there is nothing left to release
@@ -261,8 +261,8 @@ internal import CRdkafka
         return unsafe PartitionList.partitions(of: list)
     }
 
-    /// The client tells of the moment the last broker went; only its statistics tell that one is there again. A single one
-    /// without a broker is no outage: a connection may just be made anew.
+    /// librdkafka reports when the last broker is lost, but only its statistics show that one is connected again. One report
+    /// without a broker is not an outage, because the client may be reconnecting.
     private func brokers(areUp: Bool) -> ConsumerEvent? {
         statisticsWithoutBroker = areUp ? 0 : min(statisticsWithoutBroker + 1, Self.patience)
         guard brokersAreUp != areUp, areUp || statisticsWithoutBroker == Self.patience else { return nil }

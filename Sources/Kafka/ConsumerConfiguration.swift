@@ -8,7 +8,7 @@ public struct ConsumerConfiguration: Equatable, Sendable {
     /// How long a broker may keep a fetch waiting for data. A real broker answers as soon as there is some;
     /// `MockCluster` does not, see `MockCluster.fetchWait`.
     public var fetchWait: Duration = .milliseconds(500)
-    /// How often topics and their partition counts are looked up anew: the longest time until a topic that was created,
+    /// How often topics and their partition counts are looked up again: the longest time until a topic that was created,
     /// created again or enlarged is read.
     public var metadataRefresh: Duration = .seconds(10)
     /// The group gives a silent member's partitions to others after this.
@@ -49,7 +49,7 @@ extension ConsumerConfiguration {
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"),
                 ("log.queue", "true"),
-                // Offsets out of range (the topic was made anew): from the start, for a duplicate is recognized and a gap is not.
+                // Offsets out of range (the topic was created again): from the start, because the hub recognizes a duplicate but not a gap.
                 ("auto.offset.reset", "earliest"),
             ])
     }

@@ -3,7 +3,7 @@ public struct ConsumerPoll: Equatable, Sendable {
     /// In order within each partition.
     public var records: [KafkaRecord] = []
     public var event: ConsumerEvent?
-    /// Something may be left: poll again without waiting for the descriptor.
+    /// More events may be waiting: poll again without waiting for the descriptor.
     public var more = false
 }
 
@@ -15,12 +15,12 @@ public enum ConsumerEvent: Equatable, Sendable {
     case revoking([TopicPartition])
     /// The group has already given these partitions away (the member was away too long): commit nothing for them.
     case lost([TopicPartition])
-    /// The partitions are there no more: their topic was deleted. If it is made anew before the group notices, they stay
+    /// The topic of these partitions was deleted. If it is created again before the group notices, they stay
     /// assigned and would go on at the old offsets: answer with `restart`. After a new assignment they begin at the beginning anyway.
     case vanished([TopicPartition])
     /// The broker's answer to a commit, partition by partition.
     case committed([CommitResult])
-    /// No broker can be reached; the client goes on trying by itself.
+    /// No broker can be reached; the client keeps trying by itself.
     case brokersDown
     /// A broker can be reached, for the first time or again.
     case brokersUp

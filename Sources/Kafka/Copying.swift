@@ -1,6 +1,6 @@
 internal import CRdkafka
 
-// Out of librdkafka's memory, into ours.
+// Copies from librdkafka's memory into Swift values.
 
 extension Array where Element == UInt8 {
     init(copying pointer: UnsafeRawPointer, count: Int) {

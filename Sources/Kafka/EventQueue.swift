@@ -1,7 +1,7 @@
 internal import CRdkafka
 
 /// Owns one queue of a client and the eventfd that becomes readable when the queue has something.
-/// The wake-up is written when the queue turns from empty to non-empty, so whoever is woken clears first and drains then.
+/// The wake-up is written when the queue turns from empty to non-empty, so the woken thread must clear it first and drain the queue then.
 @safe struct EventQueue: ~Copyable {
     let pointer: OpaquePointer
     let descriptor: Int32

@@ -1,6 +1,6 @@
 internal import CRdkafka
 
-/// What librdkafka refused or what befell a client.
+/// A call that librdkafka refused, or a failure of a client.
 public struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Equatable, Sendable {
         /// The property of that name does not exist, cannot have that value, or is the hub's own to set.
@@ -15,7 +15,7 @@ public struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
         case unreachable
         case unknownTopic
         case unauthorized
-        /// The client is of no more use and has to be made anew.
+        /// The client cannot be used any more and must be created again.
         case fatal
         case other
     }

@@ -12,7 +12,7 @@ public struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConver
     }
 }
 
-/// Where a consumer group goes on in a partition: the offset of the next record to read, not of the last one read.
+/// Where a consumer group continues in a partition: the offset of the next record to read, not of the last one read.
 public struct NextOffset: Hashable, Sendable {
     public var partition: TopicPartition
     public var offset: Int64
@@ -61,7 +61,7 @@ public struct KafkaRecord: Equatable, Sendable {
 
     public var topicPartition: TopicPartition { TopicPartition(topic, partition) }
 
-    /// What the record weighs in memory, about.
+    /// About how many bytes the record takes in memory.
     public var sizeBytes: Int {
         headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) {
             $0 + $1.name.utf8.count + ($1.value?.count ?? 0)

@@ -43,7 +43,7 @@ internal import CRdkafka
         unsafe rd_kafka_destroy(client)
     }
 
-    /// Topics nobody created are made at first use, with four partitions.
+    /// Topics are created at first use, with four partitions.
     public func createTopic(_ name: String, partitions: Int) throws(KafkaError) {
         try check(unsafe rd_kafka_mock_topic_create(cluster, name, Int32(clamping: partitions), 1))
         // The cluster's thread misses a request that comes right after another was answered, and finds it a second later.
@@ -89,7 +89,7 @@ internal import CRdkafka
         }
     }
 
-    /// Takes back what `fail` asked for and did not happen yet.
+    /// Cancels the errors of `fail` that have not been returned yet.
     public func forgetFaults(of request: Request) { unsafe rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
 
     /// Every answer about the topic carries the error until it is set to nil.

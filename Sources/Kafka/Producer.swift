@@ -8,7 +8,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
     public var queueKibibytes: Int = 16 * 1_024
     /// A record that no broker took within this time is reported as failed.
     public var deliveryTimeout: Duration = .seconds(30)
-    /// How long a record waits for company in its batch.
+    /// How long a batch waits for more records.
     public var linger: Duration = .milliseconds(2)
     /// Anything else, by librdkafka's names.
     public var properties = ClientProperties()
@@ -23,7 +23,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
                 ("queue.buffering.max.kbytes", String(queueKibibytes)),
                 ("message.timeout.ms", String(max(1, deliveryTimeout.wholeMilliseconds))),
                 ("linger.ms", String(linger.wholeMilliseconds)),
-                // The Java clients' choice: the same key goes to the same partition whoever writes it.
+                // The Java clients' choice: the same key goes to the same partition from every client.
                 ("partitioner", "murmur2_random"),
                 ("reconnect.backoff.max.ms", "5000"),
                 ("socket.keepalive.enable", "true"),
@@ -36,7 +36,7 @@ public struct ProducerConfiguration: Equatable, Sendable {
     }
 }
 
-/// What became of one record, told exactly once for each record `produce` took.
+/// The result of one record; reported exactly once for each record that `produce` accepted.
 public struct DeliveryReport: Equatable, Sendable {
     public enum Outcome: Equatable, Sendable {
         case written(TopicPartition, offset: Int64)
@@ -105,7 +105,7 @@ public struct DeliveryReport: Equatable, Sendable {
         return poll
     }
 
-    /// Waits until every record was reported, at most as long as told, and returns what `poll` would have.
+    /// Waits until every record was reported, at most for `limit`, and returns what `poll` would have.
     /// Records without a report by then stay queued. Blocks: for command-line use and shutting down.
     public func flush(within limit: Duration) -> ProducerPoll {
         let deadline = ContinuousClock.now + limit
@@ -164,7 +164,7 @@ public struct DeliveryReport: Equatable, Sendable {
 
 public struct ProducerPoll: Sendable {
     public var reports: [DeliveryReport] = []
-    /// The client deals with these by itself unless the kind is `.fatal`: then it has to be made anew.
+    /// The client deals with these by itself unless the kind is `.fatal`: then it must be created again.
     public var failures: [KafkaError] = []
     /// librdkafka's own log. Level as in syslog.
     public var log: [(level: Int, facility: String, message: String)] = []

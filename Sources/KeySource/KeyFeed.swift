@@ -6,20 +6,20 @@ package import Logging
 import Reactor
 package import Telemetry
 
-/// Keeps the key set current: a thread that does what `JWKSSource` says, blocking only itself.
+/// Keeps the key set current, on a thread of its own that a fetch may block. `JWKSSource` decides when keys are fetched.
 package final class KeyFeed: Sendable {
     package let metrics: KeyMetrics
     private let questions: Mailbox<String?>
     private let loop: LoopHandle
     private let thread: Thread
 
-    /// Starts at once; `tell` is called on the feed's thread.
+    /// Starts at once. `tell` is called on the feed's thread.
     package init(
         _ location: KeyLocation, settings: JWKSSource.Settings, limits: FetchLimits = FetchLimits(), metrics: KeyMetrics = KeyMetrics(),
         log: Logger, tell: @escaping @Sendable (KeyNews) -> Void
     ) throws(SystemError) {
         let loop = try EventLoop(name: "keys")
-        // The machine answers at most one question a second or so; more waiting ones would be for the same few names.
+        // At most about one fetch a second answers questions, so more waiting ones would be for the same few names.
         let questions = Mailbox<String?>(capacity: 1_024, wakes: loop.handle)
         self.questions = questions
         self.loop = loop.handle
@@ -29,7 +29,7 @@ package final class KeyFeed: Sendable {
         }
     }
 
-    /// A token named this key (nil: none, and no key fitted). From any thread; never blocks.
+    /// A token named this unknown key (nil: it named none, and no key fitted). From any thread; never blocks.
     package func request(_ keyID: String?) {
         // A full mailbox holds other questions whose fetch answers this one too.
         if !questions.post(keyID) { metrics.questionsDropped.add() }
@@ -43,14 +43,14 @@ package final class KeyFeed: Sendable {
 }
 
 /// What the key feed counts. Written by its thread, read by any.
-package final class KeyMetrics: Sendable {
-    package let fetches = Counter()
+package final class KeyMetrics: MetricsGroup {
+    package let fetches = Counter("hub_key_fetches_total", "Times the keys were looked for at their source.")
     /// By why: `unreachable`, `status`, `unusable`.
-    package let failures = LabelledCounter()
-    package let questions = Counter()
-    package let questionsDropped = Counter()
+    package let failures = LabelledCounter("hub_key_fetch_failures_total", "Of these, failed, by reason.", label: "reason")
+    package let questions = Counter("hub_key_questions_total", "Tokens that named an unknown key.")
+    package let questionsDropped = Counter("hub_key_questions_dropped_total", "Of these, not asked for: too many were waiting.")
     /// Keys that count now; 0 before the first fetch and after failing closed.
-    package let keys = Gauge()
+    package let keys = Gauge("hub_keys", "Keys that tokens are verified with.")
 
     package init() {}
 }

@@ -63,14 +63,14 @@ public enum Files {
     public static func modified(_ path: String) throws(SystemError) -> Int64 {
         try SystemError.check("stat \(path)", unsafe clinux_modified_ns(path))
     }
-    /// User and group id of an account; nil when there is none of that name.
+    /// User and group id of an account; nil when no account has that name.
     public static func account(_ name: String) -> (user: UInt32, group: UInt32)? {
         var user: UInt32 = 0
         var group: UInt32 = 0
         return unsafe clinux_user(name, &user, &group) == 0 ? (user, group) : nil
     }
 
-    /// An exclusive lock that the kernel gives back when the process ends, however it ends. nil: somebody else has it.
+    /// An exclusive lock that the kernel gives back when the process ends, however it ends. nil: another process holds it.
     public static func lock(_ path: String) throws(SystemError) -> Int32? {
         let fd = try SystemError.check("open \(path)", unsafe clinux_open_write(path, 0o600, 0, 1))
         let locked = clinux_lock_exclusive(fd)
@@ -105,10 +105,21 @@ public enum Console {
 public enum Machine {
     public static var processors: Int { max(1, Int(clinux_cpu_count())) }
     /// Large blocks always come from the kernel and go back to it. By itself the allocator stops that after the first ones, and
-    /// every table that outgrew its place stays resident as a hole: a fifth of what idle sessions cost.
+    /// the memory of every table that was reallocated stays resident: a fifth of the memory of idle sessions.
     public static func mapLargeBlocks() { clinux_map_large_blocks() }
     public static var descriptorLimit: Int { max(0, Int(clinux_descriptor_limit())) }
-    public static var residentBytes: Int { max(0, Int(clinux_resident_bytes())) }
+    /// Descriptors that this process has open; 0 when /proc is not mounted.
+    public static var openDescriptors: Int { max(0, Int(clinux_descriptor_count())) }
+    /// Memory of this process; zeros when /proc is not mounted.
+    public static var memoryBytes: (virtual: Int, resident: Int) {
+        var virtual: Int64 = 0
+        var resident: Int64 = 0
+        _ = unsafe clinux_memory_bytes(&virtual, &resident)
+        return (Int(virtual), Int(resident))
+    }
+    public static var residentBytes: Int { memoryBytes.resident }
+    /// Milliseconds since 1970 at which this process was started; 0 when /proc is not mounted.
+    public static var startTime: Int64 { max(0, clinux_start_time_ms()) }
     /// Processor time of the process so far.
     public static var processorTimes: (user: Duration, system: Duration) {
         var user: Int64 = 0

@@ -10,7 +10,7 @@ import CLinux
     private var value: Value
 
     public init(_ value: Value) {
-        // Fails only without memory, where nothing could go on.
+        // Fails only when memory is exhausted.
         guard let mutex = unsafe clinux_mutex_make() else { preconditionFailure("no memory for a lock") }
         unsafe self.mutex = mutex
         self.value = value

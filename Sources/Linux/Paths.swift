@@ -8,7 +8,7 @@ extension Files {
         return unsafe String(cString: resolved)
     }
 
-    /// Within one file system; what is there is replaced.
+    /// Within one file system. Replaces an existing target.
     public static func rename(_ path: String, to newPath: String) throws(SystemError) {
         guard unsafe Glibc.rename(path, newPath) == 0 else { throw SystemError(call: "rename \(path)", errno: errno) }
     }

@@ -46,7 +46,7 @@ public final class Poller {
                 unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait(epoll, $0.baseAddress, maximum, milliseconds) }))
     }
 
-    /// Waits up to `time`, to the nanosecond: for those who must send at a moment and not about then.
+    /// Waits up to `time` with nanosecond resolution, for callers that must send at an exact time.
     public func wait(for time: Duration) throws(SystemError) -> Int {
         let maximum = Int32(events.count)
         let epoll = epoll
@@ -57,13 +57,13 @@ public final class Poller {
                 unsafe events.withUnsafeMutableBufferPointer { unsafe clinux_epoll_wait_ns(epoll, $0.baseAddress, maximum, nanoseconds) }))
     }
 
-    /// One of those the last `wait` found.
+    /// One of the events that the last `wait` returned.
     public func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
         (events[index].token, Readiness(rawValue: events[index].readiness))
     }
 }
 
-/// An eventfd: wakes whoever polls it. Any thread may signal.
+/// An eventfd: wakes the thread that polls it. Any thread may signal.
 public final class WakeDescriptor: Sendable {
     public let descriptor: Int32
     public init() throws(SystemError) { descriptor = try SystemError.check("eventfd", clinux_eventfd()) }

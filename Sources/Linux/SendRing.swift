@@ -1,9 +1,9 @@
 import CLinux
 
-/// Many sends in one system call (io_uring; Linux 5.18): what the kernel takes for entering and leaving is paid once, and each socket
-/// answers as it would to a `send` of its own.
+/// Many sends in one system call (io_uring; Linux 5.18). The cost of entering the kernel is paid once, and each send has its own
+/// result, as if it were a `send` call.
 ///
-/// Filled with `add`, emptied by `submit`; nothing is under way between two calls. Used by one thread.
+/// Filled with `add`, emptied by `submit`; nothing is in flight between two calls. Used by one thread.
 @safe
 public struct SendRing: ~Copyable {
     public static let capacity = Int(CLINUX_RING_SENDS)
@@ -11,7 +11,7 @@ public struct SendRing: ~Copyable {
     private let ring: OpaquePointer
     private var sends: [clinux_send] = []
 
-    /// Fails where the kernel is older, or gives none (seccomp, `kernel.io_uring_disabled`).
+    /// Fails when the kernel is older or refuses a ring (seccomp, `kernel.io_uring_disabled`).
     public init() throws(SystemError) {
         var error: Int32 = 0
         guard let ring = unsafe clinux_ring_make(&error) else { throw SystemError(call: "io_uring_setup", errno: error) }
@@ -32,7 +32,7 @@ public struct SendRing: ~Copyable {
                 fd: fd, result: 0, offset: UInt64(bytes.lowerBound), count: UInt32(bytes.count), in_second: inSecond ? 1 : 0))
     }
 
-    /// Sends all pieces; `result` tells how each fared, until `clear`.
+    /// Sends all pieces. `result` has the outcome of each until `clear`.
     public mutating func submit(_ first: Span<UInt8>, _ second: Span<UInt8>) {
         for send in sends { precondition(Int(send.offset) + Int(send.count) <= (send.in_second == 0 ? first.count : second.count)) }
         let ring = unsafe ring

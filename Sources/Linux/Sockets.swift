@@ -37,7 +37,7 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
 public enum Socket {
     public enum Accepted: Sendable {
         case connection(Int32, PeerAddress)
-        /// Nobody is waiting.
+        /// No connection is waiting.
         case none
         case failed(SystemError)
     }
@@ -60,13 +60,13 @@ public enum Socket {
         }
     }
 
-    /// - Parameter host: a numeric address; names are resolved by nobody here.
+    /// - Parameter host: a numeric address; names are not resolved.
     public static func listen(host: String, port: UInt16, reusePort: Bool, backlog: Int32 = 4_096) throws(SystemError) -> Int32 {
         try SystemError.check("listen on \(host):\(port)", unsafe clinux_listen(host, port, reusePort ? 1 : 0, backlog))
     }
 
-    /// Fails when somebody listens there. Sockets that share a port (`SO_REUSEPORT`) also share it with another process of the same
-    /// account, without a word: each would get a part of the connections.
+    /// Fails when another socket listens there. Sockets that share a port (`SO_REUSEPORT`) also share it with another process of the same
+    /// account, without an error: each would get some of the connections.
     public static func requireFree(host: String, port: UInt16) throws(SystemError) {
         guard port != 0 else { return }
         close(try listen(host: host, port: port, reusePort: false))
@@ -77,14 +77,15 @@ public enum Socket {
         try SystemError.check("connect to \(host):\(port)", unsafe clinux_connect(host, port, timeout.pollMilliseconds))
     }
 
-    /// Begins to connect and does not wait: writable when it is decided, then ask `connectFailure`. Small writes go out at once.
+    /// Begins to connect and does not wait. The socket becomes writable when the attempt has ended; then read `connectFailure`.
+    /// Small writes go out at once.
     /// - Parameter source: the numeric address to come from: one address has about 28 000 ports for connections to one peer.
     public static func beginConnect(host: String, port: UInt16, from source: String?) throws(SystemError) -> Int32 {
         let answer = if let source { unsafe clinux_connect_begin(host, port, source) } else { unsafe clinux_connect_begin(host, port, nil) }
         return try SystemError.check("connect to \(host):\(port)", answer)
     }
 
-    /// Why a connection that was begun failed; nil when it stands.
+    /// Why a connection attempt failed; nil when it succeeded.
     public static func connectFailure(_ fd: Int32) -> SystemError? {
         let error = clinux_socket_error(fd)
         return error == 0 ? nil : SystemError(call: "connect", errno: error)

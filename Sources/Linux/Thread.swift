@@ -24,7 +24,7 @@ public struct Thread: Sendable {
     /// Waits until the thread has ended. Exactly once per thread.
     public func join() { _ = clinux_thread_join(id) }
 
-    /// Rests the calling thread. For starting and stopping; a loop waits in its poller.
+    /// Suspends the calling thread. For starting and stopping; a loop waits in its poller.
     public static func pause(_ time: Duration) { _ = clinux_poll(-1, 0, time.pollMilliseconds) }
 
     /// Lets others of this processor run first, if any wait for it.

@@ -15,7 +15,7 @@ internal import COpenSSL
         unsafe EVP_PKEY_free(pointer)
     }
 
-    /// What kind of key this is, or a failure when it is none that JOSE signs with.
+    /// What kind of key this is, or a failure when JOSE does not sign with such keys.
     func family() throws(KeyFailure) -> PublicKey.Family {
         // `RSA-PSS` keys are another type and stay out: their parameters would have to be checked against each scheme.
         if isNamed("RSA") {

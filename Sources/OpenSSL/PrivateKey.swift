@@ -32,7 +32,7 @@ public final class PrivateKey: Sendable {
         try self.init(unsafe KeyHandle(adopting: read))
     }
 
-    /// PKCS#8 in PEM, unencrypted: whoever stores it guards it by file permissions.
+    /// PKCS#8 in PEM, unencrypted: the caller must protect it by file permissions.
     public func pem() throws(KeyFailure) -> String {
         let text = try MemoryText()
         guard unsafe PEM_write_bio_PrivateKey(text.bio, handle.pointer, nil, nil, 0, nil, nil) == 1 else {

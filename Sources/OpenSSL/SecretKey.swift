@@ -43,7 +43,7 @@ internal import COpenSSL
         }
     }
 
-    /// RFC 7638 §3.2 hashes the key itself; the result tells two secrets apart and must not be published.
+    /// RFC 7638 §3.2 hashes the key itself; the result distinguishes two secrets and must not be published.
     public func digestOfSecret(_ digest: Digest) -> [UInt8] {
         unsafe digest.hash(UnsafeBufferPointer(bytes).span)
     }

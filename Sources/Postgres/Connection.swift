@@ -40,10 +40,10 @@ import CPostgres
 
     deinit { unsafe PQfinish(handle) }
 
-    /// To be watched. May be another one after each `proceed()` while connecting; negative when there is none.
+    /// The descriptor to watch. It may change with each `proceed()` while connecting; negative when there is none.
     public var descriptor: Int32 { unsafe PQsocket(handle) }
 
-    /// Takes the next step of connecting and tells what to wait for. At first wait until the descriptor is writable.
+    /// Takes the next step of connecting and returns what to wait for. At first wait until the descriptor is writable.
     public func proceed() throws(PostgresError) -> Progress {
         switch unsafe PQconnectPoll(handle) {
         case PGRES_POLLING_READING: return .reading

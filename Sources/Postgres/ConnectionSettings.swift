@@ -1,6 +1,6 @@
 import CPostgres
 
-/// What libpq is told when connecting.
+/// The parameters that libpq connects with.
 struct ConnectionSettings {
     private var text: [CChar] = []
     private var keys: [Int] = []
@@ -14,7 +14,7 @@ struct ConnectionSettings {
         set("keepalives_interval", "5")
         set("keepalives_count", "3")
         set("tcp_user_timeout", "15000")
-        // libpq lets the later setting win, and expands the address in the place of `dbname`.
+        // libpq lets the later setting win, and expands the address at the position of `dbname`.
         set("dbname", address)
         set("client_encoding", "UTF8")
     }

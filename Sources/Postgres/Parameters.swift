@@ -32,7 +32,7 @@ public struct Parameters: Sendable {
         self.texts { elements in for text in texts { elements.add(text) } }
     }
 
-    /// `text[]` of elements that `fill` adds one by one: for texts that stand in no array of their own.
+    /// `text[]` of elements that `fill` adds one by one: for texts that are not in an array of their own.
     public mutating func texts(_ fill: (inout TextElements) -> Void) {
         let start = bytes.count
         var elements = TextElements(takingOver: &bytes)

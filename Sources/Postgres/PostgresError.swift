@@ -15,8 +15,8 @@ public struct PostgresError: Error, Equatable, Sendable, CustomStringConvertible
 
     public var description: String { (sqlState.map { $0 + ": " } ?? "") + message }
 
-    /// What a failure of a transaction means for whoever sent it. The table is the SQLSTATE classes' meaning
-    /// (PostgreSQL Appendix A); what is not named here is unforeseen and treated as passing.
+    /// What a failure of a transaction means for the sender. The table is the SQLSTATE classes' meaning
+    /// (PostgreSQL Appendix A); a state that is not in it is treated as temporary.
     public enum Meaning: Equatable, Sendable {
         /// The data is at fault: the same data will fail again, other data will not.
         case data

@@ -35,7 +35,7 @@ import CPostgres
         return byte.map { $0 != 0 }
     }
 
-    /// A null has no bytes, and neither has what lies outside: libpq looks at both bounds.
+    /// Empty for a null and for an index outside of the result: libpq checks both bounds.
     @inline(__always)
     private func number<Number: FixedWidthInteger>(_ row: Int, _ column: Int) -> Number? {
         let (r, c) = (Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: column))

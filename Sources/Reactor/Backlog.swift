@@ -1,15 +1,15 @@
 import Bytes
 import Linux
 
-/// What a connection's peer has not taken yet, in the order it must go.
+/// The bytes of one connection that its socket has not accepted yet, in sending order.
 struct Backlog {
-    /// Small remainders are put together up to this size, so that they go out in few calls.
+    /// Small remainders are joined up to this size, so that few calls send them.
     private static let chunkBytes = 32 * 1_024
 
     private struct Chunk {
         var bytes: [UInt8]
         var sent: Int
-        /// Somebody else's storage too: appending would copy it.
+        /// Shared with another owner, so appending would copy it.
         let isShared: Bool
     }
 
@@ -35,7 +35,7 @@ struct Backlog {
         chunks.append(Chunk(bytes: bytes, sent: sent, isShared: true))
     }
 
-    /// Lends the next bytes to go out. There must be some.
+    /// Lends the next bytes to send. The backlog must not be empty.
     func withNext<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
         let chunk = chunks[first]
         return body(chunk.bytes.span.extracting(chunk.sent...))
@@ -51,7 +51,7 @@ struct Backlog {
         return bytes
     }
 
-    /// The first `taken` bytes of those lent are gone.
+    /// Removes the first `taken` of the lent bytes.
     mutating func consume(_ taken: Int) {
         count -= taken
         chunks[first].sent += taken

@@ -6,14 +6,14 @@ struct ConnectionRecord {
         static let readingPaused = Flags(rawValue: 2)
         static let readEnded = Flags(rawValue: 4)
         static let congested = Flags(rawValue: 8)
-        /// To be closed once everything is sent; the driver hears no more of it.
+        /// Closes when everything is sent; the driver gets no more calls about it except `closed`.
         static let closing = Flags(rawValue: 16)
-        /// Everything is sent, the sending side is ended: waits for the peer.
+        /// Everything is sent and the sending side is shut down; waits for the end of the peer's side.
         static let lingering = Flags(rawValue: 32)
-        /// Ends with this turn.
+        /// Is closed at the end of this turn.
         static let doomed = Flags(rawValue: 64)
         static let awaitsWritable = Flags(rawValue: 128)
-        /// Its deadline passed, and the driver is about to be told.
+        /// Its deadline passed, and the driver has not been called yet.
         static let deadlinePassed = Flags(rawValue: 256)
     }
 
@@ -21,12 +21,12 @@ struct ConnectionRecord {
 
     var fd: Int32 = -1
     var generation: UInt32 = 0
-    /// What this turn sends it.
+    /// The run of frames that this turn sends to it.
     var run = Outbox.noRun
     /// Index into the table's backlogs.
     var backlog = noBacklog
     var flags: Flags = []
 
-    /// The driver speaks to it and hears of it.
+    /// The driver may send to it and gets its events.
     var isServed: Bool { flags.intersection([.open, .closing, .doomed]) == .open }
 }

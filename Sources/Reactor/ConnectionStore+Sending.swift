@@ -42,7 +42,7 @@ extension ConnectionStore {
 
     mutating func flush() {
         guard !dirty.isEmpty else { return }
-        // Taken out for the while: the records change beside it.
+        // Moved out of `self` for the duration of the loop, because the loop changes the records.
         var lent = Outbox()
         swap(&lent, &outbox)
         if dirty.count < ringMinimum || !flushTogether(from: &lent) {
@@ -52,7 +52,7 @@ extension ConnectionStore {
         dirty.removeAll(keepingCapacity: true)
     }
 
-    /// False, and nothing is done, without a ring.
+    /// Does nothing and returns false when there is no ring.
     private mutating func flushTogether(from outbox: inout Outbox) -> Bool {
         guard var ring = ring.take() else { return false }
         for index in dirty.indices {
@@ -90,7 +90,7 @@ extension ConnectionStore {
         ring.clear()
     }
 
-    /// What became of a run that was to be sent.
+    /// The result of sending one run.
     @inline(__always)
     private mutating func settle(_ slot: Int, _ run: Int32, _ transfer: Socket.Transfer, _ outbox: inout Outbox) {
         let count = outbox.count(of: run)
@@ -100,7 +100,7 @@ extension ConnectionStore {
         }
     }
 
-    /// What the slot is to be sent, which is forgotten; nothing for one that ends.
+    /// Takes the run out of the slot's record; `noRun` for a connection that is closing.
     @inline(__always)
     private mutating func takeRun(_ slot: Int) -> Int32 {
         let run = records[slot].run
@@ -112,7 +112,7 @@ extension ConnectionStore {
     mutating func enqueue(_ slot: Int, _ frame: StagedFrame) {
         if outbox.isLarge(frame) { return sendLarge(slot, outbox.largeBytes(frame)) }
         let run = records[slot].run
-        // The list may name a slot twice, after a long run went out early; its second place finds nothing to send.
+        // The list may name a slot twice, after a long run went out early; the second entry finds nothing to send.
         if run == Outbox.noRun { dirty.append(UInt32(truncatingIfNeeded: slot)) }
         let extended = outbox.extend(run, by: frame)
         records[slot].run = extended
@@ -128,8 +128,8 @@ extension ConnectionStore {
         }
     }
 
-    /// Sends what a connection was sent while it was heard: at once, for its socket is still in the processor's cache, or with others',
-    /// which costs less yet.
+    /// Sends the answers to a connection's input: at once, while its socket is still in the processor's cache, or together with other
+    /// connections' answers, which costs less.
     @inline(__always)
     mutating func answered(_ slot: Int) {
         if ring == nil {
@@ -146,7 +146,7 @@ extension ConnectionStore {
         swap(&lent, &outbox)
     }
 
-    /// Sends the slot's run, or puts it behind what waits already.
+    /// Sends the slot's run, or appends it to the slot's backlog.
     @inline(__always)
     private mutating func flush(_ slot: Int, from outbox: inout Outbox) {
         let run = takeRun(slot)
@@ -164,7 +164,7 @@ extension ConnectionStore {
         follow(slot, send(records[slot].fd, bytes), of: bytes.count)
     }
 
-    /// How much the socket took. A failure dooms the connection.
+    /// Returns how many bytes the socket accepted. A failure closes the connection.
     @inline(__always)
     private mutating func follow(_ slot: Int, _ transfer: Socket.Transfer, of count: Int) -> Int {
         switch transfer {
@@ -180,7 +180,7 @@ extension ConnectionStore {
         return 0
     }
 
-    /// With `submit`, the one place where bytes go out: a TLS record layer would sit before both.
+    /// Only this function and `submit` send bytes: a TLS record layer would go before both.
     @inline(__always)
     private func send(_ fd: Int32, _ bytes: Span<UInt8>) -> Socket.Transfer {
         if let faults, let fault = faults.send(bytes.count) {
@@ -190,12 +190,12 @@ extension ConnectionStore {
         return Socket.send(fd, bytes)
     }
 
-    /// Keeps what the socket did not take.
+    /// Puts the bytes that the socket did not accept into the backlog.
     private mutating func keep(_ slot: Int, _ bytes: Int, _ append: (inout Backlog) -> Void) {
         let waiting = records[slot].backlog < 0 ? 0 : backlogs[Int(records[slot].backlog)].count
         guard bytes <= limits.backlogBytes - waiting else {
             statistics.overflows &+= 1
-            // Nobody reads there: the kernel shall not go on keeping it either.
+            // The peer does not read, so the kernel drops its own unsent bytes too.
             Socket.setResetOnClose(records[slot].fd)
             return doom(slot, .overflow)
         }
@@ -222,7 +222,7 @@ extension ConnectionStore {
         freeBacklogs.append(index)
     }
 
-    /// The socket takes more: bounded by what one call moves, so that one fast reader does not hold the turn.
+    /// The socket is writable again. One call only, so that one fast reader does not delay the other connections.
     mutating func writable(_ slot: Int) {
         let index = Int(records[slot].backlog)
         guard index >= 0 else { return }

@@ -1,10 +1,10 @@
 import Bytes
 import Linux
 
-/// The records of one loop's connections and all they own; knows nothing of the driver.
+/// The records of one loop's connections and everything they own. Never calls the driver.
 ///
 /// Invariants: a record's run belongs to this turn, and none is left after the turn is settled; a record has a backlog exactly while
-/// it awaits writability; a slot is given away again only after `release`.
+/// it awaits writability; a slot is reused only after `release`.
 // A struct in one property of the table: a call from outside then costs one exclusivity check, not one for every field it touches
 // (measured: 65 ns against 25 ns for a queued frame).
 /// More than twelve stored properties: tables that one call changes together, for which Swift checks exclusive access once.
@@ -12,28 +12,28 @@ struct ConnectionStore: ~Copyable {
     let limits: ConnectionLimits
     let loop: EventLoop
     let faults: SocketFaults?
-    /// This table's mark in the loop's event tokens.
+    /// Identifies this table in the loop's event tokens.
     let source: UInt8
     let clock: TickClock
 
     var statistics = ConnectionStatistics()
-    /// Connections open, also those still closing.
+    /// Open connections, including those still closing.
     private(set) var count = 0
     var records: ContiguousArray<ConnectionRecord> = []
     private var freeSlots: [UInt32] = []
     var outbox = Outbox()
-    /// Connections that were sent something in this turn.
+    /// Connections with frames queued in this turn.
     var dirty: ContiguousArray<UInt32> = []
-    /// nil: every send is a call of its own.
+    /// nil: every send is a system call of its own.
     var ring: SendRing?
     private(set) var ringFailure: SystemError?
-    /// Fewer are sent one by one.
+    /// Fewer sends than this are made one by one.
     var ringMinimum = 3
-    /// The slots and runs of what the ring holds.
+    /// The slot and the run of each send in the ring.
     var together: ContiguousArray<(slot: UInt32, run: Int32)> = []
     var backlogs: ContiguousArray<Backlog> = []
     var freeBacklogs: [Int32] = []
-    /// Connections to be told that they drained.
+    /// Connections whose driver must get `drained`.
     var drained: [ConnectionID] = []
     /// Connections to end their sending side once this turn's frames are out.
     var closings: [UInt32] = []
@@ -92,7 +92,7 @@ struct ConnectionStore: ~Copyable {
         return id(slot)
     }
 
-    /// Closes the socket. The slot stays taken until `release`: what is opened meanwhile gets another one.
+    /// Closes the socket. The slot stays in use until `release`, so connections opened meanwhile get other slots.
     mutating func bury(_ slot: Int) -> ConnectionID {
         loop.remove(records[slot].fd)
         deadlines.disarm(slot)
@@ -155,15 +155,15 @@ struct ConnectionStore: ~Copyable {
         return slot
     }
 
-    /// Acts on an event as far as the driver need not know of it. At most one receive, of at most the buffer's size, and one send of what
-    /// waits: what is left is reported again, and other connections come first.
+    /// Handles the part of an event that does not concern the driver: at most one receive into the buffer and one send from the backlog.
+    /// epoll reports the rest again, after the other connections.
     mutating func handle(_ slot: Int, _ readiness: Poller.Readiness, into buffer: inout MutableSpan<UInt8>) -> Event {
         if readiness.contains(.writable), records[slot].flags.contains(.awaitsWritable) { writable(slot) }
         let flags = records[slot].flags
         if flags.contains(.doomed) { return .nothing }
         if readiness.contains(.readable), flags.isDisjoint(with: [.readEnded, .readingPaused]) { return read(slot, into: &buffer) }
         if readiness.contains(.hangup) {
-            // Both directions are over, and nothing is to be read any more: the kernel would report it for ever.
+            // Both directions have ended and nothing will be read, but the kernel would report the socket in every turn.
             doom(slot, flags.contains(.closing) ? .closed : .ended)
         }
         return .nothing
@@ -191,7 +191,7 @@ struct ConnectionStore: ~Copyable {
         }
     }
 
-    /// The one place where bytes come in: a TLS record layer would sit here.
+    /// The only function that receives bytes: a TLS record layer would go here.
     @inline(__always)
     private func receive(_ fd: Int32, _ buffer: inout MutableSpan<UInt8>) -> Socket.Transfer {
         if let faults, let fault = faults.receive() { return fault }
@@ -207,13 +207,14 @@ struct ConnectionStore: ~Copyable {
 
     var nextDeadline: MonotonicInstant? { deadlines.nextTick().map(clock.instant(of:)) }
 
-    /// Marks those whose deadline passed. Telling the driver of one may set or take back another's, which `takePassed` then shows.
+    /// Marks connections whose deadline has passed. A call to the driver may change the deadline of another
+    /// connection, which `takePassed` then skips.
     mutating func collectPassed(into passed: inout [Int]) {
         deadlines.advance(to: clock.passed(loop.now), into: &passed)
         for slot in passed { records[slot].flags.insert(.deadlinePassed) }
     }
 
-    /// The connection whose driver is to be told.
+    /// The connection's id when the driver must get `deadline`; nil when the deadline was changed meanwhile.
     mutating func takePassed(_ slot: Int) -> ConnectionID? {
         guard records[slot].flags.contains(.deadlinePassed) else { return nil }
         records[slot].flags.remove(.deadlinePassed)
@@ -231,24 +232,21 @@ struct ConnectionStore: ~Copyable {
         else { return }
         switch how {
         case .now: doom(slot, .closed)
-        case .reset:
-            Socket.setResetOnClose(records[slot].fd)
-            doom(slot, .closed)
         case .afterFlush:
             guard !records[slot].flags.contains(.closing) else { return }
             records[slot].flags.insert(.closing)
-            // From here on what the peer sends is read and dropped: unread bytes would turn the close into a reset.
+            // Input is read and dropped from here on, because unread bytes would turn the close into a reset.
             if records[slot].flags.contains(.readingPaused) {
                 records[slot].flags.remove(.readingPaused)
                 updateInterest(slot)
             }
-            // A peer that takes nothing must not keep the connection.
+            // A peer that does not read must not keep the connection open.
             setDeadline(slot, limits.linger)
             closings.append(id.slot)
         }
     }
 
-    /// Ends the connection with this turn.
+    /// Marks the connection to be closed at the end of this turn.
     mutating func doom(_ slot: Int, _ cause: CloseCause) {
         guard !records[slot].flags.contains(.doomed) else { return }
         records[slot].flags.insert(.doomed)
@@ -261,7 +259,7 @@ struct ConnectionStore: ~Copyable {
         closings.removeAll(keepingCapacity: true)
     }
 
-    /// Ends the sending side, once everything is sent. The receiving side stays for a while: RFC 9112 §9.6 tells why.
+    /// Ends the sending side, once everything is sent. The receiving side stays open for a while, for the reason in RFC 9112 §9.6.
     private mutating func endSending(_ slot: Int) {
         let flags = records[slot].flags
         guard flags.contains(.closing), flags.isDisjoint(with: [.doomed, .lingering]), records[slot].backlog < 0 else { return }

@@ -27,14 +27,15 @@ extension ConnectionTable {
                 case SystemError.tooManyInProcess, SystemError.tooManyInSystem, SystemError.noMemory, SystemError.noBuffers:
                     return pauseAccepting()
                 default:
-                    // The connection was gone before it was taken; the next may be fine.
+                    // This peer left before the accept; the next connection may be fine.
                     continue
                 }
             }
         }
     }
 
-    /// Without descriptors the listener would be reported ready for ever: it rests until one is given back, or a moment passed.
+    /// Without free descriptors epoll would report the listener in every turn, so accepting pauses until a descriptor is closed or
+    /// a short time has passed.
     private func pauseAccepting() {
         guard acceptRetry == nil else { return }
         store.statistics.acceptPauses &+= 1

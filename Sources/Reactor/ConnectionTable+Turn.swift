@@ -32,8 +32,8 @@ extension ConnectionTable: EventSource {
 
     var isUnsettled: Bool { store.isUnsettled }
 
-    /// Sends what was queued, tells who drained, closes what is to be closed, until nothing of it is left; except that those who
-    /// drained meanwhile are told in the next turn, for a driver that answers by sending more would never end this one.
+    /// Sends queued frames, calls `drained`, and closes connections, until no work is left. Connections that drain meanwhile get
+    /// `drained` in the next turn: a driver that answers it by sending more would keep this turn from ending.
     func settle() {
         guard store.isUnsettled else { return store.outbox.reset() }
         store.flush()

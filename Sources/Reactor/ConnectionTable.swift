@@ -1,10 +1,10 @@
 public import Linux
 
-/// The sockets of one loop: accepts, reads into one buffer, queues, joins and sends, closes. Joins the store of connections with the
-/// driver; the driver is never called while the store is being changed, so its calls may change it again.
+/// The sockets of one loop: accepts, reads into one buffer, queues, joins and sends, closes. Connects the store of
+/// connections with the driver. The driver is never called while the store is being changed, so the driver may change it.
 ///
-/// Owns its descriptors and, for each connection, one small record; a connection owns heap memory only while the peer does not
-/// take what was sent.
+/// Owns its descriptors and, for each connection, one small record; a connection owns heap memory only while the peer does
+/// not read what was sent.
 public final class ConnectionTable {
     public let limits: ConnectionLimits
     let loop: EventLoop
@@ -13,7 +13,7 @@ public final class ConnectionTable {
     var store: ConnectionStore
     /// Lent to every receive. Empty while a driver reads in it.
     var receiveBuffer: [UInt8]
-    /// Those whose deadlines passed, while the driver is told.
+    /// Connections whose deadlines have passed, while the driver is called for each.
     var passed: [Int] = []
     var listeners: [(fd: Int32, watch: WatchID)] = []
     /// Set while accepting pauses.
@@ -39,12 +39,12 @@ public final class ConnectionTable {
         for record in store.records where record.flags.contains(.open) { Socket.close(record.fd) }
     }
 
-    /// Connections open, also those still closing.
+    /// Open connections, including those still closing.
     public var count: Int { store.count }
     public var statistics: ConnectionStatistics { store.statistics }
-    /// Sends to many sockets in one system call.
+    /// Whether this table sends to many sockets in one system call.
     public var sendsTogether: Bool { store.ring != nil }
-    /// Why it does not, though the limits say so.
+    /// Why it does not, although the limits ask for it.
     public var ringFailure: SystemError? { store.ringFailure }
 
     /// Takes over a connected, non-blocking socket. nil when it could not be watched; then it is closed.
@@ -57,8 +57,8 @@ public final class ConnectionTable {
         return id
     }
 
-    /// Gives a connection away: its socket is watched no more, and the driver hears no more of it. Whoever takes the descriptor sends the
-    /// `unsent` bytes first. Nil for a stale id, and for a connection that is ending.
+    /// Hands a connection over: the table stops watching its socket, and the driver gets no more calls about it. The new owner of the
+    /// descriptor sends the `unsent` bytes first. Nil for a stale id, and for a connection that is ending.
     public func detach(_ id: ConnectionID) -> (fd: Int32, unsent: [UInt8])? { store.detach(id) }
 
     // MARK: Sending
@@ -66,7 +66,7 @@ public final class ConnectionTable {
     /// Makes a payload ready to be sent to any number of connections in this turn.
     public func stage(_ payload: Payload) -> StagedFrame { store.outbox.stage(payload.bytes) }
 
-    /// Queues a staged frame: a number in the connection's record, whatever the frame's size.
+    /// Queues a staged frame. It costs one number in the connection's record, whatever the frame's size.
     public func send(_ id: ConnectionID, _ frame: StagedFrame) { store.send(id, frame) }
 
     /// Queues bytes of this connection's own.
@@ -89,12 +89,12 @@ public final class ConnectionTable {
     public func pauseReading(_ id: ConnectionID) { store.setReadingPaused(id, true) }
     public func resumeReading(_ id: ConnectionID) { store.setReadingPaused(id, false) }
 
-    /// Sets the connection's one deadline; nil takes it back. Setting it later again and again costs a store each time.
+    /// Sets the connection's one deadline; nil takes it back. Moving it later costs one memory store.
     public func setDeadline(_ id: ConnectionID, after delay: Duration?) {
         guard let slot = store.served(id) else { return }
         store.setDeadline(slot, delay)
     }
 
-    /// Stale ids, and a second close, are ignored; `.now` and `.reset` cut a running `.afterFlush` short.
+    /// Stale ids, and a second close, are ignored; `.now` cuts a running `.afterFlush` short.
     public func close(_ id: ConnectionID, _ how: CloseMode) { store.close(id, how) }
 }

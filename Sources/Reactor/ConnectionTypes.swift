@@ -1,6 +1,6 @@
 public import Linux
 
-/// Names one connection of a loop. A slot is reused, its generation is not: a stale id reaches nobody.
+/// Names one connection of a loop. A slot is reused, its generation is not: a stale id is ignored.
 public struct ConnectionID: Hashable, Sendable {
     public let slot: UInt32
     public let generation: UInt32
@@ -16,7 +16,7 @@ public final class Payload: Sendable {
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
-/// A payload made ready for this turn; sent in a later one it is a bug of the caller's, and sends nothing.
+/// A payload prepared for this turn. Sending it in a later turn is a caller's bug and sends nothing.
 public struct StagedFrame: Sendable {
     package let index: UInt32
     package let turn: UInt32
@@ -36,8 +36,6 @@ public enum CloseMode: Sendable {
     case afterFlush
     /// Closes at the end of the turn; what is queued and unsent is dropped.
     case now
-    /// Discards what is queued and resets the connection.
-    case reset
 }
 
 public enum CloseCause: Equatable, Sendable {
@@ -59,13 +57,13 @@ public struct ConnectionLimits: Equatable, Sendable {
     public var highWatermarkBytes = 256 * 1_024
     /// Unsent bytes below which a congested connection counts as drained.
     public var lowWatermarkBytes = 64 * 1_024
-    /// Unsent bytes at which the connection is closed: nobody reads at the other end.
+    /// Unsent bytes at which the connection is closed, because its peer does not read.
     public var backlogBytes = 4 * 1_024 * 1_024
-    /// The loop's one receive buffer: at most so much is read from a connection per turn.
+    /// The loop's one receive buffer: the most that is read from one connection per turn.
     public var receiveBytes = 64 * 1_024
     /// Connections accepted per turn and listener, so that a storm does not starve those already there.
     public var acceptsPerTurn = 64
-    /// How long accepting pauses when descriptors run out and none is given back.
+    /// How long accepting pauses when descriptors run out and none is closed.
     public var acceptPause: Duration = .milliseconds(100)
     /// How long a closed connection waits for its peer to take what is queued, and then for its end.
     public var linger: Duration = .seconds(2)
@@ -91,12 +89,12 @@ public struct ConnectionStatistics: Equatable, Sendable {
     public init() {}
 }
 
-/// Whoever speaks over the connections. Called on the loop's thread. After `ConnectionTable.close` only `closed` is called.
+/// The user of the connections. Called on the loop's thread. After `ConnectionTable.close` only `closed` is called.
 public protocol ConnectionDriver: AnyObject {
     func opened(_ id: ConnectionID, peer: PeerAddress)
     /// The bytes are lent for the call, and may be changed in place.
     func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>)
-    /// The peer will send no more; writes may still go out. Nothing closes by itself.
+    /// The peer will send no more; writes may still go out. The table does not close the connection by itself.
     func peerClosed(_ id: ConnectionID)
     /// What is unsent fell to the low watermark after having passed the high one.
     func drained(_ id: ConnectionID)

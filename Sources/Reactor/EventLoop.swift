@@ -5,7 +5,7 @@ public import Linux
 /// Made anywhere, run on one thread; everything but `handle` belongs to that thread.
 /// A turn: wait, dispatch what is ready and send the answers, drain mailboxes, fire timers, one slice of each background work, the
 /// turn-end hooks, and last the connections are settled: what the turn queued is sent, what it closed is closed.
-/// Registrations carry a generation: an event fetched before its registration ended finds nobody.
+/// Registrations carry a generation, so that an event fetched before its registration ended is ignored.
 // @unchecked Sendable: made by one thread and handed to the thread that runs it, which alone uses all but `handle`.
 public final class EventLoop: @unchecked Sendable {
     public typealias Readiness = Poller.Readiness
@@ -16,7 +16,7 @@ public final class EventLoop: @unchecked Sendable {
     /// Taken once per turn.
     public private(set) var now = MonotonicInstant.now
 
-    /// Something was asked of another thread, whose answer somebody waits for: it is let run between the slices of background work.
+    /// This loop asked another thread for something and waits for the answer, so it yields between the slices of background work.
     public var awaitsOthers = false
 
     private struct Watch {
@@ -85,10 +85,10 @@ public final class EventLoop: @unchecked Sendable {
 
     // MARK: Sources
 
-    /// What stands in the tokens of the source that registers next.
+    /// The mark in the event tokens of the next registered source.
     var nextSource: UInt8 { UInt8(sources.count + 1) }
 
-    /// From now on the source is given its events and its place in every turn.
+    /// From now on the source gets its events and is called in every turn.
     func register(_ source: any EventSource) {
         precondition(sources.count < 255)
         sources.append(source)
@@ -140,7 +140,7 @@ public final class EventLoop: @unchecked Sendable {
         letGo()
     }
 
-    /// Ends what was registered: it holds the loop, which holds it. For a loop that is never turned again.
+    /// Ends all registrations, which would otherwise form reference cycles with the loop. For a loop that makes no more turns.
     public func letGo() {
         sources = []
         watches = []
@@ -166,7 +166,7 @@ public final class EventLoop: @unchecked Sendable {
             dispatch(EventToken(rawValue: token), readiness)
         }
         for source in sources { source.heard() }
-        // Before the mailboxes are looked at, see `rearm`.
+        // Must come before the mailboxes are read, see `rearm`.
         handle.rearm()
         for drain in drains { drain() }
         timers.collect(at: now)
@@ -175,12 +175,12 @@ public final class EventLoop: @unchecked Sendable {
         runSlices()
         for hook in turnEnds { hook() }
         for source in sources { source.settle() }
-        // They may have no processor but this one, of which the kernel would let this thread have its whole turn first, every time. Not
-        // without need: where a stranger wants the processor too, the rest of that turn is his.
+        // The other threads may share this processor, and the kernel would let this thread use up its time slice before them. Only when
+        // needed, because an unrelated process may take the rest of the slice.
         if awaitsOthers, !slices.isEmpty { Thread.yield() }
     }
 
-    /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking before the time would mean waking twice.
+    /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking too early would mean waking twice.
     private func patience() -> Int32 {
         if !slices.isEmpty { return 0 }
         var next = timers.nextInstant()
@@ -198,7 +198,7 @@ public final class EventLoop: @unchecked Sendable {
         var running: [() -> Bool] = []
         swap(&running, &slices)
         running.removeAll { work in !work() }
-        // What the slices themselves added comes behind them.
+        // Work that the slices added is appended after them.
         slices.insert(contentsOf: running, at: 0)
     }
 
@@ -213,21 +213,21 @@ public final class EventLoop: @unchecked Sendable {
     }
 }
 
-/// Has descriptors of its own on a loop, and a place in its turns.
+/// An owner of descriptors on a loop that is called in each of its turns.
 protocol EventSource: AnyObject {
     func ready(_ token: EventToken, _ readiness: Poller.Readiness)
-    /// Everything that was ready has been told.
+    /// Called when all ready descriptors of the turn have been dispatched.
     func heard()
-    /// There is something to settle, though nothing may happen.
+    /// Whether there is something to settle even when no event arrives.
     var isUnsettled: Bool { get }
-    /// When it needs a turn though nothing happens.
+    /// When it needs a turn even when no event arrives.
     var nextDeadline: MonotonicInstant? { get }
     func fireDeadlines()
-    /// Last in every turn.
+    /// Called last in every turn.
     func settle()
 }
 
-/// What the kernel hands back with an event: whose registration it is, which one, and the low bits of its generation.
+/// The value that the kernel returns with an event: the source, its registration, and the low bits of the generation.
 /// Stale events live no longer than one wait's batch, so 24 bits tell them apart.
 struct EventToken: RawRepresentable {
     let rawValue: UInt64

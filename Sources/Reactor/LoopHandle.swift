@@ -22,6 +22,6 @@ public final class LoopHandle: Sendable {
 
     var isStopped: Bool { stopped.load(ordering: .acquiring) }
 
-    /// From here on a `wake` signals again. Called before the mailboxes are looked at: what is posted later is not overlooked.
+    /// From here on a `wake` signals again. Called before the mailboxes are read, so that a later post is not missed.
     func rearm() { _ = isWoken.exchange(false, ordering: .acquiringAndReleasing) }
 }

@@ -4,8 +4,8 @@ import Synchronization
 /// A bounded queue from many threads to one loop.
 ///
 /// One short lock for a post and one for a drain, each of a whole batch: a loop posts once per turn, so no lock is taken per frame,
-/// and nobody calls out under it. An empty mailbox costs the loop one atomic load per turn.
-/// Full means full: the poster must decide what happens.
+/// and no callback runs under it. An empty mailbox costs the loop one atomic load per turn.
+/// A full mailbox refuses the post, and the poster decides what to do.
 public final class Mailbox<Message: Sendable>: Sendable {
     public let capacity: Int
     let loop: LoopHandle
@@ -17,7 +17,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         self.loop = loop
     }
 
-    /// False, and nothing taken, when full.
+    /// Returns false and takes nothing when it is full.
     public func post(_ message: Message) -> Bool {
         let posted = messages.withLock { messages in
             guard messages.count < capacity else { return false }
@@ -28,7 +28,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         return posted
     }
 
-    /// All or nothing.
+    /// Posts all messages, or none when they do not fit.
     public func post(contentsOf batch: [Message]) -> Bool {
         if batch.isEmpty { return true }
         let posted = messages.withLock { messages in
@@ -46,7 +46,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         if !isFilled.exchange(true, ordering: .acquiringAndReleasing) { loop.wake() }
     }
 
-    /// Exchanges what waits for an empty array, whose storage takes the next messages.
+    /// Swaps the waiting messages with an empty array, whose storage is used for the next messages.
     func drain(into batch: inout [Message]) {
         guard isFilled.load(ordering: .acquiring) else { return }
         // Cleared before the exchange: a post after it sets it again, and wakes the loop again.

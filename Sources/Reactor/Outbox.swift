@@ -5,7 +5,7 @@ import Linux
 ///
 /// A run is a node in a tree: a run of n frames is the run of its first n-1 plus one. Connections that were sent the same frames in
 /// the same order hold the same node, so "the same bytes" is one comparison of numbers, and a run's bytes are joined once however
-/// many get it. Small frames stand one behind the other in one arena: a burst staged in the order it is sent needs no joining at all.
+/// many get it. Small frames are adjacent in one arena, so a burst that is sent in the order of staging needs no joining.
 /// Invariant: everything here is empty again after `reset`; nothing outlives the turn.
 struct Outbox {
     /// A connection's part in this turn: nothing yet.
@@ -14,7 +14,7 @@ struct Outbox {
     static let smallFrameBytes = 16 * 1_024
     /// A run that has grown to this is sent at once.
     static let longRunBytes = 64 * 1_024
-    /// How many siblings are looked through for a run that exists; beyond it the same bytes are joined a second time.
+    /// How many siblings are searched for an existing run. Beyond that the same bytes are joined a second time.
     private static let siblingsSearched = 4
 
     private struct Frame {
@@ -27,7 +27,7 @@ struct Outbox {
     }
 
     private struct Run {
-        /// In `joined`, or in the arena when its frames stand there side by side; -1 while in neither.
+        /// Offset in `joined`, or in the arena when its frames are adjacent there; -1 while it has neither.
         var offset: Int
         var isJoined = false
         let count: Int
@@ -112,7 +112,7 @@ struct Outbox {
         return child
     }
 
-    /// Where a run's bytes stand in one piece: in the second of the storages of `withStorages` when they had to be joined.
+    /// The range of a run's bytes in one piece: in the second storage of `withStorages` when they had to be joined.
     @inline(__always)
     mutating func place(of run: Int32) -> (bytes: Range<Int>, isJoined: Bool) {
         if runs[Int(run)].offset < 0 { join(run) }
@@ -135,10 +135,10 @@ struct Outbox {
         var node = run
         while runs[Int(node)].offset < 0 || runs[Int(node)].isJoined {
             path.append(runs[Int(node)].frame)
-            // A run of one frame has its place in the arena, so there is a parent.
+            // A run of one frame has an offset in the arena, so this run has a parent.
             node = runs[Int(node)].parent
         }
-        // Taken out for the while: the arena is read beside it.
+        // Moved out of `self` for the duration of the loop, because the loop reads the arena.
         var together: [UInt8] = []
         swap(&together, &joined)
         defer { swap(&together, &joined) }
@@ -152,7 +152,7 @@ struct Outbox {
         }
     }
 
-    /// Forgets the turn. Storage stays for the next one, unless this one was out of the ordinary.
+    /// Empties the outbox. Storage is kept for the next turn, unless this turn needed unusually much.
     mutating func reset() {
         guard !frames.isEmpty else { return }
         turn &+= 1

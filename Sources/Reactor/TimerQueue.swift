@@ -29,7 +29,7 @@ struct TickClock {
     }
 }
 
-/// The loop's closures by time: a wheel of slots, and the bodies beside it.
+/// The loop's timers: a wheel of slots, and the closure of each slot.
 struct TimerQueue: ~Copyable {
     private struct Slot {
         var generation: UInt32 = 0
@@ -87,7 +87,7 @@ struct TimerQueue: ~Copyable {
         while nextDue < due.count {
             let id = due[nextDue]
             nextDue += 1
-            // One that ran before it may have cancelled it.
+            // An earlier timer of this batch may have cancelled it.
             guard slots[Int(id.slot)].generation == id.generation, let body = slots[Int(id.slot)].body else { continue }
             release(Int(id.slot))
             return body

@@ -49,8 +49,8 @@ package struct TimerWheel {
         let due = min(max(due, current + 1), Self.idle - 1)
         let isLinked = links[index].next != Int32(index)
         if isLinked {
-            // Later than where it stands: note it, and move it only when its bucket comes round. This makes a deadline
-            // that is pushed on with every read cost one store.
+            // A later tick is only noted; the entry moves when its bucket comes round. So a deadline that every read moves
+            // later costs one memory store.
             if due >= links[index].due, links[index].due != Self.idle {
                 links[index].due = due
                 return
@@ -112,7 +112,7 @@ package struct TimerWheel {
                         links[index].due = Self.idle
                         if laps { dues.append((due, index - buckets)) } else { expired.append(index - buckets) }
                     } else if Int(due & mask) != bucket {
-                        // It was pushed on: now it moves to where it belongs.
+                        // Its deadline was moved later, so it goes to the bucket of the new tick.
                         unlink(index)
                         link(index, after: due)
                     }

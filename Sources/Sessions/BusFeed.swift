@@ -14,7 +14,7 @@ final class BusFeed {
     private let expiries: ExpiryWatch
     private var isSlicing = false
     /// Signals of this turn, for all loops.
-    private var signals: [BusEvent] = []
+    private var signals: [BusSignal] = []
 
     init(_ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch) {
         self.state = state
@@ -24,12 +24,12 @@ final class BusFeed {
         self.expiries = expiries
     }
 
-    func signal(_ signal: BusEvent) { signals.append(signal) }
+    func signal(_ signal: BusSignal) { signals.append(signal) }
 
     /// Publishes the signals of a turn together.
     func publishSignals() {
         guard !signals.isEmpty else { return }
-        state.services.bus.publish(signals)
+        state.services.bus.publish(signals: signals)
         signals.removeAll(keepingCapacity: true)
     }
 
@@ -39,7 +39,8 @@ final class BusFeed {
             case .entries(let entries): hear(entries)
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
-            case .typing(let channel, let user): typing(channel, user)
+            case .withdrawn(let channel, let user): withdrawn(channel, from: user)
+            case .signal(.typing(let channel, let user)): typing(channel, user)
             }
         }
         deliverSoon()
@@ -96,6 +97,15 @@ final class BusFeed {
             for id in state.table.users.sessions(of: member) {
                 state.outbound.push(to: id) { ServerMessage.signal(.conversation(channelState.channel, with: user), into: &$0) }
             }
+        }
+    }
+
+    /// The user's sessions follow the channel no more, and are told so.
+    private func withdrawn(_ channel: Channel, from user: UserID) {
+        for id in state.table.users.sessions(of: user) {
+            guard let live = state.table[id], let index = live.session.subscription(to: channel) else { continue }
+            subscriptions.leave(live, at: index)
+            state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
         }
     }
 

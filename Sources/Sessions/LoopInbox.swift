@@ -34,10 +34,12 @@ package final class LoopInbox: BusListener, StoreClient {
     }
 
     package func hear(_ events: [BusEvent]) {
-        if !self.events.post(events) {
-            hasMissed.store(true, ordering: .releasing)
-            wake.wake()
-        }
+        if !self.events.post(events) { missedEvents() }
+    }
+
+    package func missedEvents() {
+        hasMissed.store(true, ordering: .releasing)
+        wake.wake()
     }
 
     package func deliver(_ batch: [StoreOutcome]) {

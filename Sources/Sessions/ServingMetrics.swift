@@ -1,36 +1,47 @@
 package import Telemetry
 
-/// What the event loops count. One set for all loops: each counter is an atomic add without ordering.
-package final class ServingMetrics: Sendable {
-    package let socketsOpened = Counter()
-    package let socketsClosed = Counter()
-    package let messagesIn = Counter()
-    package let commands = Counter()
-    package let refusals = LabelledCounter()
-    package let deliveries = Counter()
-    package let replayed = Counter()
-    package let gaps = Counter()
-    package let resynchronisations = Counter()
-    package let storeFull = Counter()
-    package let tokensAccepted = Counter()
-    package let tokensRejected = LabelledCounter()
-    package let requests = Counter()
-    package let requestsRefused = LabelledCounter()
-    package let upgradesRefused = LabelledCounter()
-    package let headTimeouts = Counter()
-    package let dwellTimeouts = Counter()
-    package let idleTimeouts = Counter()
-    /// HTTP requests that belong to another loop's session, whose connection was handed to that loop.
-    package let handovers = Counter()
-    package let streamsOpened = Counter()
-    package let streamsClosed = Counter()
-    package let polls = Counter()
-    package let pongTimeouts = Counter()
-    package let slowConsumers = Counter()
-    package let compressions = Counter()
-    package let loopsTogether = Gauge()
-    package let closes = LabelledCounter()
-    package let violations = LabelledCounter()
+/// What the event loops count. All loops share one set: adding to a counter is one relaxed atomic addition.
+/// More than twelve stored properties: one for each metric.
+package final class ServingMetrics: MetricsGroup {
+    package let sockets: Reading
+    package let socketsOpened = Counter("hub_sockets_opened_total", "Upgraded connections.")
+    package let socketsClosed = Counter("hub_sockets_closed_total", "Upgraded connections that have ended.")
+    package let messagesIn = Counter("hub_messages_received_total", "WebSocket messages of clients.")
+    package let commands = Counter("hub_commands_total", "Commands of clients.")
+    package let refusals = LabelledCounter("hub_commands_refused_total", "Commands answered with an error, by code.", label: "code")
+    package let deliveries = Counter("hub_deliveries_total", "Entries pushed to sessions live.")
+    package let replayed = Counter("hub_replayed_total", "Entries pushed to sessions from the store.")
+    package let gaps = Counter("hub_gaps_total", "Sessions that fell behind and read from the store.")
+    package let resynchronisations = Counter("hub_resynchronisations_total", "Times a loop missed bus events.")
+    package let storeFull = Counter("hub_store_full_total", "Batches of orders the store had no room for.")
+    package let tokensAccepted = Counter("hub_tokens_accepted_total", "Verified tokens.")
+    package let tokensRejected = LabelledCounter("hub_tokens_rejected_total", "Refused tokens, by reason.", label: "reason")
+    package let requests = Counter("hub_http_requests_total", "Plain HTTP requests.")
+    package let requestsRefused = LabelledCounter("hub_http_requests_refused_total", "Malformed requests, by status.", label: "status")
+    package let upgradesRefused = LabelledCounter("hub_upgrades_refused_total", "Refused handshakes, by reason.", label: "reason")
+    package let headTimeouts = Counter("hub_head_timeouts_total", "Connections that did not finish a request head.")
+    package let dwellTimeouts = Counter("hub_connect_timeouts_total", "Connections without a connect in time.")
+    package let idleTimeouts = Counter("hub_idle_timeouts_total", "Sessions ended because their user was idle.")
+    package let handovers = Counter(
+        "hub_connections_handed_over_total", "Connections whose request belonged to a session of another event loop.")
+    package let streams: Reading
+    package let streamsOpened = Counter("hub_event_streams_opened_total", "Event streams begun.")
+    package let streamsClosed = Counter("hub_event_streams_closed_total", "Event streams that have ended.")
+    package let polls = Counter("hub_polls_total", "Polls of living sessions.")
+    package let pongTimeouts = Counter("hub_pong_timeouts_total", "Connections lost in silence.")
+    package let slowConsumers = Counter("hub_slow_consumers_total", "Connections closed because they did not read.")
+    package let compressions = Counter("hub_compressions_total", "Frames compressed.")
+    package let loopsTogether = Gauge("hub_io_uring_loops", "Event loops that send to many sockets in one system call.")
+    package let closes = LabelledCounter("hub_closes_total", "Connections closed by the hub, by reason.", label: "reason")
+    package let violations = LabelledCounter("hub_protocol_violations_total", "Connections failed, by violation.", label: "violation")
 
-    package init() {}
+    package init() {
+        sockets = Self.open("hub_sockets", "Open WebSocket connections.", socketsOpened, socketsClosed)
+        streams = Self.open("hub_event_streams", "Open event streams.", streamsOpened, streamsClosed)
+    }
+
+    /// How many of the opened are not closed.
+    private static func open(_ name: String, _ help: String, _ opened: Counter, _ closed: Counter) -> Reading {
+        Reading(name, help) { Double(opened.value) - Double(closed.value) }
+    }
 }

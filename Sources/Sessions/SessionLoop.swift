@@ -137,6 +137,8 @@ package final class SessionLoop {
         authentication.forget(id)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         if live.isResumable { resumableEnded(id) }
+        // Connections are closed behind the end of a turn, and another turn may not come.
+        inbox.report(sessions: state.table.count)
     }
 
     /// Tells the client why its session ends, and ends it.
@@ -226,6 +228,18 @@ package final class SessionLoop {
             live.isReadingPaused = true
             state.outbound.pauseReading(id)
         }
+    }
+
+    /// Whether the first line of a message is a `connect` with an id: without its reply nobody could name the session it opens.
+    package func opensSession(_ text: Span<UInt8>) -> Bool {
+        var isFirst = true
+        var opens = false
+        ClientCommand.parse(text, limits: state.limits.commands) { line in
+            defer { isFirst = false }
+            guard isFirst, case .command(let command) = line, case .connect = command.body else { return }
+            opens = command.id != nil
+        }
+        return opens
     }
 
     /// The same for an HTTP request, which waits for the replies.

@@ -1,29 +1,60 @@
+import Linux
+import Messaging
 package import Telemetry
 
 /// What the store has done, for metrics. Written by the store's thread (`refused` by any), read by any.
-package final class StoreStatistics: Sendable {
+/// More than twelve stored properties: one for each metric.
+package final class StoreStatistics: MetricsGroup {
     /// `submit` said no: as many orders as configured were waiting.
-    package let ordersRefused = Counter()
-    package let ordersAnswered = Counter()
+    package let ordersRefused = Counter("hub_store_orders_refused_total", "Orders the store had no room for.")
+    package let ordersAnswered = Counter("hub_store_orders_answered_total", "Orders the store answered.")
     /// Answered `.unavailable`.
-    package let ordersUnavailable = Counter()
+    package let ordersUnavailable = Counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was away.")
     /// Answered `.refused`: the data itself was at fault.
-    package let ordersPoisonous = Counter()
-    package let entriesStored = Counter()
-    package let entriesDuplicate = Counter()
-    package let cursorsMoved = Counter()
-    package let transactions = Counter()
-    /// Rolled back for any reason.
-    package let transactionsFailed = Counter()
-    package let connectionsMade = Counter()
-    package let connectionsLost = Counter()
-    /// Orders accepted and not yet answered.
-    package let waiting = Gauge()
-    /// 1 while another hub has the database's lock.
-    package let otherHubs = Gauge()
+    package let ordersPoisonous = Counter("hub_store_orders_poisonous_total", "Orders whose data PostgreSQL refused.")
+    package let entriesStored = Counter("hub_entries_stored_total", "New entries.")
+    package let entriesDuplicate = Counter("hub_entries_duplicate_total", "Entries that were stored before.")
+    package let cursorsMoved = Counter("hub_cursors_moved_total", "Acks and marks that changed a cursor.")
+    package let transactions = Counter("hub_store_transactions_total", "Transactions.")
+    package let transactionsFailed = Counter("hub_store_transactions_failed_total", "Transactions rolled back.")
+    package let connectionsLost = Counter("hub_store_connections_lost_total", "Connections to PostgreSQL lost.")
+    package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
+    package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database, which is not supported yet.")
     /// From sending a transaction to its commit.
-    package let entryTransactions = DurationHistogram()
-    package let cursorTransactions = DurationHistogram()
-    package let readTransactions = DurationHistogram()
+    package let entryTransactions = DurationHistogram("hub_store_entry_transaction_seconds", "From sending entries to their commit.")
+    package let cursorTransactions = DurationHistogram("hub_store_cursor_transaction_seconds", "From sending cursor moves to their commit.")
+    package let readTransactions = DurationHistogram("hub_store_read_transaction_seconds", "From asking to the last row.")
     package init() {}
+}
+
+extension StoreStatistics {
+    /// Counts one transaction, from sending it until now. Each lane has its histogram.
+    func record(_ started: MonotonicInstant, on lane: LaneName) {
+        transactions.add()
+        let microseconds = UInt64(clamping: (MonotonicInstant.now - started).wholeNanoseconds / 1_000)
+        switch lane {
+        case .entries: entryTransactions.record(microseconds: microseconds)
+        case .cursors: cursorTransactions.record(microseconds: microseconds)
+        case .reads: readTransactions.record(microseconds: microseconds)
+        }
+    }
+
+    func count(_ replies: [StoreReply]) {
+        var (stored, duplicate, moved) = (0, 0, 0)
+        func count(_ draft: StoredDraft) {
+            if draft.duplicate { duplicate += 1 } else { stored += 1 }
+        }
+        for reply in replies {
+            if case .moved(_, changed: true) = reply {
+                moved += 1
+            } else if case .stored(let drafts) = reply {
+                drafts.forEach(count)
+            } else if case .partlyStored(let drafts) = reply {
+                for case let draft? in drafts { count(draft) }
+            }
+        }
+        if stored > 0 { entriesStored.add(UInt64(stored)) }
+        if duplicate > 0 { entriesDuplicate.add(UInt64(duplicate)) }
+        if moved > 0 { cursorsMoved.add(UInt64(moved)) }
+    }
 }

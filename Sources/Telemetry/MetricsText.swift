@@ -1,43 +1,41 @@
-/// Writes samples in Prometheus' text format, version 0.0.4. Samples of one name must follow each other.
+/// Writes instruments in Prometheus' text format, version 0.0.4.
 package struct MetricsText {
-    package enum Kind: String { case counter, gauge }
-
     package private(set) var text = ""
-    private var lastName = ""
+    private var metric = Metric(name: "", help: "", kind: .gauge, labels: [])
 
     package init() {}
 
-    package mutating func sample(
-        _ name: String, _ help: String, _ kind: Kind, _ value: Int64, _ labels: KeyValuePairs<String, String> = [:]
-    ) {
-        head(name, help, kind.rawValue)
-        text += name
-        if !labels.isEmpty {
-            text += "{" + labels.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
-        }
+    package init(_ instruments: [any Instrument]) {
+        for instrument in instruments { write(instrument) }
+    }
+
+    package mutating func write(_ instrument: any Instrument) {
+        metric = instrument.metric
+        text += "# HELP \(metric.name) \(metric.help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
+        text += "# TYPE \(metric.name) \(metric.kind.rawValue)\n"
+        instrument.writeSamples(into: &self)
+    }
+
+    /// Writes one sample of the instrument that is being written.
+    package mutating func sample(_ value: String, labels: [String] = [], suffix: String = "", extra: (name: String, value: String)? = nil) {
+        text += metric.name
+        text += suffix
+        var pairs = zip(metric.labels, labels).map { "\($0)=\"\(Self.escaped($1))\"" }
+        if let extra { pairs.append("\(extra.name)=\"\(Self.escaped(extra.value))\"") }
+        if !pairs.isEmpty { text += "{" + pairs.joined(separator: ",") + "}" }
         text += " \(value)\n"
-    }
-
-    package mutating func counter(_ name: String, _ help: String, _ counter: Counter) {
-        sample(name, help, .counter, Int64(clamping: counter.value))
-    }
-
-    package mutating func counters(_ name: String, _ help: String, _ label: String, _ counters: LabelledCounter) {
-        head(name, help, Kind.counter.rawValue)
-        for (value, count) in counters.values { sample(name, help, .counter, Int64(clamping: count), [label: value]) }
-    }
-
-    package mutating func histogram(_ name: String, _ help: String, _ histogram: DurationHistogram) {
-        histogram.write(name, help, into: &text)
-    }
-
-    private mutating func head(_ name: String, _ help: String, _ kind: String) {
-        guard name != lastName else { return }
-        lastName = name
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"
     }
 
     private static func escaped(_ value: String) -> String {
         value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+
+    /// The table of docs/reference/operations.md, in which a test holds it.
+    package static func markdownTable(_ instruments: [any Instrument]) -> String {
+        "| metric | kind | labels | meaning |\n|---|---|---|---|\n"
+            + instruments.map(\.metric).map { metric in
+                let labels = metric.labels.isEmpty ? "–" : metric.labels.map { "`\($0)`" }.joined(separator: ", ")
+                return "| `\(metric.name)` | \(metric.kind.rawValue) | \(labels) | \(metric.help) |\n"
+            }.joined()
     }
 }

@@ -56,7 +56,7 @@ public enum InflateFailure: Error, Equatable, Sendable {
             defer { unsafe stream.pointee.next_in = nil }
             guard let length = UInt32(exactly: bytes.count) else { return .failure(.tooLong) }
             unsafe stream.pointee.avail_in = length
-            // Memory follows what was really produced. One byte past the limit tells "exactly as long" from "longer".
+            // The buffer grows with the real output. One byte past the limit distinguishes "exactly the limit" from "longer".
             var wanted = max(256, bytes.count &* 2)
             while true {
                 let step = min(room + 1, wanted)
@@ -96,6 +96,6 @@ public enum InflateFailure: Error, Equatable, Sendable {
         return try outcome.get()
     }
 
-    /// zlib tells in `data_type` that it stands between blocks (128), with how many bits unused of the last byte (0…63).
+    /// zlib reports in `data_type` that its position is between blocks (128), with how many bits unused of the last byte (0…63).
     private var position: Position { unsafe stream.pointee.data_type & 0xBF == 128 ? .betweenBlocks : .insideBlock }
 }

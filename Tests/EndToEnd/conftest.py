@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 import protocol
-from hubclient import Client
+from httpclients import TRANSPORTS
+from hubclient import Session
 from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub, scratch
 
 TEST_SECONDS = 150
@@ -26,11 +27,19 @@ def pytest_pyfunc_call(pyfuncitem):
             async with asyncio.timeout(limit):
                 await pyfuncitem.obj(**arguments)
         finally:
-            while Client.living:
-                Client.living.pop().drop()
+            while Session.living:
+                Session.living.pop().drop()
 
     asyncio.run(whole())
     return True
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes `Client` runs once with the client of each transport, or of those that its marker names."""
+    if "Client" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("only_over")
+        names = [marker.args[0]] if marker else list(TRANSPORTS)
+        metafunc.parametrize("Client", [TRANSPORTS[name] for name in names], ids=names)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -96,3 +105,19 @@ def platform():
         yield platform
     finally:
         platform.wipe()
+
+
+ALLOWED_ORIGIN = "https://app.example.org"
+
+
+@pytest.fixture(scope="module")
+def brisk(platform):
+    """The fallbacks with short times, two loops, little room for what is not read, and one origin that may ask."""
+    hub = platform.hub("brisk", extra={
+        "HUB_FALLBACK_HEARTBEAT": "1s", "HUB_FALLBACK_POLL_WAIT": "2s", "HUB_FALLBACK_DETACHED": "4s", "HUB_LIMITS_IDLE": "5s",
+        "HUB_WEBSOCKET_ORIGINS": ALLOWED_ORIGIN, "HUB_LOOPS_COUNT": "2", "HUB_AUTH_LEEWAY": "0s",
+        "HUB_OUTBOUND_HIGH_WATERMARK_BYTES": "64KiB", "HUB_OUTBOUND_LOW_WATERMARK_BYTES": "16KiB"})
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()

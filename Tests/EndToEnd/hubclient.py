@@ -1,4 +1,8 @@
-"""An asynchronous client of the hub on the library `websockets`; every line it says or hears is held against the schemas."""
+"""Asynchronous clients of the hub; every line they say or hear is held against the schemas.
+
+`Session` is what all transports share: commands and their replies, pushes and how a test waits for them. `Client` is the one on the
+library `websockets`; httpclients.py has those over HTTP.
+"""
 
 import asyncio
 import itertools
@@ -25,14 +29,15 @@ class Lost(Exception):
     """The connection ended before the answer came: nobody knows whether the command was carried out."""
 
 
-class Client:
-    """One connection. Pushes are kept in `heard`; `next` waits for one that was not yet taken."""
+class Session:
+    """One session. Pushes are kept in `heard`; `next` waits for one that was not yet taken."""
 
     living = []  # every client that was opened, for whoever has to clean up
+    transport = None
+    close_code = None
 
-    def __init__(self, socket, validate=True):
-        Client.living.append(self)
-        self.socket = socket
+    def __init__(self, validate=True):
+        Session.living.append(self)
         self.heard = []
         self.frames = 0
         self.ended = asyncio.Event()
@@ -42,46 +47,54 @@ class Client:
         self._ids = itertools.count(1)
         self._asked = {}
         self.loose_errors = []  # errors without a command of ours: `re` is null
-        self._reader = asyncio.create_task(self._read())
+
+    # What a transport brings
+
+    @classmethod
+    async def open(cls, url, **how):
+        """Everything up to `connect`, which is still to be sent. `url` is the address of the WebSocket, whatever the transport."""
+        raise NotImplementedError
+
+    async def say(self, text):
+        """Sends one message as it is; raises `Lost` when it cannot."""
+        raise NotImplementedError
+
+    async def close(self):
+        raise NotImplementedError
+
+    def drop(self):
+        """The network fails."""
+        raise NotImplementedError
+
+    def pause(self):
+        """Reads no more pushes until `resume`."""
+        raise NotImplementedError
+
+    def resume(self):
+        raise NotImplementedError
 
     # Coming and going
 
     @classmethod
-    async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None):
-        """The socket alone; `connect` is still to be sent."""
-        socket = await websockets.connect(
-            url, subprotocols=list(subprotocols) or None, additional_headers=headers, origin=origin, compression=compression,
-            proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5)
-        return cls(socket, validate)
-
-    @classmethod
     async def connect(cls, url, token, channels=None, *, validate=True, lawful=True, **how):
         client = await cls.open(url, validate=validate, **how)
+        client.welcome = await client.ask("connect", lawful=lawful, **cls.members_of_connect(token, channels))
+        return client
+
+    @staticmethod
+    def members_of_connect(token, channels):
         members = {"token": token} if token else {}
         if channels:
             members["channels"] = [{"channel": name, "since": since} for name, since in channels.items()]
-        client.welcome = await client.ask("connect", lawful=lawful, **members)
-        return client
-
-    async def close(self):
-        await self.socket.close()
-        await self.ended.wait()
-        return self.socket.close_code
-
-    def drop(self):
-        """The network fails: no closing handshake, a reset."""
-        self.socket.transport.abort()
+        return members
 
     async def closed(self, seconds=10):
         """Waits for the hub to close; the code."""
         async with asyncio.timeout(seconds):
             await self.ended.wait()
-        return self.socket.close_code
+        return self.close_code
 
     # Talking
-
-    async def say(self, text):
-        await self.socket.send(text)
 
     async def ask(self, command, seconds=20, lawful=True, **members):
         """One command, its `ok`; raises `Refused` or `Lost`. `lawful=False` for what the schemas do not allow."""
@@ -98,8 +111,7 @@ class Client:
         lines, answers = [], []
         for command, members in commands:
             number = next(self._ids)
-            answer = asyncio.get_running_loop().create_future()
-            self._asked[number] = (command, answer)
+            answer = self.expect(number, command)
             if self.ended.is_set():
                 answer.set_exception(Lost())
             lines.append({"id": number, "type": command, **members})
@@ -109,37 +121,40 @@ class Client:
             answer.sent = sent
         return answers
 
+    def expect(self, number, command):
+        """The answer to a command that `say` sends under this id."""
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[number] = (command, answer)
+        return answer
+
     async def _send(self, commands, answers, lawful):
         if lawful:
             for command in commands:
                 protocol.check_command(command)
         try:
-            await self.socket.send("\n".join(json.dumps(command, ensure_ascii=False) for command in commands))
-        except websockets.ConnectionClosed:
+            await self._transmit("\n".join(json.dumps(command, ensure_ascii=False) for command in commands), len(commands))
+        except Lost:
             for answer in answers:
                 if not answer.done():
                     answer.set_exception(Lost())
 
+    async def _transmit(self, text, commands):
+        await self.say(text)
+
     # Listening
 
-    async def _read(self):
-        try:
-            async for text in self.socket:
-                self.frames += 1
-                for frame in protocol.lines(text):
-                    self._hear(frame)
-                async with self._news:
-                    self._news.notify_all()
-        except websockets.ConnectionClosed:
-            pass
-        finally:
-            self.ended.set()
-            for _, answer in self._asked.values():
-                if not answer.done():
-                    answer.set_exception(Lost())
-                    answer.exception()  # it may never be awaited
-            async with self._news:
-                self._news.notify_all()
+    async def _tell(self):
+        """Wakes whoever waits for something that was heard."""
+        async with self._news:
+            self._news.notify_all()
+
+    async def _end(self):
+        self.ended.set()
+        for _, answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(Lost())
+                answer.exception()  # it may never be awaited
+        await self._tell()
 
     def _hear(self, frame):
         if "re" not in frame:
@@ -163,7 +178,7 @@ class Client:
             async with asyncio.timeout(seconds), self._news:
                 while (result := found()) is None:
                     if self.ended.is_set():
-                        raise AssertionError(f"{what} never came, and the connection ended with {self.socket.close_code}")
+                        raise AssertionError(f"{what} never came, and the connection ended with {self.close_code}")
                     await self._news.wait()
                 return result
         except TimeoutError:
@@ -202,3 +217,62 @@ class Client:
     async def quiet(self):
         """Everything the hub had to say before this is heard."""
         await self.ask("ping")
+
+
+class Client(Session):
+    """A session on one WebSocket."""
+
+    transport = "websocket"
+
+    def __init__(self, socket, validate=True):
+        super().__init__(validate)
+        self.socket = socket
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None):
+        """The socket alone; `connect` is still to be sent."""
+        socket = await websockets.connect(
+            url, subprotocols=list(subprotocols) or None, additional_headers=headers, origin=origin, compression=compression,
+            proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5)
+        return cls(socket, validate)
+
+    @property
+    def close_code(self):
+        return self.socket.close_code
+
+    async def close(self):
+        await self.socket.close()
+        await self.ended.wait()
+        return self.close_code
+
+    def drop(self):
+        """No closing handshake: a reset."""
+        self.socket.transport.abort()
+
+    def pause(self):
+        self.socket.transport.pause_reading()
+
+    def resume(self):
+        self.socket.transport.resume_reading()
+
+    async def say(self, text):
+        await self.socket.send(text)
+
+    async def _transmit(self, text, commands):
+        try:
+            await self.socket.send(text)
+        except websockets.ConnectionClosed:
+            raise Lost() from None
+
+    async def _read(self):
+        try:
+            async for text in self.socket:
+                self.frames += 1
+                for frame in protocol.lines(text):
+                    self._hear(frame)
+                await self._tell()
+        except websockets.ConnectionClosed:
+            pass
+        finally:
+            await self._end()

@@ -8,13 +8,13 @@ import subprocess
 
 import pytest
 
-from hubclient import Client
+from hubclient import Client as WebSocketClient
 from rawsocket import RawSocket, frame
 from rig import event, hub_program, person
 
 
 @pytest.mark.parametrize("mark", ["\u0301", "\u20dd", "\U0001f3fd", "\ufe0f"], ids=["acute", "circle", "skin tone", "variation"])
-async def test_a_name_that_begins_with_a_combining_mark_is_a_name(hub, mark):
+async def test_a_name_that_begins_with_a_combining_mark_is_a_name(hub, mark, Client):
     name = mark + person()
     client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
     hub.kafka.produce(event(f"user:{name}"), key="any")
@@ -37,7 +37,7 @@ def in_order(client, channel):
     return position
 
 
-async def inbox_of(hub, count):
+async def inbox_of(Client, hub, count):
     """A person with an inbox of so many entries, and their token."""
     name = person()
     token = hub.token(name)
@@ -48,8 +48,8 @@ async def inbox_of(hub, count):
     return token
 
 
-async def test_following_anew_before_the_first_answer_came_begins_where_the_last_asked(hub):
-    token = await inbox_of(hub, 250)
+async def test_following_anew_before_the_first_answer_came_begins_where_the_last_asked(hub, Client):
+    token = await inbox_of(Client, hub, 250)
     for seed in range(20):
         chance = random.Random(seed)
         client = await Client.connect(hub.socket_url, token)
@@ -67,8 +67,8 @@ async def test_following_anew_before_the_first_answer_came_begins_where_the_last
         await client.close()
 
 
-async def test_going_back_in_the_middle_of_a_replay_leaves_nothing_out(hub):
-    token = await inbox_of(hub, 250)
+async def test_going_back_in_the_middle_of_a_replay_leaves_nothing_out(hub, Client):
+    token = await inbox_of(Client, hub, 250)
     client = await Client.connect(hub.socket_url, token)
     answers = [client.begin("subscribe", channel="inbox", since=since) for since in (240, 120, 0)]
     assert [answer["since"] for answer in await asyncio.gather(*answers)][-1] == 0
@@ -106,19 +106,27 @@ async def test_a_client_that_answers_no_ping_is_still_given_up(platform):
         assert await raw.close_code() == 4201
 
 
-async def test_a_flood_of_refreshes_with_an_unknown_key_is_answered_one_by_one(platform):
-    async with platform.running("unknown-keys") as hub:
-        client = await Client.connect(hub.socket_url, hub.token(person()))
-        stranger = hub.token("somebody", headers={"kid": "nobody-knows"})
-        answers = [client.begin("refresh", token=stranger) for _ in range(500)]
-        refused = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 60)
-        assert {answer.code for answer in refused} == {"invalid_token"}
-        # None of them stays counted as waiting: the socket is read on.
-        pings = [client.begin("ping") for _ in range(200)]
-        await asyncio.wait_for(asyncio.gather(*pings), 20)
+@pytest.fixture(scope="module")
+def unknown_keys(platform):
+    hub = platform.hub("unknown-keys")
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
 
 
-async def test_a_page_of_the_largest_messages_is_cut_and_nothing_is_missing(hub):
+async def test_a_flood_of_refreshes_with_an_unknown_key_is_answered_one_by_one(unknown_keys, Client):
+    client = await Client.connect(unknown_keys.socket_url, unknown_keys.token(person()))
+    stranger = unknown_keys.token("somebody", headers={"kid": "nobody-knows"})
+    answers = [client.begin("refresh", token=stranger) for _ in range(500)]
+    refused = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 60)
+    assert {answer.code for answer in refused} == {"invalid_token"}
+    # None of them stays counted as waiting: the socket is read on.
+    pings = [client.begin("ping") for _ in range(200)]
+    await asyncio.wait_for(asyncio.gather(*pings), 20)
+
+
+async def test_a_page_of_the_largest_messages_is_cut_and_nothing_is_missing(hub, Client):
     alice, bob = person("alice"), person("bob")
     one = await Client.connect(hub.socket_url, hub.token(alice))
     two = await Client.connect(hub.socket_url, hub.token(bob))
@@ -182,4 +190,4 @@ async def test_a_second_hub_does_not_share_the_first_ones_port(platform, command
             env=second._environment, capture_output=True, text=True, timeout=30)
         assert done.returncode not in (0, None) and "ready" not in done.stdout
         assert "in use" in done.stderr
-        await (await Client.connect(first.socket_url, first.token(person()))).quiet()
+        await (await WebSocketClient.connect(first.socket_url, first.token(person()))).quiet()

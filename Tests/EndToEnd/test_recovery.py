@@ -2,14 +2,14 @@
 
 import asyncio
 import time
+import urllib.request
 
-import pytest
-
+from httpclients import TRANSPORTS
 from hubclient import Client, Lost, Refused
 from rig import event, person, query
 
 
-async def test_resuming_brings_what_is_missing_once_and_in_order(hub):
+async def test_resuming_brings_what_is_missing_once_and_in_order(hub, Client):
     name = person()
     token = hub.token(name)
     client = await Client.connect(hub.socket_url, token, {"inbox": 0})
@@ -26,7 +26,7 @@ async def test_resuming_brings_what_is_missing_once_and_in_order(hub):
     assert replayed == list(range(11, live["seq"] + 1)), "replay, the marker, then live"
 
 
-async def test_nothing_falls_between_history_and_live(hub):
+async def test_nothing_falls_between_history_and_live(hub, Client):
     """People subscribe again and again while entries pour in."""
     name = person()
     token = hub.token(name)
@@ -56,11 +56,11 @@ async def test_nothing_falls_between_history_and_live(hub):
     assert all(result == [str(i) for i in range(total)] for result in results)
 
 
-async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub):
+async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub, Client):
     name, other = person("slow"), person("quick")
     slow = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
     quick = await Client.connect(hub.socket_url, hub.token(other), {"inbox": 0})
-    slow.socket.transport.pause_reading()
+    slow.pause()
     body = "x" * 4_000
     for start in range(0, 1_200, 200):
         records = [event(f"user:{name}", f"user:{other}", id=str(start + i), body=body) for i in range(200)]
@@ -68,7 +68,7 @@ async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub):
     began = time.monotonic()
     assert len(await quick.entries("inbox", 1_200, seconds=60)) == 1_200
     assert time.monotonic() - began < 60
-    slow.socket.transport.resume_reading()
+    slow.resume()
     entries = await slow.entries("inbox", 1_200, seconds=60)
     assert [entry["seq"] for entry in entries] == list(range(1, 1_201))
 
@@ -76,19 +76,19 @@ async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub):
 class Persistent:
     """A device of a user: comes back whenever the connection is lost, keeps what it has."""
 
-    def __init__(self, hub, name):
-        self.hub, self.name = hub, name
+    def __init__(self, hub, name, Client):
+        self.hub, self.name, self.Client = hub, name, Client
         self.has, self.acked = [], 0
 
     async def run(self, until):
         while len(self.has) < until:
             try:
-                client = await Client.connect(self.hub.socket_url, self.hub.token(self.name), {"inbox": len(self.has)})
+                client = await self.Client.connect(self.hub.socket_url, self.hub.token(self.name), {"inbox": len(self.has)})
                 await self._follow(client, until)
             except (OSError, Lost, Refused, asyncio.TimeoutError, AssertionError, EOFError):
                 await asyncio.sleep(0.1)
             except Exception as error:
-                if "websockets" not in type(error).__module__:
+                if type(error).__module__.partition(".")[0] not in ("websockets", "httpx"):
                     raise
                 await asyncio.sleep(0.1)
 
@@ -107,8 +107,8 @@ class Persistent:
 async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
     async with platform.running("killed") as hub:
         hub.keep_address()
-        names = [person("k") for _ in range(5)]
-        devices = [Persistent(hub, name) for name in names]
+        names = [person("k") for _ in range(6)]
+        devices = [Persistent(hub, name, Client) for name, Client in zip(names, [*TRANSPORTS.values()] * 2)]
         total = 600
         running = [asyncio.create_task(device.run(total)) for device in devices]
         try:
@@ -133,57 +133,95 @@ async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
 
 
 async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
+    """All transports in one go: stopping the database costs more than the test."""
     async with platform.running("postgres-away") as hub:
         name = person()
-        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        clients = [await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0}) for Client in TRANSPORTS.values()]
         platform.broker.produce(event(f"user:{name}"), key=name)
-        await client.next("entry")
+        for client in clients:
+            await client.next("entry")
         await asyncio.to_thread(platform.database.stop, "immediate")
         try:
-            with pytest.raises(Refused) as refused:
-                await client.ask("ack", channel="inbox", seq=1, seconds=40)
-            assert (refused.value.code, refused.value.temporary) == ("unavailable", True)
-            late = await Client.open(hub.socket_url)
-            with pytest.raises(Refused, match="unavailable"):
-                await late.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}], seconds=40)
-            await client.quiet()
+            late = []
+
+            async def all_refused(*answers):
+                refused = await asyncio.gather(*answers, return_exceptions=True)
+                assert [(one.code, one.temporary) for one in refused] == [("unavailable", True)] * len(refused), refused
+
+            await all_refused(*[client.ask("ack", channel="inbox", seq=1, seconds=40) for client in clients])
+            # Opened only now: a WebSocket without a session has ten seconds.
+            late += [await Client.open(hub.socket_url) for Client in TRANSPORTS.values()]
+            connect = {"token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}], "seconds": 40}
+            await all_refused(*[one.ask("connect", **connect) for one in late])
+            assert [one.status for one in late if one.transport != "websocket"] == [503, 503]
+            for client in clients:
+                await client.quiet()
             platform.broker.produce(event(f"user:{name}"), key=name)
         finally:
             await asyncio.to_thread(platform.database.start)
-        assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
-        assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
-        # The hub's connections to PostgreSQL come back one by one: what is told to be temporary is tried again.
-        while True:
-            try:
-                await late.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
-                break
-            except Refused as refused:
-                assert refused.temporary
-                await asyncio.sleep(0.05)
-        assert [entry["seq"] for entry in await late.entries("inbox", 2)] == [1, 2], "the same connection may try again"
+        for client in clients:
+            assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
+            assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
+        for one in late:
+            # The hub's connections to PostgreSQL come back one by one: what is told to be temporary is tried again.
+            while True:
+                try:
+                    await one.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
+                    break
+                except Refused as refused:
+                    assert refused.temporary
+                    await asyncio.sleep(0.05)
+            assert [entry["seq"] for entry in await one.entries("inbox", 2)] == [1, 2], "the same connection may try again"
 
 
 async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
     async with platform.running("broker-away") as hub:
         name = person()
-        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        clients = [await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0}) for Client in TRANSPORTS.values()]
         platform.broker.down()
         try:
-            sent = await client.ask("send", to="someone", key="1", body="sans Kafka")
-            assert sent["seq"] == 1, "messages do not need Kafka"
+            for client in clients:
+                sent = await client.ask("send", to=f"someone-{client.transport}", key="1", body="sans Kafka")
+                assert sent["seq"] == 1, "messages do not need Kafka"
         finally:
             platform.broker.up()
         platform.broker.produce(event(f"user:{name}"), key=name)
-        assert (await client.next("entry", seconds=40))["seq"] == 1
+        for client in clients:
+            assert (await client.next("entry", seconds=40))["seq"] == 1
 
 
 async def test_stopping_says_goodbye_and_is_quick(platform):
     async with platform.running("goodbye") as hub:
-        client = await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0})
+        clients = [await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for Client in TRANSPORTS.values()]
+        for client in clients:
+            await client.quiet()
         began = time.monotonic()
         stopping = asyncio.create_task(asyncio.to_thread(hub.interrupt))
-        bye = await client.next("bye")
-        assert (bye["code"], bye["reason"], bye["reconnect"]) == (4200, "draining", True)
-        assert await client.closed() == 4200
+        for client in clients:
+            bye = await client.next("bye")
+            assert (bye["code"], bye["reason"], bye["reconnect"]) == (4200, "draining", True)
+            assert await client.closed() == 4200
         assert await stopping == 0
         assert time.monotonic() - began < 6, "nobody is left to wait for"
+
+
+def metric(hub, name):
+    with urllib.request.urlopen(f"{hub.url}/metrics") as answer:
+        assert answer.headers["Date"].endswith(" GMT")
+        return next(float(line.split()[1]) for line in answer.read().decode().splitlines() if line.startswith(name + " "))
+
+
+async def test_a_second_hub_on_one_database_says_so_and_serves(platform):
+    async with platform.running("alone") as first:
+        assert metric(first, "hub_other_hub") == 0
+        async with platform.running("second", extra={"HUB_KAFKA_GROUP": "second"}) as second:
+            async with asyncio.timeout(30):
+                while metric(second, "hub_other_hub") == 0:
+                    await asyncio.sleep(0.1)
+            assert "another hub works on this database" in second.log.read_text()
+            client = await Client.connect(second.socket_url, second.token(person()))
+            await client.quiet()
+            await asyncio.to_thread(first.stop)
+            async with asyncio.timeout(30):
+                while metric(second, "hub_other_hub") == 1:
+                    await asyncio.sleep(0.1)

@@ -6,7 +6,8 @@ import json
 import pytest
 import websockets
 
-from hubclient import Client, Refused
+from hubclient import Client as WebSocketClient
+from hubclient import Refused
 from rig import event, person
 
 
@@ -17,7 +18,7 @@ def bystander(hub):
     class Bystander:
         async def __aenter__(self):
             self.name = person("bystander")
-            self.client = await Client.connect(hub.socket_url, hub.token(self.name), {"inbox": 0})
+            self.client = await WebSocketClient.connect(hub.socket_url, hub.token(self.name), {"inbox": 0})
             return self
 
         async def __aexit__(self, kind, *_):
@@ -77,12 +78,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("command", "code"), [one[1:] for one in REFUSED], ids=[one[0] for one in REFUSED])
-async def test_a_bad_command_gets_its_code_and_the_session_goes_on(hub, command, code):
+async def test_a_bad_command_gets_its_code_and_the_session_goes_on(hub, command, code, Client):
     name = person()
     client = await Client.connect(hub.socket_url, hub.token(name))
     command = {key: name if value == "SELF" else value for key, value in command.items()}
-    answer = asyncio.get_running_loop().create_future()
-    client._asked[500] = (command.get("type"), answer)
+    answer = client.expect(500, command.get("type"))
     await client.say(json.dumps({"id": 500, **command}))
     if code is None:
         assert (await client.loose_error())["code"] == "bad_request"
@@ -102,7 +102,7 @@ async def test_a_bad_command_gets_its_code_and_the_session_goes_on(hub, command,
         '{"type":"ping",}', '{"type":"ping","x":NaN}', '{"type":"ping","x":01}', '{"type":"ping"} // why', "\ufeff{}",
         '{"type":"ping","x":' + "[" * 60 + "]" * 60 + "}",
     ], ids=lambda text: repr(text)[:40])
-async def test_what_is_not_json_is_answered_and_harms_nothing(hub, text):
+async def test_what_is_not_json_is_answered_and_harms_nothing(hub, text, Client):
     client = await Client.connect(hub.socket_url, hub.token(person()))
     await client.say(text)
     error = await client.loose_error()
@@ -110,7 +110,8 @@ async def test_what_is_not_json_is_answered_and_harms_nothing(hub, text):
     await client.quiet()
 
 
-async def test_nothing_is_obeyed_before_connect(hub):
+@pytest.mark.only_over("websocket", reason="over HTTP a request without a session must begin with connect")
+async def test_nothing_is_obeyed_before_connect(hub, Client):
     client = await Client.open(hub.socket_url)
     for command in ("ping", "subscribe", "ack", "typing"):
         with pytest.raises(Refused, match="not_connected"):
@@ -118,7 +119,7 @@ async def test_nothing_is_obeyed_before_connect(hub):
     await client.ask("connect", token=hub.token(person()))
 
 
-async def test_acknowledging_what_was_never_sent(hub, bystander):
+async def test_acknowledging_what_was_never_sent(hub, bystander, Client):
     async with bystander:
         name = person()
         client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
@@ -136,7 +137,7 @@ async def test_acknowledging_what_was_never_sent(hub, bystander):
         assert (state["read"], state["unread"]) == (1, 1)
 
 
-async def test_a_foreign_conversation_stays_closed(hub, bystander):
+async def test_a_foreign_conversation_stays_closed(hub, bystander, Client):
     async with bystander:
         alice, bob, eve = person("alice"), person("bob"), person("eve")
         one = await Client.connect(hub.socket_url, hub.token(alice))
@@ -159,7 +160,8 @@ async def test_a_foreign_conversation_stays_closed(hub, bystander):
         assert [f for f in spy.heard + late.heard if f.get("channel") == channel] == []
 
 
-async def test_a_message_longer_than_announced_closes_with_1009(hub, bystander):
+@pytest.mark.only_over("websocket", reason="a close code; over HTTP a body that is too large is refused with 413")
+async def test_a_message_longer_than_announced_closes_with_1009(hub, bystander, Client):
     async with bystander:
         client = await Client.connect(hub.socket_url, hub.token(person()))
         most = client.welcome["limits"]["messageBytes"]
@@ -172,7 +174,8 @@ async def test_a_message_longer_than_announced_closes_with_1009(hub, bystander):
         assert await client.closed() == 1009
 
 
-async def test_a_message_longer_than_announced_in_fragments_closes_with_1009(hub, bystander):
+@pytest.mark.only_over("websocket", reason="fragments")
+async def test_a_message_longer_than_announced_in_fragments_closes_with_1009(hub, bystander, Client):
     async with bystander:
         client = await Client.connect(hub.socket_url, hub.token(person()))
 
@@ -189,7 +192,8 @@ async def test_a_message_longer_than_announced_in_fragments_closes_with_1009(hub
         assert await client.closed() == 1009
 
 
-async def test_a_compressed_bomb_closes_with_1009(hub, bystander):
+@pytest.mark.only_over("websocket", reason="permessage-deflate")
+async def test_a_compressed_bomb_closes_with_1009(hub, bystander, Client):
     async with bystander:
         client = await Client.connect(hub.socket_url, hub.token(person()), compression="deflate")
         assert client.socket.protocol.extensions, "the hub agreed to permessage-deflate"
@@ -200,7 +204,8 @@ async def test_a_compressed_bomb_closes_with_1009(hub, bystander):
         assert await client.closed() == 1009
 
 
-async def test_a_binary_message_closes_with_4000(hub, bystander):
+@pytest.mark.only_over("websocket", reason="an opcode")
+async def test_a_binary_message_closes_with_4000(hub, bystander, Client):
     async with bystander:
         client = await Client.connect(hub.socket_url, hub.token(person()))
         await client.say(b'{"type":"ping"}')
@@ -209,14 +214,14 @@ async def test_a_binary_message_closes_with_4000(hub, bystander):
         assert await client.closed() == 4000
 
 
-async def test_more_commands_in_a_message_than_announced(hub):
+async def test_more_commands_in_a_message_than_announced(hub, Client):
     client = await Client.connect(hub.socket_url, hub.token(person()))
     await client.say("\n".join(['{"type":"ping"}'] * 65))
     assert (await client.loose_error())["code"] == "limit_exceeded"
     await client.quiet()
 
 
-async def test_a_client_that_asks_faster_than_the_store_answers_gets_every_answer(hub, bystander):
+async def test_a_client_that_asks_faster_than_the_store_answers_gets_every_answer(hub, bystander, Client):
     async with bystander:
         name = person()
         client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
@@ -227,7 +232,7 @@ async def test_a_client_that_asks_faster_than_the_store_answers_gets_every_answe
         assert len(states) == 1_000
 
 
-async def test_more_subscriptions_than_announced(hub):
+async def test_more_subscriptions_than_announced(hub, Client):
     name = person()
     client = await Client.connect(hub.socket_url, hub.token(name))
     most = client.welcome["limits"]["subscriptions"]

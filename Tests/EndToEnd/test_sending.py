@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from hubclient import Client
+from httpclients import TRANSPORTS
 from rig import event, person, without_io_uring
 
 LOOPS = 2
@@ -26,8 +26,10 @@ async def test_a_broadcast_reaches_everyone_either_way(platform, prepare, switch
     async with platform.running("sending", extra=extra, prepare=prepare) as hub:
         assert loops_together(hub) == loops
         assert ("no io_uring here" in hub.tail()) is told
-        names = [person("reader") for _ in range(40)]
-        clients = [await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0}) for name in names]
+        names = [person("reader") for _ in range(42)]
+        kinds = [*TRANSPORTS.values()]
+        clients = [
+            await kinds[number % len(kinds)].connect(hub.socket_url, hub.token(name), {"inbox": 0}) for number, name in enumerate(names)]
         everyone = [f"user:{name}" for name in names]
         hub.kafka.produce(*[event(*everyone, title=f"number {number}") for number in range(30)], key="one after the other")
         for client in clients:

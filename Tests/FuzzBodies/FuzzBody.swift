@@ -16,6 +16,8 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case events
     /// Tokens, their parts under a good signature, and key sets.
     case token
+    /// Messages of the bus between hubs.
+    case bus
 
     /// Stops the process if `input` makes the code break one of its promises.
     public func run(_ input: [UInt8]) {
@@ -28,6 +30,7 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .clientMessages: ClientMessageFuzz.run(input)
         case .events: EventFuzz.run(input)
         case .token: TokenFuzz.run(input)
+        case .bus: BusFuzz.run(input)
         }
     }
 }

@@ -150,7 +150,7 @@ import Testing
             switch call {
             case .received(let id, _):
                 wire.table.close(id, .now)
-                wire.table.close(id, .reset)
+                wire.table.close(id, .now)
                 wire.table.send(id, bytes: [1])
                 wire.table.flush()
             case .closed(let id, _): wire.table.close(id, .now)
@@ -246,15 +246,6 @@ import Testing
         Socket.shutdownWrite(peer)
         wire.turn(until: { wire.table.count == 0 })
         #expect(wire.driver.calls == [.opened(id), .closed(id, .closed)])
-    }
-
-    @Test func aResetReachesThePeerAsOne() throws {
-        let wire = try Wire(listens: true)
-        let client = try wire.client()
-        wire.turn(until: { wire.table.count == 1 })
-        wire.table.close(wire.driver.opened[0], .reset)
-        wire.turns(1)
-        #expect(throws: SystemError(call: "recv", errno: 104)) { try Socket.pull(client) }
     }
 
     @Test func aPeersResetIsAFailure() throws {

@@ -64,7 +64,8 @@ struct SessionLoopTests {
         bench.say(eve, #"{"id":2,"type":"subscribe","channel":"\#(Self.secret.wireName)"}"#)
         bench.turn()
         bench.hear(
-            .typing(Self.secret, ann), .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
+            .signal(.typing(Self.secret, ann)),
+            .moved(MovedCursor(ann, ChannelState(channel: Self.secret), isProgress: true, session: "other")))
         #expect(bench.clients.texts(bob).count == 2)
         #expect(bench.clients.texts(eve).isEmpty)
     }
@@ -116,6 +117,19 @@ struct SessionLoopTests {
             .state(
                 ChannelState(channel: Self.secret, members: [ann, bob], progress: [MemberProgress(bob, delivered: Seq(1), read: .zero)])))
         #expect(bench.clients.texts(key).isEmpty)
+    }
+
+    @Test("whoever may no longer follow a channel is told so on every session, and hears nothing more of it")
+    func rightIsGone() throws {
+        let bench = try SessionBench()
+        let state = ChannelState(channel: Self.secret, members: [try user("ann"), try user("bob")])
+        let (ann, tablet) = (try bench.connect("ann", following: [state]), try bench.connect("ann", following: [state]))
+        let bob = try bench.connect("bob", following: [state])
+        bench.hear(.withdrawn(Self.secret, from: try user("ann")))
+        for key in [ann, tablet] { #expect(bench.clients.texts(key).count { $0.contains(#""signal":"unsubscribed""#) } == 1) }
+        bench.hear(.entries([try entry(1, in: Self.secret, by: "bob")]))
+        #expect(bench.clients.seqs(ann).isEmpty && bench.clients.seqs(tablet).isEmpty)
+        #expect(bench.clients.seqs(bob) == [1])
     }
 
     // MARK: Pages and rewinds

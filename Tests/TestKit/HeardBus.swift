@@ -2,10 +2,15 @@ package import Bus
 import Linux
 import Messaging
 
+/// Keeps what is published, and hands it to nobody.
 package final class HeardBus: Bus {
     package init() {}
     private let heard = Locked<[BusEvent]>([])
-    package func publish(_ events: [BusEvent]) { heard.withLock { $0.append(contentsOf: events) } }
+    package func publish(committed events: [BusEvent]) { heard.withLock { $0.append(contentsOf: events) } }
+    package func publish(signals: [BusSignal]) { heard.withLock { $0.append(contentsOf: signals.map { .signal($0) }) } }
+    package func subscribe(_ listener: any BusListener) {}
+    package func unsubscribe(_ listener: any BusListener) {}
+    package let health = BusHealth.up
     package var events: [BusEvent] { heard.withLock { $0 } }
     package func forget() { heard.withLock { $0.removeAll() } }
 

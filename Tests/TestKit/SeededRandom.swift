@@ -1,5 +1,5 @@
 /// SplitMix64: the same seed gives the same test everywhere.
-public struct SeededRandom: RandomNumberGenerator {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     public init(seed: UInt64) { state = seed }

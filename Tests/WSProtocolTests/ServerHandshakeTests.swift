@@ -106,14 +106,6 @@ struct HandshakeAnswerTests {
         #expect(hex == digest)
     }
 
-    @Test(arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
-    ])
-    func base64IsThatOfRFC4648(plain: String, encoded: String) {
-        #expect(Base64.encode(Array(plain.utf8)) == encoded)
-        #expect(Base64.decode(encoded) == Array(plain.utf8))
-    }
-
     @Test func theServerChoosesTheSubprotocolInItsOwnOrder() throws {
         var policy = HandshakePolicy()
         policy.subprotocols = ["hub.v2.json", "hub.v1.json"]

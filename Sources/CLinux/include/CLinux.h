@@ -127,7 +127,10 @@ int clinux_user(const char *name, uint32_t *user, uint32_t *group);
 void clinux_map_large_blocks(void);
 int clinux_cpu_count(void);
 int64_t clinux_descriptor_limit(void);
-int64_t clinux_resident_bytes(void);
+int64_t clinux_descriptor_count(void);
+int clinux_memory_bytes(int64_t *virtual_bytes, int64_t *resident_bytes);
+/// Milliseconds since 1970 at which this process was started.
+int64_t clinux_start_time_ms(void);
 /// Processor time of the process: user and system, microseconds.
 int clinux_cpu_times(int64_t *user_us, int64_t *system_us);
 const char *clinux_environment(const char *name);

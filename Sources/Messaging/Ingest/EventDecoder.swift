@@ -1,3 +1,4 @@
+internal import Bytes
 internal import JSON
 
 /// Turns records into entries to be stored: the hub's own JSON, and CloudEvents 1.0 with the same members in their data.
@@ -135,18 +136,13 @@ extension EventRecord {
         var hash = FNV1a()
         hash.combine(key)
         hash.combine(value)
-        let digits = String(hash.value, radix: 16)
-        let padding = String(repeating: "0", count: 16 - digits.count)
-        return "\(partition):\(offset):\(timestamp ?? 0):\(padding)\(digits)"
+        return "\(partition):\(offset):\(timestamp ?? 0):\(hash.value.hexDigits)"
     }
 }
 
-/// FNV-1a, 64 bits: stable over processes and versions, unlike `Hasher`. It tells records apart; it guards nothing.
-private struct FNV1a {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
+extension FNV1a {
     /// A missing part differs from an empty one, and each part's length counts.
-    mutating func combine(_ bytes: [UInt8]?) {
+    fileprivate mutating func combine(_ bytes: [UInt8]?) {
         guard let bytes else { return combine(0xFF) }
         for byte in bytes { combine(byte) }
         var length = UInt64(bytes.count)
@@ -154,9 +150,5 @@ private struct FNV1a {
             combine(UInt8(truncatingIfNeeded: length))
             length >>= 8
         }
-    }
-
-    private mutating func combine(_ byte: UInt8) {
-        value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
     }
 }

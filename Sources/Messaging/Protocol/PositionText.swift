@@ -3,7 +3,7 @@ internal import Bytes
 /// The positions of a session in its channels as one short text, for `Last-Event-ID` and `after`. Clients give it back unread.
 ///
 /// `1;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, then for each channel a letter for its kind, its name and the newest entry the
-/// client has. A conversation's UUID stands as base64url, so that 256 channels stay below the 8 KiB of one header field.
+/// client has. A part that begins with `#` is a number by which the hub tells its answers apart. A conversation's UUID stands as base64url, so that 256 channels stay below the 8 KiB of one header field.
 public enum PositionText {
     private static let version = "1"
 
@@ -26,7 +26,7 @@ public enum PositionText {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.first.map({ $0 == version }) == true, parts.count <= limit + 1 else { return nil }
         var positions: [(channel: Channel, seq: Seq)] = []
-        for part in parts.dropFirst() {
+        for part in parts.dropFirst() where part.first != "#" {
             guard let at = part.lastIndex(of: "@"), let seq = UInt64(part[part.index(after: at)...]), seq <= CommandLimits.maximumNumber,
                 let channel = channel(part[..<at], user)
             else { return nil }

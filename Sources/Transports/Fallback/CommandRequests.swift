@@ -41,6 +41,10 @@ package final class CommandRequests: HTTPHandler {
                 return .now(RequestGate.refusal(503, "unavailable", message, headers))
             }
         case .new:
+            guard sessions.opensSession(body.span) else {
+                let message = "without a session the first line must be a connect with an id; its reply names the session"
+                return .now(RequestGate.refusal(400, "bad_request", message, headers))
+            }
             fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
                 switch opening {
                 case .opened(_, let replies): server.respond(id, Self.response(200, replies, headers))

@@ -10,6 +10,15 @@ protocol FrameCarrier: AnyObject {
     func replaced(_ session: FallbackSession)
 }
 
+/// An answer to a poll that may get lost on its way.
+struct PollAnswer {
+    /// What the client names in its next poll when it has got the answer.
+    let after: String
+    /// What the client named in the poll that was answered, and names again when it has not got the answer.
+    let behind: String?
+    let frames: [UInt8]
+}
+
 /// A session that is reached by HTTP requests, and the frames that wait for its next stream or poll.
 final class FallbackSession {
     let id: SessionID
@@ -18,8 +27,10 @@ final class FallbackSession {
     var carrier: (any FrameCarrier)?
     /// The connection of the stream or of the waiting poll.
     var connection: ConnectionID?
-    /// The positions that the last answer to a poll named; nil when none was answered, or a stream was used since.
-    var lastAnswer: String?
+    /// The last answer to a poll, until the next poll shows whether it arrived; nil when none was given, or a stream was used since.
+    var lastAnswer: PollAnswer?
+    /// Answers to polls so far.
+    var answers = 0
     /// A stream or an answer has carried frames, so some may be lost.
     var wasCarried = false
 
@@ -29,6 +40,12 @@ final class FallbackSession {
     func hold(_ lines: Span<UInt8>) {
         if !held.isEmpty { held.append(UInt8(ascii: "\n")) }
         held.append(copying: lines)
+    }
+
+    func holdBeforeOthers(_ frames: [UInt8]) {
+        let others = takeHeld()
+        held = frames
+        if !others.isEmpty { frames.isEmpty ? held = others : hold(others.span) }
     }
 
     func takeHeld() -> [UInt8] {

@@ -74,7 +74,7 @@ package final class RequestGate {
         if let refusal = RequestToken.refusal(of: request, repeatable: ["channel"]) {
             return .answered(Self.refusal(400, refusal.code, refusal.message, cors))
         }
-        guard let query = try? HTTPQuery(request.query, repeatable: ["channel"]) else {
+        guard let query = try? HTTPQuery(request.query, repeatable: ["channel"], isForm: true) else {
             return .answered(Self.refusal(400, "bad_request", "the query cannot be read", cors))
         }
         let bearer = RequestToken.bearer(of: request)

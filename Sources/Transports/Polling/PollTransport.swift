@@ -10,6 +10,12 @@ import Telemetry
 /// `POST /v1/poll`: sessions whose client asks for frames again and again. Holds frames between two polls, also for sessions whose stream is
 /// interrupted.
 package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
+    private struct Waiting {
+        let session: FallbackSession
+        let behind: String?
+        let headers: [(String, String)]
+    }
+
     private unowned let server: HTTPServer
     private unowned let sessions: SessionLoop
     private let gate: RequestGate
@@ -19,7 +25,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     private let heldBytes: Int
     private var fallback: FallbackSessions?
     /// Polls that wait, by connection.
-    private var waiting: [ConnectionID: (session: FallbackSession, headers: [(String, String)])] = [:]
+    private var waiting: [ConnectionID: Waiting] = [:]
     /// Sessions that were sent frames in this turn while their poll waits.
     private var ready: [FallbackSession] = []
     /// Sessions for which more waits than may.
@@ -70,8 +76,9 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     private func wait(_ query: HTTPQuery) -> Duration? {
         guard let text = query["wait"] else { return longestWait }
-        guard let seconds = Int64(text), seconds >= 0 else { return nil }
-        return min(.seconds(seconds), longestWait)
+        guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        // Only digits: what does not fit is larger than any bound.
+        return min(.seconds(Int32(text) ?? .max), longestWait)
     }
 
     private func open(
@@ -87,7 +94,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
                 let pushes = session.takeHeld()
                 session.hold(replies.span.extracting(0..<max(0, replies.count - 1)))
                 if !pushes.isEmpty { session.hold(pushes.span) }
-                respond(session, id, admission.headers)
+                respond(session, behind: parameters.after, id, admission.headers)
             }
         }
     }
@@ -97,34 +104,40 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         _ session: FallbackSession, behind after: String?, _ wait: Duration, _ headers: [(String, String)], _ id: ConnectionID
     ) -> Bool {
         fallback?.replaceCarrier(of: session)
-        // A client that names the positions of the last answer, or none at all, has got that answer.
-        if session.wasCarried, session.lastAnswer == nil || (after != nil && after != session.lastAnswer) {
-            guard sessions.resume(session.id, behind: after) else { return false }
+        if let answer = session.lastAnswer, answer.after == after || answer.behind == after {
+            // The frames of an answer that did not arrive are sent again.
+            if answer.after != after { session.holdBeforeOthers(answer.frames) }
+        } else if session.wasCarried {
+            // Emptied first: a congested session reads nothing from the store.
             session.held = []
+            guard sessions.resume(session.id, behind: after) else { return false }
         }
+        session.lastAnswer = nil
         server.metrics.polls.add()
         if !session.held.isEmpty || wait == .zero {
-            respond(session, id, headers)
+            respond(session, behind: after, id, headers)
             return true
         }
         session.carrier = self
         session.connection = id
-        waiting[id] = (session, headers)
+        waiting[id] = Waiting(session: session, behind: after, headers: headers)
         sessions.attach(session.id)
         server.setDeadline(id, after: wait)
         return true
     }
 
-    private func respond(_ session: FallbackSession, _ id: ConnectionID, _ headers: [(String, String)]) {
-        let after = sessions.positions(of: session.id)
+    private func respond(_ session: FallbackSession, behind: String?, _ id: ConnectionID, _ headers: [(String, String)]) {
+        session.answers += 1
+        let after = sessions.positions(of: session.id) + ";#\(session.answers)"
         let wasCongested = session.held.count >= heldBytes
+        let frames = session.takeHeld()
         var body = Array(#"{"after":"#.utf8)
         body.appendJSONString(after)
         body.append(contentsOf: #","events":["#.utf8)
         // A raw line end cannot stand inside a JSON text, so each one is between two frames.
-        for byte in session.takeHeld() { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
+        for byte in frames { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
         body.append(contentsOf: "]}\n".utf8)
-        session.lastAnswer = after
+        session.lastAnswer = PollAnswer(after: after, behind: behind, frames: frames)
         session.wasCarried = true
         waiting[id] = nil
         fallback?.hold(session)
@@ -141,12 +154,12 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     package func deadline(_ id: ConnectionID) { answerNow(id) }
 
     package func closed(_ id: ConnectionID) {
-        guard let (session, _) = waiting.removeValue(forKey: id) else { return }
-        fallback?.hold(session)
+        guard let poll = waiting.removeValue(forKey: id) else { return }
+        fallback?.hold(poll.session)
     }
 
     private func answerNow(_ id: ConnectionID) {
-        if let (session, headers) = waiting[id] { respond(session, id, headers) }
+        if let poll = waiting[id] { respond(poll.session, behind: poll.behind, id, poll.headers) }
     }
 
     // MARK: FrameCarrier

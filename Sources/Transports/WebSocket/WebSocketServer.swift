@@ -57,7 +57,7 @@ package final class WebSocketServer: UpgradeHandler {
         }
         guard request.minorVersion > 0 else {
             metrics.upgradesRefused.add("http_1_0")
-            return HTTPResponse(status: 426, text: "a WebSocket handshake needs HTTP/1.1")
+            return HandshakeRejection.notAnUpgrade.response
         }
         switch ServerHandshake.answer(request, policy: application.handshake) {
         case .reject(let rejection):

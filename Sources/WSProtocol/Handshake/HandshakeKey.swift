@@ -1,3 +1,5 @@
+import Bytes
+
 /// The nonce of an opening handshake: base64 of 16 bytes (RFC 6455 §4.1, item 7).
 struct HandshakeKey: Equatable, Sendable {
     let text: String

@@ -1,0 +1,203 @@
+import Bytes
+import Messaging
+
+extension BusCodec {
+    /// Writes the events in their order, in as many messages as it takes. Entries of one event may be divided among several.
+    package static func encode(_ events: [BusEvent], usualMessage: Int = usualMessage) -> Encoded {
+        var encoder = BusEncoder(usualMessage: usualMessage)
+        for event in events { encoder.add(event) }
+        return encoder.finish()
+    }
+}
+
+struct BusEncoder {
+    private let usualMessage: Int
+    private var encoded = BusCodec.Encoded()
+    /// The message being written; empty, or with its versions.
+    private var message: [UInt8] = []
+
+    init(usualMessage: Int) { self.usualMessage = usualMessage }
+
+    /// Two versions, a kind, and the longest length of a body.
+    private static let envelopeBytes = 2 + 1 + 10
+
+    mutating func add(_ event: BusEvent) {
+        switch event {
+        case .entries(let entries): add(entries)
+        case .moved(let cursor):
+            append(.moved) { body in
+                body.append(text: cursor.user.name)
+                body.append(cursor.state)
+                body.append(number: cursor.isProgress ? 1 : 0)
+                body.append(text: cursor.session)
+            }
+        case .opened(let state, let user):
+            append(.opened) { body in
+                body.append(state)
+                body.append(text: user.name)
+            }
+        case .withdrawn(let channel, let user):
+            append(.withdrawn) { body in
+                body.append(channel)
+                body.append(text: user.name)
+            }
+        case .signal(.typing(let channel, let user)):
+            append(.typing) { body in
+                body.append(channel)
+                body.append(text: user.name)
+            }
+        }
+    }
+
+    mutating func finish() -> BusCodec.Encoded {
+        close()
+        return encoded
+    }
+
+    /// As many events as it takes for none to be longer than a usual message, unless a single entry is.
+    private mutating func add(_ entries: [Entry]) {
+        var list: [UInt8] = []
+        var count: UInt64 = 0
+        for entry in entries {
+            var one: [UInt8] = []
+            one.append(entry)
+            // The body has a count before the entries, of at most ten bytes.
+            if one.count > BusCodec.longestMessage - Self.envelopeBytes - 10 {
+                encoded.leftOut += 1
+                continue
+            }
+            if count > 0, list.count + one.count > usualMessage {
+                append(entries: count, list)
+                list = []
+                count = 0
+            }
+            list.append(copying: one.span)
+            count += 1
+        }
+        append(entries: count, list)
+    }
+
+    private mutating func append(entries count: UInt64, _ list: [UInt8]) {
+        guard count > 0 else { return }
+        append(.entries) { body in
+            body.append(number: count)
+            body.append(copying: list.span)
+        }
+    }
+
+    private mutating func append(_ kind: BusCodec.Kind, _ write: (inout [UInt8]) -> Void) {
+        var body: [UInt8] = []
+        write(&body)
+        guard body.count <= BusCodec.longestMessage - Self.envelopeBytes else {
+            encoded.leftOut += 1
+            return
+        }
+        if message.count + body.count + Self.envelopeBytes > usualMessage { close() }
+        if message.isEmpty { message = [BusCodec.major, BusCodec.minor] }
+        message.append(kind.rawValue)
+        message.append(number: UInt64(body.count))
+        message.append(copying: body.span)
+    }
+
+    private mutating func close() {
+        if !message.isEmpty { encoded.messages.append(message) }
+        message = []
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(number: UInt64) {
+        var rest = number
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    fileprivate mutating func append(time: Timestamp) {
+        let value = time.milliseconds
+        append(number: UInt64(bitPattern: value << 1 ^ value >> 63))
+    }
+
+    fileprivate mutating func append(text: String) {
+        append(number: UInt64(text.utf8.count))
+        append(copying: text.utf8.span)
+    }
+
+    fileprivate mutating func append(_ channel: Channel) {
+        let name = channel.storedParts
+        append(number: UInt64(name.prefix.utf8.count + name.name.utf8.count))
+        append(copying: name.prefix.utf8.span)
+        append(copying: name.name.utf8.span)
+    }
+
+    fileprivate mutating func append(_ entry: Entry) {
+        let draft = entry.draft
+        append(draft.channel)
+        append(number: entry.seq.rawValue)
+        append(time: entry.createdAt)
+        append(text: draft.source)
+        append(text: draft.id)
+        append(number: draft.kind.busNumber)
+        append(text: draft.eventType)
+        append(number: draft.priority.busNumber)
+        append(number: draft.form.busNumber)
+        append(text: draft.content)
+        append(number: draft.busMembers)
+        if let sender = draft.sender { append(text: sender.name) }
+        if let group = draft.group { append(text: group) }
+        if let collapse = draft.collapse { append(text: collapse) }
+        if let expiresAt = draft.expiresAt { append(time: expiresAt) }
+        if let trace = draft.trace { append(text: trace) }
+        if let replyTo = draft.replyTo { append(number: replyTo.rawValue) }
+    }
+
+    fileprivate mutating func append(_ state: ChannelState) {
+        append(state.channel)
+        append(number: state.head.rawValue)
+        append(state.cursor)
+        append(number: UInt64(state.counters.unread))
+        append(number: UInt64(state.counters.unseen))
+        append(number: UInt64(state.counters.urgent))
+        append(number: state.cursorVersion)
+        append(number: UInt64(state.members.count))
+        for member in state.members { append(text: member.name) }
+        append(number: UInt64(state.progress.count))
+        for member in state.progress {
+            append(text: member.user.name)
+            append(number: member.delivered.rawValue)
+            append(number: member.read.rawValue)
+        }
+        append(number: state.nextExpiry == nil ? 0 : 1)
+        if let expiry = state.nextExpiry { append(time: expiry) }
+    }
+
+    /// Ranges by the distance of each from the end before it, and by what it has beside its first: nothing else can be written.
+    fileprivate mutating func append(_ cursor: Cursor) {
+        append(number: cursor.delivered.rawValue)
+        append(number: cursor.seen.rawValue)
+        append(number: cursor.read.rawValue)
+        append(number: UInt64(cursor.readAlso.count))
+        var end = cursor.read.rawValue
+        for range in cursor.readAlso {
+            append(number: range.lowerBound &- end)
+            append(number: range.upperBound &- range.lowerBound)
+            end = range.upperBound
+        }
+    }
+}
+
+extension EntryDraft {
+    fileprivate var busMembers: UInt64 {
+        var members: UInt64 = 0
+        if sender != nil { members |= BusCodec.EntryMember.sender }
+        if group != nil { members |= BusCodec.EntryMember.group }
+        if collapse != nil { members |= BusCodec.EntryMember.collapse }
+        if expiresAt != nil { members |= BusCodec.EntryMember.expiry }
+        if receiptRequired { members |= BusCodec.EntryMember.receiptRequired }
+        if trace != nil { members |= BusCodec.EntryMember.trace }
+        if replyTo != nil { members |= BusCodec.EntryMember.replyTo }
+        return members
+    }
+}

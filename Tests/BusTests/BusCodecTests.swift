@@ -1,0 +1,179 @@
+import FuzzBodies
+import Messaging
+import TestKit
+import Testing
+
+@testable import Bus
+
+@Suite("The bus's codec")
+struct BusCodecTests {
+    private func message(_ events: [BusEvent]) throws -> [UInt8] {
+        let encoded = BusCodec.encode(events, usualMessage: BusCodec.longestMessage)
+        #expect(encoded.leftOut == 0)
+        try #require(encoded.messages.count == 1)
+        return encoded.messages[0]
+    }
+
+    private func failure(_ message: [UInt8]) -> BusCodec.Failure? {
+        do throws(BusCodec.Failure) {
+            _ = try BusCodec.decode(message)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func typing() throws -> BusEvent { .signal(.typing(.broadcast("system"), try user("ann"))) }
+
+    @Test("any events are read as they were written", arguments: 0..<200 as Range<UInt64>)
+    func roundTrip(seed: UInt64) throws {
+        var source = RandomEvents(seed: seed)
+        let events = try source.events(Int.random(in: 1...20, using: &source.random))
+        #expect(try BusCodec.decode(message(events)) == BusCodec.Decoded(events: events))
+    }
+
+    @Test("the form is the documented one")
+    func form() throws {
+        let expected: [UInt8] = [1, 0, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
+        #expect(try message([typing()]) == expected)
+    }
+
+    @Test("numbers of enumerations are positions in the lists that the reader uses")
+    func enumerations() {
+        for kind in EntryDraft.Kind.allCases { #expect(EntryDraft.Kind.onTheBus[Int(kind.busNumber)] == kind) }
+        for priority in EntryDraft.Priority.allCases { #expect(EntryDraft.Priority.onTheBus[Int(priority.busNumber)] == priority) }
+        for form in EntryDraft.Form.allCases { #expect(EntryDraft.Form.onTheBus[Int(form.busNumber)] == form) }
+    }
+
+    // MARK: Sizes
+
+    @Test("many entries are divided among messages of the usual length, in their order")
+    func division() throws {
+        var source = RandomEvents(seed: 1)
+        var entries: [Entry] = []
+        for _ in 0..<300 { entries.append(try source.entry()) }
+        let encoded = BusCodec.encode([.entries(entries), try typing()], usualMessage: 4_096)
+        #expect(encoded.messages.count > 5 && encoded.leftOut == 0)
+        #expect(encoded.messages.allSatisfy { $0.count <= 4_096 + 64 })
+        var read: [Entry] = []
+        for message in encoded.messages {
+            for case .entries(let part) in try BusCodec.decode(message).events { read += part }
+        }
+        #expect(read == entries)
+    }
+
+    @Test("what is longer than the longest message is left out and counted; the rest is written")
+    func longest() throws {
+        let channel = try inbox("ann")
+        let large = draft(channel, "large", content: String(repeating: " ", count: BusCodec.longestMessage))
+        let entries = [draft(channel, "before"), large, draft(channel, "after")].enumerated().map { place, draft in
+            Entry(seq: Seq(UInt64(place) + 1), createdAt: Timestamp(milliseconds: 0), draft: draft)
+        }
+        let encoded = BusCodec.encode([.entries(entries)])
+        #expect(encoded.leftOut == 1)
+        let events = try encoded.messages.flatMap { try BusCodec.decode($0).events }
+        #expect(events == [.entries([entries[0], entries[2]])])
+        #expect(failure([UInt8](repeating: 1, count: BusCodec.longestMessage + 1)) == .tooLong)
+    }
+
+    @Test("a length or a count that is not true takes no memory")
+    func claims() {
+        let most: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]
+        #expect(failure([1, 0, 1] + most) == .truncated)
+        #expect(failure([1, 0, 1, 10] + most) == .malformed)
+        #expect(failure([1, 0, 4, 10] + most) == .malformed)
+    }
+
+    // MARK: Versions
+
+    @Test("another major version, or none, is refused")
+    func majorVersions() throws {
+        var bytes = try message([typing()])
+        bytes[0] = BusCodec.major + 1
+        #expect(failure(bytes) == .unknownVersion)
+        #expect(failure([]) == .unknownVersion)
+        #expect(failure([BusCodec.major]) == .unknownVersion)
+        #expect(try BusCodec.decode([BusCodec.major, BusCodec.minor]) == BusCodec.Decoded())
+    }
+
+    @Test("of a newer minor version unknown kinds are passed over and counted, of this version they are refused")
+    func unknownKinds() throws {
+        var bytes = try message([typing()])
+        bytes += [200, 3, 1, 2, 3]
+        bytes += try message([typing()]).dropFirst(2)
+        #expect(failure(bytes) == .malformed)
+        bytes[1] = BusCodec.minor + 1
+        #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing(), typing()], unknownKinds: 1))
+    }
+
+    @Test("of a newer minor version members at the end of a body are passed over")
+    func longerBodies() throws {
+        var bytes = try message([typing()])
+        bytes[3] += 2
+        bytes += [7, 7]
+        #expect(failure(bytes) == .malformed)
+        bytes[1] = BusCodec.minor + 1
+        #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing()]))
+    }
+
+    @Test("of a newer minor version an event with an unknown value is counted as unreadable")
+    func unknownValues() throws {
+        var bytes: [UInt8] = [1, 0, 4, 12, 7] + Array("group:x".utf8) + [3] + Array("ann".utf8)
+        #expect(failure(bytes) == .malformed)
+        bytes[1] = BusCodec.minor + 1
+        bytes += try message([typing()]).dropFirst(2)
+        #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing()], unreadable: 1))
+    }
+
+    // MARK: Malformed messages
+
+    @Test("numbers have one form")
+    func numbers() {
+        let name = Array("broadcast:system".utf8)
+        #expect(failure([1, 0, 4, 22, 0x90, 0x00] + name + [3] + Array("ann".utf8)) == .malformed)
+        #expect(failure([1, 0, 0x04, 0x80]) == .truncated)
+        #expect(failure([1, 0, 4] + [UInt8](repeating: 0xFF, count: 9) + [2]) == .malformed)
+    }
+
+    @Test("texts are UTF-8, users are users, contents are one line")
+    func texts() throws {
+        #expect(failure([1, 0, 4, 3, 1, 0xFF, 0]) == .malformed)
+        #expect(failure([1, 0, 4, 18, 16] + Array("broadcast:system".utf8) + [0]) == .malformed)
+        for content in ["\"a\":\n1", "\"a\":\"\0\""] {
+            let entry = Entry(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), draft: draft(try inbox("ann"), "1", content: content))
+            #expect(failure(try message([.entries([entry])])) == .malformed)
+        }
+    }
+
+    @Test("every cut and every byte flip gives an error or other events", arguments: 0..<3 as Range<UInt64>)
+    func cutsAndFlips(seed: UInt64) throws {
+        var source = RandomEvents(seed: seed)
+        let whole = try message(source.events(2))
+        for length in whole.indices { FuzzBody.bus.run(Array(whole[..<length])) }
+        #expect(whole.indices.dropFirst(2).contains { failure(Array(whole[..<$0])) == .truncated })
+        var spoilt = whole
+        for index in whole.indices {
+            for mask in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF] as [UInt8] {
+                spoilt[index] = whole[index] ^ mask
+                FuzzBody.bus.run(spoilt)
+            }
+            spoilt[index] = whole[index]
+        }
+    }
+
+    @Test("messages spoilt at random give an error or other events", arguments: 0..<20 as Range<UInt64>)
+    func mutations(seed: UInt64) throws {
+        var source = RandomEvents(seed: seed)
+        let corpus = try (0..<5).map { _ in try message(source.events(3)) }
+        for _ in 0..<500 { FuzzBody.bus.run(Mutator.mutate(source.random.pick(corpus), with: corpus, using: &source.random)) }
+    }
+
+    @Test("what the fuzzers found stays mended")
+    func fuzzCorpus() throws {
+        let corpus = try FuzzBody.bus.corpus()
+        #expect(corpus.count > 10)
+        for input in corpus { FuzzBody.bus.run(input) }
+        // Seeds that are read: one of each kind at least.
+        #expect(corpus.count { failure($0) == nil } > 4)
+    }
+}
