@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
+from urllib.parse import quote, urlencode
 
 import protocol
 from eventstream import Parser
@@ -137,8 +138,9 @@ class Stream:
 
 @contextlib.asynccontextmanager
 async def stream(http, query=(), **headers):
+    path = "/v1/events" + ("?" + urlencode(query, quote_via=quote, safe="") if query else "")
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with http.stream("GET", "/v1/events", params=list(query), headers=headers) as response:
+    async with http.stream("GET", path, headers=headers) as response:
         if response.status_code != 200:
             await response.aread()
         assert response.status_code == 200, response.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -200,10 +201,11 @@ class EventStreamClient(HTTPClient):
         return client
 
     async def _read(self, position, params=(), headers=None):
+        path = "/v1/events" + ("?" + urlencode(params, quote_via=quote, safe="") if params else "")
         headers = {**self.headers, **(headers or {}), **({"Last-Event-ID": position} if position else {})}
         parser = Parser()
         try:
-            async with self.http.stream("GET", "/v1/events", params=list(params), headers=headers) as response:
+            async with self.http.stream("GET", path, headers=headers) as response:
                 if response.status_code != 200:
                     await response.aread()
                     await self._refused(response)

@@ -188,6 +188,55 @@ async def test_an_ended_session_says_bye_and_is_gone(brisk):
         assert (response.status_code, refusal_of(response)["code"]) == (404, "session_unknown")
 
 
+async def test_a_session_that_ended_between_two_polls_says_why_once(brisk):
+    async with requests(brisk) as http:
+        position, frames = await poll(http, headers=bearer(brisk.token(person(), ttl=2)))
+        credential = frames[0]["ok"]["credential"]
+        await asyncio.sleep(4)
+        _, frames = await poll(http, credential, 0, after=position)
+        assert [(frame["type"], frame["code"]) for frame in frames] == [("bye", 4300)]
+        response = await http.post("/v1/poll?wait=0", headers=session(credential))
+        assert (response.status_code, refusal_of(response)["code"]) == (404, "session_unknown")
+
+
+async def test_the_first_poll_of_a_session_starts_at_the_position_it_names(brisk):
+    talk = await Talk.begin(brisk)
+    await talk.write(2)
+    async with requests(brisk) as http:
+        credential = (await opened(http, talk.token, talk.channels))["credential"]
+        position, seen = None, []
+        async with asyncio.timeout(10):
+            while len(seen) < 2:
+                position, frames = await poll(http, credential, 1, **({"after": position} if position else {}))
+                seen += seqs(frames)
+        beginning = position.partition(";#")[0].replace("@2", "@0")
+        assert beginning.endswith("@0")
+        other = (await opened(http, talk.token, {name: None for name in talk.channels}))["credential"]
+        seen = []
+        async with asyncio.timeout(10):
+            position, frames = await poll(http, other, 1, after=beginning)
+            seen += seqs(frames)
+            while len(seen) < 2:
+                position, frames = await poll(http, other, 1, after=position)
+                seen += seqs(frames)
+        assert seen == [1, 2]
+
+
+async def test_a_token_whose_key_nobody_has_is_refused_for_good(brisk):
+    name = person()
+    strange = brisk.token(name, headers={"kid": "nobody-has-it"})
+    async with requests(brisk) as http:
+        credential = (await opened(http, brisk.token(name)))["credential"]
+        async with asyncio.timeout(20):
+            while True:
+                response = await http.post("/v1/poll?wait=0", headers={**session(credential), **bearer(strange)})
+                if response.status_code != 503:
+                    break
+                await asyncio.sleep(0.2)
+        assert (response.status_code, refusal_of(response)["code"]) == (401, "invalid_token")
+        assert await is_alive(http, credential), "the session is not the strange token's"
+
+
 async def test_with_a_token_a_position_opens_a_new_session_there(brisk):
     talk = await Talk.begin(brisk)
     async with requests(brisk) as http:

@@ -159,19 +159,23 @@ async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
             platform.broker.produce(event(f"user:{name}"), key=name)
         finally:
             await asyncio.to_thread(platform.database.start)
-        for client in clients:
-            assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
-            assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
-        for one in late:
+
+        async def try_again(one):
             # The hub's connections to PostgreSQL come back one by one: what is told to be temporary is tried again.
             while True:
                 try:
-                    await one.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
+                    await one.ask("connect", **connect)
                     break
                 except Refused as refused:
                     assert refused.temporary
                     await asyncio.sleep(0.05)
-            assert [entry["seq"] for entry in await one.entries("inbox", 2)] == [1, 2], "the same connection may try again"
+            assert [entry["seq"] for entry in await one.entries("inbox", 2, seconds=40)] == [1, 2], "the same connection may try again"
+
+        async def go_on(client):
+            assert (await client.next("entry", seconds=40))["seq"] == 2, "the event waited in Kafka"
+            assert (await client.ask("ack", channel="inbox", seq=2))["delivered"] == 2
+
+        await asyncio.gather(*[try_again(one) for one in late], *[go_on(client) for client in clients])
 
 
 async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
@@ -195,6 +199,7 @@ async def test_stopping_says_goodbye_and_is_quick(platform):
         clients = [await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for Client in TRANSPORTS.values()]
         for client in clients:
             await client.quiet()
+        await asyncio.sleep(0.2)  # the poll waits again
         began = time.monotonic()
         stopping = asyncio.create_task(asyncio.to_thread(hub.interrupt))
         for client in clients:

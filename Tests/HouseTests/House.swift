@@ -113,7 +113,7 @@ struct House {
     static let sizedAllocations = [
         "Sources/Bytes/Base64.swift": "of a text that is here: three quarters of it",
         "Sources/HTTP/HTTPHeaders.swift": "a constant",
-        "Sources/JSON/JSONDocument.swift": "two dozen places",
+        "Sources/JSON/JSONDocument.swift": "two dozen entries",
         "Sources/JSON/JSONSlice.swift": "of a string that is here",
         "Sources/Bytes/Append.swift": "of bytes that are here",
         "Sources/JSON/JSONWriter.swift": "of twenty digits",

@@ -55,6 +55,7 @@ import Testing
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]
         case "makeConversations": pairs + [array { _ in "100" }]
         case "makeConversationChannels", "makeMembers", "conversationStates": pairs
+        case "removeMembers": [array { "a\($0)" }, inboxes]
         case "ackCursors": [users, inboxes, array { _ in "2" }]
         case "ensureCursors", "lockCursors": [users, inboxes]
         case "moveCursors":

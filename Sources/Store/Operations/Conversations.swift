@@ -69,6 +69,11 @@ struct ConversationBatch: Batch {
             }
             made.insert(Pair(first, second, context))
         }
+        var joined: Set<Channel> = []
+        for row in 0..<rows[2].count {
+            guard let channel = rows[2].text(row, 0).flatMap({ Channel(storedName: $0) }) else { return nil }
+            joined.insert(channel)
+        }
         // A conversation that the last statement does not return was refused by the bound.
         var outcome = BatchOutcome(replies: orders.map { _ in .failed(.tooManyConversations) })
         for row in 0..<rows[3].count {
@@ -80,7 +85,8 @@ struct ConversationBatch: Batch {
             // Of several orders for a new pair the first counts as its maker.
             let created = made.remove(Pair(openers[index].name, others[index], contexts[index])) != nil
             outcome.replies[index] = .opened(state, created: created)
-            if created || orders[index].unsettled { outcome.events.append(.opened(state, by: openers[index])) }
+            let isNews = joined.remove(channel) != nil || created
+            if isNews || orders[index].unsettled { outcome.events.append(.opened(state, by: openers[index])) }
         }
         return outcome
     }
@@ -137,6 +143,7 @@ extension Statement {
             on conflict (name) do nothing
             """)
 
+    /// Returns the conversations that got members: new ones, and those that somebody had left.
     static let makeMembers = Statement(
         name: "makeMembers",
         sql: """
@@ -145,9 +152,9 @@ extension Statement {
             from \(pairs)
             join hub.channel c on c.name = 'conversation:' || v.id
             cross join lateral (values (v.first), (v.second)) u (user_id)
-            where v.xmin::text = pg_current_xact_id_if_assigned()::xid::text
             order by 1, 2
             on conflict do nothing
+            returning (select c.name from hub.channel c where c.id = member.channel_id)
             """)
 
     /// As `states`, of the conversations of $1 with $2 about $3.

@@ -1,0 +1,49 @@
+"""`limits.idle`: a page whose user does nothing is sent away, on every transport; programs are not."""
+
+import asyncio
+
+from conftest import ALLOWED_ORIGIN
+from httpclients import TRANSPORTS
+from hubclient import Lost
+from rig import event, person
+
+
+async def test_without_a_sign_of_the_user_a_page_is_sent_away(brisk):
+    """All at once, for each waits some seconds."""
+
+    async def one(kind, *, origin=None, does=None):
+        client = await kind.connect(brisk.socket_url, brisk.token(person()), {"inbox": 0}, origin=origin)
+        try:
+            for _ in range(9):
+                await asyncio.sleep(1)
+                if does:
+                    await client.ask(does)
+        except Lost:
+            pass
+        return client
+
+    async def all_of(**how):
+        return await asyncio.gather(*[one(kind, **how) for kind in TRANSPORTS.values()])
+
+    page, pinging, active, program = await asyncio.gather(
+        all_of(origin=ALLOWED_ORIGIN), all_of(origin=ALLOWED_ORIGIN, does="ping"), all_of(origin=ALLOWED_ORIGIN, does="activity"), all_of())
+    for client in page + pinging:
+        bye = await client.next("bye")
+        assert (bye["code"], bye["reason"], bye["reconnect"]) == (4104, "idle", True), client.transport
+        assert await client.closed() == 4104
+    for client in active + program:
+        assert not client.ended.is_set(), client.transport
+        await client.quiet()
+
+
+async def test_what_comes_for_the_user_is_no_sign_of_them(brisk, Client):
+    name = person()
+    client = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": 0}, origin=ALLOWED_ORIGIN)
+    for _ in range(4):
+        await asyncio.sleep(1)
+        await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)
+    assert (await client.next("bye", seconds=6))["code"] == 4104
+    # Back in one frame, with all that has come meanwhile.
+    await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)
+    back = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": len(client.entries_of("inbox"))}, origin=ALLOWED_ORIGIN)
+    assert [entry["seq"] for entry in await back.entries("inbox", 1)] == [5]
