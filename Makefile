@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke instructions micro sanitize setup
+.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke fallbacks instructions micro sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ instructions:    ## what the inner operations cost in instructions and allocatio
 bench-smoke:     ## every scenario of the bench for a moment
 	scripts/setup bench && $(if $(HUB_BIN),true,swift build -c release --product hub) \
 	&& $(if $(HUB_BENCH_BIN),true,swift build --package-path bench -c release --product hub-bench) && bench/smoke
+
+fallbacks:       ## sessions over event streams and polls beside WebSockets: every delivery counted, and the memory of an idle one
+	scripts/setup bench && swift build -c release --product hub && bench/fallbacks count && bench/fallbacks idle
 
 micro:           ## what the inner operations cost beside something of a known price
 	scripts/setup bench && swift run --package-path bench -c release micro-bench

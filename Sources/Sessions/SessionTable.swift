@@ -7,12 +7,17 @@ final class SessionTable {
     let loop: UInt16
     private var slots: ContiguousArray<LiveSession?> = []
     /// By slot, apart from the sessions: a fan-out reads these alone, one after the other.
-    private var routes: ContiguousArray<Route> = []
-    private var generations: ContiguousArray<UInt32> = []
+    private var routes: ContiguousArray<SlotRoute> = []
     private var free: [UInt32] = []
     private(set) var count = 0
     private(set) var resumable: [SessionID: ResumableSession] = [:]
     var users = Users()
+
+    private struct SlotRoute {
+        var route: Route
+        /// Of the slot's next or present session.
+        var generation: UInt32
+    }
 
     init(loop: UInt16) { self.loop = loop }
 
@@ -24,11 +29,11 @@ final class SessionTable {
 
     /// Of a session that is there: its subscriptions name it.
     @inline(__always)
-    func route(_ id: SessionID) -> Route { routes[Int(id.slot)] }
+    func route(_ id: SessionID) -> Route { routes[Int(id.slot)].route }
 
     func setRoute(_ route: Route, of id: SessionID) {
         guard self[id] != nil else { return }
-        routes[Int(id.slot)] = route
+        routes[Int(id.slot)].route = route
     }
 
     /// The session with this credential, which is one of this loop.
@@ -51,12 +56,11 @@ final class SessionTable {
         } else {
             slot = UInt32(truncatingIfNeeded: slots.count)
             slots.append(nil)
-            generations.append(0)
-            routes.append(route)
+            routes.append(SlotRoute(route: route, generation: 0))
         }
-        let live = LiveSession(id: SessionID(slot: slot, generation: generations[Int(slot)]), session: session, now: now)
+        let live = LiveSession(id: SessionID(slot: slot, generation: routes[Int(slot)].generation), session: session, now: now)
         slots[Int(slot)] = live
-        routes[Int(slot)] = route
+        routes[Int(slot)].route = route
         count += 1
         return live
     }
@@ -70,7 +74,7 @@ final class SessionTable {
         guard let live = self[id] else { return nil }
         let slot = Int(id.slot)
         slots[slot] = nil
-        generations[slot] &+= 1
+        routes[slot].generation &+= 1
         free.append(id.slot)
         count -= 1
         if live.isResumable { resumable[id] = nil }
@@ -87,14 +91,11 @@ final class SessionTable {
 struct Users: ~Copyable {
     static let nobody = UInt32.max
 
-    /// Most users have one session, which needs no array.
-    private struct Sessions {
-        var first: SessionID
-        var more: [SessionID] = []
-    }
-
     private var numbers: [UserID: UInt32] = [:]
-    private var sessions: ContiguousArray<Sessions> = []
+    /// By number.
+    private var first: ContiguousArray<SessionID> = []
+    /// By number. Most users have one session, and nothing here.
+    private var others: [UInt32: [SessionID]] = [:]
     private var free: [UInt32] = []
 
     func number(of user: UserID?) -> UInt32 {
@@ -105,22 +106,21 @@ struct Users: ~Copyable {
     /// A copy, so that sessions may come and go while the list is walked.
     func sessions(of user: UserID) -> [SessionID] {
         guard let number = numbers[user] else { return [] }
-        let sessions = sessions[Int(number)]
-        return [sessions.first] + sessions.more
+        return [first[Int(number)]] + (others[number] ?? [])
     }
 
     mutating func add(_ id: SessionID, for user: UserID) -> UInt32 {
         if let number = numbers[user] {
-            sessions[Int(number)].more.append(id)
+            others[number, default: []].append(id)
             return number
         }
         let number: UInt32
         if let reused = free.popLast() {
             number = reused
-            sessions[Int(number)] = Sessions(first: id)
+            first[Int(number)] = id
         } else {
-            number = UInt32(truncatingIfNeeded: sessions.count)
-            sessions.append(Sessions(first: id))
+            number = UInt32(truncatingIfNeeded: first.count)
+            first.append(id)
         }
         numbers[user] = number
         return number
@@ -128,13 +128,16 @@ struct Users: ~Copyable {
 
     mutating func remove(_ id: SessionID, of user: UserID) {
         guard let number = numbers[user] else { return }
-        let index = Int(number)
-        guard sessions[index].first == id else { return sessions[index].more.removeAll { $0 == id } }
-        if let next = sessions[index].more.popLast() {
-            sessions[index].first = next
+        var rest = others.removeValue(forKey: number) ?? []
+        if first[Int(number)] != id {
+            rest.removeAll { $0 == id }
+        } else if let next = rest.popLast() {
+            first[Int(number)] = next
         } else {
             numbers[user] = nil
             free.append(number)
+            return
         }
+        if !rest.isEmpty { others[number] = rest }
     }
 }

@@ -9,11 +9,12 @@ package struct TransportAddress: Hashable, Sendable {
 
 /// How the frames of one session reach its client.
 package struct Route: Equatable, Sendable {
+    // Declared first so that a value after a route can share its padding.
+    package var address: TransportAddress
     /// Index in `Outbound.transports`.
     package var transport: UInt8
     /// The transport's own number for a way to encode frames. Sessions of one transport with equal encodings share the encoded bytes.
     package var encoding: UInt8
-    package var address: TransportAddress
 
     package init(transport: UInt8, encoding: UInt8, address: TransportAddress) {
         self.transport = transport

@@ -8,22 +8,29 @@ package final class WebSocketEndpoint {
     package let id: ConnectionID
     /// Nil while no message is in progress; see `FrameMachines`.
     var frames: FrameMachine?
-    /// When any byte last came from the peer.
-    var heardAt: MonotonicInstant
-    /// The peer must send something by then, or end the connection once it is being closed. A pong's time is counted from the ping, not from
-    /// the silence before it: a hub that was stopped for a while would otherwise cut all connections the moment it goes on.
-    var until = MonotonicInstant(nanoseconds: .max)
+    var liveness: Liveness
     /// The session on this connection.
     package var session = SessionID(slot: .max, generation: .max)
     var format = FrameFormat.plain
     var kind = FrameMachine.Kind.plain
-    /// A close frame is on its way. Until the peer's comes, its messages are skipped.
-    var isClosing = false
-    var awaitsPong = false
+
+    enum Liveness {
+        /// A byte last came from the peer at this moment.
+        case heard(MonotonicInstant)
+        /// A ping was sent, and the peer must send something by then. The time is counted from the ping, not from the silence before it: a hub
+        /// that was stopped for a while would otherwise cut all connections the moment it goes on.
+        case awaitsPong(until: MonotonicInstant)
+        /// A close frame is on its way. Until the peer's comes, its messages are skipped; it must end the connection by then.
+        case closing(until: MonotonicInstant)
+    }
+
+    var isClosing: Bool {
+        if case .closing = liveness { true } else { false }
+    }
 
     init(id: ConnectionID, now: MonotonicInstant) {
         self.id = id
-        heardAt = now
+        liveness = .heard(now)
     }
 }
 

@@ -86,8 +86,7 @@ package final class WebSocketServer: UpgradeHandler {
 
     package func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
         guard let endpoint = endpoint(id) else { return }
-        endpoint.heardAt = loop.now
-        endpoint.awaitsPong = false
+        if !endpoint.isClosing { endpoint.liveness = .heard(loop.now) }
         receiveFrames(endpoint, &bytes)
     }
 
@@ -110,25 +109,31 @@ package final class WebSocketServer: UpgradeHandler {
 
     package func deadline(_ id: ConnectionID) {
         guard let endpoint = endpoint(id) else { return }
-        if endpoint.isClosing {
-            if loop.now >= endpoint.until { return table.close(id, .now) }
-        } else if endpoint.awaitsPong {
-            if loop.now >= endpoint.until {
+        switch endpoint.liveness {
+        case .closing(let until):
+            if loop.now >= until { return table.close(id, .now) }
+        case .awaitsPong(let until):
+            if loop.now >= until {
                 metrics.pongTimeouts.add()
                 application?.lost(endpoint)
                 return
             }
-        } else if loop.now - endpoint.heardAt >= limits.pingInterval {
-            endpoint.awaitsPong = true
-            endpoint.until = loop.now + limits.pongTimeout
-            table.send(id, bytes: FrameEncoder.ping())
+        case .heard(let last):
+            if loop.now - last >= limits.pingInterval {
+                endpoint.liveness = .awaitsPong(until: loop.now + limits.pongTimeout)
+                table.send(id, bytes: FrameEncoder.ping())
+            }
         }
         arm(endpoint)
     }
 
     /// Sets the connection's one deadline.
     private func arm(_ endpoint: WebSocketEndpoint) {
-        let next = endpoint.isClosing || endpoint.awaitsPong ? endpoint.until : endpoint.heardAt + limits.pingInterval
+        let next =
+            switch endpoint.liveness {
+            case .closing(let until), .awaitsPong(let until): until
+            case .heard(let last): last + limits.pingInterval
+            }
         table.setDeadline(endpoint.id, after: max(.milliseconds(1), next - loop.now))
     }
 
@@ -191,8 +196,7 @@ package final class WebSocketServer: UpgradeHandler {
 
     private func awaitPeer(_ endpoint: WebSocketEndpoint) {
         guard !endpoint.isClosing else { return }
-        endpoint.isClosing = true
-        endpoint.until = loop.now + limits.closeTimeout
+        endpoint.liveness = .closing(until: loop.now + limits.closeTimeout)
         arm(endpoint)
     }
 

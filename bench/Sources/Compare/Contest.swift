@@ -5,12 +5,14 @@ public import Report
 /// begins with another one. A ratio is taken between two measurements of one round; what is told is the median over the rounds.
 public struct Contest: Sendable {
     public var match: Match
-    public var servers: [Dialect]
+    public var servers: [Contestant]
     public var rounds: Int
 
-    public init(_ match: Match, servers: [Dialect], rounds: Int) {
+    /// - Parameter withOtherHub: a second executable of the hub takes part, beside the first one.
+    public init(_ match: Match, servers: [Dialect], withOtherHub: Bool = false, rounds: Int) {
         self.match = match
-        self.servers = servers.filter(match.admits)
+        self.servers = servers.filter(match.admits).map { Contestant($0) }
+        if withOtherHub { self.servers.append(.otherHub(in: match)) }
         self.rounds = rounds
     }
 
@@ -18,11 +20,11 @@ public struct Contest: Sendable {
     ///   - measure: starts the server, runs the match, ends the server. One that fails is left out of the later rounds.
     ///   - told: a line for whoever waits.
     public func run(
-        measure: (Dialect) throws -> ScenarioResult, told: (String) -> Void, isCancelled: () -> Bool = { false }
+        measure: (Contestant) throws -> ScenarioResult, told: (String) -> Void, isCancelled: () -> Bool = { false }
     ) -> Outcome {
         var outcome = Outcome(match: match, rounds: [])
         for round in 0..<rounds {
-            var found: [Dialect: ScenarioResult] = [:]
+            var found: [Contestant: ScenarioResult] = [:]
             for place in servers.indices {
                 let server = servers[(place + round) % servers.count]
                 if isCancelled() { return outcome }
@@ -57,13 +59,13 @@ public struct Contest: Sendable {
 public struct Outcome: Sendable {
     public let match: Match
     /// What each server did in each round.
-    public var rounds: [[Dialect: ScenarioResult]]
+    public var rounds: [[Contestant: ScenarioResult]]
     /// Why a server is missing from some round on.
-    public var failures: [Dialect: String] = [:]
+    public var failures: [Contestant: String] = [:]
 
     /// For the report: each server's rounds as one result, the hub beside every other, and every peer beside bare C.
     public func record(in run: inout Run) {
-        for server in Dialect.allCases {
+        for server in contestants {
             if let result = whole(server) { run.scenarios.append(result) }
             if let failure = failures[server] {
                 let note = "\(match.title): \(server.title) failed and was left out from then on: \(failure)"
@@ -74,7 +76,7 @@ public struct Outcome: Sendable {
     }
 
     /// - Returns: nil when the server was never measured.
-    public func whole(_ server: Dialect) -> ScenarioResult? {
+    public func whole(_ server: Contestant) -> ScenarioResult? {
         let results = rounds.compactMap { $0[server] }
         guard var whole = results.first else { return nil }
         for result in results.dropFirst() { whole.include(result) }
@@ -84,19 +86,25 @@ public struct Outcome: Sendable {
     }
 
     public var comparisons: [Comparison] {
-        let others = Dialect.allCases.filter { $0 != match.subject }
-        var comparisons = others.map { compare(match.subject, $0, goal: match.goal(against: $0)) }
+        let subject = Contestant(match.subject)
+        let bareC = Contestant(.bareC)
+        let others = contestants.filter { $0 != subject }
+        var comparisons = others.map { compare(subject, $0, goal: $0.isOther ? nil : match.goal(against: $0.dialect)) }
         // What the deliveries themselves cost, without intake and store, which no peer has.
-        comparisons.append(
-            compare(match.subject, .bareC, "CPU per \(operation), the hub's loops alone") {
-                $0.serverNanosecondsPerOperation(group: "loops") ?? $0.serverNanosecondsPerOperation()
-            })
-        comparisons += others.filter { $0 != .bareC }.map { compare($0, .bareC, "\($0.title): CPU per \(operation)") }
+        for other in [bareC, .otherHub(in: match)] {
+            comparisons.append(
+                compare(subject, other, "CPU per \(operation), the hub's loops alone") {
+                    $0.serverNanosecondsPerOperation(group: "loops") ?? $0.serverNanosecondsPerOperation()
+                })
+        }
+        comparisons += others.filter { $0 != bareC }.map { compare($0, bareC, "\($0.title): CPU per \(operation)") }
         return comparisons.filter { !$0.pairs.isEmpty }
     }
 
+    private var contestants: [Contestant] { Dialect.allCases.map { Contestant($0) } + [.otherHub(in: match)] }
+
     private func compare(
-        _ subject: Dialect, _ yardstick: Dialect, _ measure: String? = nil, goal: Goal? = nil,
+        _ subject: Contestant, _ yardstick: Contestant, _ measure: String? = nil, goal: Goal? = nil,
         _ value: (ScenarioResult) -> Double? = { $0.serverNanosecondsPerOperation() }
     ) -> Comparison {
         let pairs = rounds.compactMap { round -> Comparison.Pair? in
@@ -111,7 +119,7 @@ public struct Outcome: Sendable {
     private var operation: String { rounds.lazy.flatMap(\.values).first?.operation ?? "operation" }
 
     /// The median over the rounds of what the process grew by, from before the first connection to when all were there.
-    private func idleBytes(_ server: Dialect) -> Double? {
+    private func idleBytes(_ server: Contestant) -> Double? {
         median(
             rounds.compactMap { round in
                 guard let points = round[server]?.memory, let first = points.first,

@@ -20,6 +20,7 @@ struct CompareCommand: ParsableCommand {
               hub-bench compare --match fanout:10000 --rounds 9          one row of it, more surely
               hub-bench compare --match echo:1000 --server hub-echo --server bare-c
               hub-bench compare --compressed --match fanout:1000
+              hub-bench compare --server hub --server hub-echo --other-hub OLD/hub      two executables of the hub
             """)
 
     @Option(
@@ -40,6 +41,10 @@ struct CompareCommand: ParsableCommand {
     @Flag(help: "Compression on for all who have it, instead of off for all.") var compressed = false
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path")) var hub:
         String?
+    @Option(
+        help: ArgumentHelp(
+            "A second executable of the hub, such as an older build, which takes turns with the first one.", valueName: "path"))
+    var otherHub: String?
     @Option(name: .customLong("set"), help: ArgumentHelp("A setting of the hub. May be given several times.", valueName: "key=value"))
     var settings: [String] = []
     @Option(help: ArgumentHelp("The folder bench of the repository.", valueName: "folder")) var bench = URL(filePath: #filePath).appending(
@@ -53,6 +58,7 @@ struct CompareCommand: ParsableCommand {
         guard (1...100).contains(rounds) else { throw ValidationError("--rounds: from 1 to 100") }
         guard (0.1...600).contains(seconds) else { throw ValidationError("--seconds: from 0.1 to 600") }
         try checkBytes(bytes)
+        if let otherHub, Files.kind(otherHub) != .file { throw ValidationError("--other-hub: no file at \(otherHub)") }
         _ = try matches()
     }
 
@@ -76,11 +82,11 @@ struct CompareCommand: ParsableCommand {
         let servers = try present(&found)
         var isInterrupted = false
         for match in try matches() {
-            let contest = Contest(match, servers: servers, rounds: rounds)
+            let contest = Contest(match, servers: servers, withOtherHub: otherHub != nil, rounds: rounds)
             let outcome = contest.run(
-                measure: { dialect in
+                measure: { contestant in
                     do {
-                        return try measure(match, dialect)
+                        return try measure(match, contestant)
                     } catch {
                         isInterrupted = "\(error)" == "interrupted"
                         throw error
@@ -118,12 +124,13 @@ struct CompareCommand: ParsableCommand {
 
     private var executable: String { hub ?? URL(filePath: bench).appending(path: "../.build/release/hub").standardizedFileURL.path }
 
-    private func measure(_ match: Match, _ dialect: Dialect) throws -> ScenarioResult {
+    private func measure(_ match: Match, _ contestant: Contestant) throws -> ScenarioResult {
+        let executable = contestant.isOther ? otherHub ?? executable : executable
         let kind: ServerChoice.Kind =
-            switch dialect {
+            switch contestant.dialect {
             case .hub: .hub(executable: executable)
             case .hubEcho: .hubEcho(executable: executable)
-            default: .peer(dialect)
+            default: .peer(contestant.dialect)
             }
         var choice = ServerChoice(kind)
         choice.benchFolder = bench
@@ -131,6 +138,12 @@ struct CompareCommand: ParsableCommand {
         choice.isCompressed = match.isCompressed
         let server = try Server.start(choice)
         defer { server.stop() }
+        var result = try measure(match, server)
+        result.server = contestant.title
+        return result
+    }
+
+    private func measure(_ match: Match, _ server: Server) throws -> ScenarioResult {
         var common = Scenario()
         common.seconds = seconds
         common.generator.isQuiet = quiet

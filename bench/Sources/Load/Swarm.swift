@@ -1,3 +1,4 @@
+import Bytes
 import Dialect
 import HTTP
 import Linux
@@ -297,7 +298,7 @@ final class Swarm {
             switch ServerFrame.scan(window, at: place) {
             case .incomplete:
                 var rest: [UInt8] = []
-                Bytes.append(window.extracting(place..<end), to: &rest)
+                rest.append(copying: window.extracting(place..<end))
                 seats[index].rest = rest
                 return
             case .malformed:
@@ -321,9 +322,9 @@ final class Swarm {
             }
             seats[index].fragments = []
             seats[index].isFragmentCompressed = frame.isCompressed
-            Bytes.append(payload, to: &seats[index].fragments)
+            seats[index].fragments.append(copying: payload)
         case 0:
-            Bytes.append(payload, to: &seats[index].fragments)
+            seats[index].fragments.append(copying: payload)
             guard frame.isFinal else { return }
             let whole = seats[index].fragments
             seats[index].fragments = []
@@ -331,11 +332,11 @@ final class Swarm {
         case 8:
             let code = payload.count >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : 1005
             var reason: [UInt8] = []
-            if payload.count > 2 { Bytes.append(payload.extracting(2..<payload.count), to: &reason) }
+            if payload.count > 2 { reason.append(copying: payload.extracting(2..<payload.count)) }
             lose(index, "closed by the server with \(code) \(String(decoding: reason, as: UTF8.self))")
         case 9:
             var echoed: [UInt8] = []
-            Bytes.append(payload, to: &echoed)
+            echoed.append(copying: payload)
             send(index, self.frame(echoed, .pong))
         case 10: break
         default: lose(index, "sent a frame with the unknown opcode \(frame.opcode)")
@@ -356,7 +357,7 @@ final class Swarm {
                 return
             }
             lastCompressed.removeAll(keepingCapacity: true)
-            Bytes.append(payload, to: &lastCompressed)
+            lastCompressed.append(copying: payload)
         }
         let message = inflated
         player?.received(index, message.span)

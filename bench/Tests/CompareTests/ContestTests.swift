@@ -22,7 +22,7 @@ struct ContestTests {
         var order: [Dialect] = []
         let outcome = Contest(match, servers: [.hub, .bareC, .nchan], rounds: 4).run(
             measure: {
-                order.append($0)
+                order.append($0.dialect)
                 return result(100)
             }, told: { _ in })
         #expect(order == [.hub, .bareC, .nchan, .bareC, .nchan, .hub, .nchan, .hub, .bareC, .hub, .bareC, .nchan])
@@ -35,11 +35,11 @@ struct ContestTests {
         struct Broken: Error {}
         var measured: [Dialect] = []
         let contest = Contest(Match(.echo(sockets: 10)), servers: [.hubEcho, .nats, .bareC, .nodeWS], rounds: 3)
-        #expect(contest.servers == [.hubEcho, .bareC, .nodeWS])
+        #expect(contest.servers.map(\.dialect) == [.hubEcho, .bareC, .nodeWS])
         let outcome = contest.run(
             measure: {
-                measured.append($0)
-                if $0 == .nodeWS { throw Broken() }
+                measured.append($0.dialect)
+                if $0.dialect == .nodeWS { throw Broken() }
                 return result(10)
             }, told: { _ in })
         #expect(measured.count { $0 == .nodeWS } == 1)
@@ -55,12 +55,13 @@ struct ContestTests {
     func ratios() throws {
         let hub = [100.0, 300, 210]
         let bare = [100.0, 200, 200]
-        var turn: [Dialect: Int] = [:]
+        var turn: [Contestant: Int] = [:]
         let outcome = Contest(match, servers: [.hub, .bareC, .mosquitto], rounds: 3).run(
             measure: { server in
                 let round = turn[server, default: 0]
                 turn[server] = round + 1
-                return result(server == .hub ? hub[round] : bare[round], memory: server == .hub ? 90 : 12)
+                return result(
+                    server.dialect == .hub ? hub[round] : bare[round], memory: server.dialect == .hub ? 90 : 12)
             }, told: { _ in })
         let first = try #require(
             outcome.comparisons.first { $0.subject == "hub" && $0.yardstick == "bare C" && $0.measure == "CPU per delivery" })
@@ -69,11 +70,11 @@ struct ContestTests {
         #expect(first.verdict == .reached)
         #expect(outcome.comparisons.contains { $0.subject == "mosquitto" && $0.yardstick == "bare C" && $0.goal == nil })
         #expect(outcome.comparisons.contains { $0.subject == "hub" && $0.yardstick == "mosquitto" && $0.pairs.count == 3 })
-        let whole = try #require(outcome.whole(.hub))
+        let whole = try #require(outcome.whole(Contestant(.hub)))
         #expect(whole.operations == 3_000)
         #expect(abs(whole.serverTotal.totalSeconds - 610e-6) < 1e-9)
         #expect(whole.figures.first?.value == 90)
-        #expect(outcome.whole(.nchan) == nil)
+        #expect(outcome.whole(Contestant(.nchan)) == nil)
     }
 
     @Test("Also compares the hub's loops alone, which is what a peer has")
@@ -81,7 +82,7 @@ struct ContestTests {
         let outcome = Contest(match, servers: [.hub, .bareC], rounds: 1).run(
             measure: { server in
                 var result = result(100)
-                guard server == .hub else { return result }
+                guard server.dialect == .hub else { return result }
                 result.serverCPU = [
                     CPUTime(group: "loops", systemSeconds: 110e-6), CPUTime(group: "store", userSeconds: 90e-6),
                 ]
@@ -91,6 +92,21 @@ struct ContestTests {
         #expect(abs((alone.ratio ?? 0) - 1.1) < 1e-9 && alone.goal == nil)
         let whole = try #require(outcome.comparisons.first { $0.measure == "CPU per delivery" })
         #expect(abs((whole.ratio ?? 0) - 2) < 1e-9 && whole.goal != nil)
+    }
+
+    @Test("Measures a second executable of the hub in turns with the first one")
+    func otherHub() throws {
+        var order: [Contestant] = []
+        let outcome = Contest(match, servers: [.hub], withOtherHub: true, rounds: 2).run(
+            measure: { server in
+                order.append(server)
+                return result(server.isOther ? 100 : 110)
+            }, told: { _ in })
+        #expect(order.map(\.title) == ["hub", "other hub", "other hub", "hub"])
+        let beside = try #require(outcome.comparisons.first { $0.measure == "CPU per delivery" })
+        #expect(beside.subject == "hub" && beside.yardstick == "other hub" && beside.goal == nil)
+        #expect(abs((beside.ratio ?? 0) - 1.1) < 1e-9)
+        #expect(outcome.whole(.otherHub(in: match))?.operations == 2_000)
     }
 
     @Test("Is read from what a person types")
