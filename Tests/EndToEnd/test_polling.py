@@ -123,7 +123,8 @@ async def test_a_connection_that_breaks_while_it_waits_loses_nothing(brisk):
         assert seqs(frames) == [1, 2, 3]
 
 
-async def test_a_poll_without_a_position_goes_on_where_the_session_is(brisk):
+async def test_a_poll_without_a_position_loses_nothing(brisk):
+    """It says that nothing was received, so what was sent may come again."""
     talk = await Talk.begin(brisk)
     await talk.write(2)
     async with requests(brisk) as http:
@@ -133,9 +134,9 @@ async def test_a_poll_without_a_position_goes_on_where_the_session_is(brisk):
             while len(seen) < 2:
                 seen += seqs((await poll(http, credential, 1))[1])
             await talk.write(1)
-            while len(seen) < 3:
+            while 3 not in seen:
                 seen += seqs((await poll(http, credential, 1))[1])
-        assert seen == [1, 2, 3]
+        assert list(dict.fromkeys(seen)) == [1, 2, 3]
 
 
 async def test_many_entries_come_in_several_answers_each_once(brisk):
