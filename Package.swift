@@ -62,7 +62,7 @@ let package = Package(
         module("JSON", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
-        module("Auth", ["Bytes", "OpenSSL", "JSON"]),
+        module("Auth", ["Bytes", "Pacing", "OpenSSL", "JSON"]),
         module("Messaging", ["Bytes", "JSON"]),
 
         // The demo's files, inside the executable.
@@ -142,6 +142,7 @@ let package = Package(
             swiftSettings: house),
 
         suite("BytesTests", ["Bytes", "TestKit"]),
+        suite("PacingTests", ["Pacing"]),
         suite("JSONTests", ["JSON", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "Bytes", "FuzzBodies"]),

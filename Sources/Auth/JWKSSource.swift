@@ -1,7 +1,8 @@
 import Bytes
 internal import JSON
+internal import Pacing
 
-/// Decides when a provider's key set is fetched, which keys count meanwhile, and when to cry for help.
+/// Decides when a provider's key set is fetched, which keys count meanwhile, and when the operator is alerted.
 ///
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:
 /// - At most one fetch is under way.
@@ -79,7 +80,7 @@ public struct JWKSSource: Sendable {
     private var keys: KeySet?
     private var lastSuccess: Duration?
     private var isFetching = false
-    private var failures = 0
+    private var retry: Backoff
     private var nextRefresh: Duration
     private var unknownKeyFetchAllowed: Duration
     private var wantsUnknownKeyFetch = false
@@ -95,6 +96,7 @@ public struct JWKSSource: Sendable {
     /// The first fetch is due at once.
     public init(settings: Settings = Settings(), now: Duration) {
         self.settings = settings
+        retry = Backoff(first: settings.firstRetry, longest: settings.longestRetry, jitter: .none)
         nextRefresh = now
         unknownKeyFetchAllowed = now
     }
@@ -154,7 +156,7 @@ public struct JWKSSource: Sendable {
 
     private mutating func fetched(_ new: KeySet, maxAge: Duration?, at now: Duration) -> [Action] {
         isFetching = false
-        failures = 0
+        retry.succeeded()
         let interval = maxAge.map { min(max($0, settings.refreshBounds.lowerBound), settings.refreshBounds.upperBound) }
         nextRefresh = now + (interval ?? settings.refreshInterval)
         lastSuccess = now
@@ -171,19 +173,12 @@ public struct JWKSSource: Sendable {
 
     private mutating func failed(_ failure: FetchFailure, at now: Duration) -> [Action] {
         isFetching = false
-        failures += 1
-        nextRefresh = now + retryDelay
-        // Waiting tokens time out by themselves, and the key may be requested again.
+        nextRefresh = now + retry.next()
+        // Those who wait give up by themselves; the question may be asked again.
         asked.removeAll()
         guard condition == .fresh else { return ageing(at: now) }
         condition = .failing
         return [.alert(keys == nil ? .noKeysYet(failure) : .refreshFailing(failure))] + ageing(at: now)
-    }
-
-    private var retryDelay: Duration {
-        var delay = settings.firstRetry
-        for _ in 1..<max(failures, 1) where delay < settings.longestRetry { delay = delay * 2 }
-        return min(delay, settings.longestRetry)
     }
 
     private mutating func ageing(at now: Duration) -> [Action] {

@@ -1,10 +1,10 @@
 import Messaging
 
-/// Everything an operator can set, as the hub runs with it. More than twelve stored properties: one for each group of settings.
-/// Made by `EffectiveConfiguration`, never changed afterwards.
+/// The values of all settings of a running hub. More than twelve stored properties: one for each group of settings.
+/// `EffectiveConfiguration` makes it, and no code changes it afterwards.
 ///
-/// The defaults stand here; what each value means, what it accepts and what happens when it is exceeded stands once in its
-/// row of `Setting.all`, from which the refusals, `hub check --explain` and docs/reference/operations.md are made.
+/// This file contains the defaults. The rows of `Setting.all` contain each value's meaning, accepted values and consequence of
+/// exceeding it; the refusals, `hub check --explain` and docs/reference/operations.md are generated from them.
 package struct Configuration: Equatable, Sendable {
     package var listen = ListenEndpoint.standard
     /// The folder of the embedded services: their data, socket, key and `embedded.env`.
@@ -24,7 +24,7 @@ package struct Configuration: Equatable, Sendable {
     package init() {}
 
     package struct Loops: Equatable, Sendable {
-        /// Zero: one per core.
+        /// Zero means one loop per core.
         package var count = 0
         package var ioUring = true
         package init() {}
@@ -41,7 +41,7 @@ package struct Configuration: Equatable, Sendable {
         package var setSize = CommandLimits().setSize
         package var historyPage = Session.Limits().historyPage
         package var connectWithin: Duration = .seconds(10)
-        /// Zero: never.
+        /// Zero means never.
         package var idle: Duration = .seconds(1800)
         package var headBytes = 16 * 1024
         package var headWithin: Duration = .seconds(10)
@@ -58,7 +58,7 @@ package struct Configuration: Equatable, Sendable {
     }
 
     package struct WebSocket: Equatable, Sendable {
-        /// Empty: pages of the hub's own address only. `*`: every page.
+        /// An empty list allows only pages of the hub's own address; `*` allows every page.
         package var origins: [String] = []
         package var pingEvery: Duration = .seconds(25)
         package var pongWithin: Duration = .seconds(15)
@@ -66,7 +66,7 @@ package struct Configuration: Equatable, Sendable {
         package init() {}
     }
 
-    /// Event streams and polls.
+    /// The settings of event streams and polls.
     package struct Fallback: Equatable, Sendable {
         package var heartbeat: Duration = .seconds(15)
         package var pollWait: Duration = .seconds(25)
@@ -84,7 +84,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// More than twelve stored properties: one for each setting.
     package struct Auth: Equatable, Sendable {
-        /// A file or an http(s) address.
+        /// The source of the keys: a file or an http(s) address.
         package var jwks: String?
         package var jwksOverPlainHTTP = false
         package var issuer: String?
@@ -110,13 +110,13 @@ package struct Configuration: Equatable, Sendable {
         package var fetchWait: Duration = .milliseconds(500)
         package var batchRecords = 1_000
         package var attempts = 5
-        /// librdkafka's own properties, in the order given.
+        /// Properties of librdkafka, in the order of the configuration.
         package var properties: [NamedValue] = []
         package init() {}
     }
 
     package struct Database: Equatable, Sendable {
-        /// What libpq accepts: a `postgresql://` address or `key=value` words.
+        /// A connection string of libpq: a `postgresql://` address or `key=value` words.
         package var url: String?
         package var connectWithin: Duration = .seconds(5)
         package var statementWithin: Duration = .seconds(10)
@@ -146,11 +146,11 @@ package struct NamedValue: Equatable, Sendable {
     }
 }
 
-/// Where to listen, as an operator writes it: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `*:80`.
+/// A listening address in an operator's notation: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `*:80`.
 package struct ListenEndpoint: Equatable, Sendable, CustomStringConvertible {
-    /// A numeric IP address; names are not looked up.
+    /// A numeric IP address, because the hub does not resolve names.
     package var host: String
-    /// Zero: a free one.
+    /// Zero means a free port chosen by the kernel.
     package var port: UInt16
 
     package static let standard = ListenEndpoint(host: "127.0.0.1", port: 8080)
@@ -178,7 +178,7 @@ package struct ListenEndpoint: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// Whether only this machine can reach it.
+    /// Whether only this machine can reach the address.
     package var isLoopback: Bool { host == "::1" || Self.octets(of: host)?.first == 127 }
 
     private static func octets(of host: String) -> [UInt8]? {

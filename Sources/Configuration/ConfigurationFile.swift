@@ -1,6 +1,6 @@
 import Yams
 
-/// A YAML file taken apart: keys joined by dots, values as written. Judges nothing but its own shape.
+/// The content of a YAML file as keys joined by dots and unchanged values. It checks only the file's structure.
 struct ConfigurationFile {
     struct Item: Equatable {
         package var key: String
@@ -15,7 +15,7 @@ struct ConfigurationFile {
 
     let items: [Item]
 
-    /// `isWhole` says of a key that a mapping there is one value (`name=value` pairs), not a group of settings.
+    /// `isWhole` returns true for a key whose mapping is one value (`name=value` pairs) and not a group of settings.
     init(_ text: String, isWhole: (String) -> Bool) throws(Failure) {
         let root: Node?
         do {
@@ -92,7 +92,7 @@ extension ConfigurationFile.Failure {
 }
 
 extension Node {
-    /// `key:` with nothing behind it, `~` or `null`.
+    /// Whether the value is empty, `~` or `null`.
     fileprivate var isNothing: Bool {
         guard case .scalar(let scalar) = self else { return false }
         return scalar.style == .plain && ["", "~", "null"].contains(scalar.string)

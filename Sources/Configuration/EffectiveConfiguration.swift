@@ -1,12 +1,12 @@
-/// The configuration the hub runs with, and where each of its values comes from.
+/// The configuration of a running hub, and the source of each value.
 ///
-/// Built from defaults < file < environment < flags < what the embedded services give. Everything wrong is collected
-/// and refused at once, so that an operator mends it in one go.
+/// Built from defaults < file < environment < flags < values of the embedded services. All faults are reported together, so that an
+/// operator corrects them in one step.
 package struct EffectiveConfiguration: Equatable, Sendable {
     package private(set) var configuration = Configuration()
-    /// By key; keys that nobody set are missing: their values are defaults.
+    /// The sources by key. A key without a source has its default.
     package private(set) var origins: [String: Origin] = [:]
-    /// Worth telling the operator, but no reason to stop.
+    /// Messages for the operator that do not prevent a start.
     package private(set) var warnings: [String] = []
 
     package enum Origin: Equatable, Sendable, CustomStringConvertible {
@@ -29,7 +29,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
 
     /// A flag of the command line that sets `key`.
     package struct Flag: Equatable, Sendable {
-        /// As the user knows it: `--listen`.
+        /// The flag on the command line: `--listen`.
         package var name: String
         package var key: String
         package var value: String
@@ -56,7 +56,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
         }
     }
 
-    /// - Throws: everything that is wrong, one line each.
+    /// - Throws: all faults, one line each.
     package init(file: File? = nil, environment: [String: String] = [:], flags: [Flag] = []) throws(ConfigurationRefusal) {
         var problems: [String] = []
         if let file { read(file, problems: &problems) }
@@ -72,7 +72,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
         guard problems.isEmpty else { throw ConfigurationRefusal(problems: problems) }
     }
 
-    /// The same with what the embedded services give, which nothing overrides, and with `defaults` where nobody chose.
+    /// Adds the values of the embedded services, which override every source, and `defaults` for keys without a source.
     package func with(
         embedded values: [(key: String, value: String)], defaults: [(key: String, value: String)] = []
     ) throws(ConfigurationRefusal) -> EffectiveConfiguration {
@@ -91,7 +91,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
 
     package func origin(of setting: Setting) -> Origin { origins[setting.key] ?? .byDefault }
 
-    /// Variables with the prefix that are no settings.
+    /// Variables with the prefix `HUB_` that are not settings.
     static let otherVariables: Set<String> = ["HUB_CONFIG", "HUB_URL", "HUB_TOKEN"]
 
     private mutating func read(_ file: File, problems: inout [String]) {
@@ -114,7 +114,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
 
     private mutating func read(_ environment: [String: String], problems: inout [String]) {
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("HUB_") {
-            // Compose files pass variables nobody set as empty ones.
+            // Docker Compose passes unset variables as empty ones.
             guard !value.isEmpty, !Self.otherVariables.contains(name) else { continue }
             guard let setting = Setting.byVariable[name] else {
                 warnings.append(Self.unknown(name, written: name, among: Setting.byVariable.keys))
@@ -129,46 +129,46 @@ package struct EffectiveConfiguration: Equatable, Sendable {
             origins[setting.key] = origin
         } else {
             let value = setting.isSecret ? "…" : raw.text
-            let place = "\(origin)" == setting.variable ? setting.variable : "\(origin): \(setting.key)"
-            problems.append("\(place): \"\(value)\" is not accepted; expected \(setting.accepts)")
+            let name = "\(origin)" == setting.variable ? setting.variable : "\(origin): \(setting.key)"
+            problems.append("\(name): \"\(value)\" is not accepted; expected \(setting.accepts)")
         }
     }
 
-    private static func unknown(_ place: String, written: String, among names: some Sequence<String>) -> String {
+    private static func unknown(_ name: String, written: String, among names: some Sequence<String>) -> String {
         let meant =
             NearestName.suggestion(for: written, among: names).map { "; did you mean \($0)?" } ?? "; `hub check --explain` lists all"
-        return "\(place): no such setting\(meant)"
+        return "\(name): no such setting\(meant)"
     }
 
-    /// Values that are each accepted, but not together.
+    /// Combinations of values that contradict each other.
     private var contradictions: [String] {
-        func place(_ key: String) -> String { "\(key) (\(origins[key] ?? .byDefault))" }
+        func source(_ key: String) -> String { "\(key) (\(origins[key] ?? .byDefault))" }
         var found: [String] = []
         let outbound = configuration.outbound
         if outbound.lowWatermarkBytes >= outbound.highWatermarkBytes {
-            found.append("\(place("outbound.low-watermark-bytes")) must be less than \(place("outbound.high-watermark-bytes"))")
+            found.append("\(source("outbound.low-watermark-bytes")) must be less than \(source("outbound.high-watermark-bytes"))")
         }
         if outbound.highWatermarkBytes >= outbound.backlogBytes {
-            found.append("\(place("outbound.high-watermark-bytes")) must be less than \(place("outbound.backlog-bytes"))")
+            found.append("\(source("outbound.high-watermark-bytes")) must be less than \(source("outbound.backlog-bytes"))")
         }
         if configuration.limits.bodyBytes >= configuration.limits.messageBytes {
-            found.append("\(place("limits.body-bytes")) must be less than \(place("limits.message-bytes")), which carries it")
+            found.append("\(source("limits.body-bytes")) must be less than \(source("limits.message-bytes")), which carries it")
         }
         if let jwks = configuration.auth.jwks, KeyLocation(jwks).isPlainHTTPElsewhere, !configuration.auth.jwksOverPlainHTTP {
             found.append(
-                "\(place("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
+                "\(source("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
             )
         }
         if configuration.embedded, !configuration.listen.isLoopback {
             found.append(
-                "\(place("listen")): the embedded services are for this machine only; expected a loopback address such as 127.0.0.1:8080, not \(configuration.listen)"
+                "\(source("listen")): the embedded services are for this machine only; expected a loopback address such as 127.0.0.1:8080, not \(configuration.listen)"
             )
         }
         return found
     }
 }
 
-/// Why the hub does not start: one line per reason, each naming the place, the key and what is accepted.
+/// The reasons why the hub does not start: one line each, with the source, the key and the accepted values.
 package struct ConfigurationRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     package let problems: [String]
     package init(problems: [String]) { self.problems = problems }
@@ -176,7 +176,7 @@ package struct ConfigurationRefusal: Error, Equatable, Sendable, CustomStringCon
 }
 
 extension EffectiveConfiguration {
-    /// What a command cannot do without.
+    /// A command that needs certain settings.
     package enum Purpose: Sendable {
         case serve
         case migrate
@@ -191,7 +191,7 @@ extension EffectiveConfiguration {
         }
     }
 
-    /// - Throws: a line for each setting that `purpose` needs and nobody gave.
+    /// - Throws: a line for each setting that `purpose` needs and that no source contains.
     package func require(_ purpose: Purpose) throws(ConfigurationRefusal) {
         let missing = purpose.needs.compactMap { Setting.byKey[$0] }.filter { origins[$0.key] == nil }
         guard missing.isEmpty else {
@@ -200,7 +200,7 @@ extension EffectiveConfiguration {
         }
     }
 
-    /// `key = value  (origin)`, a line per setting, secrets masked.
+    /// One line `key = value  (origin)` per setting, with secrets masked.
     package var lines: [String] {
         let rows = Setting.all.map { (name: $0.key, value: $0.shown(in: configuration), origin: origin(of: $0)) }
         let width = rows.map(\.name.count).max() ?? 0

@@ -1,6 +1,6 @@
-/// Finds what somebody probably meant.
+/// Finds the known name that is most similar to a misspelled one.
 enum NearestName {
-    /// The name with the fewest edits (insert, delete, replace, swap of neighbours), when that is at most a third of what was written.
+    /// The name with the fewest edits (insert, delete, replace, swap of neighbours); nil when they exceed a third of the written name.
     static func suggestion(for written: String, among names: some Sequence<String>) -> String? {
         let limit = max(1, written.count / 3)
         let ranked = names.map { (name: $0, edits: edits(from: Array(written.utf8), to: Array($0.utf8))) }

@@ -1,6 +1,6 @@
 import Pacing
 
-// How durations and sizes are written: a whole number and a unit, `30s`, `64KiB`.
+// The format of durations and sizes: a whole number and a unit, such as `30s` or `64KiB`.
 
 private let durationUnits: [(suffix: String, milliseconds: Int64)] = [
     ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
@@ -11,7 +11,7 @@ private let sizeUnits: [(suffix: String, bytes: Int)] = [
 ]
 
 extension Duration {
-    /// `250ms`, `30s`, `5m`, `1h`, `2d`; nil for anything else, also for what overflows.
+    /// `250ms`, `30s`, `5m`, `1h`, `2d`; nil for other texts and on overflow.
     package init?(quantity text: String) {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let suffix = text.dropFirst(digits.count)
@@ -21,7 +21,7 @@ extension Duration {
         self = .milliseconds(milliseconds)
     }
 
-    /// In the largest unit that is exact; finer than a millisecond is cut off.
+    /// The duration in the largest exact unit, truncated to milliseconds.
     package var quantity: String {
         let milliseconds = wholeMilliseconds
         guard milliseconds != 0, let unit = durationUnits.first(where: { milliseconds % $0.milliseconds == 0 }) else { return "0s" }
@@ -31,7 +31,7 @@ extension Duration {
 
 /// A number of bytes as an operator writes it.
 enum Size {
-    /// `512B`, `64KiB`, `4MiB`, `1GiB`, or plain bytes; nil for anything else, also for what overflows.
+    /// `512B`, `64KiB`, `4MiB`, `1GiB`, or plain bytes; nil for other texts and on overflow.
     static func bytes(_ text: String) -> Int? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let suffix = text.dropFirst(digits.count)

@@ -1,14 +1,14 @@
-/// One thing an operator can set: its names, what it accepts, and where it goes in the `Configuration`.
+/// One setting: its names, the accepted values and its property of `Configuration`.
 package struct Setting: Sendable {
-    /// In the file, by nesting: `limits.message-bytes`.
+    /// The name in the file, where dots separate levels: `limits.message-bytes`.
     package let key: String
-    /// In the environment: `HUB_LIMITS_MESSAGE_BYTES`.
+    /// The name of the environment variable: `HUB_LIMITS_MESSAGE_BYTES`.
     package let variable: String
-    /// What it does, why the default, and what happens when it is exceeded.
+    /// The setting's effect, the reason for its default and the consequence of exceeding it.
     package let meaning: String
-    /// What it accepts, for people.
+    /// A description of the accepted values.
     package let accepts: String
-    /// Never shown; a password inside a URL is blanked.
+    /// Output masks a secret value, for example the password in a URL.
     package let isSecret: Bool
 
     private let assign: @Sendable (RawSetting, inout Configuration) -> Bool
@@ -31,16 +31,16 @@ package struct Setting: Sendable {
         read = { form.show($0[keyPath: path]) }
     }
 
-    /// False when the value is not accepted; the configuration is unchanged then.
+    /// False when the setting does not accept the value. The configuration is then unchanged.
     package func set(_ raw: RawSetting, in configuration: inout Configuration) -> Bool { assign(raw, &configuration) }
 
-    /// As it would be written, secrets masked.
+    /// The value in the form of the configuration file, with secrets masked.
     package func shown(in configuration: Configuration) -> String {
         let text = read(configuration)
         return isSecret ? Self.masked(text) : text
     }
 
-    /// Everything between the user's name and the host of an address, and any `password=` word.
+    /// Masks the text between the user's name and the host of an address, and the value of `password=`.
     package static func masked(_ text: String) -> String {
         var words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         for index in words.indices where words[index].hasPrefix("password=") { words[index] = "password=…" }
@@ -51,13 +51,13 @@ package struct Setting: Sendable {
         return whole[...colon] + "…" + whole[at...]
     }
 
-    /// Names, default, what it accepts and what it means, for a terminal.
+    /// The names, default, accepted values and meaning, formatted for a terminal.
     package var explanation: String {
         let standard = shown(in: Configuration())
         return "\(key)  (\(variable))\n    \(meaning)\n    expects \(accepts); default: \(standard.isEmpty ? "none" : standard)\n"
     }
 
-    /// The table of docs/reference/operations.md, in which a test holds it.
+    /// The table in docs/reference/operations.md. A test compares the two.
     package static var markdownTable: String {
         "| setting | environment | default | accepts | meaning |\n|---|---|---|---|---|\n"
             + all.map { setting in
@@ -71,7 +71,7 @@ package struct Setting: Sendable {
         "HUB_" + String(key.map { $0 == "." || $0 == "-" ? "_" : $0 }).uppercased()
     }
 
-    /// In the order they are shown.
+    /// All settings in the order of the output.
     package static let all: [Setting] = general + limits + outbound + websocket + fallback + auth + kafka + database
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })

@@ -1,10 +1,10 @@
-/// What a source of settings holds for a key before anyone judged it.
+/// A value from a source of settings before validation.
 package enum RawSetting: Equatable, Sendable {
     case text(String)
-    /// A list or a mapping of the file; a mapping's members as `name=value`.
+    /// A list or a mapping in the file. The members of a mapping have the form `name=value`.
     case list([String])
 
-    /// In the environment and in flags, lists are separated by commas.
+    /// The elements of a list. In the environment and in flags, commas separate them.
     var items: [String] {
         switch self {
         case .list(let items): items
@@ -30,15 +30,15 @@ extension StringProtocol {
     }
 }
 
-/// How values of a type are written, read and shown.
+/// The description, parser and output format of a type's values.
 struct SettingForm<Value: Sendable>: Sendable {
-    /// For people: "a duration from 1s to 1h, such as 30s".
+    /// A description of the accepted values: "a duration from 1s to 1h, such as 30s".
     let accepts: String
-    /// Nil when the value is not accepted.
+    /// Parses a value; nil when it is not acceptable.
     let read: @Sendable (RawSetting) -> Value?
     let show: @Sendable (Value) -> String
 
-    /// A form of single values: lists are not accepted.
+    /// A form for single values, which refuses lists.
     static func scalar(
         _ accepts: String, show: @escaping @Sendable (Value) -> String = { "\($0)" }, read: @escaping @Sendable (String) -> Value?
     ) -> SettingForm {
@@ -102,7 +102,7 @@ extension SettingForm where Value == String? {
 }
 
 extension SettingForm where Value == [String] {
-    /// A list of names; with `of` only of these.
+    /// A form for a list of names; `of` restricts the names.
     static func list(_ what: String, of names: [String]? = nil, mayBeEmpty: Bool = false) -> SettingForm {
         let choice = names.map { " of " + $0.joined(separator: ", ") } ?? ""
         return SettingForm(
@@ -127,7 +127,7 @@ extension SettingForm where Value == [NamedValue] {
             }
             return pairs
         },
-        // Their values may be passwords.
+        // The output hides the values, because they may be passwords.
         show: { $0.map { "\($0.name)=…" }.joined(separator: ",") })
 }
 

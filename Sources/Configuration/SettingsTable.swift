@@ -1,4 +1,4 @@
-// The rows: one per setting, the only place that says what it means.
+// The table of settings: one row each. Documents and error messages are generated from these rows.
 
 extension Setting {
     static let general: [Setting] = [

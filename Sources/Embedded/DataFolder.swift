@@ -1,14 +1,14 @@
 import Linux
 
-/// The folder of one embedded hub, held by one process at a time.
+/// The folder of one embedded hub, which one process at a time may use.
 ///
-/// Owns the lock on it, which the kernel gives back however the process ends.
+/// Owns the lock on the folder. The kernel releases the lock even when the process crashes.
 struct DataFolder: ~Copyable {
-    /// Absolute, without links.
+    /// The absolute path without symbolic links.
     let path: String
     private let lock: Int32
 
-    /// - Throws: `.inUse` when another process holds it.
+    /// - Throws: `.inUse` when another process holds the lock.
     static func claim(_ folder: String) throws(EmbeddedFailure) -> DataFolder {
         switch Files.kind(folder) {
         case .absent, .directory: break
@@ -35,13 +35,13 @@ struct DataFolder: ~Copyable {
         self.lock = lock
     }
 
-    /// Gives the folder back; what lies in it stays.
+    /// Releases the folder and keeps its content.
     deinit {
         _ = try? Files.remove(holderFile)
         Socket.close(lock)
     }
 
-    /// Tells whoever wants the folder next which process has it.
+    /// Contains the id of the process that holds the lock, for the error message of another process.
     private var holderFile: String { "\(path)/hub.pid" }
 }
 

@@ -1,11 +1,11 @@
-/// What `embedded.env` tells other programs of a running embedded hub, in shell syntax: `. .hub/embedded.env`.
+/// The content of `embedded.env`, by which other programs find a running embedded hub. Shells read it with `. .hub/embedded.env`.
 package struct EmbeddedFacts: Equatable, Sendable {
     package static let fileName = "embedded.env"
 
     package var url: String
     package var databaseURL: String
     package var kafkaBrokers: String
-    /// The file of the development keys; who makes tokens with them, and for whom.
+    /// The file of the development keys. `issuer` and `audience` are the claims of tokens signed with them.
     package var keys: String
     package var issuer: String
     package var audience: String
@@ -27,7 +27,7 @@ package struct EmbeddedFacts: Equatable, Sendable {
             + zip(Self.names, values).map { "\($0)=\(Self.quoted($1))\n" }.joined() + "export \(Self.names.joined(separator: " "))\n"
     }
 
-    /// Reads what `text` wrote; nil when something is missing.
+    /// Parses the format of `text`; nil when a value is missing.
     package init?(_ text: String) {
         var found: [String: String] = [:]
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {

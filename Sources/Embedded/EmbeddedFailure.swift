@@ -1,14 +1,14 @@
 import Linux
 
-/// Why the embedded services are not there; the description tells an operator what to do.
+/// The reason why the embedded services did not start. The description tells the operator the remedy.
 package enum EmbeddedFailure: Error, Equatable, Sendable, CustomStringConvertible {
     /// Another hub runs in the folder.
     case inUse(folder: String, process: String)
-    /// Something lies where the folder should be.
+    /// The path of the folder belongs to a file of another kind.
     case notAFolder(String)
     case postgresMissing(version: String?)
     case accountMissing
-    /// A step of starting did not work; with what the program or the system said.
+    /// A step of the start failed; `reason` is the message of the program or the system.
     case failed(step: String, reason: String)
 
     package var description: String {
@@ -26,7 +26,7 @@ package enum EmbeddedFailure: Error, Equatable, Sendable, CustomStringConvertibl
         }
     }
 
-    /// Runs `body`, and says what it was for when it fails.
+    /// Runs `body` and adds the name of the step to its error.
     static func during<Value>(_ step: String, _ body: () throws(SystemError) -> Value) throws(EmbeddedFailure) -> Value {
         do throws(SystemError) {
             return try body()

@@ -4,17 +4,17 @@ import Kafka
 import Linux
 package import Logging
 
-/// A private PostgreSQL, an in-process Kafka broker and a development signing key: all that a hub needs, on loopback,
-/// in one folder. For trying out and for tests.
+/// A private PostgreSQL, an in-process Kafka broker and a development signing key: all services that a hub needs, on loopback
+/// and in one folder. They serve trials and tests.
 ///
-/// | in the folder | what |
+/// | in the folder | content |
 /// |---|---|
 /// | `postgres/` | the cluster, kept from run to run |
 /// | `postgres.log`, `postgres.port`, `postgres.password` | its log, port and password |
 /// | `signing-key.pem`, `jwks.json` | signs and checks development tokens |
-/// | `embedded.env` | for other programs, while the hub runs |
+/// | `embedded.env` | addresses for other programs, while the hub runs |
 package final class EmbeddedServices {
-    /// Nil once stopped: then another hub may have it.
+    /// Nil after `stop`, when another hub may use the folder.
     private var folder: DataFolder?
     private let path: String
     private let postgres: PostgresServer
@@ -27,10 +27,10 @@ package final class EmbeddedServices {
     private static let keySetFileName = "jwks.json"
     private static let partitions = 4
 
-    /// Starts everything, taking over what a killed hub left there. Takes a second or two the first time.
+    /// Starts all services and takes over the leftovers of a killed hub. The first start takes one or two seconds.
     /// - Parameters:
-    ///   - path: made when missing; one hub at a time may use it.
-    ///   - topics: made on the broker, which starts empty every time.
+    ///   - path: the folder, created when missing. One hub at a time may use it.
+    ///   - topics: the topics to create on the broker, which starts empty every time.
     package init(folder path: String, topics: [String], log: Logger) throws(EmbeddedFailure) {
         let folder = try DataFolder.claim(path)
         self.path = folder.path
@@ -46,12 +46,12 @@ package final class EmbeddedServices {
         self.folder = consume folder
     }
 
-    /// What the hub is to be configured with.
+    /// The settings by which the hub reaches these services.
     package var settings: [(key: String, value: String)] {
         [
             ("database.url", postgres.databaseURL),
             ("kafka.brokers", broker.brokers),
-            // This broker answers a waiting fetch only when the wait is over, so the wait is the latency.
+            // This broker answers a fetch only after the full wait time, so the wait time is the latency.
             ("kafka.fetch-wait", MockCluster.fetchWait.quantity),
             ("auth.jwks", "\(path)/\(Self.keySetFileName)"),
             ("auth.issuer", Self.issuer),
@@ -59,10 +59,10 @@ package final class EmbeddedServices {
         ]
     }
 
-    /// Whoever tries things out does not want to wait for a farewell in steps.
+    /// Shortens the drain, because a developer stops and starts the hub often.
     package static let defaults: [(key: String, value: String)] = [("drain.within", "2s"), ("drain.spread", "0s")]
 
-    /// Writes `embedded.env`; call when the hub listens at `url`.
+    /// Writes `embedded.env`. The caller does so when the hub listens at `url`.
     package func announce(url: String) throws(EmbeddedFailure) {
         let facts = EmbeddedFacts(
             url: url, databaseURL: postgres.networkURL, kafkaBrokers: broker.brokers, keys: "\(path)/\(Self.keySetFileName)",
@@ -73,16 +73,16 @@ package final class EmbeddedServices {
         }
     }
 
-    /// Stops everything and waits for it; the data stays.
+    /// Stops all services, waits for their end and keeps the data.
     package func stop() {
         guard folder != nil else { return }
-        // Gone already when nothing was announced.
+        // The file does not exist if `announce` was never called.
         _ = try? Files.remove("\(path)/\(EmbeddedFacts.fileName)")
         postgres.stop()
         folder = nil
     }
 
-    /// The key of the first run is kept, so that tokens outlive a restart.
+    /// Creates the key at the first start and keeps it, so that tokens stay valid after a restart.
     private static func makeKeys(in folder: String) throws(EmbeddedFailure) {
         let file = "\(folder)/\(keyFileName)"
         let signer: TokenSigner

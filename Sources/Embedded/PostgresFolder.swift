@@ -1,21 +1,21 @@
 import Bytes
 import Linux
 
-/// The private cluster on disk: its data folder, its password, its port. Makes them at first use and keeps them.
+/// The private cluster on disk: its data folder, password and port. The first start creates them.
 struct PostgresFolder {
     let data: String
     let programs: PostgresPrograms
     let password: String
-    /// The hub's data folder, which holds what belongs to the cluster without being PostgreSQL's.
+    /// The hub's data folder, which contains the cluster's log, port and password.
     private let keep: String
     var logPath: String { "\(keep)/postgres.log" }
 
     static let user = "hub"
     static let database = "hub"
-    /// Where the cluster lies when the account cannot get into the data folder (as in /root).
+    /// The parent of the cluster when the account cannot access the data folder, for example in /root.
     private static let accountHome = "/var/lib/postgresql"
 
-    /// - Parameter folder: the hub's data folder; a cluster that was begun and not finished there is begun anew.
+    /// - Parameter folder: the hub's data folder. An unfinished cluster in it is created again.
     init(in folder: String) throws(EmbeddedFailure) {
         keep = folder
         let inside = "\(folder)/postgres"
@@ -50,7 +50,7 @@ struct PostgresFolder {
         try make()
     }
 
-    /// An empty folder of the account's, whatever an interrupted start left there.
+    /// Creates an empty folder for the account and removes the leftovers of an interrupted start.
     private static func prepare(_ path: String, _ programs: PostgresPrograms) throws(SystemError) {
         if Files.kind(path) != .absent, try Process.run(["rm", "-rf", "--", path]) != 0 {
             throw SystemError(call: "rm -rf \(path)", errno: SystemError.exists)
@@ -59,7 +59,7 @@ struct PostgresFolder {
         try programs.handOver(path)
     }
 
-    /// `initdb` in a folder beside, renamed when all is done: a cluster is there whole or not at all.
+    /// Runs `initdb` in a temporary folder and renames it at the end, so that an interrupted start leaves no partial cluster.
     private func make() throws(EmbeddedFailure) {
         let draft = "\(data).new"
         let status = try EmbeddedFailure.during("making the database") { () throws(SystemError) -> Int32 in
@@ -99,7 +99,7 @@ struct PostgresFolder {
         try programs.handOver(path)
     }
 
-    /// The port of the last run while it is free, else a new one, kept for the next.
+    /// The port of the last run if it is free; otherwise a new one, which is saved for the next run.
     func choosePort() throws(SystemError) -> UInt16 {
         let file = "\(keep)/postgres.port"
         if Files.kind(file) == .file, let port = UInt16(try Files.text(file).trimmingLineEnd), let free = try? Self.freePort(port) {
@@ -116,12 +116,12 @@ struct PostgresFolder {
         return try Socket.localPort(listener)
     }
 
-    /// The folder of the server's socket, short enough and the account's own.
+    /// The folder of the server's socket. Its path fits a socket address, and it belongs to the account.
     func socketFolder(port: UInt16) throws(SystemError) -> String {
         let folder = SocketFolder.choose(in: data, fallback: "/tmp", port: port)
         if folder != data {
             try Files.makeDirectory(folder, mode: 0o700)
-            // Fails when somebody else made it first, to put a socket of theirs there.
+            // This fails when another user created the folder first, for example to place a socket of their own in it.
             try Files.changeMode(folder, 0o700)
             try programs.handOver(folder)
         }
@@ -129,7 +129,7 @@ struct PostgresFolder {
     }
 
     var postmaster: PostmasterFile? {
-        // Gone between the look and the reading: then there is no server.
+        // The file disappears when the server stops, also between a check and the read.
         guard let text = try? Files.text("\(data)/\(PostmasterFile.fileName)") else { return nil }
         return PostmasterFile(text)
     }

@@ -3,17 +3,17 @@ import Linux
 import Logging
 import Postgres
 
-/// The private PostgreSQL as a running child process: started, watched, started again when it ends by itself, stopped.
+/// The private PostgreSQL as a child process. A thread watches the process and restarts it after a crash.
 ///
-/// The child has a process group of its own, so that Ctrl-C in a terminal reaches only the hub, which then ends it in order.
+/// The child has its own process group, so that Ctrl-C in a terminal reaches only the hub, which then stops the server in order.
 final class PostgresServer: Sendable {
     let databaseURL: String
-    /// For programs that cannot or should not use the socket.
+    /// The address for programs that cannot use the socket.
     let networkURL: String
     private let folder: PostgresFolder
     private let log: Logger
     private let state = Locked(State())
-    /// Readable once the watching thread is done.
+    /// Becomes readable when the watching thread has ended.
     private let ended: WakeDescriptor
     private let stopping: WakeDescriptor
 
@@ -62,7 +62,7 @@ final class PostgresServer: Sendable {
         }
     }
 
-    /// Ends the server in order: what was committed is on disk. Waits for it.
+    /// Shuts the server down, so that committed data is on disk, and waits for its end.
     func stop() {
         let server = state.withLock { state -> Process? in
             state.isStopping = true
@@ -119,7 +119,7 @@ final class PostgresServer: Sendable {
 
     // MARK: Watching
 
-    /// Runs on a thread of its own until the server was stopped on purpose.
+    /// Runs on its own thread until `stop` ends the server.
     private func watch(_ first: Process) {
         defer { ended.signal() }
         var server = first
@@ -133,7 +133,7 @@ final class PostgresServer: Sendable {
         }
     }
 
-    /// Nil when the hub is stopping meanwhile.
+    /// The new process; nil when `stop` was called in the meantime.
     private func startAgain(_ failures: inout Int) -> Process? {
         while true {
             pause(.milliseconds(min(5000, 100 << min(failures, 6))))
@@ -141,7 +141,7 @@ final class PostgresServer: Sendable {
             if isStopping { return nil }
             do throws(EmbeddedFailure) {
                 let server = try spawn()
-                // `stop` may have come between; then it has signalled the old process only.
+                // `stop` may have run before this point, and would then have signalled only the old process.
                 let isStopping = state.withLock { state -> Bool in
                     state.server = server
                     return state.isStopping
@@ -158,15 +158,15 @@ final class PostgresServer: Sendable {
         }
     }
 
-    /// At once when the hub is stopping.
+    /// Waits for `duration` and returns early when `stop` is called.
     private func pause(_ duration: Duration) {
         _ = try? Socket.wait(stopping.descriptor, readable: true, timeout: duration)
     }
 
     // MARK: Leftovers
 
-    /// A server of a hub that was killed still runs in the folder, or left its file: the first is stopped, the second removed.
-    /// The lock on the data folder says that nobody else uses it.
+    /// Stops a server that a killed hub left running in the folder, or removes the file of a dead one.
+    /// The lock on the data folder guarantees that no other hub uses the server.
     private static func endLeftovers(of folder: PostgresFolder, _ log: Logger) throws(EmbeddedFailure) {
         guard let left = folder.postmaster else { return }
         guard isServer(left.process, of: folder.data) else {
@@ -188,7 +188,7 @@ final class PostgresServer: Sendable {
         }
     }
 
-    /// The process may be another one that got the same number.
+    /// Checks the command line, because another program may have received the same process id.
     private static func isServer(_ process: Int32, of data: String) -> Bool {
         guard Process.exists(process), let words = try? Files.text("/proc/\(process)/cmdline") else { return false }
         return words.split(separator: "\0").contains { $0 == data }

@@ -1,14 +1,14 @@
 import Bytes
 import Configuration
 
-/// The settings of the private PostgreSQL: `hub.conf` in its data folder, written anew at every start.
+/// The settings of the private PostgreSQL: `hub.conf` in its data folder, rewritten at every start.
 struct PostgresSettings: Equatable {
     static let fileName = "hub.conf"
 
     var port: UInt16
     var socketFolder: String
 
-    /// Small and quick to start, but as durable as any: what is acknowledged must survive a crash here too.
+    /// The settings keep the server small and its start fast. They keep full durability, so that acknowledged data survives a crash.
     var text: String {
         """
         # Written by the hub at every start.
@@ -34,8 +34,8 @@ struct PostgresSettings: Equatable {
     private static func escaped(_ value: String) -> String { value.replacing("'", with: "''") }
 }
 
-/// What a running server says of itself in `postmaster.pid`, a line each: process, data folder, start time, port,
-/// socket folder, address, shared memory, state.
+/// The content of a server's `postmaster.pid`, one value per line: process, data folder, start time, port, socket folder, address,
+/// shared memory, state.
 struct PostmasterFile: Equatable {
     static let fileName = "postmaster.pid"
 
@@ -51,8 +51,8 @@ struct PostmasterFile: Equatable {
     }
 }
 
-/// Where the server's socket can be: its path must fit `sockaddr_un` (107 bytes), so a folder deep in the file system
-/// is replaced by a short one made from the same name.
+/// Chooses the folder of the server's socket. The socket's path must fit `sockaddr_un` (107 bytes), so a folder with a long path is
+/// replaced by a short one with a name derived from it.
 enum SocketFolder {
     static let longestPathBytes = 107
 
@@ -62,7 +62,7 @@ enum SocketFolder {
     }
 }
 
-/// A short name that is the same for the same text in every run (FNV-1a, 64 bits).
+/// A short name that depends only on the text and is equal in every run (FNV-1a, 64 bits).
 enum StableName {
     static func of(_ text: String) -> String {
         var hash = FNV1a()

@@ -1,21 +1,21 @@
 import Bytes
 
-/// Header fields in the order received. Names are kept in lower case, for that is how they are compared.
+/// Header fields in the order received. Names are stored in lower case, because they are compared case-insensitively.
 ///
-/// Owns the bytes of all fields and the range of each name and value; a `String` is made only when a caller asks for it.
+/// Owns the bytes of all fields and the range of each name and value. It makes a `String` only when a caller reads a field.
 public struct HTTPHeaders: Sendable {
     public struct Field: Equatable, Sendable {
         public let name: String
         public let value: String
     }
 
-    private struct Place {
+    private struct FieldRange {
         let name: Range<Int>
         let value: Range<Int>
     }
 
     private var bytes: [UInt8] = []
-    private var places: [Place] = []
+    private var ranges: [FieldRange] = []
 
     public init() {}
 
@@ -28,29 +28,29 @@ public struct HTTPHeaders: Sendable {
         for byte in name.utf8 { bytes.append(byte.lowercasedASCII) }
         let middle = bytes.count
         bytes.append(contentsOf: value.utf8)
-        places.append(Place(name: start..<middle, value: middle..<bytes.count))
+        ranges.append(FieldRange(name: start..<middle, value: middle..<bytes.count))
     }
 
-    /// The fields of a complete head in `bytes`.
+    /// Copies a complete head, whose fields the parser then appends as ranges.
     init(of head: Span<UInt8>) {
         bytes = [UInt8](capacity: head.count) { out in for index in head.indices { out.append(head[index]) } }
-        // About what programs send; for browsers the array grows once or twice.
-        places.reserveCapacity(8)
+        // Most programs send at most eight fields. For browsers the array grows once or twice.
+        ranges.reserveCapacity(8)
     }
 
-    /// A field of the head.
+    /// Appends a field of the head by its ranges.
     mutating func append(name: Range<Int>, value: Range<Int>) {
         var span = bytes.mutableSpan
         for index in name { span[index] = span[index].lowercasedASCII }
-        places.append(Place(name: name, value: value))
+        ranges.append(FieldRange(name: name, value: value))
     }
 
-    public var count: Int { places.count }
+    public var count: Int { ranges.count }
 
-    public var fields: [Field] { places.map { Field(name: text($0.name), value: text($0.value)) } }
+    public var fields: [Field] { ranges.map { Field(name: text($0.name), value: text($0.value)) } }
 
-    /// The first value of a field. `name` is given in lower case, here and below.
-    public func first(_ name: String) -> String? { next(name, from: 0).map { text(places[$0].value) } }
+    /// The first value of a field. Callers pass `name` in lower case, here and below.
+    public func first(_ name: String) -> String? { next(name, from: 0).map { text(ranges[$0].value) } }
 
     /// How many fields have this name.
     public func count(of name: String) -> Int {
@@ -68,13 +68,13 @@ public struct HTTPHeaders: Sendable {
         var values: [String] = []
         var start = 0
         while let found = next(name, from: start) {
-            values.append(text(places[found].value))
+            values.append(text(ranges[found].value))
             start = found + 1
         }
         return values
     }
 
-    /// The members of a comma-separated list field, over all its lines, trimmed, empty ones left out (RFC 9110 §5.6.1).
+    /// The trimmed members of a comma-separated list field over all its lines, without empty members (RFC 9110 §5.6.1).
     public func list(_ name: String) -> [String] {
         var members: [String] = []
         eachMember(of: name) { member in
@@ -84,7 +84,7 @@ public struct HTTPHeaders: Sendable {
         return members
     }
 
-    /// Whether a list field has `member`, compared without ASCII case. `member` is given in lower case.
+    /// Whether a list field contains `member`, compared without ASCII case. Callers pass `member` in lower case.
     public func list(_ name: String, contains member: String) -> Bool {
         var isThere = false
         eachMember(of: name) { candidate in
@@ -94,12 +94,12 @@ public struct HTTPHeaders: Sendable {
         return isThere
     }
 
-    /// Lends the members of a list field, until `body` answers false.
+    /// Calls `body` with each member of a list field until it returns false.
     public func eachMember(of name: String, _ body: (Span<UInt8>) -> Bool) {
         var field = 0
         while let found = next(name, from: field) {
             field = found + 1
-            let value = places[found].value
+            let value = ranges[found].value
             var start = value.lowerBound
             while start < value.upperBound {
                 var end = start
@@ -111,12 +111,12 @@ public struct HTTPHeaders: Sendable {
         }
     }
 
-    /// The next field of this name from the one at `start` on.
+    /// The index of the next field with this name, from `start` on.
     private func next(_ name: String, from start: Int) -> Int? {
         let expected = name.utf8.span
         var index = start
-        while index < places.count {
-            let written = places[index].name
+        while index < ranges.count {
+            let written = ranges[index].name
             if written.count == expected.count, bytes.span.extracting(written).isSame(as: expected) { return index }
             index += 1
         }
@@ -127,12 +127,12 @@ public struct HTTPHeaders: Sendable {
 }
 
 extension HTTPHeaders: Equatable {
-    /// As they are read: two bytes that are no text may read alike.
+    /// Compares the fields as text, in which different invalid UTF-8 bytes may be equal.
     public static func == (a: HTTPHeaders, b: HTTPHeaders) -> Bool { a.fields == b.fields }
 }
 
 extension String {
-    /// Bytes above ASCII are opaque to HTTP (RFC 9110 §5.5); those that are not UTF-8 are replaced, never an error.
+    /// Bytes above ASCII are opaque to HTTP (RFC 9110 §5.5), so invalid UTF-8 is replaced and not refused.
     init(opaque bytes: Span<UInt8>) {
         do {
             self = String(copying: try UTF8Span(validating: bytes))

@@ -8,12 +8,12 @@ import Linux
 import Messaging
 import Synchronization
 
-/// What the demo page asks of the server: tokens of the development key, and a platform service that publishes.
+/// The services behind the demo page: it signs tokens with the development key and publishes events.
 final class Demo: DemoServices {
     private static let tokenLifetime: Int64 = 3_600
     private let signer: TokenSigner
     private let topic: String
-    // The producer's calls are librdkafka's, which are thread-safe, but its handle is used by one thread at a time.
+    // librdkafka is thread-safe, but `Producer` itself is not, so the lock admits one thread at a time.
     private let producer: Mutex<Producer>
 
     init(folder: String, configuration: Configuration) throws(ServerFailure) {
@@ -56,7 +56,7 @@ final class Demo: DemoServices {
         }
         do throws(KafkaError) {
             try producer.withLock { producer throws(KafkaError) in
-                // Reports of earlier records are of no use here, and must not pile up.
+                // The demo ignores delivery reports, but it must take them so that they do not accumulate.
                 _ = producer.poll()
                 try producer.produce(OutgoingRecord(topic: topic, key: nil, value: body, headers: []))
             }

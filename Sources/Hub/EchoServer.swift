@@ -7,7 +7,7 @@ import Sessions
 import Transports
 import WSProtocol
 
-/// `hub echo`: every message back to its sender, through the connection code of the hub itself.
+/// `hub echo`: sends every message back to its sender, with the hub's own connection code.
 package final class EchoServer {
     package let address: ListenEndpoint
     private let handles: [LoopHandle]

@@ -1,6 +1,6 @@
 import Linux
 
-/// Which parts the hub stands on are there: asked by `/readyz` and `/metrics`, answered by the parts themselves.
+/// The state of the parts on which the hub depends, for `/readyz` and `/metrics`. Each part registers its own check.
 final class Health: Sendable {
     enum Part: Int, CaseIterable, Sendable {
         case store, kafka, deadLetters, keys, accepting
@@ -15,8 +15,8 @@ final class Health: Sendable {
             }
         }
 
-        /// Clients can be served without Kafka: only new events wait, in Kafka itself. A balancer that took such nodes
-        /// away would turn its outage into the hub's. The same goes for its topics.
+        /// The hub serves clients without Kafka; new events wait in Kafka. If a load balancer removed nodes without Kafka, its outage
+        /// would become an outage of the hub.
         var isNeededByClients: Bool {
             switch self {
             case .store, .keys, .accepting: true
@@ -26,15 +26,15 @@ final class Health: Sendable {
     }
 
     enum Readiness: Equatable {
-        /// Clients can connect, though these may be missing.
+        /// Clients can connect. The list contains the missing parts that clients do not need.
         case ready(without: [String])
-        /// What clients need and whatever else is missing.
+        /// A part that clients need is missing. The list contains all missing parts.
         case notReady([String])
     }
 
     private let checks: Locked<[Part: @Sendable () -> Bool]> = Locked([:])
 
-    /// Says how a part is asked. A part nobody answers for is missing.
+    /// Registers the check of a part. A part without a check counts as missing.
     func watch(_ part: Part, _ isUp: @escaping @Sendable () -> Bool) { checks.withLock { $0[part] = isUp } }
 
     func isUp(_ part: Part) -> Bool { checks.withLock { $0[part] }?() ?? false }

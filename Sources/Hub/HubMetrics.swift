@@ -4,12 +4,12 @@ import Sessions
 import Store
 import Telemetry
 
-/// All metrics of the hub: the groups of its parts, one after the other.
+/// All metrics of the hub, composed of the groups of its parts.
 final class HubMetrics: Sendable {
     let serving = ServingMetrics()
     let intake = IntakeMetrics()
     let keys = KeyMetrics()
-    /// In the order in which they are published.
+    /// The instruments in the order of the output.
     let instruments: [any Instrument]
 
     init(health: Health, store: StoreStatistics) {
@@ -17,11 +17,11 @@ final class HubMetrics: Sendable {
         instruments = groups.flatMap(\.instruments)
     }
 
-    /// In Prometheus' text format.
+    /// The metrics in Prometheus' text format.
     func text() -> String { MetricsText(instruments).text }
 }
 
-/// Whether the parts that the hub depends on are there.
+/// The availability of the parts on which the hub depends.
 private final class HealthMetrics: MetricsGroup {
     let up: Reading
 

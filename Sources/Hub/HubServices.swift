@@ -4,7 +4,7 @@ import Sessions
 import StoreAPI
 import Synchronization
 
-/// What the sessions of all loops share: the store, the bus, and the keys to ask for.
+/// The services that the sessions of all loops share: the store, the bus and the key source.
 final class HubServices: SessionServices {
     let bus: any Bus
     let store: any StoreDesk

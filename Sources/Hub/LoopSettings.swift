@@ -9,7 +9,7 @@ import Sessions
 import Transports
 import WSProtocol
 
-// From what an operator sets to what a loop works with.
+// Translates the configuration to the settings of a loop.
 
 extension LoopThread.Settings {
     package init(_ configuration: Configuration, loops: Int) {
@@ -82,7 +82,7 @@ extension HandshakePolicy {
 }
 
 extension HandshakePolicy.Origins {
-    /// Empty: pages of the hub's own address; `*`: every page.
+    /// An empty list allows only pages of the hub's own address; `*` allows every page.
     package init(_ names: [String]) {
         if names.contains("*") {
             self = .any

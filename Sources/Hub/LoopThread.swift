@@ -8,25 +8,26 @@ import Telemetry
 import Transports
 import WSProtocol
 
-/// One event loop on its thread, with its connections and sessions. Other threads see only this object.
+/// One event loop on its thread, with its connections and sessions. Other threads use only this object.
 ///
-/// The loop's parts are made on its thread and never leave it; the inbox, the mailbox for connections and the loop's handle are shared.
+/// The loop's thread creates the loop's parts and alone uses them. Threads share the inbox, the mailbox for connections and the loop's
+/// handle.
 final class LoopThread: Sendable {
     struct Settings: Sendable {
         var serving = ServingLimits()
         var sessions = SessionLimits()
         var handshake = HandshakePolicy()
-        /// Between two comments on an event stream.
+        /// The time between two comments on an event stream.
         var heartbeat: Duration = .seconds(15)
-        /// The longest a poll waits.
+        /// The longest wait of a poll.
         var pollWait: Duration = .seconds(25)
         var policy: TokenPolicy
         var rememberedTokens = 10_000
-        /// Orders one loop may have open at the store; also the room for their outcomes.
+        /// The loop's open requests to the store, and the capacity for their outcomes.
         var openOrders = 16_384
-        /// Batches of bus events waiting for the loop; beyond it the loop reads them from the store.
+        /// Batches of bus events in the loop's inbox. Beyond this number the loop reads the entries from the store.
         var waitingEvents = 4_096
-        /// Connections that other loops have handed over and that wait to be taken; beyond it their requests are refused (503).
+        /// Connections from other loops in the mailbox. Beyond this number their requests are refused (503).
         var waitingConnections = 1_024
     }
 
@@ -46,8 +47,8 @@ final class LoopThread: Sendable {
 
     /// Starts the thread.
     /// - Parameters:
-    ///   - listener: a listening socket of this loop's own (`SO_REUSEPORT`); `listening` tells what came of it.
-    ///   - loops: the mailboxes by which all loops hand connections over, by loop index.
+    ///   - listener: a listening socket of this loop's own (`SO_REUSEPORT`); the loop reports the result in `listening`.
+    ///   - loops: the mailboxes through which loops hand over connections, by loop index.
     func start(
         _ settings: Settings, listener: Int32, loops: [Mailbox<HandedConnection>], services: any SessionServices, routes: any HTTPRoutes,
         metrics: ServingMetrics, log: Logger
@@ -75,7 +76,7 @@ final class LoopThread: Sendable {
     }
 }
 
-/// What one event loop consists of: the HTTP server, the sessions, and the three ways to clients.
+/// The parts of one event loop: the HTTP server, the sessions and the three transports.
 private final class LoopParts {
     let server: HTTPServer
     private let sessions: SessionLoop
@@ -100,11 +101,12 @@ private final class LoopParts {
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
 
+        let ends = RecentEnds(loop: loop)
         let gate = RequestGate(
             sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
-            mostSessions: settings.serving.connections.maximum)
-        let polls = PollTransport(server: server, sessions: sessions, gate: gate, longestWait: settings.pollWait)
-        let fallback = FallbackSessions(sessions: sessions, holder: polls.number)
+            mostSessions: settings.serving.connections.maximum, ends: ends)
+        let polls = PollTransport(server: server, sessions: sessions, gate: gate, ends: ends, longestWait: settings.pollWait)
+        let fallback = FallbackSessions(sessions: sessions, loop: loop, holder: polls.number)
         polls.use(fallback)
         let streams = EventStreamTransport(
             server: server, sessions: sessions, fallback: fallback, gate: gate, heartbeat: settings.heartbeat)

@@ -3,7 +3,7 @@ import Messaging
 import Sessions
 import Transports
 
-/// The hub's plain HTTP endpoints. Answers from memory only: it runs on the event loops.
+/// The hub's plain HTTP endpoints. They run on the event loops, so they must not block and answer only from memory.
 final class HubRoutes: HTTPRoutes {
     private enum Route {
         case page(StaticPage)
@@ -58,8 +58,8 @@ final class HubRoutes: HTTPRoutes {
         }
     }
 
-    /// The demo gives tokens to whoever asks. A page of another site, open in the same browser, must not be able to ask: neither
-    /// across origins nor under a name of its own that it lets point to this machine.
+    /// The demo signs tokens without authentication, so pages of other sites must not reach it. It refuses cross-origin requests, and
+    /// foreign host names, because DNS rebinding could let such a name point to this machine.
     private func demo(_ request: HTTPRequest, _ answer: (any DemoServices) -> HTTPResponse) -> HTTPResponse {
         guard let demo else { return HTTPResponse(status: 404, text: "not here") }
         let origin = request.headers.first("origin")
@@ -70,10 +70,10 @@ final class HubRoutes: HTTPRoutes {
     }
 }
 
-/// What the demo page needs of the server; only the embedded mode has it.
+/// The services for the demo page, available only in embedded mode.
 protocol DemoServices: AnyObject, Sendable {
     /// `GET /demo/token?subject=alice` → `{"token":"…"}`.
     func token(_ request: HTTPRequest) -> HTTPResponse
-    /// `POST /demo/publish` with the hub's own JSON record → 202 once Kafka's client has it.
+    /// `POST /demo/publish` with the hub's own JSON record → 202 when the Kafka client has accepted the record.
     func publish(_ body: [UInt8]) -> HTTPResponse
 }

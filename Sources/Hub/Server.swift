@@ -16,8 +16,8 @@ import WSProtocol
 
 /// A running hub: its loops, its store, its intake and its keys, started and stopped in order.
 ///
-/// Start: store (so that tables are there), keys, loops, intake last: nothing is read from Kafka that nobody could deliver.
-/// Stop: intake first, then the sessions are sent away, then the store finishes what was asked, then the loops end.
+/// Start: the store first, because it creates the tables; then keys and loops; the intake last, when the loops can deliver its entries.
+/// Stop: the intake first; then the sessions drain; then the store finishes its requests; then the loops end.
 package final class Server {
     private let configuration: Configuration
     private let log: Logger
@@ -28,7 +28,7 @@ package final class Server {
     private var threads: [Thread] = []
     private let health: Health
     private let isAccepting = AtomicFlag()
-    /// Where the hub listens; the port is the real one when 0 was asked for.
+    /// The listening address. It contains the actual port when the configuration asks for port 0.
     package let address: ListenEndpoint
 
     /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
@@ -64,10 +64,10 @@ package final class Server {
         }
         health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
-            let place = KeyLocation(configuration.auth.jwks ?? "")
-            let rules = place.settings(refreshInterval: configuration.auth.refetchAfter)
-            let limits = place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
-            keys = try KeyFeed(place, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
+            let location = KeyLocation(configuration.auth.jwks ?? "")
+            let rules = location.settings(refreshInterval: configuration.auth.refetchAfter)
+            let limits = location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
+            keys = try KeyFeed(location, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
                 if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
                 for inbox in inboxes { inbox.hear(news) }
             }
@@ -99,7 +99,7 @@ package final class Server {
         }
     }
 
-    /// Waits until clients can be served, at most for `limit`. False: it goes on without, and `/readyz` says what is missing.
+    /// Waits at most `limit` until the hub can serve clients. False when it cannot yet; `/readyz` then lists the missing parts.
     package func waitUntilReady(within limit: Duration) -> Bool {
         let end = MonotonicInstant.now + limit
         isAccepting.set(true)
@@ -110,13 +110,13 @@ package final class Server {
         return true
     }
 
-    /// What keeps `/readyz` from saying ready.
+    /// The reasons why `/readyz` does not report ready.
     package var missing: [String] {
         if case .notReady(let reasons) = health.readiness { return reasons }
         return []
     }
 
-    /// Sends the clients away in steps, finishes what they asked for, and ends every thread.
+    /// Drains the sessions, finishes their requests and ends every thread.
     package func stop() {
         isAccepting.set(false)
         let limit = configuration.drain.within
@@ -168,7 +168,7 @@ package final class Server {
     }
 }
 
-/// The hub could not start.
+/// The step at which the start failed, and the reason.
 package struct ServerFailure: Error, CustomStringConvertible {
     package let step: String
     package let reason: String

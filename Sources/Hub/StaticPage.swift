@@ -1,7 +1,7 @@
 import HTTP
 import WebPages
 
-/// A file of the demo, served from the executable itself.
+/// A file of the demo that is embedded in the executable.
 struct StaticPage: Sendable {
     let path: String
     let type: String

@@ -1,16 +1,16 @@
 package import Configuration
 package import Embedded
 
-/// Why a command ends without having done its work: lines for the person at the terminal, and the exit code for scripts.
+/// The failure of a command: lines for the user at the terminal, and an exit code for scripts.
 package struct CommandFailure: Error, Equatable, Sendable {
-    /// As in sysexits.h, so that scripts can tell them apart.
+    /// The exit codes of sysexits.h, by which scripts distinguish failures.
     package enum Kind: Int32, Sendable {
         case failed = 1
-        /// Flags or arguments that make no sense.
+        /// Invalid flags or arguments.
         case usage = 64
-        /// A database, broker, key source or hub that is not there.
+        /// A database, broker, key source or hub is unreachable.
         case unavailable = 69
-        /// The hub said no: a token or channel it does not accept.
+        /// The hub refused a token or a channel.
         case refused = 77
         case configuration = 78
     }

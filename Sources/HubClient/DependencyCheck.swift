@@ -6,11 +6,11 @@ import Kafka
 import KeySource
 import Store
 
-/// `hub check`: tries what the hub depends on, one after the other, and says what it found.
+/// `hub check`: tests the hub's dependencies one after the other and reports its findings.
 package struct DependencyCheck: Sendable {
     package struct Finding: Equatable, Sendable {
         package let isGood: Bool
-        /// `database`, `kafka`, `dead letters` or `keys`, and what was found.
+        /// `database`, `kafka`, `dead letters` or `keys`, and the finding.
         package let line: String
     }
 
@@ -51,7 +51,7 @@ package struct DependencyCheck: Sendable {
         }
     }
 
-    /// Nil when there is no cluster to ask.
+    /// Nil when the Kafka cluster is unreachable.
     private var deadLetters: Finding? {
         let kafka = configuration.kafka
         guard !kafka.brokers.isEmpty else { return nil }
@@ -69,8 +69,8 @@ package struct DependencyCheck: Sendable {
 
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
-        let place = KeyLocation(source)
-        switch KeyReader(place, limits: place.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
+        let location = KeyLocation(source)
+        switch KeyReader(location, limits: location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
         case .keys(let keys, _):
             let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
             return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
@@ -81,7 +81,7 @@ package struct DependencyCheck: Sendable {
     private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
 
     private func bad(_ line: String) -> Finding {
-        // libpq explains itself over several lines.
+        // libpq's messages have several lines.
         Finding(isGood: false, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
     }
 }

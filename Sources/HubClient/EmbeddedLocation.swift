@@ -3,19 +3,19 @@ import Bytes
 package import Embedded
 import Linux
 
-/// Where an embedded hub lives, seen by the commands around it.
+/// The folder of an embedded hub, for commands in other processes.
 package struct EmbeddedLocation: Equatable, Sendable {
     package let folder: String
     package init(folder: String) { self.folder = folder }
 
-    /// Of the hub that runs there; nil when none does.
+    /// The facts of the hub that runs in the folder; nil when none runs.
     package var facts: EmbeddedFacts? {
         let file = "\(folder)/\(EmbeddedFacts.fileName)"
         guard Files.kind(file) == .file, let text = try? Files.text(file) else { return nil }
         return EmbeddedFacts(text)
     }
 
-    /// A development token, signed with the key of the embedded hub. It need not run.
+    /// A development token, signed with the key of the embedded hub. The hub does not need to run.
     package func token(_ wish: TokenWish) throws(CommandFailure) -> String {
         guard Files.kind("\(folder)/\(EmbeddedServices.keyFileName)") == .file else {
             throw CommandFailure(
@@ -38,12 +38,12 @@ package struct EmbeddedLocation: Equatable, Sendable {
     }
 }
 
-/// What a development token is to say.
+/// The claims of a development token.
 package struct TokenWish: Equatable, Sendable {
     package var subject: String
     package var institution: String?
     package var roles: [String] = []
-    /// Broadcast channels, without `broadcast:`.
+    /// The broadcast channels without the prefix `broadcast:`.
     package var channels: [String] = []
     package var lifetime: Duration = .seconds(3600)
     package init(subject: String) { self.subject = subject }

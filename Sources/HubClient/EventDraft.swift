@@ -1,9 +1,9 @@
 package import JSON
 
-/// An event in the hub's own JSON, as a platform service would publish it.
+/// An event in the hub's own JSON, in the form that platform services publish.
 /// More than twelve stored properties: one for each member of an event record.
 package struct EventDraft: Equatable, Sendable {
-    /// The de-duplication key: publishing the same id again changes nothing.
+    /// The de-duplication key: the hub ignores a second event with the same id.
     package var id: String
     /// For example `peer-review.requested`.
     package var type: String
@@ -21,7 +21,7 @@ package struct EventDraft: Equatable, Sendable {
     package var isReceiptRequired = false
     package var data: JSONValue?
 
-    /// Sets `data` as JSON has it.
+    /// Sets `data` to a JSON text.
     package mutating func setData(_ json: String) throws(CommandFailure) {
         do throws(JSONError) {
             data = try JSONValue.parse(json)
@@ -37,7 +37,7 @@ package struct EventDraft: Equatable, Sendable {
         self.title = title
     }
 
-    /// Records of one recipient stay in one partition, and so in order.
+    /// The record's key. Records of one recipient share a partition, which keeps their order.
     package var key: String { recipients.first ?? id }
 
     package var json: String {

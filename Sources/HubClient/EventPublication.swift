@@ -4,13 +4,13 @@ import Kafka
 import Linux
 import Messaging
 
-/// `hub publish`: one event into Kafka, as a platform service would send it.
+/// `hub publish`: writes one event to Kafka, as a platform service does.
 package struct EventPublication: Sendable {
     private let brokers: String
     package let topic: String
     private let properties: [NamedValue]
 
-    /// Publishes to the first topic the hub reads whose name is known; patterns name none.
+    /// Publishes to the first configured topic that is a name and not a pattern.
     package init(_ kafka: Configuration.Kafka) throws(CommandFailure) {
         guard let topic = kafka.topics.first(where: { !$0.hasPrefix("^") }) else {
             throw CommandFailure(
@@ -23,7 +23,7 @@ package struct EventPublication: Sendable {
         properties = kafka.properties
     }
 
-    /// A fresh event id.
+    /// A new random event id.
     package static func makeID() throws(CommandFailure) -> String {
         do throws(SystemError) {
             return UUIDText.make(try Random.bytes(16))
@@ -32,7 +32,7 @@ package struct EventPublication: Sendable {
         }
     }
 
-    /// Writes the event and waits for the broker. The hub's own decoder judges it first: what it would refuse is not sent.
+    /// Writes the event and waits for the broker. The hub's decoder checks the event first, so that an invalid one is not sent.
     /// - Returns: a JSON object with id, topic, partition and offset.
     package func publish(_ event: EventDraft, within limit: Duration) throws(CommandFailure) -> String {
         let value = Array(event.json.utf8)
@@ -48,9 +48,9 @@ package struct EventPublication: Sendable {
             let producer = try Producer(configuration)
             try producer.produce(OutgoingRecord(topic: topic, key: Array(event.key.utf8), value: value, headers: []))
             switch producer.flush(within: limit).reports.first?.outcome {
-            case .written(let place, let offset):
+            case .written(let target, let offset):
                 let result: JSONValue = [
-                    "id": .string(event.id), "topic": .string(place.topic), "partition": .number(JSONNumber(Int64(place.partition))),
+                    "id": .string(event.id), "topic": .string(target.topic), "partition": .number(JSONNumber(Int64(target.partition))),
                     "offset": .number(JSONNumber(offset)),
                 ]
                 return result.text

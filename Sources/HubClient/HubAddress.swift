@@ -1,12 +1,12 @@
 import Messaging
 
-/// The address of a hub as a user writes it: `http://127.0.0.1:8080`.
+/// The address of a hub in a user's notation: `http://127.0.0.1:8080`.
 struct HubAddress: Equatable {
     let host: String
     let port: UInt16
-    /// For the Host header.
+    /// The value of the Host header.
     let authority: String
-    /// What stands before the hub's own paths, without a slash at its end: empty, or a proxy's prefix.
+    /// A proxy's prefix before the hub's paths, without a trailing slash; empty without such a proxy.
     let prefix: String
 
     enum Refusal: Error, Equatable {

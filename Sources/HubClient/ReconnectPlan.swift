@@ -1,13 +1,19 @@
 import Auth
 import Messaging
+import Pacing
 
-/// When to come back after a lost connection: full jitter, never before the hub's own advice, not at all when it said so.
+/// The delay before the next connection: full jitter, but never less than the hub's advice. A close code may forbid a reconnection.
 struct ReconnectPlan {
-    /// Attempts in a row that did not lead to a stable connection.
-    private(set) var failures = 0
+    /// Counts consecutive connections that were not stable. The count starts at one.
+    private var backoff: Backoff
 
     private static let base: Int64 = 500
     private static let longest: Int64 = 30_000
+
+    init() {
+        backoff = Backoff(first: .milliseconds(Self.base), longest: .milliseconds(Self.longest), jitter: .full)
+        backoff.failed()
+    }
 
     enum Verdict: Equatable {
         case wait(milliseconds: Int64)
@@ -15,24 +21,24 @@ struct ReconnectPlan {
     }
 
     /// - Parameters:
-    ///   - code: the close frame's code; nil when the connection broke without one or was never made.
-    ///   - wasStable: it had lasted for five seconds or more.
-    ///   - random: gives a number below its argument, which is positive.
+    ///   - code: the close frame's code; nil when the connection failed or broke without a close frame.
+    ///   - wasStable: true when the connection lasted at least five seconds.
+    ///   - random: returns a number from 0 to below its positive argument.
     mutating func next(
-        after code: UInt16?, farewell: TailFollower.Farewell?, wasStable: Bool, random: (Int64) -> Int64
+        after code: UInt16?, bye: TailFollower.Bye?, wasStable: Bool, random: (Int64) -> Int64
     ) -> Verdict {
         let code = code ?? StandardCloseCode.abnormal.rawValue
-        failures = wasStable ? 0 : failures + 1
-        let announced = farewell.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
+        if wasStable { backoff.succeeded() }
+        backoff.failed()
+        let announced = bye.map { min(max($0.afterMilliseconds, 0), Self.longest * 10) } ?? 0
         switch EndAdvice(code: code) {
         case .stop: return .giveUp("closed with \(code): \(Self.meaning(of: code))")
         case .newToken: return .giveUp("closed with \(code): \(Self.meaning(of: code)) Get a new token and start again.")
         case .reconnect:
-            let spread = farewell.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
+            let spread = bye.map { min(max($0.spreadMilliseconds, 0), Self.longest * 10) } ?? Self.base
             return .wait(milliseconds: announced + random(spread + 1))
         case .backOff:
-            let ceiling = min(Self.longest, Self.base << Int64(min(failures, 16)))
-            return .wait(milliseconds: max(announced, random(ceiling + 1)))
+            return .wait(milliseconds: max(announced, random(backoff.ceiling.wholeMilliseconds + 1)))
         }
     }
 

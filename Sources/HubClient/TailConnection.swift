@@ -1,7 +1,7 @@
 import HTTP
 import WSProtocol
 
-/// One connection of `hub tail`: the opening handshake, then text frames in and out. No I/O: the caller owns the socket.
+/// One connection of `hub tail`: the opening handshake, then text frames in both directions. The caller owns the socket and does the I/O.
 struct TailConnection: ~Copyable {
     private var handshake: ClientHandshake
     private var received: [UInt8] = []
@@ -9,14 +9,14 @@ struct TailConnection: ~Copyable {
     private let maskingKey: @Sendable () -> UInt32
 
     static let subprotocol = "hub.v1.json"
-    /// The longest frame of the hub is a page of history.
+    /// The limit of a message from the hub. The largest message is a page of history.
     private static let longestMessageBytes = 64 << 20
 
     enum Step: Equatable {
         case read
-        /// Send what was written, then close the socket. The code of the close frame, if one came.
+        /// Send the output, then close the socket. The value is the code of the received close frame; nil without one.
         case close(UInt16?)
-        /// This is no hub, or it does not want us: an answer in HTTP, in one line.
+        /// The server refused the handshake. The text is its reason in one line.
         case refused(String)
     }
 
@@ -25,10 +25,10 @@ struct TailConnection: ~Copyable {
         self.maskingKey = maskingKey
     }
 
-    /// The first bytes to send.
+    /// The request of the opening handshake, which the caller sends first.
     var requestHead: [UInt8] { handshake.requestHead }
 
-    /// Takes received bytes. `opened` gives the first line to send; `line` gets every line of the hub and gives the lines to send back.
+    /// Processes received bytes. `opened` returns the first line to send. `line` takes each line of the hub and returns the lines to send.
     mutating func receive(
         _ bytes: inout MutableSpan<UInt8>, into output: inout [UInt8], opened: () -> String, line: ([UInt8]) -> [String]
     ) -> Step {
@@ -51,7 +51,7 @@ struct TailConnection: ~Copyable {
         }
     }
 
-    /// Begins the closing handshake; the answer is not waited for.
+    /// Begins the closing handshake. The caller does not wait for the hub's close frame.
     mutating func leave(into output: inout [UInt8]) {
         _ = socket?.close(.normal, into: &output)
     }

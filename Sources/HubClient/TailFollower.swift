@@ -1,38 +1,38 @@
 import JSON
 import Messaging
 
-/// What `hub tail` says and learns on the hub's lines: connects, follows channels, remembers how far it came.
-/// Lives over several connections. Unless it `acknowledges`, it never moves anybody's cursor.
+/// The protocol state of `hub tail`: it connects, follows channels and records its positions.
+/// It outlives single connections. It moves the user's cursors only if `acknowledges` is set.
 struct TailFollower {
     private let token: String
     private let acknowledges: Bool
-    /// Empty: every channel that the reply to `connect` lists.
+    /// The channels to follow. An empty list stands for every channel in the reply to `connect`.
     private let wanted: [String]
-    /// The newest entry seen, by channel: where to go on after a lost connection.
+    /// The newest received entry by channel, from which the next connection continues.
     private(set) var positions: [String: UInt64]
-    private(set) var farewell: Farewell?
+    private(set) var bye: Bye?
     private(set) var entries = 0
     private var nextID: UInt64 = 2
-    /// Channels of this connection that are still being caught up with; nil before the reply to `connect`.
+    /// The channels of this connection that are not live yet; nil before the reply to `connect`.
     private var catchingUp: Set<String>?
 
     private static let connectID: UInt64 = 1
 
-    /// The hub's own advice for the way back.
-    struct Farewell: Equatable {
+    /// The hub's advice for the reconnection, from its `bye`.
+    struct Bye: Equatable {
         var afterMilliseconds: Int64
         var spreadMilliseconds: Int64
     }
 
-    /// What one line asks for.
+    /// The result of one line.
     struct Reaction: Equatable {
-        /// To be sent to the hub, one line each.
+        /// The commands to send, one line each.
         var commands: [String] = []
-        /// The hub refused the token or a channel; there is nothing to wait for.
+        /// The reason when the hub refused the token or a channel for good.
         var refusal: String?
-        /// The hub cannot let us in just now; the connection is of no use.
+        /// The reason when the hub refused `connect` temporarily.
         var setback: String?
-        /// Everything there was has come; from now on what happens is heard as it happens. Once per connection.
+        /// True once per connection, when the last channel has become live.
         var isLive = false
     }
 
@@ -43,9 +43,9 @@ struct TailFollower {
         positions = since.map { since in Dictionary(channels.map { ($0, since) }, uniquingKeysWith: { first, _ in first }) } ?? [:]
     }
 
-    /// The first line on every connection.
+    /// Resets the state of the connection and returns its first line.
     mutating func connect() -> String {
-        farewell = nil
+        bye = nil
         catchingUp = nil
         nextID = Self.connectID + 1
         var command = JSONObject()
@@ -56,7 +56,7 @@ struct TailFollower {
         return JSONValue.object(command).text
     }
 
-    /// Takes a line the hub sent. One that is not JSON asks for nothing: it is printed all the same.
+    /// Processes a line from the hub. A line that is not JSON has no effect, but the caller prints it.
     mutating func read(_ line: [UInt8]) -> Reaction {
         guard let message = try? JSONValue.parse(line) else { return Reaction() }
         if let reply = message["re"] { return read(reply: message, to: reply.uint64) }
@@ -64,7 +64,7 @@ struct TailFollower {
         case "entry": return readEntry(message)
         case "signal": return readSignal(message)
         case "bye":
-            farewell = Farewell(afterMilliseconds: message["afterMs"]?.int64 ?? 0, spreadMilliseconds: message["spreadMs"]?.int64 ?? 0)
+            bye = Bye(afterMilliseconds: message["afterMs"]?.int64 ?? 0, spreadMilliseconds: message["spreadMs"]?.int64 ?? 0)
         default: break
         }
         return Reaction()
@@ -91,7 +91,7 @@ struct TailFollower {
         let position = max(seq, positions[channel] ?? 0)
         positions[channel] = position
         guard acknowledges else { return Reaction() }
-        // Without an id: nothing is to be told when it succeeds.
+        // The command has no id, because the reply to a successful ack is not needed.
         var command = JSONObject()
         command["type"] = "ack"
         command["channel"] = .string(channel)
@@ -99,7 +99,7 @@ struct TailFollower {
         return Reaction(commands: [JSONValue.object(command).text])
     }
 
-    /// A conversation that was just opened is followed from its beginning.
+    /// Follows a newly opened conversation from its first entry.
     private mutating func readSignal(_ signal: JSONValue) -> Reaction {
         if signal["signal"]?.string == "live", let channel = signal["channel"]?.string {
             let wasLast = catchingUp?.remove(channel) != nil && catchingUp?.isEmpty == true

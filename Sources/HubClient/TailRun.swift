@@ -2,20 +2,20 @@ import Configuration
 import Linux
 import Messaging
 
-/// `hub tail`: prints every line a client of the hub receives, and comes back by itself when the connection is lost.
+/// `hub tail`: prints every line that a client of the hub receives, and reconnects after a lost connection.
 package final class TailRun {
     package struct Options: Equatable, Sendable {
         package var url: String
         package var token: String
-        /// Empty: all the user's channels.
+        /// The channels to follow; an empty list stands for all channels of the user.
         package var channels: [String] = []
-        /// Entries after this position come first; nil: only new ones.
+        /// The position after which the output starts; nil prints only new entries.
         package var since: UInt64?
-        /// Ends with the first connection.
+        /// Whether the command ends with the first connection.
         package var isOnce = false
-        /// Tells the hub what has come: the user's cursors move.
+        /// Whether the command acknowledges entries, which moves the user's cursors.
         package var acknowledges = false
-        /// Ends after so many entries.
+        /// The number of entries after which the command ends.
         package var entries: Int?
         package init(url: String, token: String) {
             self.url = url
@@ -32,15 +32,15 @@ package final class TailRun {
 
     private static let path = "/v1/socket"
     private static let connectLimit: Duration = .seconds(10)
-    /// A connection that lasted this long was no failed attempt.
+    /// A connection that lasted this long does not count as a failed attempt.
     private static let stableAfter: Duration = .seconds(5)
     private static let socketToken: UInt64 = 1
     private static let signalToken: UInt64 = 2
     private static let outputToken: UInt64 = 3
 
-    /// How one connection ended.
+    /// The end of one connection.
     private enum Ending {
-        /// Nothing more is wanted: Ctrl-C, enough entries, or nobody reads the output any more.
+        /// The user pressed Ctrl-C, the command has printed enough entries, or its output is closed.
         case done
         case refused(String)
         case lost(code: UInt16?, String)
@@ -64,11 +64,11 @@ package final class TailRun {
         } catch {
             throw CommandFailure(.failed, "\(error)")
         }
-        // A closed pipe is noticed by its hang-up; a file cannot be watched and needs not be.
+        // The poller reports the hang-up of a closed pipe. It cannot watch a file, and a file needs no watching.
         _ = try? poller.add(1, [], token: Self.outputToken)
     }
 
-    /// Returns when enough was seen or the user ended it.
+    /// Returns after enough entries or when the user ends the command.
     package func run() throws(CommandFailure) {
         while true {
             let began = MonotonicInstant.now
@@ -79,7 +79,7 @@ package final class TailRun {
             case .lost(let code, let reason):
                 if options.isOnce { throw CommandFailure(.unavailable, "\(options.url): \(reason)") }
                 let wasStable = MonotonicInstant.now - began >= Self.stableAfter
-                switch plan.next(after: code, farewell: follower.farewell, wasStable: wasStable, random: { .random(in: 0..<$0) }) {
+                switch plan.next(after: code, bye: follower.bye, wasStable: wasStable, random: { .random(in: 0..<$0) }) {
                 case .giveUp(let reason): throw CommandFailure(.refused, reason)
                 case .wait(let milliseconds):
                     Console.error("hub tail: \(reason); again in \(Duration.milliseconds(milliseconds).quantity)")
@@ -132,9 +132,9 @@ package final class TailRun {
         while true {
             let ready = try wait(milliseconds: -1)
             if ready.isEnded || isEnough {
-                var farewell: [UInt8] = []
-                connection.leave(into: &farewell)
-                try send(farewell, on: socket)
+                var closing: [UInt8] = []
+                connection.leave(into: &closing)
+                try send(closing, on: socket)
                 return .done
             }
             guard ready.hasData else { continue }

@@ -5,7 +5,7 @@ import HubClient
 import Linux
 import Telemetry
 
-/// Where settings come from; the same for every command that needs them.
+/// The options for the sources of settings, which several commands share.
 struct ConfigurationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Settings in YAML; `hub check --explain` lists them all. Also as HUB_CONFIG.", valueName: "file"))
     var config: String?
@@ -19,7 +19,7 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Folder of the embedded hub. (default: .hub)", valueName: "dir"))
     var data: String?
 
-    /// - Parameter flags: those of the command itself, which win over everything.
+    /// - Parameter flags: the command's own flags, which override every other source.
     func load(_ flags: [EffectiveConfiguration.Flag] = []) throws(CommandFailure) -> EffectiveConfiguration {
         var all: [EffectiveConfiguration.Flag] = []
         for assignment in assignments {

@@ -32,13 +32,13 @@ struct HubCommand: ParsableCommand {
         ])
 
     static func main() {
-        // Before the first thread, so that all inherit it: signals are read from a descriptor.
+        // The signals are blocked before the first thread starts, so that all threads inherit the mask. A descriptor delivers them instead.
         Signals.block()
         main(nil)
     }
 }
 
-/// Runs a command's work; what goes wrong is told on stderr, one line each, and by the exit code.
+/// Runs a command's work and reports a failure on stderr and by the exit code.
 func work(_ body: () throws(CommandFailure) -> Void) throws {
     do throws(CommandFailure) {
         try body()

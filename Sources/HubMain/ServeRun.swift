@@ -6,17 +6,17 @@ internal import Linux
 internal import Logging
 import Telemetry
 
-/// `hub serve` and `hub echo` from start to end: what they start, the line they print, and how they leave.
+/// Runs `hub serve` and `hub echo`: the start, the line on stdout, and the shutdown.
 struct ServeRun {
     private let effective: EffectiveConfiguration
     private let log: Logger
     private let signals: Signals
 
-    /// How often it is told what a start still waits for.
+    /// The interval of log lines about missing parts during a start.
     private static let remindEvery: Duration = .seconds(10)
     private static let lookEvery: Duration = .milliseconds(250)
 
-    /// Logs to stderr from here on, first what was odd about the configuration.
+    /// Starts logging to stderr, beginning with the warnings of the configuration.
     init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
         Machine.mapLargeBlocks()
         self.effective = effective
@@ -30,7 +30,7 @@ struct ServeRun {
         }
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until a signal stops the process.
     func serve() throws(CommandFailure) {
         guard effective.configuration.embedded else {
             try serve(effective, embedded: nil)
@@ -74,7 +74,7 @@ struct ServeRun {
         waitForEnd(hangupEnds: embedded != nil)
     }
 
-    /// Echoes until it is told to stop.
+    /// Echoes until a signal stops the process.
     func echo(messageBytes: Int) throws(CommandFailure) {
         let server: EchoServer
         do throws(ServerFailure) {
@@ -89,7 +89,7 @@ struct ServeRun {
 
     // MARK: Waiting
 
-    /// False when it was told to stop before everything was there.
+    /// False when a signal stopped the process before the server was ready.
     private func waitUntilReady(_ server: Server) -> Bool {
         var reminder = MonotonicInstant.now + Self.remindEvery
         while !server.waitUntilReady(within: Self.lookEvery) {
@@ -109,7 +109,7 @@ struct ServeRun {
                 log.info("stopping")
                 return
             case .hangup:
-                // A closed terminal ends what was started to try things out; a service has nothing to read again yet.
+                // A closed terminal ends a trial. A service ignores the signal, because it cannot reload its configuration.
                 if hangupEnds { return }
                 log.notice("hang-up ignored")
             case .childEnded, nil: continue

@@ -1,7 +1,7 @@
 import JSON
 import Kafka
 
-/// The record that tells of a record that could not become entries.
+/// The record in the dead-letter topic for a record that could not become entries.
 ///
 /// Key, value and headers are the original's (a null stays null), so that a corrected consumer can read it again; the headers
 /// under `hub.dlq.` say why and where it was:
@@ -11,7 +11,7 @@ import Kafka
 /// | `hub.dlq.reason` | one of a fixed set, such as `not_json`, `too_large`, `refused` |
 /// | `hub.dlq.detail` | for people; may be missing |
 /// | `hub.dlq.targets` | a JSON array of the targets that got nothing, when the others got their entries |
-/// | `hub.dlq.topic`, `.partition`, `.offset` | where the record stands |
+/// | `hub.dlq.topic`, `.partition`, `.offset` | the position of the record |
 /// | `hub.dlq.timestamp` | the record's own, milliseconds since 1970; missing when it has none |
 /// | `hub.dlq.attempts` | how often it was tried |
 /// | `hub.dlq.truncated` | only when the topic would not take the whole record: the value's true size in bytes |
@@ -25,7 +25,7 @@ enum DeadLetter {
     static func record(_ letter: Letter, topic: String) -> OutgoingRecord {
         let original = letter.record
         var outgoing = OutgoingRecord(topic: topic, key: original.key, value: original.value)
-        // A dead letter that was sent back and failed again tells of its last failure only.
+        // A dead letter that was read again and failed again names only its last failure.
         outgoing.headers = original.headers.filter { !$0.name.hasPrefix(prefix) }
         switch letter.form {
         case .whole: break
@@ -48,7 +48,7 @@ enum DeadLetter {
         return outgoing
     }
 
-    /// As many as fit, the last one `…` when some do not.
+    /// As many targets as fit. The last element is `…` when some do not fit.
     private static func list(_ targets: [String]) -> String {
         var values: [JSONValue] = []
         var bytes = 0

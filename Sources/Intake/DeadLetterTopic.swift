@@ -1,7 +1,7 @@
 package import Kafka
 
-/// Whether the topic that dead letters go to is there; it is made when it is not. Brokers that make topics by themselves are rare in
-/// production, and without this one a single record that cannot be understood stops all reading.
+/// Looks for the dead-letter topic, and makes it when it is missing. Brokers that make topics automatically are rare in production, and
+/// without this topic a single record that cannot be decoded stops all reading.
 package struct DeadLetterTopic: Sendable {
     package let name: String
     package let brokers: String
@@ -10,9 +10,9 @@ package struct DeadLetterTopic: Sendable {
     package enum State: Equatable, Sendable {
         case there(partitions: Int)
         case made
-        /// It is not there, and cannot be made, for the reason.
+        /// It does not exist, and could not be made for this reason.
         case missing(KafkaError)
-        /// Nobody could be asked.
+        /// No broker could be asked.
         case unknown(KafkaError)
     }
 
@@ -41,7 +41,7 @@ package struct DeadLetterTopic: Sendable {
 }
 
 extension KafkaError.Kind {
-    /// Whether a letter failed for what the topic is, or that it is not; waiting will not mend it.
+    /// Whether the topic itself is why a letter failed: it is missing or closed to this client. Waiting does not help.
     var isOfTheTopic: Bool {
         switch self {
         case .unknownTopic, .unauthorized, .other: true

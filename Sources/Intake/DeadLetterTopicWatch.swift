@@ -3,15 +3,15 @@ import Linux
 import Logging
 import Reactor
 
-/// Looks for the dead-letter topic, on a thread of its own because asking blocks: when a broker is first reached, when a letter could
-/// not be written, and from time to time while it is missing. On the intake's loop.
+/// Looks for the dead-letter topic when a broker is first reached, when a letter could not be written, and at intervals while it is
+/// missing. Each search has a thread of its own, because it blocks. Everything else runs on the intake's loop.
 final class DeadLetterTopicWatch {
     private let topic: DeadLetterTopic
     private let loop: EventLoop
     private let inbox: IntakeInbox
     private let report: IntakeReport
     private let interval: Duration
-    /// Of each of the two questions.
+    /// The time limit of each of the two requests.
     private static let limit: Duration = .seconds(3)
 
     private var search: Thread?
@@ -40,7 +40,7 @@ final class DeadLetterTopicWatch {
         }
     }
 
-    /// The answer, from the thread that is about to end.
+    /// The thread of the search has its result, and is about to end.
     func found(_ state: DeadLetterTopic.State) {
         endSearch()
         switch state {

@@ -3,8 +3,8 @@ import Linux
 import Logging
 import Reactor
 
-/// Writes dead letters and says of each, exactly once, whether the topic has it. Owns the producer, which is made for the
-/// first letter and made anew when it fails for good. On the intake's loop.
+/// Writes dead letters and reports of each, exactly once, whether the topic has it. Owns the producer, which is made for the first
+/// letter and made anew when it fails for good. Runs on the intake's loop.
 final class DeadLetterWriter {
     private let configuration: IntakeConfiguration
     private let loop: EventLoop
@@ -58,7 +58,7 @@ final class DeadLetterWriter {
         for failure in poll.failures where failure.kind == .fatal { return close(failure) }
     }
 
-    /// What the producer still had counts as not written: it may be written twice, never not at all.
+    /// Letters without a report count as not written. So a letter may be written twice, but is never lost.
     private func close(_ failure: KafkaError) {
         guard producer != nil else { return }
         log.error("dead-letter producer failed for good and is made anew", metadata: ["error": "\(failure.name)"])

@@ -4,10 +4,10 @@ package import Logging
 import Reactor
 package import StoreAPI
 
-/// Kafka's records into the store: one thread, woken by librdkafka's descriptor and by the store's answers.
+/// Reads records from Kafka and stores their entries, on one thread that librdkafka's descriptor and the store's answers wake.
 ///
-/// At least once from Kafka, recognized when read twice by the store: offsets are committed only after the store's
-/// transaction, and stored positions are never used to skip anything.
+/// Records are read at least once, and the store recognizes those that were read twice: offsets are committed only after the store's
+/// transaction, and stored positions are never used to skip a record.
 package final class Intake: Sendable {
     package let metrics: IntakeMetrics
     private let inbox: IntakeInbox
@@ -32,8 +32,8 @@ package final class Intake: Sendable {
         }
     }
 
-    /// Waits for what the store is working on, commits, gives the partitions back and leaves the group; at most about as long
-    /// as told. What was read and not stored is read again by whoever gets the partitions. Blocks; call once.
+    /// Waits for the request in flight, commits, gives the partitions back and leaves the group, within about `limit`. Whichever member
+    /// gets the partitions reads again what was read and not stored. Blocks; call once.
     package func stop(within limit: Duration) {
         inbox.ask(.stop(within: limit))
         thread.join()
@@ -61,7 +61,7 @@ final class IntakeInbox: StoreClient {
     }
 
     func ask(_ order: Order) {
-        // At most one search is under way: refused only when stopping was asked for several times already.
+        // At most one search runs, so the mailbox is full only after several calls to stop.
         _ = orders.post(order)
     }
 }

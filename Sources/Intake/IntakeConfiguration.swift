@@ -1,12 +1,12 @@
 package import Kafka
 package import Messaging
 
-/// What is read, and how hard is tried.
+/// What the intake reads, and its limits.
 package struct IntakeConfiguration: Equatable, Sendable {
     package var consumer: ConsumerConfiguration
-    /// Where records go that cannot become entries. Never read, even when a pattern among the topics matches it.
+    /// The topic of records that cannot become entries. It is never read, even when a pattern among the topics matches it.
     package var deadLetterTopic: String
-    /// Writes the dead letters; made when the first is due.
+    /// The producer of dead letters. It is made for the first one.
     package var deadLetterProducer: ProducerConfiguration
     package var flow = IntakeFlow.Limits()
     /// What one record may hold. A larger value is dead-lettered unparsed.
@@ -15,9 +15,9 @@ package struct IntakeConfiguration: Equatable, Sendable {
     package var poll = PollLimits(records: 500, bytes: 4 << 20)
     /// How often offsets are committed and gauges set; also the longest time a lost wake-up could go unnoticed.
     package var tick: Duration = .milliseconds(500)
-    /// Until a client that can go on no more is made anew.
+    /// The pause before a client that failed for good is made anew.
     var restartDelay: Duration = .seconds(5)
-    /// Between two looks for the dead-letter topic while it is missing.
+    /// The pause between two searches for a missing dead-letter topic.
     var deadLetterTopicInterval: Duration = .seconds(30)
 
     package init(brokers: String, group: String = "hub", topics: [String] = ["hub.events"], deadLetterTopic: String = "hub.events.dlq") {
@@ -27,9 +27,9 @@ package struct IntakeConfiguration: Equatable, Sendable {
         deadLetterProducer.queueRecords = 10_000
         deadLetterProducer.queueKibibytes = 64 << 10
         deadLetterProducer.deliveryTimeout = .seconds(10)
-        // The topic's own limit decides what is too large, not the client's.
+        // The limit of the topic applies, not that of the client.
         deadLetterProducer.properties.set("message.max.bytes", String(16 << 20))
-        // A missing topic is told as such before the delivery times out, and one that was made is found soon.
+        // The client reports a missing topic before the delivery times out, and finds one that was made soon.
         deadLetterProducer.properties.set("topic.metadata.propagation.max.ms", "5000")
         deadLetterProducer.properties.set("topic.metadata.refresh.interval.ms", "5000")
     }

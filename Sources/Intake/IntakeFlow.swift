@@ -1,104 +1,51 @@
 import Kafka
 import Messaging
+import Pacing
 
-/// The order of things between Kafka and the store, as a machine that knows neither.
+/// Decides when records go to the store, when offsets are committed and when reading pauses. A machine: it knows neither Kafka's client
+/// nor the store.
 ///
-/// What was read goes to the store in the order it was read, one request at a time, while the next batch gathers behind it;
-/// so a retry cannot overtake. Invariant: an offset becomes committable only when every record before it in its partition,
+/// Records go to the store in the order they were read, one request at a time, while the next batch gathers behind it. So a retry
+/// cannot be overtaken. Invariant: an offset becomes committable only when every record before it in its partition,
 /// since the partition was assigned, is stored, discarded or written to the dead-letter topic.
 package struct IntakeFlow {
-    package struct Limits: Equatable, Sendable {
-        /// Records gathered behind the request under way; then nothing more is read until it is answered.
-        package var gatheredRecords = 1_000
-        var gatheredBytes = 8 << 20
-        /// Drafts of one request, and bytes of their content (one record may have many recipients). A record with more goes alone.
-        var draftsPerRequest = 2_000
-        var bytesPerRequest = 4 << 20
-        /// How often the database may take too long over the same drafts before fewer are tried at once.
-        var slowAnswers = 2
-        /// How often the store may refuse a record, at least once alone, before it is dead-lettered.
-        package var refusals = 3
-        var firstDelay: Duration = .milliseconds(100)
-        var longestDelay: Duration = .seconds(5)
-        /// Ticks a request may take, with reading stopped behind it, before the partitions are paused,
-        /// and that partitions to be given up wait for the request under way.
-        var patienceTicks = 4
-        package init() {}
-    }
-
-    enum Event: Equatable {
-        case assigned([TopicPartition])
-        case revoking([TopicPartition])
-        case lost([TopicPartition])
-        case read([JudgedRecord])
-        case answered(token: UInt64, StoreReply)
-        /// The store took no more requests.
-        case storeFull(token: UInt64)
-        case letterWritten(token: UInt64)
-        case letterFailed(token: UInt64, KafkaError.Kind)
-        case retryDue
-        /// Regularly; commits are asked for at this pace.
-        case tick
-        case committed([CommitResult])
-        /// Nothing new is begun; what is under way is still answered.
-        case stop
-    }
-
-    enum Action: Equatable {
-        case submit(token: UInt64, [EntryDraft], [IngestPosition])
-        case bury([Letter])
-        case retry(after: Duration)
-        case pause([TopicPartition])
-        case resume([TopicPartition])
-        case commit([NextOffset])
-        /// After the commits before it.
-        case release([TopicPartition])
-        case note(IntakeNote)
-    }
-
     private enum Step: Equatable {
         case idle
         case storing(token: UInt64)
-        case burying
+        case deadLettering
         case backingOff
     }
 
     private let limits: Limits
     private var ledger = OffsetLedger()
-    private var gathered: [JudgedRecord] = []
-    private var gatheredBytes = 0
-    /// The batch being worked on, in order, cut where a request got too large or was refused. The first is under way.
+    private var gathered = GatheredRecords()
+    /// The current batch in order, cut where a request got too large or was refused. The first segment is in flight.
     private var segments: [[JudgedRecord]] = []
     private var step = Step.idle
-    /// The letters without a report, by token.
-    private var letters: [UInt64: Letter] = [:]
-    private var failedLetters: [Letter] = []
-    private var lettersMustWait = false
-    private var releasing: [TopicPartition] = []
+    private var letters = OpenLetters()
     private var lastToken: UInt64 = 0
-    private var failures = 0
-    private var slowAnswers = 0
-    /// Halved when a request is too slow for the database, then growing back by an eighth with each that is not.
-    private var draftsAtOnce: Int
+    private var backoff: Backoff
+    private var size: RequestSize
     private var ticksWaited = 0
     private var isStopping = false
     private(set) var isPaused = false
 
     init(limits: Limits) {
         self.limits = limits
-        draftsAtOnce = limits.draftsPerRequest
+        backoff = Backoff(first: limits.firstDelay, longest: limits.longestDelay, jitter: .none)
+        size = RequestSize(limits)
     }
 
     /// Whether records may be read.
-    var hasRoom: Bool { gathered.count < limits.gatheredRecords && gatheredBytes < limits.gatheredBytes }
-    var roomRecords: Int { max(1, limits.gatheredRecords - gathered.count) }
-    var roomBytes: Int { max(1, limits.gatheredBytes - gatheredBytes) }
+    var hasRoom: Bool { gathered.records.count < limits.gatheredRecords && gathered.bytes < limits.gatheredBytes }
+    var roomRecords: Int { max(1, limits.gatheredRecords - gathered.records.count) }
+    var roomBytes: Int { max(1, limits.gatheredBytes - gathered.bytes) }
     var held: Set<TopicPartition> { ledger.held }
-    /// Nothing is under way that could still be answered.
+    /// Neither the store nor the dead-letter topic is about to answer.
     var isQuiet: Bool {
         switch step {
         case .idle, .backingOff: true
-        case .storing, .burying: false
+        case .storing, .deadLettering: false
         }
     }
     func next(of partition: TopicPartition) -> Int64? { ledger.next(of: partition) }
@@ -110,32 +57,31 @@ package struct IntakeFlow {
             ledger.hold(partitions)
             if isPaused, !partitions.isEmpty { actions.append(.pause(partitions)) }
         case .revoking(let partitions):
-            releasing += partitions
-            gathered.removeAll { partitions.contains($0.place) }
+            ledger.releasing += partitions
+            gathered.remove(Set(partitions))
             release(&actions)
         case .lost(let partitions):
-            releasing.removeAll { partitions.contains($0) }
+            ledger.releasing.removeAll { partitions.contains($0) }
             drop(partitions)
         case .read(let records):
-            gathered += records
-            gatheredBytes += Self.bytes(of: records)
+            gathered.append(records)
         case .answered(let token, let reply):
             guard step == .storing(token: token) else { return [] }
             answered(reply, &actions)
             release(&actions)
         case .storeFull(let token):
             guard step == .storing(token: token) else { return [] }
-            failures += 1
-            actions.append(.note(.storeFull(attempt: failures)))
-            // Full for a moment is no reason to throw away what was read ahead.
-            if failures > 1 { pause(.storeFull, &actions) }
+            backoff.failed()
+            actions.append(.note(.storeFull(attempt: backoff.failures)))
+            // A store that is full for a moment is no reason to discard the records that were read ahead.
+            if backoff.failures > 1 { pause(.storeFull, &actions) }
             backOff(&actions)
             release(&actions)
         case .letterWritten(let token):
-            guard let letter = letters.removeValue(forKey: token) else { return [] }
-            buried(letter, &actions)
+            guard let letter = letters.remove(token) else { return [] }
+            written(letter, &actions)
         case .letterFailed(let token, let kind):
-            guard let letter = letters.removeValue(forKey: token) else { return [] }
+            guard let letter = letters.remove(token) else { return [] }
             failed(letter, kind, &actions)
         case .retryDue:
             guard step == .backingOff else { return [] }
@@ -152,7 +98,7 @@ package struct IntakeFlow {
         return actions
     }
 
-    /// Everything stored that the broker was not yet asked to keep: for closing.
+    /// The offsets of everything stored that were not committed yet. For closing.
     mutating func takeCommittable() -> [NextOffset] { ledger.takeDue() }
 
     // MARK: The batch
@@ -160,70 +106,48 @@ package struct IntakeFlow {
     private mutating func advance(_ actions: inout [Action]) {
         while step == .idle, !isStopping {
             guard let records = segments.first else {
-                guard !gathered.isEmpty else { return resume(&actions) }
-                segments = [gathered]
-                gathered = []
-                gatheredBytes = 0
+                guard !gathered.records.isEmpty else { return resume(&actions) }
+                segments = [gathered.takeAll()]
                 continue
             }
             guard !records.isEmpty else {
                 segments.removeFirst()
                 continue
             }
-            let count = fitting(records)
+            let count = size.fitting(records)
             guard count == records.count else {
                 segments.replaceSubrange(0..<1, with: [Array(records[..<count]), Array(records[count...])])
                 continue
             }
-            let dead = failedLetters.isEmpty ? newLetters(records) : failedLetters
-            failedLetters = []
+            let failed = letters.takeFailed()
+            let dead = failed.isEmpty ? newLetters(records) : failed
             if dead.isEmpty {
                 lastToken += 1
                 step = .storing(token: lastToken)
                 ticksWaited = 0
                 actions.append(.submit(token: lastToken, records.flatMap(\.drafts), positions(records)))
             } else {
-                step = .burying
+                step = .deadLettering
                 ticksWaited = 0
-                lettersMustWait = false
-                for letter in dead { letters[letter.token] = letter }
-                actions.append(.bury(dead))
+                letters.open(dead)
+                actions.append(.deadLetter(dead))
             }
         }
     }
 
-    // What is done for every record reads single fields by index: a record taken out of its array is copied, with all it refers to.
-
-    private static func bytes(of records: [JudgedRecord]) -> Int {
-        var bytes = 0
-        for index in records.indices { bytes += records[index].record.sizeBytes }
-        return bytes
-    }
-
-    /// How many of the records, at least one, make a request.
-    private func fitting(_ records: [JudgedRecord]) -> Int {
-        var drafts = 0
-        var bytes = 0
-        for index in records.indices {
-            for draft in records[index].drafts {
-                drafts += 1
-                bytes += draft.content.utf8.count
-            }
-            if index > 0, drafts > draftsAtOnce || bytes > limits.bytesPerRequest { return index }
-        }
-        return records.count
-    }
+    // The loops over all records read single fields by index. A record that is taken out of its array is copied, and everything it
+    // refers to is retained.
 
     private func positions(_ records: [JudgedRecord]) -> [IngestPosition] {
         var last: [TopicPartition: Int64] = [:]
         for index in records.indices {
-            // One partition's records come in runs.
+            // Records of one partition follow one another.
             if index + 1 < records.count, records[index + 1].record.partition == records[index].record.partition,
                 records[index + 1].record.topic == records[index].record.topic
             {
                 continue
             }
-            last[records[index].place] = records[index].record.offset
+            last[records[index].partition] = records[index].record.offset
         }
         return last.sorted { $0.key < $1.key }.map { IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value) }
     }
@@ -240,9 +164,8 @@ package struct IntakeFlow {
                     .stored(
                         records: records.count, entries: drafts.count, duplicates: drafts.count { $0.duplicate },
                         discards: records.compactMap { if case .discarded(let reason) = $0.judgement { reason } else { nil } })))
-            failures = 0
-            slowAnswers = 0
-            draftsAtOnce = min(draftsAtOnce + max(1, draftsAtOnce / 8), limits.draftsPerRequest)
+            backoff.succeeded()
+            size.stored()
             step = .idle
             resume(&actions)
         case .partlyStored(let drafts):
@@ -250,8 +173,8 @@ package struct IntakeFlow {
         case .failed(.tooSlow):
             tooSlow(&actions)
         case .failed(.unavailable):
-            failures += 1
-            actions.append(.note(.storeUnavailable(attempt: failures)))
+            backoff.failed()
+            actions.append(.note(.storeUnavailable(attempt: backoff.failures)))
             pause(.storeUnavailable, &actions)
             backOff(&actions)
         case .failed(.refused(let text)):
@@ -263,11 +186,11 @@ package struct IntakeFlow {
         }
     }
 
-    /// What is stored is settled; records with a target that does not exist go to the dead letters before their positions move on.
+    /// Records that are stored are settled. Those with a target that does not exist are dead-lettered before their offsets move on.
     private mutating func partlyStored(_ drafts: [StoredDraft?], _ actions: inout [Action]) {
         guard drafts.count == segments[0].reduce(0, { $0 + $1.drafts.count }) else {
-            // A partition was lost meanwhile, and its records with it: what is left is stored, and asked for again.
-            failures += 1
+            // A partition was lost meanwhile, and its records with it. The records that are left are stored, and are submitted again.
+            backoff.failed()
             return backOff(&actions)
         }
         var next = 0
@@ -282,26 +205,22 @@ package struct IntakeFlow {
         }
         let stored = drafts.compactMap { $0 }
         actions.append(.note(.stored(records: 0, entries: stored.count, duplicates: stored.count { $0.duplicate }, discards: [])))
-        failures = 0
-        slowAnswers = 0
+        backoff.succeeded()
+        size.partlyStored()
         step = .idle
     }
 
-    /// Nobody's fault, so nothing is given up; but the same again may take as long, so less is tried.
+    /// The records are kept, because none of them is to blame. The same request may take as long again, so a smaller one is tried.
     private mutating func tooSlow(_ actions: inout [Action]) {
         let bearing = segments[0].filter { !$0.drafts.isEmpty }
-        failures += 1
-        slowAnswers += 1
-        actions.append(.note(.storeTooSlow(records: bearing.count, attempt: failures)))
-        if slowAnswers >= limits.slowAnswers {
-            slowAnswers = 0
-            if bearing.count > 1 { draftsAtOnce = max(1, bearing.reduce(0) { $0 + $1.drafts.count } / 2) }
-        }
+        backoff.failed()
+        actions.append(.note(.storeTooSlow(records: bearing.count, attempt: backoff.failures)))
+        size.tooSlow(drafts: bearing.reduce(0) { $0 + $1.drafts.count }, ofRecords: bearing.count)
         pause(.storeSlow, &actions)
         backOff(&actions)
     }
 
-    /// Something in the request cannot be stored: halve it until the record stands alone.
+    /// The store refuses some record of the request. Halving finds it.
     private mutating func refused(_ text: String, _ actions: inout [Action]) {
         var records = segments.removeFirst()
         for i in records.indices where !records[i].drafts.isEmpty { records[i].attempts += 1 }
@@ -310,9 +229,9 @@ package struct IntakeFlow {
         step = .idle
         switch bearing.count {
         case 0:
-            // Positions alone were refused: no record is to blame.
+            // Only positions were refused, so no record is to blame.
             segments.insert(records, at: 0)
-            failures += 1
+            backoff.failed()
             pause(.storeUnavailable, &actions)
             backOff(&actions)
         case 1:
@@ -322,7 +241,7 @@ package struct IntakeFlow {
                 segments.insert(records, at: 0)
             } else {
                 segments.insert(records, at: 0)
-                failures += 1
+                backoff.failed()
                 backOff(&actions)
             }
         default:
@@ -333,8 +252,7 @@ package struct IntakeFlow {
 
     private mutating func backOff(_ actions: inout [Action]) {
         step = .backingOff
-        let doublings = min(max(0, failures - 1), 16)
-        actions.append(.retry(after: min(limits.firstDelay * (1 << doublings), limits.longestDelay)))
+        actions.append(.retry(after: backoff.delay()))
     }
 
     // MARK: Dead letters
@@ -351,16 +269,16 @@ package struct IntakeFlow {
         return letters
     }
 
-    private mutating func buried(_ letter: Letter, _ actions: inout [Action]) {
+    private mutating func written(_ letter: Letter, _ actions: inout [Action]) {
         if let i = segments.first?.firstIndex(where: {
-            $0.place == letter.record.topicPartition && $0.record.offset == letter.record.offset
+            $0.partition == letter.record.topicPartition && $0.record.offset == letter.record.offset
         }) {
             switch segments[0][i].judgement {
             case .partly(let drafts, _): segments[0][i].judgement = .entries(drafts)
             case .dead, .entries, .discarded, .settled: segments[0][i].judgement = .settled
             }
         }
-        actions.append(.note(.buried(letter)))
+        actions.append(.note(.deadLettered(letter)))
         lettersSettled(&actions)
     }
 
@@ -369,24 +287,24 @@ package struct IntakeFlow {
         if kind == .recordTooLarge, let lesser = letter.form.lesser {
             letter.form = lesser
         } else {
-            failures += lettersMustWait ? 0 : 1
-            lettersMustWait = true
-            actions.append(.note(.letterFailed(letter, kind, attempt: failures)))
+            if !letters.mustWait { backoff.failed() }
+            letters.mustWait = true
+            actions.append(.note(.letterFailed(letter, kind, attempt: backoff.failures)))
         }
-        failedLetters.append(letter)
+        letters.fail(letter)
         lettersSettled(&actions)
     }
 
     private mutating func lettersSettled(_ actions: inout [Action]) {
-        guard letters.isEmpty, step == .burying else { return }
-        if failedLetters.isEmpty {
-            failures = 0
+        guard letters.areReported, step == .deadLettering else { return }
+        if !letters.haveFailed {
+            backoff.succeeded()
             step = .idle
-        } else if lettersMustWait {
+        } else if letters.mustWait {
             pause(.deadLetters, &actions)
             backOff(&actions)
         } else {
-            // Only too large: the lesser form goes out at once.
+            // The letters were only too large: their lesser forms are written at once.
             step = .idle
         }
         release(&actions)
@@ -406,30 +324,29 @@ package struct IntakeFlow {
         actions += [.resume(held.sorted()), .note(.resumed)]
     }
 
-    /// Gives up what the group wants back, as soon as the request under way is settled.
+    /// Gives the partitions back that the group wants, as soon as the request in flight is answered.
     private mutating func release(_ actions: inout [Action]) {
-        guard !releasing.isEmpty, !isUnderWay(releasing) || ticksWaited >= limits.patienceTicks else { return }
+        let releasing = ledger.releasing
+        guard !releasing.isEmpty, !isInFlight(releasing) || ticksWaited >= limits.timeoutTicks else { return }
         let due = ledger.takeDue(of: Set(releasing))
         if !due.isEmpty { actions.append(.commit(due)) }
         actions.append(.release(releasing))
         drop(releasing)
-        releasing = []
+        ledger.releasing = []
     }
 
-    private func isUnderWay(_ partitions: [TopicPartition]) -> Bool {
-        !isQuiet && segments.first?.contains { partitions.contains($0.place) } ?? false
+    private func isInFlight(_ partitions: [TopicPartition]) -> Bool {
+        !isQuiet && segments.first?.contains { partitions.contains($0.partition) } ?? false
     }
 
-    /// The partitions are another member's: it reads their records from the last commit on, and the store knows what it already has.
+    /// Another member has the partitions now. It reads their records from the last commit on, and the store recognizes those it has.
     private mutating func drop(_ partitions: [TopicPartition]) {
         let gone = Set(partitions)
         ledger.forget(gone)
-        gathered.removeAll { gone.contains($0.place) }
-        gatheredBytes = Self.bytes(of: gathered)
-        for i in segments.indices { segments[i].removeAll { gone.contains($0.place) } }
-        failedLetters.removeAll { gone.contains($0.record.topicPartition) }
-        letters = letters.filter { !gone.contains($0.value.record.topicPartition) }
-        if step == .burying, letters.isEmpty { step = .idle }
+        gathered.remove(gone)
+        for i in segments.indices { segments[i].removeAll { gone.contains($0.partition) } }
+        letters.forget(gone)
+        if step == .deadLettering, letters.areReported { step = .idle }
     }
 
     private mutating func tick(_ actions: inout [Action]) {
@@ -437,8 +354,8 @@ package struct IntakeFlow {
         if !due.isEmpty { actions.append(.commit(due)) }
         guard !isQuiet else { return }
         ticksWaited += 1
-        guard ticksWaited >= limits.patienceTicks else { return }
+        guard ticksWaited >= limits.timeoutTicks else { return }
         release(&actions)
-        if !hasRoom { pause(step == .burying ? .deadLetters : .storeSlow, &actions) }
+        if !hasRoom { pause(step == .deadLettering ? .deadLetters : .storeSlow, &actions) }
     }
 }

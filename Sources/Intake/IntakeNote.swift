@@ -1,6 +1,6 @@
 import Kafka
 
-/// Why nothing is read.
+/// Why reading is paused.
 enum IntakeObstacle: String, Equatable, Sendable, CaseIterable {
     case storeUnavailable = "store_unavailable"
     case storeFull = "store_full"
@@ -8,15 +8,15 @@ enum IntakeObstacle: String, Equatable, Sendable, CaseIterable {
     case deadLetters = "dead_letters"
 }
 
-/// What happened, for the log and the counters.
+/// An event for the log and the counters.
 enum IntakeNote: Equatable {
     case stored(records: Int, entries: Int, duplicates: Int, discards: [String])
     case storeUnavailable(attempt: Int)
     case storeFull(attempt: Int)
-    /// The database gave up on that many records at once.
+    /// The database took too long over so many records in one transaction.
     case storeTooSlow(records: Int, attempt: Int)
     case refused(records: Int, String)
-    case buried(Letter)
+    case deadLettered(Letter)
     case letterFailed(Letter, KafkaError.Kind, attempt: Int)
     case commitFailed(CommitResult)
     case paused(IntakeObstacle)

@@ -2,7 +2,7 @@ import Kafka
 import Logging
 import Telemetry
 
-/// Tells what happens: counters for every event, a log line for every change of state.
+/// Reports the intake to its operator: a counter for every event, a log line for every change of state.
 struct IntakeReport {
     let metrics: IntakeMetrics
     let log: Logger
@@ -131,7 +131,7 @@ struct IntakeReport {
         case .refused(let records, let text):
             metrics.retries.add("refused")
             log.warning("store refused a batch", metadata: ["records": "\(records)", "detail": "\(text)"])
-        case .buried(let letter):
+        case .deadLettered(let letter):
             metrics.deadLetterTopic.set(1)
             metrics.deadLetters.add(letter.cause.reason)
             log.warning(
@@ -169,12 +169,12 @@ struct IntakeReport {
 }
 
 extension Int {
-    /// Each doubling, so that a long outage does not fill the log.
+    /// True for powers of two, so that a long outage does not fill the log.
     fileprivate var isWorthALine: Bool { self > 0 && self & (self - 1) == 0 }
 }
 
 extension Logger {
-    /// A line of librdkafka's own log, at most as a warning: what matters comes as an event too.
+    /// Writes a line of librdkafka's own log as a notice at most, because important events come as events too.
     func clientLine(_ level: Int, _ facility: String, _ message: String) {
         log(level: level <= 4 ? .notice : .debug, "kafka client", metadata: ["facility": "\(facility)", "detail": "\(message)"])
     }

@@ -5,7 +5,8 @@ import Messaging
 import Reactor
 import StoreAPI
 
-/// Does what the flow says: everything here runs on the intake's thread.
+/// Carries out what `IntakeFlow` decides, on the intake's thread. Its stored properties are the consumer, the writer of
+/// dead letters, the flow with its pending events, the state of stopping, and the parts that the intake is made with.
 final class IntakeWorker {
     private let configuration: IntakeConfiguration
     private let loop: EventLoop
@@ -22,7 +23,7 @@ final class IntakeWorker {
     private var isHandling = false
     private var isStopping = false
     private var stopBy: MonotonicInstant?
-    /// Where reading a partition began, for the lag until something of it is stored.
+    /// The offset where reading each partition began. It gives the lag until a record of the partition is stored.
     private var firstOffsets: [TopicPartition: Int64] = [:]
 
     init(
@@ -42,7 +43,7 @@ final class IntakeWorker {
         }
     }
 
-    /// Until stopped.
+    /// Runs until stopped.
     func run() {
         loop.receive(from: inbox.outcomes) { [weak self] batch in
             guard let self else { return }
@@ -85,7 +86,7 @@ final class IntakeWorker {
         report.closed(consumer.close(committing: offsets, within: limit))
     }
 
-    /// The client can go on no more.
+    /// The client failed for good. It is closed and made anew.
     private func reopen(_ failure: KafkaError) {
         report.restarting(failure)
         handle(.lost(Array(flow.held)))
@@ -93,7 +94,7 @@ final class IntakeWorker {
         loop.after(configuration.restartDelay) { [weak self] in self?.open() }
     }
 
-    /// Takes what there is, as long as there is room for it. While paused only news of the group and the brokers come.
+    /// Takes the records that the client has, as long as there is room for them. While paused only events of the group and the brokers come.
     private func read() {
         while let consumer, !isStopping {
             guard flow.hasRoom || flow.isPaused else { return consumer.postponePoll() }
@@ -109,7 +110,7 @@ final class IntakeWorker {
     private func take(_ records: [KafkaRecord]) {
         report.read(records)
         var known: TopicPartition?
-        // One partition's records come in runs.
+        // Records of one partition follow one another.
         for record in records where record.topicPartition != known {
             known = record.topicPartition
             if firstOffsets[record.topicPartition] == nil { firstOffsets[record.topicPartition] = record.offset }
@@ -139,7 +140,7 @@ final class IntakeWorker {
         for partition in partitions { firstOffsets[partition] = nil }
     }
 
-    /// Its topic was deleted, and is made anew if it comes again: what is known of its offsets is of the old one.
+    /// The topic was deleted. If it is made anew, the known offsets do not apply to it.
     private func restart(_ partition: TopicPartition) {
         guard flow.held.contains(partition) else { return }
         report.restarted(partition)
@@ -153,7 +154,7 @@ final class IntakeWorker {
 
     private func handle(_ event: IntakeFlow.Event) {
         events.append(event)
-        // What an action causes is handled after the actions before it.
+        // An action may cause an event, which is handled after the remaining actions.
         guard !isHandling else { return }
         isHandling = true
         var next = 0
@@ -171,8 +172,8 @@ final class IntakeWorker {
         case .submit(let token, let drafts, let positions):
             let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
-        case .bury(let dead):
-            for letter in dead { bury(letter) }
+        case .deadLetter(let dead):
+            for letter in dead { write(letter) }
         case .retry(let delay):
             loop.after(delay) { [weak self] in self?.handle(.retryDue) }
         case .pause(let partitions): consumer?.pause(partitions)
@@ -195,7 +196,7 @@ final class IntakeWorker {
         }
     }
 
-    private func bury(_ letter: Letter) {
+    private func write(_ letter: Letter) {
         do throws(KafkaError) {
             try letters?.write(letter)
         } catch {
@@ -229,7 +230,7 @@ final class IntakeWorker {
         handle(.stop)
     }
 
-    /// Half the time is for what the store is working on, the rest for the brokers.
+    /// Half of the time was for the request in flight, the rest is for the brokers.
     private func finish() {
         guard let stopBy else { return }
         self.stopBy = nil

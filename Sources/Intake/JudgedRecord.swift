@@ -1,17 +1,17 @@
 import Kafka
 import Messaging
 
-/// A record and what is to be done with it.
+/// A record and the decision about it.
 struct JudgedRecord: Equatable {
     enum Judgement: Equatable {
         case entries([EntryDraft])
-        /// As `dead`, and then as `entries`: some of what it asks for can be done.
+        /// Some of its targets exist. It is dead-lettered as `dead`, and then stored as `entries`.
         case partly([EntryDraft], DeathCause)
         /// Nothing is to be stored; the position moves on. The reason is one of a fixed set.
         case discarded(String)
         /// To be written to the dead-letter topic before the position moves on.
         case dead(DeathCause)
-        /// It is in the store, in the dead-letter topic or each in part: only its position is to be stored.
+        /// It is in the store, in the dead-letter topic, or in both in part. Only its position is to be stored.
         case settled
     }
 
@@ -20,7 +20,7 @@ struct JudgedRecord: Equatable {
     /// How often the store was asked to take it.
     var attempts = 0
 
-    var place: TopicPartition { record.topicPartition }
+    var partition: TopicPartition { record.topicPartition }
     var drafts: [EntryDraft] {
         switch judgement {
         case .entries(let drafts), .partly(let drafts, _): drafts
@@ -41,11 +41,11 @@ struct DeathCause: Equatable, Sendable {
     var reason: String
     /// For the person who reads the dead letter.
     var detail: String?
-    /// The targets that got nothing, when others got what was meant for them.
+    /// The targets that got no entry, when other targets of the record got theirs.
     var targets: [String] = []
 }
 
-/// What is to be written to the dead-letter topic.
+/// A record that is to be written to the dead-letter topic.
 struct Letter: Equatable {
     /// How much of the record is kept. The next lesser form is tried when the topic takes no record of that size.
     enum Form: Int, Equatable, Comparable {

@@ -1,16 +1,18 @@
 import Kafka
 
-/// Which offsets may be committed, and which the broker was already asked to keep.
+/// Which offsets may be committed, and which were committed already.
 ///
-/// Only what is `stored` is ever committed, and only for partitions that are held.
+/// Only offsets of `stored` are ever committed, and only for partitions that are held.
 struct OffsetLedger {
     private(set) var held: Set<TopicPartition> = []
+    /// Held partitions that the group wants back.
+    var releasing: [TopicPartition] = []
     /// The offset after the last record that is stored, discarded or dead-lettered, with all before it.
     private var stored: [TopicPartition: Int64] = [:]
     private var asked: [TopicPartition: Int64] = [:]
 
     mutating func hold(_ partitions: [TopicPartition]) {
-        // The group says where reading starts: what was known of an earlier holding no longer counts.
+        // The group says where reading starts. Offsets of an earlier assignment no longer count.
         forget(partitions)
         held.formUnion(partitions)
     }
@@ -23,7 +25,7 @@ struct OffsetLedger {
         }
     }
 
-    /// A lower offset than before is taken too: a topic made anew starts over.
+    /// A lower offset than before is taken too, because a topic that was made anew starts over.
     mutating func store(_ partition: TopicPartition, next offset: Int64) {
         guard held.contains(partition) else { return }
         stored[partition] = offset
@@ -31,7 +33,7 @@ struct OffsetLedger {
 
     func next(of partition: TopicPartition) -> Int64? { stored[partition] }
 
-    /// What the broker has not been asked to keep yet; it counts as asked from now on.
+    /// The offsets that were not committed yet. They count as committed from now on.
     mutating func takeDue(of partitions: Set<TopicPartition>? = nil) -> [NextOffset] {
         var due: [NextOffset] = []
         for (partition, offset) in stored where asked[partition] != offset && partitions?.contains(partition) ?? true {

@@ -1,13 +1,13 @@
 import Kafka
 import Messaging
 
-/// Says of each record what is to be done with it. Pure: a record read twice gets the same judgement.
+/// Decides what is to be done with each record. Pure: a record that is read twice gets the same judgement.
 struct RecordJudge {
     let decoder: EventDecoder
     let deadLetterTopic: String
 
     func judge(_ record: KafkaRecord) -> JudgedRecord {
-        // Only a pattern among the topics can lead here; dead letters about dead letters would never end.
+        // A pattern among the topics may match the dead-letter topic. Dead letters of dead letters would never end.
         guard record.topic != deadLetterTopic else { return JudgedRecord(record: record, judgement: .discarded("dead_letter")) }
         let decoded = decoder.decode(
             EventRecord(

@@ -1,19 +1,19 @@
 import Bytes
 
-/// A JSON text and an index of its values. It answers what a tree would, from one array, and copies a text only when it is asked for.
+/// A JSON text and an index of its values. The index is one array instead of a tree, and a string is copied only when a caller reads it.
 ///
-/// Owns the bytes and the index. Invariant: all of the text was checked, as strictly as `JSONValue` checks and with its errors, so
-/// that nothing read from it can fail.
+/// Owns the bytes and the index. Invariant: the parser has checked the whole text with the rules and errors of `JSONValue`, so reading a
+/// value cannot fail.
 public struct JSONDocument: Sendable {
-    /// A value of the document it came from.
+    /// A reference to a value, valid only in the document that returned it.
     public struct Value: Equatable, Sendable {
         public let kind: JSONKind
         fileprivate let index: Int
     }
 
     private let bytes: [UInt8]
-    /// In the order of the text: a container before its elements, a member's name before its value.
-    private let places: [JSONPlace]
+    /// The values and names in the order of the text: a container precedes its elements, and a member's name precedes its value.
+    private let entries: [JSONEntry]
 
     /// Parses one value with nothing but white space around it.
     public init(parsing bytes: [UInt8], limits: JSONLimits = .default) throws(JSONError) {
@@ -21,26 +21,26 @@ public struct JSONDocument: Sendable {
         try indexer.value(in: bytes.span)
         try indexer.scanner.finish(in: bytes.span)
         self.bytes = bytes
-        places = indexer.places
+        entries = indexer.entries
     }
 
     public var root: Value { value(at: 0) }
 
-    private func value(at index: Int) -> Value { Value(kind: places[index].slice.kind, index: index) }
+    private func value(at index: Int) -> Value { Value(kind: entries[index].slice.kind, index: index) }
 
-    /// How long the value is as it was written.
-    public func byteCount(of value: Value) -> Int { places[value.index].slice.range.count }
+    /// The length of the value in the source text.
+    public func byteCount(of value: Value) -> Int { entries[value.index].slice.range.count }
 
     // MARK: Reading
 
-    /// Tells each member of an object: its name as one word (see `JSONSlice.word`) and its value. Nothing of other kinds.
+    /// Calls `body` with each member of an object: its name as a word (see `JSONSlice.word`) and its value. Other kinds have no members.
     public func visitMembers(of object: Value, _ body: (_ name: UInt128, Value) -> Void) {
         guard object.kind == .object else { return }
-        let end = places[object.index].end
+        let end = entries[object.index].end
         var index = object.index + 1
         while index < end {
-            body(places[index].slice.resolvedWord(in: bytes.span), value(at: index + 1))
-            index = places[index + 1].end
+            body(entries[index].slice.resolvedWord(in: bytes.span), value(at: index + 1))
+            index = entries[index + 1].end
         }
     }
 
@@ -48,11 +48,11 @@ public struct JSONDocument: Sendable {
     public func members(of object: Value) -> [(name: String, value: Value)]? {
         guard object.kind == .object else { return nil }
         var members: [(name: String, value: Value)] = []
-        let end = places[object.index].end
+        let end = entries[object.index].end
         var index = object.index + 1
         while index < end {
-            members.append((places[index].slice.string(in: bytes.span) ?? "", value(at: index + 1)))
-            index = places[index + 1].end
+            members.append((entries[index].slice.string(in: bytes.span) ?? "", value(at: index + 1)))
+            index = entries[index + 1].end
         }
         return members
     }
@@ -61,39 +61,39 @@ public struct JSONDocument: Sendable {
     public func elements(of array: Value) -> [Value]? {
         guard array.kind == .array else { return nil }
         var elements: [Value] = []
-        let end = places[array.index].end
+        let end = entries[array.index].end
         var index = array.index + 1
         while index < end {
             elements.append(value(at: index))
-            index = places[index].end
+            index = entries[index].end
         }
         return elements
     }
 
     /// The text of a string, escapes resolved; nil for other kinds.
-    public func string(_ value: Value) -> String? { places[value.index].slice.string(in: bytes.span) }
+    public func string(_ value: Value) -> String? { entries[value.index].slice.string(in: bytes.span) }
 
-    public func bool(_ value: Value) -> Bool? { places[value.index].slice.bool(in: bytes.span) }
+    public func bool(_ value: Value) -> Bool? { entries[value.index].slice.bool(in: bytes.span) }
 
     /// The value of an integer literal (no fraction, no exponent) that fits; nil otherwise.
     public func int64(_ value: Value) -> Int64? {
         guard value.kind == .number else { return nil }
-        return JSONNumber(checked: String(checked: bytes.span.extracting(places[value.index].slice.range))).int64
+        return JSONNumber(checked: String(checked: bytes.span.extracting(entries[value.index].slice.range))).int64
     }
 
     // MARK: Writing
 
-    /// Appends the compact text, as `JSONValue` writes it.
+    /// Appends the compact text in the format of `JSONValue`.
     public func write(_ value: Value, into output: inout [UInt8]) {
-        let place = places[value.index]
+        let entry = entries[value.index]
         switch value.kind {
-        case .null, .bool, .number: output.append(contentsOf: bytes[place.slice.range])
+        case .null, .bool, .number: output.append(contentsOf: bytes[entry.slice.range])
         case .string:
-            if place.slice.hasEscapes {
-                output.appendJSONString(place.slice.string(in: bytes.span) ?? "")
+            if entry.slice.hasEscapes {
+                output.appendJSONString(entry.slice.string(in: bytes.span) ?? "")
             } else {
-                // Text that was written without an escape needs none.
-                output.append(contentsOf: bytes[place.slice.range])
+                // A string without escapes in the source needs none in the output.
+                output.append(contentsOf: bytes[entry.slice.range])
             }
         case .array, .object: write(from: value.index, into: &output)
         }
@@ -106,9 +106,9 @@ public struct JSONDocument: Sendable {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// A container; recurses once per level, as the indexing did.
+    /// Writes a container. It recurses once per level, and the indexer has bounded the levels.
     private func write(from start: Int, into output: inout [UInt8]) {
-        let container = places[start]
+        let container = entries[start]
         let isObject = container.slice.kind == .object
         output.append(isObject ? UInt8(ascii: "{") : UInt8(ascii: "["))
         var index = start + 1
@@ -120,14 +120,14 @@ public struct JSONDocument: Sendable {
                 index += 1
             }
             write(value(at: index), into: &output)
-            index = places[index].end
+            index = entries[index].end
         }
         output.append(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"))
     }
 }
 
-/// A value or a member's name.
-private struct JSONPlace {
+/// The index entry of a value or of a member's name.
+private struct JSONEntry {
     var slice: JSONSlice
     /// The index of the first entry after this value and its content.
     var end: Int
@@ -136,22 +136,22 @@ private struct JSONPlace {
 /// Builds the index. It recurses once per level, and the scanner bounds levels to `JSONLimits.deepest`.
 private struct JSONIndexer {
     var scanner: JSONScanner
-    private(set) var places: [JSONPlace] = []
+    private(set) var entries: [JSONEntry] = []
     private var valuesLeft: Int
-    /// Members up to which an object is searched from the start for a name used twice.
+    /// The number of members up to which a linear search finds duplicate names.
     private static let searchable = 16
 
     init(_ bytes: Span<UInt8>, _ limits: JSONLimits) {
         scanner = JSONScanner(bytes, limits: limits)
         valuesLeft = limits.maximumValues
-        places.reserveCapacity(min(valuesLeft, 24))
+        entries.reserveCapacity(min(valuesLeft, 24))
     }
 
     mutating func value(in bytes: Span<UInt8>) throws(JSONError) {
         let kind = try scanner.kind(in: bytes)
         guard valuesLeft > 0 else { throw JSONError(.tooManyValues, at: scanner.offset) }
         valuesLeft -= 1
-        let index = places.count
+        let index = entries.count
         switch kind {
         case .object:
             let start = begin(.object)
@@ -162,18 +162,18 @@ private struct JSONIndexer {
             try elements(in: bytes)
             end(index, .array, from: start)
         case .null, .bool, .number, .string:
-            places.append(JSONPlace(slice: try scanner.value(in: bytes), end: index + 1))
+            entries.append(JSONEntry(slice: try scanner.value(in: bytes), end: index + 1))
         }
     }
 
     private mutating func begin(_ kind: JSONKind) -> Int {
         let start = scanner.offset
-        places.append(JSONPlace(slice: JSONSlice(kind: kind, range: start..<start, hasEscapes: false), end: 0))
+        entries.append(JSONEntry(slice: JSONSlice(kind: kind, range: start..<start, hasEscapes: false), end: 0))
         return start
     }
 
     private mutating func end(_ index: Int, _ kind: JSONKind, from start: Int) {
-        places[index] = JSONPlace(slice: JSONSlice(kind: kind, range: start..<scanner.offset, hasEscapes: false), end: places.count)
+        entries[index] = JSONEntry(slice: JSONSlice(kind: kind, range: start..<scanner.offset, hasEscapes: false), end: entries.count)
     }
 
     private mutating func elements(in bytes: Span<UInt8>) throws(JSONError) {
@@ -185,15 +185,15 @@ private struct JSONIndexer {
     }
 
     private mutating func members(in bytes: Span<UInt8>) throws(JSONError) {
-        let first = places.count
+        let first = entries.count
         var count = 0
-        /// Filled only when there are too many members to search.
+        /// Used only when there are too many members for a linear search.
         var names: Set<ExactText> = []
         var more = try scanner.enterObject(in: bytes)
         while more {
-            let index = places.count
+            let index = entries.count
             let name = try scanner.name(in: bytes)
-            places.append(JSONPlace(slice: name, end: index + 1))
+            entries.append(JSONEntry(slice: name, end: index + 1))
             try value(in: bytes)
             if count < Self.searchable {
                 if isUsed(name, from: first, before: index, in: bytes) { throw JSONError(.duplicateMember, at: name.range.lowerBound) }
@@ -211,8 +211,8 @@ private struct JSONIndexer {
     private func isUsed(_ name: JSONSlice, from first: Int, before last: Int, in bytes: Span<UInt8>) -> Bool {
         var index = first
         while index < last {
-            if places[index].slice.isSameText(as: name, in: bytes) { return true }
-            index = places[index + 1].end
+            if entries[index].slice.isSameText(as: name, in: bytes) { return true }
+            index = entries[index + 1].end
         }
         return false
     }
@@ -221,8 +221,8 @@ private struct JSONIndexer {
         var names: Set<ExactText> = []
         var index = first
         while index < last {
-            names.insert(ExactText(places[index].slice, in: bytes))
-            index = places[index + 1].end
+            names.insert(ExactText(entries[index].slice, in: bytes))
+            index = entries[index + 1].end
         }
         return names
     }
@@ -232,13 +232,13 @@ extension JSONSlice {
     /// The bytes between the quotes.
     private var inside: Range<Int> { range.lowerBound + 1..<range.upperBound - 1 }
 
-    /// An escaped name is as good as a plain one (RFC 8259 §8.3). No known name holds U+0000, which a word takes for its end.
+    /// The word of a name after resolving escapes (RFC 8259 §8.3). Names with U+0000 are excluded, because a word ends at it.
     fileprivate func resolvedWord(in bytes: Span<UInt8>) -> UInt128 {
         guard hasEscapes, let text = string(in: bytes), !text.utf8.contains(0) else { return word(in: bytes) }
         return JSONSlice.word(text)
     }
 
-    /// Whether two strings hold the same text, byte for byte.
+    /// Whether two strings have equal bytes after resolving escapes.
     fileprivate func isSameText(as other: JSONSlice, in bytes: Span<UInt8>) -> Bool {
         guard !hasEscapes, !other.hasEscapes else { return ExactText(self, in: bytes) == ExactText(other, in: bytes) }
         return range.count == other.range.count && bytes.extracting(inside).isSame(as: bytes.extracting(other.inside))

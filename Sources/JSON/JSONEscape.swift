@@ -1,6 +1,6 @@
 /// Escapes of RFC 8259 §7.
 enum JSONEscape {
-    /// Checks the escape whose backslash is at `start` (a surrogate pair counts as one) and gives the offset behind it.
+    /// Checks the escape whose backslash is at `start` (a surrogate pair counts as one) and returns the offset after it.
     static func end(at start: Int, before end: Int, in bytes: Span<UInt8>, refusesNUL: Bool) throws(JSONError) -> Int {
         guard start + 1 < end else { throw JSONError(.endOfInput, at: end) }
         switch bytes[start + 1] {
@@ -79,7 +79,7 @@ enum JSONEscape {
 
 /// Well-formed sequences of RFC 3629 §4.
 enum UTF8Sequence {
-    /// Length of the sequence whose first byte (0x80 or above) is at `i`; zero when it is not well-formed or cut short.
+    /// The length of the sequence whose first byte (0x80 or above) is at `i`; zero when it is malformed or truncated.
     static func length(at i: Int, before end: Int, in bytes: Span<UInt8>) -> Int {
         let length: Int
         var second: ClosedRange<UInt8> = 0x80...0xBF

@@ -1,10 +1,10 @@
-/// What a parse accepts, with the reason for each bound.
+/// The limits of a parse, with the reason for each.
 public struct JSONLimits: Equatable, Sendable {
-    /// Nesting of arrays and objects that a scan can follow: one bit of a word per level, so nothing recurses on a peer's claim.
+    /// The deepest nesting that a scan can follow. It keeps one bit of a word per level, so a peer's text causes no recursion.
     public static let deepest = 64
 
-    /// Levels of nesting accepted, 1…`deepest`; a value beyond it is refused with `.tooDeep`.
-    /// RFC 8259 §9 allows a limit; nothing in this system nests beyond ten.
+    /// Levels of nesting accepted, 1…`deepest`; a deeper value is refused with `.tooDeep`.
+    /// RFC 8259 §9 allows a limit, and this system's texts nest at most ten levels.
     public let maximumDepth: Int
     /// Values (containers, members and elements alike) a tree may hold before `.tooManyValues`.
     /// A two-byte element becomes about thirty bytes of tree, so the size of the text alone does not bound memory.
@@ -22,7 +22,7 @@ public struct JSONLimits: Equatable, Sendable {
     public static let `default` = JSONLimits()
 }
 
-/// Why a text is not acceptable JSON, and where.
+/// The reason for refusing a text, and its offset.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Reason: String, CaseIterable, Sendable {
         case endOfInput = "the text ends inside a value"
@@ -41,7 +41,7 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     public let reason: Reason
-    /// Bytes from the start of the span the scanner was given.
+    /// The offset in bytes from the start of the scanned span.
     public let offset: Int
 
     public init(_ reason: Reason, at offset: Int) {

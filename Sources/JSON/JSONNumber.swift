@@ -1,6 +1,6 @@
-/// A number kept as it was written, so nothing is lost that its reader could have used.
+/// A number in its source form, so that a reader loses no precision.
 public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
-    /// RFC 8259 §6.
+    /// The number in the grammar of RFC 8259 §6.
     public let text: String
 
     init(checked text: String) { self.text = text }

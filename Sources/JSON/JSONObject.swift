@@ -1,7 +1,7 @@
 import Bytes
 
-/// Members of an object in their written order, no name twice. Names are compared byte for byte, as RFC 8259 §8.3 does;
-/// Swift's own `==` would take `é` in its two encodings for one name.
+/// The members of an object in source order, without duplicate names. Names are compared byte by byte (RFC 8259 §8.3), because
+/// Swift's `==` treats the two encodings of `é` as equal.
 public struct JSONObject: Equatable, Sendable {
     public struct Member: Equatable, Sendable {
         public let name: String
@@ -15,7 +15,7 @@ public struct JSONObject: Equatable, Sendable {
     public var count: Int { members.count }
     public var isEmpty: Bool { members.isEmpty }
 
-    /// Reads, replaces, appends or (with nil) removes a member. Looks from the first member on.
+    /// Reads, replaces, appends or (with nil) removes a member. The search is linear.
     public subscript(_ name: String) -> JSONValue? {
         get { index(of: name).map { members[$0].value } }
         set {
@@ -29,7 +29,7 @@ public struct JSONObject: Equatable, Sendable {
         }
     }
 
-    /// By index: iterating over the elements would copy each member with its whole value.
+    /// The loop uses indices, because iterating over the elements would copy each member with its whole value.
     fileprivate func index(of name: String) -> Int? {
         let length = name.utf8.count
         for index in members.indices where members[index].name.utf8.count == length {
@@ -39,14 +39,14 @@ public struct JSONObject: Equatable, Sendable {
     }
 }
 
-/// Appends members while refusing a name that is already there, without ever getting slower than linear.
+/// Appends members and refuses duplicate names in linear time overall.
 struct JSONObjectBuilder {
     private(set) var object = JSONObject()
-    /// Names seen, kept only once an object is too big to be searched from the start. The set's hash is seeded per process.
+    /// The names so far, used only when the object is too large for a linear search. The set's hash is seeded per process.
     private var names: Set<ExactText> = []
     private static let searchable = 16
 
-    /// False when `name` is already there.
+    /// False when the object already contains `name`.
     mutating func append(_ name: String, _ value: JSONValue) -> Bool {
         if object.count < Self.searchable {
             if object.index(of: name) != nil { return false }
@@ -59,7 +59,7 @@ struct JSONObjectBuilder {
     }
 }
 
-/// Text compared and hashed byte for byte.
+/// A text that is compared and hashed byte by byte.
 struct ExactText: Hashable {
     let text: String
 

@@ -1,8 +1,8 @@
-/// A pull scanner over a lent span: it holds offsets only, so the span is passed to every call and must be the same each time.
+/// A pull scanner over a borrowed span. It stores only offsets, so callers pass the same span to every call.
 ///
-/// Owns the position and the nesting depth. Invariant: `offset <= end`, and everything before `offset` is checked RFC 8259
+/// Owns the position and the nesting depth. Invariant: `offset <= end`, and the bytes before `offset` are valid by RFC 8259
 /// (grammar, UTF-8, surrogates, depth). The scanner does not check for duplicate member names: `JSONValue` refuses
-/// them in every object, and a reader of known members refuses them in its own.
+/// them in every object, and a reader of known members refuses them in its object.
 ///
 /// Scanning never allocates.
 public struct JSONScanner {
@@ -11,7 +11,7 @@ public struct JSONScanner {
     private let limits: JSONLimits
     private var depth = 0
 
-    /// Scans the whole of `bytes`.
+    /// Scans all of `bytes`.
     public init(_ bytes: Span<UInt8>, limits: JSONLimits = .default) {
         self.init(bytes, 0..<bytes.count, limits: limits)
     }
@@ -84,7 +84,7 @@ public struct JSONScanner {
         return JSONSlice(kind: kind, range: start..<offset, hasEscapes: false)
     }
 
-    /// Only white space may be left.
+    /// Checks that only white space follows.
     public mutating func finish(in bytes: Span<UInt8>) throws(JSONError) {
         skipWhitespace(in: bytes)
         guard offset == end else { throw JSONError(.trailingBytes, at: offset) }
@@ -149,7 +149,7 @@ public struct JSONScanner {
         }
     }
 
-    /// The rest of a literal, least significant byte first, whose first byte was seen.
+    /// Consumes a literal whose first byte is checked. `rest` contains the other bytes, the first one in the lowest byte.
     private mutating func expect(_ rest: UInt32, from start: Int, in bytes: Span<UInt8>) throws(JSONError) {
         var rest = rest
         offset += 1
@@ -179,7 +179,7 @@ public struct JSONScanner {
             if offset < end, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") { offset += 1 }
             try digits(in: bytes)
         }
-        // A number is followed by structure or nothing; `01` and `1x` are caught here, at the byte that is wrong.
+        // Only structure or the end may follow a number. This check reports `01` and `1x` at the faulty byte.
         if offset < end, bytes[offset].isNumberTail { throw JSONError(.badNumber, at: offset) }
     }
 
@@ -189,12 +189,12 @@ public struct JSONScanner {
         while offset < end, bytes[offset].isDigit { offset += 1 }
     }
 
-    /// At the opening quote. RFC 8259 §7 and, for the bytes, RFC 3629 §4.
+    /// Consumes the string at `offset` by RFC 8259 §7, and its bytes by RFC 3629 §4.
     private mutating func string(in bytes: Span<UInt8>) throws(JSONError) -> JSONSlice {
         let start = offset
         var i = offset + 1
         var hasEscapes = false
-        // Names are short; longer texts are passed over in blocks.
+        // Names are short, so the first bytes are read one by one and longer texts in blocks.
         var nextBlock = i + Self.blockBytes
         while i < end {
             if i >= nextBlock {
@@ -224,7 +224,7 @@ public struct JSONScanner {
 
     private static let blockBytes = 16
 
-    /// The first position whose block is not all plain ASCII, in blocks of constant size that the compiler turns into vectors.
+    /// The offset of the first block that is not all plain ASCII. The blocks have a constant size so that the compiler vectorizes the loop.
     @inline(__always)
     static func skipPlain(_ bytes: Span<UInt8>, from start: Int, before end: Int) -> Int {
         var i = start
@@ -273,7 +273,7 @@ public enum JSONContainer: Sendable {
 
 extension UInt8 {
     var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
-    /// What could only continue a number or a word, and so is wrong right after a number.
+    /// Whether the byte would continue a number or a word, which makes it invalid after a number.
     fileprivate var isNumberTail: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

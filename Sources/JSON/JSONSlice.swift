@@ -1,9 +1,9 @@
 /// The range of a checked value in the span it was scanned from. Valid only with that span.
 public struct JSONSlice: Equatable, Sendable {
     public let kind: JSONKind
-    /// All of the value: a string with its quotes, a container with its brackets.
+    /// The range of the whole value, including a string's quotes and a container's brackets.
     public let range: Range<Int>
-    /// Only strings have escapes.
+    /// Whether the value is a string with escapes.
     public let hasEscapes: Bool
 
     public init(kind: JSONKind, range: Range<Int>, hasEscapes: Bool) {
@@ -63,12 +63,12 @@ public struct JSONSlice: Equatable, Sendable {
 }
 
 extension String {
-    /// Copies bytes that a scan has checked.
+    /// Copies bytes that a scanner has checked.
     init(checked bytes: Span<UInt8>) {
         do {
             self = String(copying: try UTF8Span(validating: bytes))
         } catch {
-            // The scanner refuses what is not UTF-8 (RFC 3629 §4, as the standard library does), so this repairs nothing.
+            // The scanner refuses invalid UTF-8 by the standard library's rules (RFC 3629 §4), so the decoding replaces nothing.
             var copy: [UInt8] = []
             for i in bytes.indices { copy.append(bytes[i]) }
             self = String(decoding: copy, as: UTF8.self)

@@ -48,7 +48,7 @@ public enum JSONValue: Equatable, Sendable {
     public var uint64: UInt64? { number?.uint64 }
     public var double: Double? { number?.double }
 
-    /// A member of an object; nil when this is no object or has none of that name.
+    /// A member of an object; nil when the value is not an object or has no such member.
     public subscript(_ name: String) -> JSONValue? { object?[name] }
 }
 
@@ -60,7 +60,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, Ex
     public init(integerLiteral value: Int64) { self = .number(JSONNumber(value)) }
     public init(nilLiteral: ()) { self = .null }
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-    /// A name given twice keeps its last value.
+    /// A duplicate name keeps its last value.
     public init(dictionaryLiteral members: (String, JSONValue)...) {
         var object = JSONObject()
         for (name, value) in members { object[name] = value }

@@ -47,12 +47,12 @@ extension JSONObject {
 }
 
 extension [UInt8] {
-    /// Appends UTF-8 as it is.
+    /// Appends the text's UTF-8 unchanged.
     public mutating func appendText(_ text: String) {
         append(copying: text.utf8.span)
     }
 
-    /// Appends a string with its quotes; only what RFC 8259 §7 demands is escaped.
+    /// Appends a string with its quotes. Only the characters that RFC 8259 §7 requires are escaped.
     public mutating func appendJSONString(_ text: String) {
         append(UInt8(ascii: "\""))
         appendEscaped(text)
@@ -80,7 +80,7 @@ extension [UInt8] {
     @usableFromInline
     mutating func appendDecimal(_ value: UInt64) {
         if value < 10 { return append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
-        // From the last digit on: dividing by a constant is a multiplication.
+        // The digits are written from the last one, because the compiler turns division by a constant into a multiplication.
         var digits = InlineArray<20, UInt8>(repeating: 0)
         var start = digits.count
         var rest = value
@@ -112,7 +112,7 @@ extension [UInt8] {
 extension Span<UInt8> {
     private static var blockBytes: Int { 16 }
 
-    /// Whether any byte does, in blocks of constant size that the compiler turns into vectors.
+    /// Whether any byte needs an escape. The blocks have a constant size so that the compiler vectorizes the loop.
     fileprivate var needsEscape: Bool {
         var start = 0
         while start &+ Self.blockBytes <= count {
@@ -120,7 +120,7 @@ extension Span<UInt8> {
             var found: UInt8 = 0
             for index in 0..<Self.blockBytes {
                 let byte = block[index]
-                // Without `||`, which would be branches.
+                // `||` would compile to branches, which prevent vectorization.
                 let isControl: UInt8 = byte < 0x20 ? 1 : 0
                 let isQuote: UInt8 = byte == UInt8(ascii: "\"") ? 1 : 0
                 let isBackslash: UInt8 = byte == UInt8(ascii: "\\") ? 1 : 0

@@ -1,9 +1,9 @@
-/// The quick way through an object as programs write it: no white space, no escapes, no nesting, nothing but ASCII, names of at most eight
-/// letters. Each byte is read once. Every other text, valid or not, is left to `JSONScanner`.
+/// A fast scanner for the objects that most programs write: ASCII without white space, escapes or nesting, and names of at most eight
+/// letters. It reads each byte once. `JSONScanner` handles every other text, valid or not.
 public enum PlainObject {
-    /// Calls `visit` with the members in their order, until it answers false. Names come as words (see `word(_:)`), values are strings or
-    /// unsigned integers, where and as `JSONScanner` finds them.
-    /// - Returns: the offset after the object; nil when the object is not plain or not complete. Then nothing was checked.
+    /// Calls `visit` with the members in order until it returns false. Names are words (see `word(_:)`); values are slices of strings or
+    /// unsigned integers, equal to those of `JSONScanner`.
+    /// - Returns: the offset after the object; nil when the object is not plain or not complete. The caller then scans it again.
     public static func scan(from start: Int, of bytes: Span<UInt8>, _ visit: (UInt64, JSONSlice) -> Bool) -> Int? {
         let end = bytes.count
         var next = start
@@ -41,13 +41,13 @@ public enum PlainObject {
         return nil
     }
 
-    /// A name of at most eight letters as a number, its first letter in the lowest bits.
+    /// A name of at most eight letters as a word, with its first letter in the lowest byte.
     public static func word(_ name: String) -> UInt64 {
         assert(name.utf8.count <= 8)
         return name.utf8.reversed().reduce(0) { $0 &<< 8 | UInt64($1) }
     }
 
-    /// The offset of the first byte that is not plain text. Most texts are short; long ones are skipped in blocks.
+    /// The offset of the first byte that is not plain text. Blocks pay off only for long texts, so the first bytes are read one by one.
     @inline(__always)
     private static func endOfText(_ bytes: Span<UInt8>, from start: Int, before end: Int) -> Int {
         var next = start

@@ -6,20 +6,20 @@ package import Logging
 import Reactor
 package import Telemetry
 
-/// Keeps the key set current: a thread that does what `JWKSSource` says, blocking only itself.
+/// Keeps the key set current, on a thread of its own that a fetch may block. `JWKSSource` decides when keys are fetched.
 package final class KeyFeed: Sendable {
     package let metrics: KeyMetrics
     private let questions: Mailbox<String?>
     private let loop: LoopHandle
     private let thread: Thread
 
-    /// Starts at once; `tell` is called on the feed's thread.
+    /// Starts at once. `tell` is called on the feed's thread.
     package init(
         _ location: KeyLocation, settings: JWKSSource.Settings, limits: FetchLimits = FetchLimits(), metrics: KeyMetrics = KeyMetrics(),
         log: Logger, tell: @escaping @Sendable (KeyNews) -> Void
     ) throws(SystemError) {
         let loop = try EventLoop(name: "keys")
-        // The machine answers at most one question a second or so; more waiting ones would be for the same few names.
+        // At most about one fetch a second answers questions, so more waiting ones would be for the same few names.
         let questions = Mailbox<String?>(capacity: 1_024, wakes: loop.handle)
         self.questions = questions
         self.loop = loop.handle

@@ -5,7 +5,7 @@ import Logging
 import Reactor
 import Telemetry
 
-/// The machine and its surroundings; everything here runs on the feed's thread.
+/// Carries out what `JWKSSource` decides, on the feed's thread.
 final class KeyFeedWorker {
     private let loop: EventLoop
     private let questions: Mailbox<String?>
@@ -30,30 +30,30 @@ final class KeyFeedWorker {
         self.news = news
     }
 
-    /// Until stopped.
+    /// Runs until stopped.
     func run() {
         loop.receive(from: questions) { [unowned self] batch in
             for id in batch {
                 metrics.questions.add()
-                happened(.unknownKey(id))
+                handle(.unknownKey(id))
             }
             sleep()
         }
-        happened(.tick)
+        handle(.tick)
         sleep()
         loop.run()
     }
 
-    /// The clock itself, not the loop's: a fetch takes seconds of a turn.
+    /// Reads the clock, because a fetch may block for seconds within one turn of the loop.
     private var now: Duration { .nanoseconds(MonotonicInstant.now.nanoseconds) }
 
-    private func happened(_ event: JWKSSource.Event) {
+    private func handle(_ event: JWKSSource.Event) {
         for action in source.handle(event, at: now) {
             switch action {
             case .fetch: fetch()
-            case .publish(let keys): announce(keys)
+            case .publish(let keys): publish(keys)
             case .absent(let id): news(.absent(id))
-            case .alert(let alert): cry(alert)
+            case .alert(let alert): report(alert)
             }
         }
     }
@@ -65,15 +65,15 @@ final class KeyFeedWorker {
         case .keys(let keys, _):
             if keys.notes != noted {
                 noted = keys.notes
-                for note in noted { tell(note) }
+                for note in noted { report(note) }
             }
         case .failed(let failure):
             metrics.failures.add(failure.name)
         }
-        happened(.fetched(outcome))
+        handle(.fetched(outcome))
     }
 
-    private func announce(_ keys: KeySet) {
+    private func publish(_ keys: KeySet) {
         metrics.keys.set(Int64(keys.keys.count))
         news(.keys(keys))
     }
@@ -82,14 +82,14 @@ final class KeyFeedWorker {
         if let timer { loop.cancel(timer) }
         timer = loop.after(max(source.nextWake - now, .milliseconds(1))) { [unowned self] in
             timer = nil
-            happened(.tick)
+            handle(.tick)
             sleep()
         }
     }
 
-    // MARK: telling
+    // MARK: Reporting
 
-    private func cry(_ alert: JWKSSource.Alert) {
+    private func report(_ alert: JWKSSource.Alert) {
         switch alert {
         case .noKeysYet(let failure):
             log.error("No keys yet: no token can be accepted", metadata: ["reason": "\(failure.reason)"])
@@ -104,7 +104,7 @@ final class KeyFeedWorker {
         }
     }
 
-    private func tell(_ note: KeyNote) {
+    private func report(_ note: KeyNote) {
         let about: Logger.Metadata = ["key": "\(note.index)", "kid": "\(note.id ?? "")"]
         switch note.remark {
         case .ignored(let reason):

@@ -3,12 +3,12 @@ package import Configuration
 package import Curl
 import Linux
 
-/// Gets the keys from their place, on the thread of its owner; blocks for as long as the limits allow.
+/// Reads the keys from their address or file. It blocks its caller for as long as the limits allow.
 package final class KeyReader {
     private let location: KeyLocation
     private let limits: FetchLimits
     private var client: HTTPClient?
-    /// The file as it was read last; an unchanged one is not parsed again.
+    /// The file as it was read last. An unchanged file is not parsed again.
     private var seen: (stamp: FileStamp, keys: KeySet)?
 
     private struct FileStamp: Equatable {
@@ -52,7 +52,7 @@ package final class KeyReader {
         let stamp: FileStamp
         let bytes: [UInt8]
         do throws(SystemError) {
-            // Stamped before it is read: a change in between is seen the next time.
+            // The stamp is taken before reading, so that a change in between is found the next time.
             stamp = FileStamp(modified: try Files.modified(path))
             if let seen, seen.stamp == stamp { return seen.keys }
             bytes = try Files.read(path, limit: limits.maximumBodyBytes)
@@ -78,7 +78,7 @@ extension KeyLocation {
         return limits
     }
 
-    /// How often to look, unless configured: a file costs one `stat`, an address a request to somebody else.
+    /// How often keys are fetched, unless configured: a file costs one `stat`, an address a request to another server.
     package func settings(refreshInterval: Duration) -> JWKSSource.Settings {
         var settings = JWKSSource.Settings()
         switch self {

@@ -24,6 +24,9 @@ final class Authentication {
     private let verifier: TokenVerifier
     private(set) var waiting = WaitingTokens()
     private var isTimerSet = false
+    private static let mostAbsentKeys = 1_024
+    /// Keys that the source did not have since it last changed.
+    private var absentKeys: Set<String?> = []
     /// Tokens that came with the request that opened a session. `connect` without a token uses them, and they are forgotten.
     private var handshakeTokens: [SessionID: String] = [:]
     /// Is given every verified identity. Set once by the loop.
@@ -49,7 +52,7 @@ final class Authentication {
         case .rejected(let rejection): return .failure(rejection)
         case .unknownKey(let kid):
             state.services.requestKey(kid)
-            return nil
+            return absentKeys.contains(kid) ? .failure(.unknownKey) : nil
         }
     }
 
@@ -117,6 +120,8 @@ final class Authentication {
 
     /// The keys' source has answered.
     func hear(keys: KeySet?, absent: [String?]) {
+        if keys != nil || absentKeys.count + absent.count > Self.mostAbsentKeys { absentKeys = [] }
+        absentKeys.formUnion(absent.prefix(Self.mostAbsentKeys))
         if let keys {
             verifier.replace(keys: keys)
             checkAgain(takeWaiting(), .answered)

@@ -68,7 +68,7 @@ struct FanOut: ~Copyable {
 
     // MARK: Membership
 
-    mutating func join(_ channel: Channel, _ subscriber: Subscriber) -> (roster: Int, place: Int) {
+    mutating func join(_ channel: Channel, _ subscriber: Subscriber) -> (roster: Int, slot: Int) {
         let roster: Int
         if let known = self.roster(of: channel) {
             roster = known
@@ -88,7 +88,7 @@ struct FanOut: ~Copyable {
     mutating func leave(_ subscription: Session.Subscription) {
         let roster = Int(subscription.roster)
         guard rosters.indices.contains(roster), rosters[roster]?.channel == subscription.channel else { return }
-        rosters[roster]?.remove(at: Int(subscription.place))
+        rosters[roster]?.remove(at: Int(subscription.slot))
         subscriptions -= 1
         if rosters[roster]?.isEmpty == true {
             rosters[roster] = nil
@@ -109,19 +109,19 @@ struct FanOut: ~Copyable {
     func subscriber(_ subscription: Session.Subscription) -> Subscriber? {
         let roster = Int(subscription.roster)
         guard rosters.indices.contains(roster) else { return nil }
-        return rosters[roster]?.subscriber(at: Int(subscription.place))
+        return rosters[roster]?.subscriber(at: Int(subscription.slot))
     }
 
     mutating func update<Result>(_ subscription: Session.Subscription, _ change: (inout Subscriber) -> Result) -> Result? {
         let roster = Int(subscription.roster)
         guard rosters.indices.contains(roster) else { return nil }
-        return rosters[roster]?.update(Int(subscription.place), change) ?? nil
+        return rosters[roster]?.update(Int(subscription.slot), change) ?? nil
     }
 
-    /// Visits the subscribers of a channel in a range of places.
-    mutating func visit(_ channel: Channel, _ places: Range<Int> = 0..<Int.max, _ body: (inout Subscriber) -> Void) {
+    /// Visits the subscribers of a channel in a range of slots.
+    mutating func visit(_ channel: Channel, _ slots: Range<Int> = 0..<Int.max, _ body: (inout Subscriber) -> Void) {
         guard let roster = roster(of: channel) else { return }
-        _ = rosters[roster]?.visit(places) { _, subscriber in
+        _ = rosters[roster]?.visit(slots) { _, subscriber in
             body(&subscriber)
             return true
         }
@@ -149,9 +149,9 @@ struct FanOut: ~Copyable {
         return expired
     }
 
-    mutating func counting(in channel: Channel, from place: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
+    mutating func counting(in channel: Channel, from slot: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
         guard let roster = roster(of: channel) else { return ([], nil) }
-        return rosters[roster]?.counting(from: place, atMost: limit) ?? ([], nil)
+        return rosters[roster]?.counting(from: slot, atMost: limit) ?? ([], nil)
     }
 
     // MARK: Delivery

@@ -29,7 +29,7 @@ package final class ServingMetrics: MetricsGroup {
     package let streamsClosed = Counter("hub_event_streams_closed_total", "Event streams that have ended.")
     package let polls = Counter("hub_polls_total", "Polls of living sessions.")
     package let pongTimeouts = Counter("hub_pong_timeouts_total", "Connections lost in silence.")
-    package let slowConsumers = Counter("hub_slow_consumers_total", "Connections closed because they did not read.")
+    package let slowConsumers = Counter("hub_slow_consumers_total", "Connections and sessions ended because their client did not read.")
     package let compressions = Counter("hub_compressions_total", "Frames compressed.")
     package let loopsTogether = Gauge("hub_io_uring_loops", "Event loops that send to many sockets in one system call.")
     package let closes = LabelledCounter("hub_closes_total", "Connections closed by the hub, by reason.", label: "reason")

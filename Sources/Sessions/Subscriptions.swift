@@ -81,22 +81,22 @@ final class Subscriptions {
                 continue
             }
             let subscription = live.session.subscriptions[known]
-            guard let place = index.place(of: channel) else {
+            guard let row = index.position(of: channel) else {
                 refused.append(.init(channel: request.channel, code: .forbidden))
                 unregister(live, subscription.registration)
                 continue
             }
-            if let since = request.since, since > states[place].head {
+            if let since = request.since, since > states[row].head {
                 refused.append(.init(channel: request.channel, code: .positionUnknown))
                 unregister(live, subscription.registration)
                 continue
             }
-            openings.append((subscription, place, request.since))
-            isFollowed[place] = true
+            openings.append((subscription, row, request.since))
+            isFollowed[row] = true
         }
         let welcome = Welcome(
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, terms: terms,
-            channels: zip(states, isFollowed).map { ChannelPlace($0, isSubscribed: $1) }, more: more, refused: refused,
+            channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1) }, more: more, refused: refused,
             credential: live.isResumable ? state.table.credential(of: live.id)?.text : nil)
         live.session.welcome()
         live.activeAt = state.loop.now
@@ -145,9 +145,9 @@ final class Subscriptions {
             let head = channelState.head.rawValue
             return state.refuse(live, origin, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head)")
         }
-        let place = ChannelPlace(channelState, isSubscribed: true, since: since ?? channelState.head)
+        let listed = ListedChannel(channelState, isSubscribed: true, since: since ?? channelState.head)
         state.outbound.pushLines(to: live.id) { lines in
-            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, place, into: &$1) }
+            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, listed, into: &$1) }
             tellReceipts(live, channelState, in: &lines)
             begin(live, live.session.subscriptions[index], channelState, since, in: &lines)
         }
@@ -169,9 +169,9 @@ final class Subscriptions {
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
-        let place = ChannelPlace(channelState, isSubscribed: true, since: isRewound ? since : position)
+        let listed = ListedChannel(channelState, isSubscribed: true, since: isRewound ? since : position)
         state.outbound.pushLines(to: live.id) { lines in
-            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, place, into: &$1) }
+            lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, listed, into: &$1) }
             tellReceipts(live, channelState, in: &lines)
         }
         if isRewound { replay.orderPage(live, subscription) }
@@ -214,7 +214,7 @@ final class Subscriptions {
         live.session.joined(
             Session.Subscription(
                 channel: state.fanOut.rosters[roster]?.channel ?? channel, roster: UInt32(truncatingIfNeeded: roster),
-                place: UInt32(truncatingIfNeeded: slot), registration: registrations))
+                slot: UInt32(truncatingIfNeeded: slot), registration: registrations))
         return registrations
     }
 

@@ -9,16 +9,17 @@ import Telemetry
 protocol LinkUser: AnyObject {
     func linkIsUp()
     func linkAnswered(_ answer: Connection.Answer)
-    /// What was sent and not answered has an unknown end. The link connects again by itself.
+    /// The transaction in flight has an unknown end. The link connects again by itself.
     func linkIsLost(wasUp: Bool)
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
 }
 
-/// A connection to the database that comes back: connects, sets itself up, prepares its statements, and when it is lost
-/// does so again after a pause.
+/// A connection to the database that restores itself: it connects, sets its session up and prepares its statements. When it is lost,
+/// it does so again after a pause.
 ///
-/// Invariant: watches exactly the current connection's descriptor. Lives on the store's thread.
+/// Invariant: it watches exactly the current connection's descriptor. Lives on the store's thread. Half of its stored properties are
+/// what it was made with, the other half are the state of connecting.
 package final class Link {
     private enum Stage {
         case down
@@ -58,7 +59,7 @@ package final class Link {
         self.statistics = statistics
         self.log = log
         self.random = random
-        backoff = Backoff(longest: configuration.longestBackoff)
+        backoff = .ofStore(longest: configuration.longestBackoff)
     }
 
     package var isUp: Bool {
@@ -77,25 +78,25 @@ package final class Link {
         }
     }
 
-    /// Cuts the pause before the next attempt short, if it was connecting that failed: a server that can be reached and
-    /// then refuses its work is left its pauses.
+    /// Cuts the pause before the next attempt short, if the last attempt failed to connect. A server that accepts connections and then
+    /// fails keeps its pauses.
     func hurry() {
         guard case .down = stage, failedToConnect, let retry else { return }
         loop.cancel(retry)
         connect()
     }
 
-    /// Sends statements as one transaction. A failure is told by `linkIsLost`.
+    /// Sends statements as one transaction. `linkIsLost` reports a failure.
     func send(_ statements: [(statement: Statement, parameters: Parameters)]) {
         guard case .up(let connection, _) = stage else { return }
         attempt {
-            for (statement, parameters) in statements { try connection.execute(statement.rawValue, parameters) }
+            for (statement, parameters) in statements { try connection.execute(statement.name, parameters) }
             try connection.commit()
             try flush(connection)
         }
     }
 
-    /// The connection is gone, was never made, or is of no use.
+    /// Drops a connection that is lost, was never made, or cannot be used, and connects again after a pause.
     package func give(up error: PostgresError) {
         let wasUp = isUp
         failedToConnect = !wasUp
@@ -133,7 +134,7 @@ package final class Link {
         switch stage {
         case .down: break
         case .connecting(let connection, let watched):
-            // The descriptor may be another one afterwards.
+            // `proceed` may replace the descriptor.
             loop.unwatch(watched)
             switch try connection.proceed() {
             case .reading: stage = .connecting(connection, try watch(connection, .readable))
@@ -158,7 +159,7 @@ package final class Link {
             try flush(connection)
             if connection.outstanding == 0 { prepared(connection, watched) }
         case .up(let connection, _):
-            // Handed on afterwards: the user may send again, or give up, in the midst of it.
+            // The answers are handed on after receiving, because the user may send, or give the connection up, while it handles one.
             var answers: [Connection.Answer] = []
             try connection.receive { answers.append($0) }
             try flush(connection)
@@ -169,7 +170,7 @@ package final class Link {
     private func prepare(_ connection: Connection) throws(PostgresError) {
         settings.removeAll()
         for (sql, parameters) in SessionSettings(configuration).statements { try connection.run(sql, parameters) }
-        for statement in statements { try connection.prepare(statement.rawValue, statement.sql) }
+        for statement in statements { try connection.prepare(statement.name, statement.sql) }
         try connection.commit()
         try flush(connection)
     }

@@ -2,7 +2,7 @@ import Linux
 import Pacing
 import Postgres
 
-/// What each connection is set to before it is used, and the check that the tables are those of this program.
+/// The settings of each connection before it is used, and the check that the tables are those of this program.
 struct SessionSettings {
     private let timeoutMilliseconds: Int64
 
@@ -10,7 +10,7 @@ struct SessionSettings {
         timeoutMilliseconds = max(1, configuration.statementTimeout.wholeMilliseconds)
     }
 
-    /// Whether the answers to `statements` say that the tables are those this program knows.
+    /// Whether the answers to `statements` say that this program knows the tables.
     static func areSatisfied(by rows: [Rows]) -> Bool {
         rows.count > 2 && rows[2].int32(0, 0) == Int32(Migration.all.count)
     }
@@ -36,24 +36,11 @@ struct SessionSettings {
                 ) settings (name, value)
                 """, parameters
             ),
-            // A commit that may be lost in a crash is no commit: acknowledgements rest on it. Stricter settings stay.
+            // A crash must not lose a commit, because replies are sent after it. Stricter settings stay.
             (
                 "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", Parameters()
             ),
             ("select max(number) from hub.migration", Parameters()),
         ]
-    }
-}
-
-extension Statement {
-    func serves(_ work: Work) -> Bool {
-        switch self {
-        case .ensureChannels, .lockChannels, .storeEntries, .storePositions, .recallEntries, .claim: work == .entries
-        case .makeConversations, .makeConversationChannels, .makeMembers, .conversationStates: work == .conversations
-        case .ackCursors: work == .acks
-        case .ensureCursors, .lockCursors, .moveCursors: work == .cursors
-        case .states: work == .states
-        case .pages: work == .pages
-        }
     }
 }

@@ -5,11 +5,11 @@ import Messaging
 import Reactor
 package import StoreAPI
 
-/// Makes durable what the domain asks for, in PostgreSQL, on a thread of its own. `Work` says what happens while the
-/// database is away.
+/// Carries out the requests of the domain in PostgreSQL, on a thread of its own. `Operation` says what happens while the database is
+/// away.
 ///
-/// Three lanes, each a connection with one transaction under way: entries, cursors, and reading. So a large batch of
-/// events does not stand in the way of an acknowledgement, nor either of a connect.
+/// It has three lanes, each a connection with one transaction in flight: entries, cursors, and reads. So a large batch of events does
+/// not delay an acknowledgement, and neither delays a connect.
 package final class Store: StoreDesk {
     private enum Stage {
         case made(EventLoop)
@@ -34,7 +34,7 @@ package final class Store: StoreDesk {
     }
 
     /// Starts the thread, which migrates the schema and connects. Orders are accepted from now on, and answered
-    /// `.unavailable` (or kept, see `Work`) until it is there.
+    /// `.unavailable` (or kept, see `Operation`) until it is there.
     /// - Throws: when the system has no thread to give.
     package func start() throws(SystemError) {
         let (front, configuration, bus, log) = (front, configuration, bus, log)

@@ -1,12 +1,12 @@
-/// How the store reaches its database and how much it takes on.
+/// How the store reaches its database, and its limits.
 package struct StoreConfiguration: Equatable, Sendable {
     /// A `postgresql://` URI or libpq's `key=value` form.
     package var address: String
     /// Orders accepted and not yet answered; more are refused at `submit`. Bounds memory when PostgreSQL is slow.
     package var capacity = 20_000
-    /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Work`).
+    /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Operation`).
     package var patience: Duration = .seconds(5)
-    /// PostgreSQL gives up a statement after this; what it was doing is rolled back.
+    /// PostgreSQL cancels a statement after this time, and its transaction is rolled back.
     package var statementTimeout: Duration = .seconds(10)
     /// A transaction without an answer for this long means a dead connection. Above `statementTimeout`, so that a slow
     /// but living server answers first.

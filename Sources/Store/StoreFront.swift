@@ -3,7 +3,7 @@ import StoreAPI
 import Synchronization
 import Telemetry
 
-/// What the store's thread and everyone who asks it share.
+/// What the store's thread shares with its clients.
 final class StoreFront: Sendable {
     enum Signal: Sendable {
         case stop
@@ -11,7 +11,7 @@ final class StoreFront: Sendable {
         case notMigrated(MigrationError)
     }
 
-    /// In batches as they were handed in, each of at least one.
+    /// Batches as they were submitted. None is empty.
     let orders: Mailbox<[StoreOrder]>
     let signals: Mailbox<Signal>
     let statistics = StoreStatistics()
@@ -35,7 +35,7 @@ final class StoreFront: Sendable {
     }
 
     func submit(_ batch: [StoreOrder]) -> Bool {
-        // Counted before the state is looked at: whoever stops the store waits until nothing is open.
+        // Counted before the state is read: the store's thread stops only when no order is open.
         guard let now = reserve(batch.count) else { return refuse(batch) }
         guard state != .stopped, orders.post(batch) else {
             open.subtract(batch.count, ordering: .sequentiallyConsistent)
@@ -47,7 +47,7 @@ final class StoreFront: Sendable {
 
     var room: Int { max(0, capacity - open.load(ordering: .relaxed)) }
 
-    /// How many are open with these; nil when there is no room for all of them. What is refused stands in nobody's way meanwhile.
+    /// The number of open orders including these; nil when there is no room for all of them. Refused orders take no room, not even briefly.
     private func reserve(_ count: Int) -> Int? {
         var known = open.load(ordering: .sequentiallyConsistent)
         while known + count <= capacity {

@@ -1,3 +1,5 @@
+import Linux
+import Messaging
 package import Telemetry
 
 /// What the store has done, for metrics. Written by the store's thread (`refused` by any), read by any.
@@ -23,4 +25,36 @@ package final class StoreStatistics: MetricsGroup {
     package let cursorTransactions = DurationHistogram("hub_store_cursor_transaction_seconds", "From sending cursor moves to their commit.")
     package let readTransactions = DurationHistogram("hub_store_read_transaction_seconds", "From asking to the last row.")
     package init() {}
+}
+
+extension StoreStatistics {
+    /// Counts one transaction, from sending it until now. Each lane has its histogram.
+    func record(_ started: MonotonicInstant, on lane: LaneName) {
+        transactions.add()
+        let microseconds = UInt64(clamping: (MonotonicInstant.now - started).wholeNanoseconds / 1_000)
+        switch lane {
+        case .entries: entryTransactions.record(microseconds: microseconds)
+        case .cursors: cursorTransactions.record(microseconds: microseconds)
+        case .reads: readTransactions.record(microseconds: microseconds)
+        }
+    }
+
+    func count(_ replies: [StoreReply]) {
+        var (stored, duplicate, moved) = (0, 0, 0)
+        func count(_ draft: StoredDraft) {
+            if draft.duplicate { duplicate += 1 } else { stored += 1 }
+        }
+        for reply in replies {
+            if case .moved(_, changed: true) = reply {
+                moved += 1
+            } else if case .stored(let drafts) = reply {
+                drafts.forEach(count)
+            } else if case .partlyStored(let drafts) = reply {
+                for case let draft? in drafts { count(draft) }
+            }
+        }
+        if stored > 0 { entriesStored.add(UInt64(stored)) }
+        if duplicate > 0 { entriesDuplicate.add(UInt64(duplicate)) }
+        if moved > 0 { cursorsMoved.add(UInt64(moved)) }
+    }
 }

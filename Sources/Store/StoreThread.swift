@@ -8,7 +8,7 @@ import Reactor
 import StoreAPI
 import Telemetry
 
-/// The store's own thread: brings the schema up to date, hands orders to lanes, outcomes to clients, events to the bus.
+/// The store's own thread: brings the schema up to date, and hands orders to lanes, outcomes to clients and events to the bus.
 final class StoreThread: LaneOwner {
     private let loop: EventLoop
     private let front: StoreFront
@@ -16,8 +16,8 @@ final class StoreThread: LaneOwner {
     private let bus: any Bus
     private let log: Logger
     private var lanes: [Lane] = []
-    /// By the raw value of `Work`.
-    private let laneOfWork: [Int]
+    /// The index of its lane, by the raw value of an operation.
+    private var laneOf: [Int] = []
     private var migrationBackoff: Backoff
     private var migration: Thread?
     private var dice = SystemRandomNumberGenerator()
@@ -30,19 +30,14 @@ final class StoreThread: LaneOwner {
         self.configuration = configuration
         self.bus = bus
         self.log = log
-        migrationBackoff = Backoff(longest: configuration.longestBackoff)
-        let parts: [(String, [Work])] = [
-            ("entries", [.entries, .conversations]), ("cursors", [.acks, .cursors]), ("reads", [.states, .pages]),
-        ]
-        laneOfWork = Work.allCases.map { work in parts.firstIndex { $0.1.contains(work) } ?? 0 }
-        lanes = parts.map { name, works in
-            Lane(
-                name, works, claims: works.contains(.entries), loop: loop, configuration: configuration, statistics: front.statistics,
-                log: log, owner: self)
+        migrationBackoff = .ofStore(longest: configuration.longestBackoff)
+        lanes = LaneName.allCases.map { name in
+            Lane(name, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
         }
+        laneOf = Operation.allCases.map { operation in lanes.firstIndex { $0.name == operation.descriptor.lane } ?? 0 }
     }
 
-    /// Serves until stopped; every order accepted has been answered when it returns.
+    /// Serves until stopped. When it returns, every accepted order has been answered.
     func run() {
         loop.receive(from: front.signals) { [unowned self] signals in
             for signal in signals { hear(signal) }
@@ -58,8 +53,8 @@ final class StoreThread: LaneOwner {
     private func take(_ batches: [[StoreOrder]]) {
         for orders in batches {
             for order in orders {
-                let work = Work(order.request)
-                lanes[laneOfWork[work.rawValue]].take(PendingOrder(order: order), work)
+                let operation = Operation(order.request)
+                lanes[laneOf[operation.rawValue]].take(PendingOrder(order: order), operation)
             }
         }
         for lane in lanes { lane.go() }
@@ -87,14 +82,14 @@ final class StoreThread: LaneOwner {
         }
     }
 
-    /// On a thread of its own, for it blocks.
+    /// Runs on a thread of its own, because it blocks.
     private func migrate() {
         guard migration == nil, !isStopping else { return }
         let (address, front) = (configuration.address, front)
         do {
             migration = try Thread.spawn(name: "migrate") {
                 do throws(MigrationError) {
-                    // Full only when the store's thread no longer reads: then nobody needs to know.
+                    // The mailbox is full only when the store's thread has stopped reading. Then nobody needs the result.
                     _ = front.signals.post(.migrated(try Migrator.migrate(address)))
                 } catch {
                     _ = front.signals.post(.notMigrated(error))
@@ -105,7 +100,7 @@ final class StoreThread: LaneOwner {
         }
     }
 
-    /// It has said its word and is about to end.
+    /// The migration's thread has reported its result and is about to end.
     private func endMigration() {
         migration?.join()
         migration = nil
@@ -122,17 +117,15 @@ final class StoreThread: LaneOwner {
 
     // MARK: LaneOwner
 
-    func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: some Collection<StoreReply>) {
+    func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply]) {
         if !events.isEmpty { bus.publish(committed: events) }
-        // There are as many clients as loops, and one more.
+        // There are few clients: one per event loop, and the intake.
         var clients: [any StoreClient] = []
         var outcomes: [[StoreOutcome]] = []
         var current = 0
         var unavailable = 0
-        var next = replies.startIndex
         for index in orders.indices {
-            let reply = replies[next]
-            next = replies.index(after: next)
+            let reply = replies[index]
             if reply.isUnavailable { unavailable += 1 }
             let order = orders[index].order
             let client = order.client
@@ -147,7 +140,7 @@ final class StoreThread: LaneOwner {
             outcomes[current].append(StoreOutcome(token: order.token, reply: reply))
         }
         if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
-        // Before the clients hear of it, so that one that submits at once finds room.
+        // Before the replies are delivered, so that a client that submits at once finds room.
         front.answered(orders.count)
         for (client, outcomes) in zip(clients, outcomes) { client.deliver(outcomes) }
     }

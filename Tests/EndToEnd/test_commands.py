@@ -265,6 +265,22 @@ async def test_what_expires_no_longer_counts_and_keeps_its_number(hub, Client):
     assert "expiresAt" in replayed[0] and "expiresAt" not in replayed[1]
 
 
+async def test_who_leaves_a_conversation_neither_hears_nor_reads_nor_writes_it(hub, Client):
+    alice, bob, one, two, channel = await meet(Client, hub)
+    other = await Client.connect(hub.socket_url, hub.token(bob), {channel: 0})
+    assert await two.ask("leave", channel=channel) == {"channel": channel}
+    for client in (two, other):
+        await client.next("signal", signal="unsubscribed", channel=channel)
+    await one.ask("send", channel=channel, key="after", body="are you there?")
+    await one.entries(channel, 1)
+    for kind, members in (("subscribe", {"since": 0}), ("history", {}), ("send", {"key": "back", "body": "no"}), ("leave", {})):
+        with pytest.raises(Refused, match="forbidden"):
+            await two.ask(kind, channel=channel, **members)
+    assert channel not in [state["channel"] for state in (await Client.connect(hub.socket_url, hub.token(bob))).welcome["channels"]]
+    with pytest.raises(Refused, match="bad_request"):
+        await one.ask("leave", channel="inbox")
+
+
 async def test_unsubscribed_hears_no_more(hub, Client):
     name = person()
     client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})

@@ -39,7 +39,7 @@ enum ClientMessageFuzz {
             precondition((1...limits.historyPage).contains(command.limit))
         case .connect(let command):
             precondition(command.subscriptions.count <= limits.subscriptions)
-        case .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .typing, .activity, .ping:
+        case .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .typing, .activity, .ping:
             break
         }
     }

@@ -97,7 +97,7 @@ struct TailFollowerTests {
 
 @Suite("Coming back after a lost connection")
 struct ReconnectPlanTests {
-    private let farewell = TailFollower.Farewell(afterMilliseconds: 200, spreadMilliseconds: 5000)
+    private let bye = TailFollower.Bye(afterMilliseconds: 200, spreadMilliseconds: 5000)
 
     @Test(
         "The hundreds of the close code decide",
@@ -107,32 +107,32 @@ struct ReconnectPlanTests {
         ] as [(UInt16, Bool)])
     func codes(_ code: UInt16, _ comesBack: Bool) {
         var plan = ReconnectPlan()
-        let verdict = plan.next(after: code, farewell: nil, wasStable: false) { $0 - 1 }
+        let verdict = plan.next(after: code, bye: nil, wasStable: false) { $0 - 1 }
         if case .wait = verdict { #expect(comesBack) } else { #expect(!comesBack) }
     }
 
     @Test("Pauses grow with each failure up to half a minute, and begin anew after a stable connection")
     func growth() {
         var plan = ReconnectPlan()
-        let longest = (0..<20).map { _ in plan.next(after: nil, farewell: nil, wasStable: false) { $0 - 1 } }
+        let longest = (0..<20).map { _ in plan.next(after: nil, bye: nil, wasStable: false) { $0 - 1 } }
         #expect(longest.prefix(3) == [.wait(milliseconds: 1000), .wait(milliseconds: 2000), .wait(milliseconds: 4000)])
         #expect(longest.last == .wait(milliseconds: 30_000))
-        #expect(plan.next(after: nil, farewell: nil, wasStable: true) { $0 - 1 } == .wait(milliseconds: 500))
+        #expect(plan.next(after: nil, bye: nil, wasStable: true) { $0 - 1 } == .wait(milliseconds: 500))
     }
 
     @Test("The hub's window is obeyed")
     func window() {
         var plan = ReconnectPlan()
-        #expect(plan.next(after: 4200, farewell: farewell, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
-        #expect(plan.next(after: 4200, farewell: farewell, wasStable: true) { $0 - 1 } == .wait(milliseconds: 5200))
-        #expect(plan.next(after: 4100, farewell: farewell, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
+        #expect(plan.next(after: 4200, bye: bye, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
+        #expect(plan.next(after: 4200, bye: bye, wasStable: true) { $0 - 1 } == .wait(milliseconds: 5200))
+        #expect(plan.next(after: 4100, bye: bye, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
     }
 
     @Test("Advice out of all proportion is cut")
     func absurd() {
         var plan = ReconnectPlan()
-        let absurd = TailFollower.Farewell(afterMilliseconds: .max, spreadMilliseconds: .min)
-        #expect(plan.next(after: 4200, farewell: absurd, wasStable: true) { $0 - 1 } == .wait(milliseconds: 300_000))
+        let absurd = TailFollower.Bye(afterMilliseconds: .max, spreadMilliseconds: .min)
+        #expect(plan.next(after: 4200, bye: absurd, wasStable: true) { $0 - 1 } == .wait(milliseconds: 300_000))
     }
 }
 

@@ -6,43 +6,7 @@ import Testing
 @testable import Intake
 
 /// Dialogues with the machine: what happens, and what it wants done.
-@Suite struct IntakeFlowTests {
-    let a = TopicPartition("events", 0)
-    let b = TopicPartition("events", 1)
-
-    func draft(_ id: String, content: String = "") -> EntryDraft {
-        EntryDraft(channel: .broadcast("system"), source: "test", id: id, kind: .notification, eventType: "t", content: content)
-    }
-    func good(_ place: TopicPartition, _ offset: Int64) -> JudgedRecord {
-        JudgedRecord(record: record(place, offset), judgement: .entries([draft("\(place.partition):\(offset)")]))
-    }
-    func tombstone(_ place: TopicPartition, _ offset: Int64) -> JudgedRecord {
-        JudgedRecord(record: record(place, offset), judgement: .discarded("tombstone"))
-    }
-    func dead(_ place: TopicPartition, _ offset: Int64, _ reason: String = "not_json") -> JudgedRecord {
-        JudgedRecord(record: record(place, offset), judgement: .dead(DeathCause(reason: reason, detail: nil)))
-    }
-    func record(_ place: TopicPartition, _ offset: Int64) -> KafkaRecord {
-        KafkaRecord(topic: place.topic, partition: place.partition, offset: offset, value: [1])
-    }
-    func position(_ place: TopicPartition, _ offset: Int64) -> IngestPosition {
-        IngestPosition(topic: place.topic, partition: place.partition, offset: offset)
-    }
-    func stored(_ n: Int) -> StoreReply {
-        .stored((0..<n).map { StoredDraft(seq: Seq(UInt64($0) + 1), createdAt: Timestamp(milliseconds: 0), duplicate: false) })
-    }
-    func flow(holding places: [TopicPartition], _ change: (inout IntakeFlow.Limits) -> Void = { _ in }) -> IntakeFlow {
-        var limits = IntakeFlow.Limits()
-        change(&limits)
-        var flow = IntakeFlow(limits: limits)
-        #expect(flow.handle(.assigned(places)) == [])
-        return flow
-    }
-    /// The actions but for the notes.
-    func deeds(_ actions: [IntakeFlow.Action]) -> [IntakeFlow.Action] {
-        actions.filter { if case .note = $0 { false } else { true } }
-    }
-
+@Suite struct IntakeFlowTests: IntakeDialogue {
     @Test func `A batch goes to the store at once, the next one behind it, and offsets are committed after the answer`() {
         var flow = flow(holding: [a, b])
         #expect(
@@ -119,12 +83,12 @@ import Testing
     }
 
     @Test(arguments: 1...9, 1...3)
-    func `The one record the store refuses is found, buried, and all others are stored in order`(count: Int, refusals: Int) {
+    func `The one record the store refuses is found, dead-lettered, and all others are stored in order`(count: Int, refusals: Int) {
         for culprit in 0..<count {
             var flow = flow(holding: [a]) { $0.refusals = refusals }
             var pending = flow.handle(.read((0..<count).map { good(a, Int64($0)) }))
             var kept: [String] = []
-            var buriedBefore: Int?
+            var deadLetteredBefore: Int?
             var asked = 0
             while !pending.isEmpty {
                 var next: [IntakeFlow.Action] = []
@@ -138,13 +102,13 @@ import Testing
                             kept += drafts.map(\.id)
                             next += flow.handle(.answered(token: token, stored(drafts.count)))
                         }
-                    case .bury(let letters):
+                    case .deadLetter(let letters):
                         #expect(letters.map(\.record.offset) == [Int64(culprit)])
                         #expect(letters.map(\.cause) == [DeathCause(reason: "refused", detail: "numeric overflow")])
                         #expect(letters.map(\.attempts) == [asked])
                         // Nothing at or behind the record may be committed before the letter is written.
                         for case .commit(let offsets) in flow.handle(.tick) { #expect(offsets == [NextOffset(a, Int64(culprit))]) }
-                        buriedBefore = kept.count
+                        deadLetteredBefore = kept.count
                         next += flow.handle(.letterWritten(token: letters[0].token))
                     case .retry: next += flow.handle(.retryDue)
                     case .commit, .note: break
@@ -154,7 +118,7 @@ import Testing
                 pending = next
             }
             #expect(kept == (0..<count).filter { $0 != culprit }.map { "0:\($0)" })
-            #expect(buriedBefore == culprit)
+            #expect(deadLetteredBefore == culprit)
             #expect(asked >= refusals)
             #expect(flow.handle(.tick) == [.commit([NextOffset(a, Int64(count))])])
         }
@@ -164,19 +128,19 @@ import Testing
         var flow = flow(holding: [a])
         let first = flow.handle(.read([good(a, 1), dead(a, 2), good(a, 3)]))
         var letter = Letter(token: 1, record: record(a, 2), cause: DeathCause(reason: "not_json", detail: nil), attempts: 1, form: .whole)
-        #expect(first == [.bury([letter])])
+        #expect(first == [.deadLetter([letter])])
         #expect(deeds(flow.handle(.letterFailed(token: 1, .unreachable))) == [.pause([a]), .retry(after: .milliseconds(100))])
-        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        #expect(flow.handle(.retryDue) == [.deadLetter([letter])])
         #expect(deeds(flow.handle(.letterFailed(token: 1, .unknownTopic))) == [.retry(after: .milliseconds(200))])
         #expect(flow.handle(.tick) == [])
         // Too large is answered with a lesser form at once.
-        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        #expect(flow.handle(.retryDue) == [.deadLetter([letter])])
         letter.form = .truncated
-        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.bury([letter])])
+        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.deadLetter([letter])])
         letter.form = .bare
-        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.bury([letter])])
+        #expect(flow.handle(.letterFailed(token: 1, .recordTooLarge)) == [.deadLetter([letter])])
         #expect(deeds(flow.handle(.letterFailed(token: 1, .recordTooLarge))) == [.retry(after: .milliseconds(400))])
-        #expect(flow.handle(.retryDue) == [.bury([letter])])
+        #expect(flow.handle(.retryDue) == [.deadLetter([letter])])
         #expect(
             deeds(flow.handle(.letterWritten(token: 1))) == [.submit(token: 2, [draft("0:1"), draft("0:3")], [position(a, 3)])])
         #expect(deeds(flow.handle(.answered(token: 2, stored(2)))) == [.resume([a])])
@@ -185,14 +149,14 @@ import Testing
 
     @Test func `Only the letters that failed are written again`() {
         var flow = flow(holding: [a])
-        guard case .bury(let letters)? = flow.handle(.read([dead(a, 1), dead(a, 2), dead(a, 3)])).first else {
+        guard case .deadLetter(let letters)? = flow.handle(.read([dead(a, 1), dead(a, 2), dead(a, 3)])).first else {
             Issue.record("no letters")
             return
         }
         _ = flow.handle(.letterWritten(token: letters[0].token))
         _ = flow.handle(.letterFailed(token: letters[1].token, .unreachable))
         #expect(deeds(flow.handle(.letterWritten(token: letters[2].token))) == [.pause([a]), .retry(after: .milliseconds(100))])
-        #expect(flow.handle(.retryDue) == [.bury([letters[1]])])
+        #expect(flow.handle(.retryDue) == [.deadLetter([letters[1]])])
     }
 
     @Test func `A request holds a bounded number of drafts`() {
@@ -248,7 +212,7 @@ import Testing
                     case .retry: next += flow.handle(.retryDue)
                     case .resume: resumed = true
                     case .pause, .note, .commit: break
-                    case .bury, .release: Issue.record("\(action)")
+                    case .deadLetter, .release: Issue.record("\(action)")
                     }
                 }
                 pending = next
@@ -291,7 +255,7 @@ import Testing
             attempts: 1, form: .whole)
         #expect(
             flow.handle(.answered(token: 1, .partlyStored([one, one, nil])))
-                == [.note(.stored(records: 0, entries: 2, duplicates: 0, discards: [])), .bury([letter])])
+                == [.note(.stored(records: 0, entries: 2, duplicates: 0, discards: [])), .deadLetter([letter])])
         #expect(flow.handle(.tick) == [])
         // Nothing is stored twice; what is left are the positions.
         #expect(deeds(flow.handle(.letterWritten(token: 2))) == [.submit(token: 3, [], [position(a, 3)])])
@@ -307,7 +271,7 @@ import Testing
         let cause = DeathCause(reason: "bad_target", detail: nil, targets: ["x"])
         mixed.judgement = .partly([draft("0:1")], cause)
         let letter = Letter(token: 1, record: record(a, 1), cause: cause, attempts: 1, form: .whole)
-        #expect(flow.handle(.read([mixed])) == [.bury([letter])])
+        #expect(flow.handle(.read([mixed])) == [.deadLetter([letter])])
         #expect(deeds(flow.handle(.letterWritten(token: 1))) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
         _ = flow.handle(.answered(token: 2, stored(1)))
         #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
@@ -316,7 +280,7 @@ import Testing
     @Test func `Reading stops when a batch's worth waits, and a slow answer pauses the partitions`() {
         var flow = flow(holding: [a]) {
             $0.gatheredRecords = 2
-            $0.patienceTicks = 2
+            $0.timeoutTicks = 2
         }
         _ = flow.handle(.read([good(a, 1)]))
         #expect(flow.hasRoom)
@@ -329,117 +293,5 @@ import Testing
                 .resume([a]), .submit(token: 2, [draft("0:2"), draft("0:3")], [position(a, 3)]),
             ])
         #expect(flow.hasRoom)
-    }
-
-    @Test func `Partitions to be given up are released after the request under way and the commit, and their other records are forgotten`()
-    {
-        var flow = flow(holding: [a, b])
-        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
-        _ = flow.handle(.read([good(a, 2), good(b, 2)]))
-        #expect(flow.handle(.revoking([a])) == [])
-        #expect(
-            deeds(flow.handle(.answered(token: 1, stored(2))))
-                == [.commit([NextOffset(a, 2)]), .release([a]), .submit(token: 2, [draft("1:2")], [position(b, 2)])])
-        #expect(flow.held == [b])
-        _ = flow.handle(.answered(token: 2, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(b, 3)])])
-    }
-
-    @Test func `Partitions without work under way are released at once`() {
-        var flow = flow(holding: [a, b])
-        #expect(flow.handle(.revoking([a])) == [.release([a])])
-        _ = flow.handle(.read([good(b, 1)]))
-        #expect(flow.handle(.assigned([a])) == [])
-        #expect(flow.handle(.revoking([a])) == [.release([a])])
-    }
-
-    @Test func `A store that does not answer holds up a release only so long`() {
-        var flow = flow(holding: [a]) { $0.patienceTicks = 2 }
-        _ = flow.handle(.read([good(a, 1)]))
-        #expect(flow.handle(.revoking([a])) == [])
-        #expect(flow.handle(.tick) == [])
-        #expect(flow.handle(.tick) == [.release([a])])
-        // The late answer is stored all right, but no longer this member's to commit.
-        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [])
-        #expect(flow.handle(.tick) == [])
-    }
-
-    @Test func `Lost partitions are neither committed nor retried`() {
-        var flow = flow(holding: [a, b])
-        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
-        _ = flow.handle(.lost([a]))
-        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
-        #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
-        _ = flow.handle(.answered(token: 2, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(b, 2)])])
-    }
-
-    @Test func `Partitions lost during a pause leave nothing paused behind: the next ones come unpaused and are kept so`() {
-        var flow = flow(holding: [a])
-        _ = flow.handle(.read([good(a, 1)]))
-        _ = flow.handle(.answered(token: 1, .failed(.unavailable)))
-        #expect(flow.isPaused)
-        #expect(flow.handle(.lost([a])) == [])
-        // Nothing is held: there is nothing to resume, and `isPaused` is all there was.
-        #expect(deeds(flow.handle(.retryDue)) == [.resume([])])
-        #expect(!flow.isPaused)
-        #expect(flow.handle(.assigned([a])) == [])
-        #expect(flow.handle(.read([good(a, 1)])) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
-    }
-
-    @Test func `An answer that comes after a partition was lost is about other records: the rest is asked for again`() {
-        var flow = flow(holding: [a, b])
-        _ = flow.handle(.read([good(a, 1), good(b, 1)]))
-        _ = flow.handle(.lost([a]))
-        let one = StoredDraft(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), duplicate: false)
-        #expect(deeds(flow.handle(.answered(token: 1, .partlyStored([nil, one])))) == [.retry(after: .milliseconds(100))])
-        #expect(flow.handle(.retryDue) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
-    }
-
-    @Test func `When all partitions with letters outstanding are lost, work goes on`() {
-        var flow = flow(holding: [a, b])
-        _ = flow.handle(.read([dead(a, 1), good(b, 1)]))
-        #expect(flow.handle(.lost([a])) == [.submit(token: 2, [draft("1:1")], [position(b, 1)])])
-    }
-
-    @Test func `A partition that comes back is known only by what is read from then on`() {
-        var flow = flow(holding: [a])
-        _ = flow.handle(.read([good(a, 7)]))
-        _ = flow.handle(.answered(token: 1, stored(1)))
-        _ = flow.handle(.lost([a]))
-        _ = flow.handle(.assigned([a]))
-        #expect(flow.handle(.tick) == [])
-        // A topic made anew starts over: the lower offset is committed.
-        _ = flow.handle(.read([good(a, 0)]))
-        _ = flow.handle(.answered(token: 2, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 1)])])
-    }
-
-    @Test func `Offsets that restart within one assignment are followed`() {
-        var flow = flow(holding: [a])
-        _ = flow.handle(.read([good(a, 700)]))
-        _ = flow.handle(.answered(token: 1, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 701)])])
-        _ = flow.handle(.read([good(a, 0)]))
-        _ = flow.handle(.answered(token: 2, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 1)])])
-    }
-
-    @Test func `A commit that failed is asked for again, unless a newer one is under way`() {
-        var flow = flow(holding: [a])
-        let failure = KafkaError(kind: .other, name: "REBALANCE_IN_PROGRESS", message: "")
-        _ = flow.handle(.read([good(a, 1)]))
-        _ = flow.handle(.answered(token: 1, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
-        let refusal = CommitResult(next: NextOffset(a, 2), failure: failure)
-        #expect(flow.handle(.committed([refusal])) == [.note(.commitFailed(refusal))])
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
-        #expect(flow.handle(.committed([CommitResult(next: NextOffset(a, 2), failure: nil)])) == [])
-        #expect(flow.handle(.tick) == [])
-        _ = flow.handle(.read([good(a, 2)]))
-        _ = flow.handle(.answered(token: 2, stored(1)))
-        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 3)])])
-        _ = flow.handle(.committed([refusal]))
-        #expect(flow.handle(.tick) == [])
     }
 }

@@ -73,7 +73,7 @@ struct CommandModelTests {
 
         var members: Members = [("type", .string(kind))]
         if let id { members.append(("id", .number(JSONNumber(id)))) }
-        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing"].contains(kind) {
+        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing", "leave"].contains(kind) {
             members.append(("channel", .string(channel)))
         }
         let body: ClientCommand.Body
@@ -139,6 +139,8 @@ struct CommandModelTests {
             if since != nil { members.append(("before", .string(channel))) }
             members.append(("limit", json(entry)))
             body = .conversations(before: since == nil ? nil : channel, limit: Int(min(entry, 100)))
+        case "leave":
+            body = .leave(channel: channel)
         case "typing":
             body = .typing(channel: channel)
         case "activity":

@@ -122,13 +122,13 @@ struct RosterTests {
     @Test("places stay where they are while others leave and join")
     func stablePlaces() {
         var roster = Roster(channel: Self.system)
-        let places = (0..<4).map { roster.add(Subscriber(session: SessionID(slot: UInt32($0), generation: 0), user: 0)) }
-        roster.remove(at: places[1])
-        roster.remove(at: places[1])
+        let slots = (0..<4).map { roster.add(Subscriber(session: SessionID(slot: UInt32($0), generation: 0), user: 0)) }
+        roster.remove(at: slots[1])
+        roster.remove(at: slots[1])
         #expect(roster.count == 3)
-        #expect(roster.subscriber(at: places[3])?.session == SessionID(slot: 3, generation: 0))
+        #expect(roster.subscriber(at: slots[3])?.session == SessionID(slot: 3, generation: 0))
         let reused = roster.add(Subscriber(session: SessionID(slot: 9, generation: 0), user: 0))
-        #expect(reused == places[1])
+        #expect(reused == slots[1])
         var seen: [UInt32] = []
         let next = roster.visit(0..<roster.end) { _, subscriber in
             seen.append(subscriber.session.slot)
@@ -249,10 +249,10 @@ struct RosterExpiryTests {
     func counting() {
         var roster = Roster(channel: .broadcast("system"))
         for key in 0..<10 {
-            let place = roster.add(Subscriber(session: SessionID(slot: UInt32(key), generation: 0), user: UInt32(key)))
+            let slot = roster.add(Subscriber(session: SessionID(slot: UInt32(key), generation: 0), user: UInt32(key)))
             guard key != 4 else { continue }  // is still opening
             let unread = key % 2 == 0 ? UInt32(1) : 0
-            _ = roster.update(place) {
+            _ = roster.update(slot) {
                 $0.open(ChannelState(channel: .broadcast("system"), head: Seq(1), counters: Counters(unread: unread)), since: nil)
             }
         }

@@ -90,7 +90,7 @@ struct ServerMessageTests {
                     session: "s1", user: alice, time: moment, tokenExpiresAt: Timestamp(milliseconds: moment.milliseconds + 60_000),
                     terms: Welcome.Terms(pingIntervalMs: 25_000, limits: limits, features: ["typing"]),
                     channels: [
-                        ChannelPlace(state, isSubscribed: true), ChannelPlace(ChannelState(channel: .inbox(alice)), isSubscribed: false),
+                        ListedChannel(state, isSubscribed: true), ListedChannel(ChannelState(channel: .inbox(alice)), isSubscribed: false),
                     ])
                 ServerMessage.connected(re: 1, welcome, into: &$0)
             }
@@ -102,8 +102,8 @@ struct ServerMessageTests {
         (
             #"{"re":3,"ok":{"channel":"inbox","kind":"inbox","head":0,"delivered":0,"seen":0,"read":0,"readAlso":[],"unread":0,"unseen":0,"urgent":0,"version":0,"subscribed":true,"since":4}}"#,
             {
-                let place = ChannelPlace(ChannelState(channel: .inbox(alice)), isSubscribed: true, since: Seq(4))
-                ServerMessage.channelState(re: 3, place, into: &$0)
+                let listed = ListedChannel(ChannelState(channel: .inbox(alice)), isSubscribed: true, since: Seq(4))
+                ServerMessage.channelState(re: 3, listed, into: &$0)
             }
         ),
         (#"{"re":4,"ok":{"channel":"inbox"}}"#, { ServerMessage.unsubscribed(re: 4, .inbox(alice), into: &$0) }),

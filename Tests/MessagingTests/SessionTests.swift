@@ -17,7 +17,7 @@ struct SessionTests {
         _ = session.identify(Self.identity())
         session.welcome()
         for (i, name) in channels.enumerated() {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), place: 0, registration: UInt32(i)))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: UInt32(i), slot: 0, registration: UInt32(i)))
         }
         return session
     }
@@ -56,7 +56,7 @@ struct SessionTests {
         #expect(receive(&unanswered, plain: "inbox", 1, sent: nil).flatMap(code) == .notSubscribed)
         var session = Session(id: "s1")
         _ = session.identify(Self.identity())
-        session.joined(.init(channel: .inbox(Self.alice), roster: 0, place: 0, registration: 0))
+        session.joined(.init(channel: .inbox(Self.alice), roster: 0, slot: 0, registration: 0))
         #expect(receive(&session, plain: "inbox", 1, sent: Seq(10)).flatMap(code) == .notConnected)
         session.welcome()
         #expect(
@@ -79,7 +79,7 @@ struct SessionTests {
                 == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(Seq(10))), session: "s1"), .mark))
         #expect(code(receive(&session, .ack(channel: "broadcast:system", seq: Seq(4)), sent: 3)) == .notSent, "another channel")
         session.left(at: 0)
-        session.joined(.init(channel: .inbox(Self.alice), roster: 0, place: 0, registration: 2))
+        session.joined(.init(channel: .inbox(Self.alice), roster: 0, slot: 0, registration: 2))
         #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(10)), sent: 3)) == .notSent, "another subscription")
     }
 
@@ -314,7 +314,7 @@ struct SessionTests {
         var session = Session(id: "s1")
         _ = session.identify(old)
         for name in ["inbox", "broadcast:system", "broadcast:institution:lyon", "broadcast:category:reviewer"] {
-            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, place: 0, registration: 0))
+            session.joined(.init(channel: Channel(wireName: name, for: Self.alice)!, roster: 0, slot: 0, registration: 0))
         }
         _ = session.identify(Self.identity(institution: "lyon", roles: []))
         #expect(session.lostSubscriptions(from: old) == [3])

@@ -11,6 +11,7 @@ extension ClientCommand.Body {
     }
     static func unsubscribe(channel: String) -> Self { .unsubscribe(ClientCommand.Unsubscribe(channel: channel)) }
     static func ack(channel: String, seq: Seq) -> Self { .ack(ClientCommand.Ack(channel: channel, seq: seq)) }
+    static func leave(channel: String) -> Self { .leave(ClientCommand.Leave(channel: channel)) }
     static func markSeen(channel: String, upTo: Seq) -> Self { .markSeen(ClientCommand.MarkSeen(channel: channel, upTo: upTo)) }
     static func markRead(channel: String, _ selection: ClientCommand.MarkRead.Selection) -> Self {
         .markRead(ClientCommand.MarkRead(channel: channel, selection: selection))

@@ -16,7 +16,7 @@ struct StoreAnswerTests {
         _ = session.identify(
             Identity(user: Self.alice, institution: nil, roles: [], channels: [], expiresAt: Timestamp(milliseconds: 1_000_000)))
         session.welcome()
-        for channel in channels { session.joined(.init(channel: channel, roster: 0, place: 0, registration: 0)) }
+        for channel in channels { session.joined(.init(channel: channel, roster: 0, slot: 0, registration: 0)) }
         return session
     }
 

@@ -11,7 +11,8 @@ import Testing
 struct ResumableSessionTests {
     private func connect(_ bench: SessionBench, isResumable: Bool = true, isBrowser: Bool = false) throws -> SessionID {
         let id = bench.open(isBrowser: isBrowser, isResumable: isResumable)
-        bench.say(id, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"broadcast:system","since":0}]}"#)
+        bench.say(
+            id, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"broadcast:system","since":0}]}"#)
         bench.turn()
         let order = try #require(bench.store.take().first)
         bench.answer(order, .snapshot([ChannelState(channel: SessionLoopTests.system)], more: false))
@@ -122,7 +123,9 @@ struct ResumableSessionTests {
         let order = try #require(bench.store.take().first)
         let state = ChannelState(channel: SessionLoopTests.system)
         bench.answer(order, .moved(MovedCursor(try user("ann"), state, isProgress: true, session: "s"), changed: true))
-        #expect(replies.count == 2 && replies.contains { $0.hasPrefix(#"{"re":5,"ok""#) } && replies.contains { $0.hasPrefix(#"{"re":6,"ok""#) })
+        #expect(
+            replies.count == 2 && replies.contains { $0.hasPrefix(#"{"re":5,"ok""#) } && replies.contains { $0.hasPrefix(#"{"re":6,"ok""#) }
+        )
         #expect(bench.clients.texts(id).isEmpty)
     }
 }

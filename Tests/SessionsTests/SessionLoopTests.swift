@@ -359,26 +359,6 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(bob) == [1, 2])
     }
 
-    @Test("a burst goes only as far as the client takes it; the rest is read when it has caught up")
-    func longBurst() throws {
-        let clients = Clients()
-        clients.patience = 3
-        var fanOut = FanOut()
-        let table = SessionTable(loop: 0)
-        let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id
-        let (roster, place) = fanOut.join(Self.system, Subscriber(session: key, user: 0))
-        let subscription = Session.Subscription(channel: Self.system, roster: UInt32(roster), place: UInt32(place), registration: 1)
-        _ = fanOut.update(subscription) { $0.open(ChannelState(channel: Self.system), since: nil) }
-        let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
-        let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
-        let isQueued = fanOut.enqueue(Self.system, items)
-        #expect(isQueued)
-        let outcome = fanOut.runSlice(table, [clients], at: .now)
-        #expect(clients.texts(key).count == 3)
-        #expect(outcome.behind.map(\.session) == [key])
-        #expect(fanOut.subscriber(subscription)?.position == Seq(3))
-    }
-
     // MARK: Lost events
 
     @Test("a cursor that moved while events were lost is told")

@@ -33,6 +33,28 @@ import Testing
         #expect(Array(id)[14] == "4", "a version 4 UUID")
     }
 
+    @Test func whoLeavesIsNoMemberAnyMoreAndIsToldOnce() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
+        let opened = await bench.ask([.open(ann, with: bob, context: nil, most: 100)])
+        let channel = try #require(opened.first?.opened?.channel)
+        bench.bus.forget()
+        let nowhere = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
+        let replies = await bench.ask([.leave(ann, channel), .leave(eve, channel), .leave(ann, nowhere)])
+        #expect(replies == [.state(ChannelState(channel: channel)), .failed(.forbidden), .failed(.forbidden)])
+        #expect(bench.bus.events == [.withdrawn(channel, from: ann)])
+        let after = await bench.ask([
+            .leave(ann, channel), .state(ann, channel, entitled: false), .append(draft(channel, "1", source: "user:ann", sender: ann)),
+            .append(draft(channel, "2", source: "user:bob", sender: bob)),
+        ])
+        #expect(after[..<3].allSatisfy { $0 == .failed(.forbidden) })
+        #expect(after[3].seqs == [1], "the other member stays")
+        bench.bus.forget()
+        let again = await bench.ask([.open(bob, with: ann, context: nil, most: 100), .open(bob, with: ann, context: nil, most: 100)])
+        for reply in again { #expect(reply.opened?.channel == channel && reply.opened?.members == [ann, bob]) }
+        #expect(bench.bus.events.count { if case .opened = $0 { true } else { false } } == 1, "both are told once")
+    }
+
     @Test func aContextMakesAnotherConversation() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))

@@ -1,5 +1,4 @@
 import Messaging
-import Pacing
 import Postgres
 import StoreAPI
 import TestKit
@@ -8,25 +7,13 @@ import Testing
 @testable import Store
 
 @Suite struct StorePieceTests {
-    @Test func pausesDoubleUpToTheLongestAndAreSpreadOverTheirUpperHalf() {
-        var earliest = Backoff(longest: .seconds(1))
-        var latest = Backoff(longest: .seconds(1))
-        var bounds: [(Duration, Duration)] = []
-        for _ in 0..<7 { bounds.append((earliest.next(random: 0), latest.next(random: .max))) }
-        #expect(bounds.map(\.0) == [25, 50, 100, 200, 400, 500, 500].map { .milliseconds($0) })
-        for (low, high) in bounds { #expect(high > low * 1.99 && high <= low * 2) }
-        for _ in 0..<100 { _ = latest.next(random: 7) }
-        latest.succeeded()
-        #expect(latest.next(random: 0) == .milliseconds(25))
-    }
-
     @Test func aBatchIsFilledToItsCapacityAndNeverEmpty() throws {
         var queue = OrderQueue()
         for size in [400, 400, 400, 5_000, 1] { queue.append(try ingest(size)) }
-        #expect(queue.takeBatch(of: .entries).count == 2)
-        #expect(queue.takeBatch(of: .entries).count == 1)
-        #expect(queue.takeBatch(of: .entries).count == 1, "larger than a batch, and alone")
-        #expect(queue.takeBatch(of: .entries).count == 1)
+        #expect(queue.takeBatch(of: Entries.self).count == 2)
+        #expect(queue.takeBatch(of: Entries.self).count == 1)
+        #expect(queue.takeBatch(of: Entries.self).count == 1, "larger than a batch, and alone")
+        #expect(queue.takeBatch(of: Entries.self).count == 1)
         #expect(queue.isEmpty)
     }
 
@@ -35,7 +22,7 @@ import Testing
         var taken: [UInt64] = []
         for round in 0..<40 {
             for n in 0..<300 { queue.append(try move(.delivered(Seq(1)), token: UInt64(round * 300 + n))) }
-            taken += queue.takeBatch(of: .states).map(\.order.token)
+            taken += queue.takeBatch(of: States.self).map(\.order.token)
         }
         #expect(taken == Array(0..<10_000))
         #expect(queue.removeAll { $0.order.token % 2 == 0 }.count == 1_000)
@@ -54,14 +41,14 @@ import Testing
         var queue = OrderQueue()
         queue.append(try move(first))
         queue.append(try move(second))
-        #expect(queue.takeBatch(of: .cursors).count == (together ? 2 : 1))
+        #expect(queue.takeBatch(of: Cursors.self).count == (together ? 2 : 1))
     }
 
     @Test func theReadOfSomebodyElseIsNoObstacle() throws {
         var queue = OrderQueue()
         queue.append(try move(.read(.upTo(Seq(.max))), by: "bob"))
         queue.append(try move(.unread([Seq(1)])))
-        #expect(queue.takeBatch(of: .cursors).count == 2)
+        #expect(queue.takeBatch(of: Cursors.self).count == 2)
     }
 
     @Test(arguments: [Int64.min, -210_866_803_200_001, 9_224_318_016_000_000, .max])
@@ -94,14 +81,34 @@ import Testing
     }
 }
 
+@Suite("Store operations")
+struct OperationTests {
+    @Test("each file's statements are prepared on its lane", arguments: Operation.allCases)
+    func lanes(operation: Operation) {
+        let prepared = operation.descriptor.lane.statements
+        for statement in operation.descriptor.statements { #expect(prepared.contains(statement)) }
+        #expect(operation.descriptor.successor.map { $0.descriptor.lane == operation.descriptor.lane } ?? true)
+    }
+
+    @Test("a page that a batch already reads takes 1 of it")
+    func samePage() {
+        var filling = Pages.Filling()
+        let page = StoreRequest.page(.broadcast("all"), after: Seq(3), before: nil, limit: 50)
+        #expect(filling.weight(of: page) == 51)
+        #expect(filling.weight(of: page) == 1)
+        #expect(filling.weight(of: .page(.broadcast("all"), after: Seq(4), before: nil, limit: 50)) == 51)
+    }
+}
+
 @Suite("The listing of the store's SQL")
 struct StatementListingTests {
     @Test func holdsEveryStatementAsItIsPreparedAndSettingsWithoutAParameter() {
         let sections = StatementListing.text.split(separator: "-- name: ")
         let names = sections.map { $0.prefix { $0 != "\n" } }
-        #expect(names.map(String.init) == ["session", "session"] + Statement.allCases.map(\.rawValue))
-        for statement in Statement.allCases {
-            #expect(StatementListing.text.contains("-- name: \(statement.rawValue)\n\(statement.sql)\n"))
+        #expect(names.map(String.init) == ["session", "session"] + Statement.all.map(\.name))
+        #expect(Set(names).count == names.count - 1)
+        for statement in Statement.all {
+            #expect(StatementListing.text.contains("-- name: \(statement.name)\n\(statement.sql)\n"))
         }
         #expect(!sections[0].contains("$1") && sections[0].contains("('statement_timeout', '10000')"))
     }

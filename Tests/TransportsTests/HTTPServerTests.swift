@@ -205,7 +205,7 @@ private final class SlowHandler: HTTPHandler {
         asked.append(id)
         return .later
     }
-    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse { HTTPResponse(status: 413) }
+    func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse { HTTPResponse(status: 503) }
     func drained(_ id: ConnectionID) {}
     func peerEnded(_ id: ConnectionID) {}
     func deadline(_ id: ConnectionID) {}
@@ -217,7 +217,7 @@ private final class Elsewhere: HTTPHandler {
     private let loop: Int
     init(loop: Int) { self.loop = loop }
     func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer { .elsewhere(loop: loop) }
-    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse { HTTPResponse(status: 413) }
+    func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse { HTTPResponse(status: 503) }
     func drained(_ id: ConnectionID) {}
     func peerEnded(_ id: ConnectionID) {}
     func deadline(_ id: ConnectionID) {}

@@ -1,7 +1,7 @@
 internal import JSON
 
 extension ClientCommand {
-    /// "I have everything of this channel up to `seq`."
+    /// The client has received every entry of the channel up to `seq`.
     public struct Ack: Equatable, Sendable {
         public let channel: String
         public let seq: Seq
@@ -48,12 +48,13 @@ extension ServerMessage {
     }
 }
 
-// MARK: The quick path
+// MARK: Fast path
 
-/// An ack as programs write it: its members are plain, and its channel's name is still in the message. Most commands are such acks.
+/// An ack without escapes or white space. It refers to the channel's name in the message, so that parsing allocates nothing. Most commands
+/// are such acks.
 public struct PlainAck: Equatable, Sendable {
     public let id: UInt64?
-    /// Where the channel's name stands in the message.
+    /// The range of the channel's name in the message.
     let channel: Range<Int>
     let seq: Seq
 
@@ -64,7 +65,7 @@ public struct PlainAck: Equatable, Sendable {
 }
 
 extension CommandMembers {
-    /// Nil when the line is no ack, or an ack with a fault.
+    /// The line as a plain ack; nil when it is another command or has a fault.
     func plainAck(in bytes: Span<UInt8>) -> PlainAck? {
         guard let type = self[raw: .type], type.word(in: bytes) == Self.ack, let channel = self[raw: .channel], channel.kind == .string,
             let seq = self[raw: .seq]?.unsignedInteger(in: bytes), seq <= CommandLimits.maximumNumber
@@ -78,8 +79,8 @@ extension CommandMembers {
 }
 
 extension Session {
-    /// As `receive` of a command. An ack up to what was sent, in a channel that the session follows under that very name, is judged
-    /// without allocating anything.
+    /// Judges a plain ack as `receive` judges other commands. It allocates nothing when the ack is valid and spells the channel's name as
+    /// the subscription does.
     /// - Parameter message: the message that the ack was parsed from.
     public func receive(_ ack: PlainAck, in message: Span<UInt8>, position: (Subscription) -> Seq?) -> Action {
         if phase == .open, let user = identity?.user {

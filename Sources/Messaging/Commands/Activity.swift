@@ -11,7 +11,7 @@ extension ClientCommand.Activity: Command {
 
     init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {}
 
-    /// The driver notes the sign of the user for every command (`ClientCommand.isSignOfUser`), so nothing else has to be done for this one.
+    /// The rule does nothing: the driver records the user's activity for every command (`ClientCommand.isSignOfUser`).
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         .done
     }

@@ -1,6 +1,6 @@
-/// What a client asks for: one line of a text message. `Body`, in `CommandList.swift`, lists the commands.
+/// A client's command: one line of a text message. `Body`, in `CommandList.swift`, lists the commands.
 public struct ClientCommand: Equatable, Sendable {
-    /// The client's number for the reply; without it there is no reply.
+    /// The client's number for the reply; nil when the client wants no reply.
     public let id: UInt64?
     public let body: Body
 
@@ -13,14 +13,14 @@ public struct ClientCommand: Equatable, Sendable {
     public static var names: [String] { types.map { $0.name } }
 }
 
-/// One line of a text message, as the parser found it.
+/// The parser's result for one line of a text message.
 public enum ParsedLine: Equatable, Sendable {
-    /// An ack whose channel's name is still in the message. `Session.receive` judges it without allocating anything.
+    /// An ack that refers to the channel's name in the message. `Session.receive` judges it without an allocation.
     case plainAck(PlainAck)
     case command(ClientCommand)
     case rejected(CommandRejection)
 
-    /// Whether the line shows that the user is there.
+    /// Whether the line counts as activity of the user.
     public var isSignOfUser: Bool {
         switch self {
         case .plainAck: true

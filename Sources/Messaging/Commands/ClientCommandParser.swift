@@ -1,9 +1,9 @@
 internal import JSON
 
 extension ClientCommand {
-    /// Parses a text message: one command per line. Each line is judged alone, in order; blank lines are skipped.
+    /// Parses a text message with one command per line. A faulty line does not affect the others; blank lines are skipped.
     ///
-    /// A message without any command, and the first line beyond `limits.commandsPerMessage`, give one rejection without an id.
+    /// A message without a command gives one rejection without an id, and so does the first line beyond `limits.commandsPerMessage`.
     public static func parse(_ message: Span<UInt8>, limits: CommandLimits, _ deliver: (ParsedLine) -> Void) {
         var count = 0
         var start = 0
@@ -39,7 +39,7 @@ extension ClientCommand {
         return results
     }
 
-    /// - Parameter isRead: `members` are those of the line.
+    /// - Parameter isRead: true when `members` already contain the members of the line.
     private static func command(
         _ members: consuming CommandMembers, isRead: Bool, line: Range<Int>, of bytes: Span<UInt8>, _ limits: CommandLimits
     ) -> ParsedLine {
@@ -54,7 +54,7 @@ extension ClientCommand {
         }
     }
 
-    /// Names as single numbers, in the order of `types`: cheaper than comparing with one string after another.
+    /// The names as words in the order of `types`, because comparing words is cheaper than comparing strings.
     fileprivate static let words = types.map { JSONSlice.word($0.name) }
 }
 
@@ -77,11 +77,11 @@ extension CommandMembers {
 }
 
 private let newline = UInt8(ascii: "\n")
-/// The longest line that the quick reader tries: a longer one is seldom plain to its end, and would be read twice.
+/// The longest rest of a message for which `readPlain` is tried. Longer lines are rarely plain, and reading them twice costs more.
 private let plainBytes = 256
 private let blockBytes = 32
 
-/// The index of the next line end, or of the message's end. It looks at blocks of constant size, which the compiler turns into vectors.
+/// The index of the next line end, or of the message's end. The blocks have a constant size so that the compiler vectorizes the loop.
 private func lineEnd(_ message: Span<UInt8>, from start: Int) -> Int {
     var end = start
     while end &+ blockBytes <= message.count {

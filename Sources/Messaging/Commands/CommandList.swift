@@ -12,6 +12,7 @@ extension ClientCommand {
         case markUnread(MarkUnread)
         case open(Open)
         case send(Send)
+        case leave(Leave)
         case history(History)
         case conversations(Conversations)
         case typing(Typing)
@@ -19,10 +20,10 @@ extension ClientCommand {
         case ping(Ping)
     }
 
-    /// In the order of the documents.
+    /// The kinds of command in the order of the documents.
     static let types: [any Command.Type] = [
         Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
-        Open.self, Send.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
+        Open.self, Send.self, Leave.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
     ]
 }
 
@@ -39,6 +40,7 @@ extension ClientCommand.Body {
         case .markUnread(let command): try command.judge(in: &session, context, position)
         case .open(let command): try command.judge(in: &session, context, position)
         case .send(let command): try command.judge(in: &session, context, position)
+        case .leave(let command): try command.judge(in: &session, context, position)
         case .history(let command): try command.judge(in: &session, context, position)
         case .conversations(let command): try command.judge(in: &session, context, position)
         case .typing(let command): try command.judge(in: &session, context, position)
@@ -49,21 +51,22 @@ extension ClientCommand.Body {
 }
 
 extension Session {
-    /// Why a command asked the store; `answer` reads the store's answer by it.
+    /// The reason for a request to the store. `answer` uses it to interpret the store's reply.
     public enum Purpose: Equatable, Sendable {
         case ack
         case mark
         case open
-        /// The conversation for a message, which is stored in it next. Indirect because it is rare and large.
+        /// Opens the conversation for a message, which the next request stores. Indirect because it is rare and large.
         indirect case openThenSend(ClientCommand.Send)
         case send(Channel)
+        case leave
         case history(Channel)
-        /// The right to read a channel's history, before the entries are asked for.
+        /// Checks the right to read a channel's history before the next request reads the entries.
         case historyRight(ClientCommand.History.Page)
         case conversations
     }
 
-    /// What the client is told, or what the store is asked next; nil when the store's answer is a failure or of another kind.
+    /// The reply to the client or the next request to the store; nil when the store's reply is a failure or of another kind.
     func interpret(_ reply: StoreReply, for purpose: Purpose, re id: UInt64?, into output: inout [UInt8]) -> Answer? {
         switch purpose {
         case .ack: ClientCommand.Ack.answer(reply, re: id, into: &output)
@@ -71,6 +74,7 @@ extension Session {
         case .open: ClientCommand.Open.answer(reply, in: self, re: id, into: &output)
         case .openThenSend(let message): message.goOn(reply, in: self)
         case .send(let channel): ClientCommand.Send.answer(reply, in: channel, re: id, into: &output)
+        case .leave: ClientCommand.Leave.answer(reply, re: id, into: &output)
         case .history(let channel): ClientCommand.History.answer(reply, in: channel, re: id, into: &output)
         case .historyRight(let page): page.goOn(reply)
         case .conversations: ClientCommand.Conversations.answer(reply, in: self, re: id, into: &output)

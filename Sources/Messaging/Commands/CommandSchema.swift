@@ -1,15 +1,15 @@
 internal import JSON
 
-/// What a command's line may hold, for clients: JSON Schema 2020-12, and the table of commands. The rules are in each command's `init`.
+/// Describes a command's members to clients, in JSON Schema 2020-12 and in the table of commands. Each command's `init` checks them.
 struct CommandSchema: Sendable {
     typealias Members = KeyValuePairs<CommandMember, JSONValue>
 
-    /// Beside `type`.
+    /// The required members other than `type`.
     var required: Members = [:]
     var optional: Members = [:]
-    /// A line has exactly one of these.
+    /// A line contains exactly one of these members.
     var oneOf: Members = [:]
-    /// A line has not all of these.
+    /// A line must not contain all of these members.
     var notTogether: [CommandMember] = []
 
     /// The schema of one command.
@@ -59,7 +59,7 @@ extension CommandSchema {
 
     private static let maximum: JSONValue = .number(JSONNumber(CommandLimits.maximumNumber))
 
-    /// What several commands share.
+    /// Schemas that several commands share.
     fileprivate static let definitions: JSONObject = {
         var definitions = JSONObject()
         definitions["id"] = [
@@ -110,7 +110,7 @@ extension ClientCommand {
 }
 
 extension JSONValue {
-    /// JSON for people: what fits on one line stands on one line.
+    /// Writes readable JSON: a value that fits on one line is written on one line.
     fileprivate func laidOut(indentation: Int = 0, from column: Int = 0) -> String {
         let line = oneLine
         if indentation > 0, column + line.utf8.count <= 130 { return line }

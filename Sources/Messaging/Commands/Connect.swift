@@ -2,7 +2,7 @@ internal import JSON
 
 extension ClientCommand {
     public struct Connect: Equatable, Sendable {
-        /// Nil: the token that came with the handshake.
+        /// The token; nil for the token of the handshake.
         public let token: String?
         public let subscriptions: [SubscriptionRequest]
     }
@@ -36,7 +36,7 @@ extension ClientCommand.Connect: Command {
         subscriptions = requests
     }
 
-    /// The rule of `connect` alone: the only command before its own reply.
+    /// The rule of `connect` takes only the phase, because it runs before the session has an identity.
     func judge(in phase: Session.Phase) throws(Refusal) -> Session.Action {
         guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
         return .connect(token: token, subscriptions)

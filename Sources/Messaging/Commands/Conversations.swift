@@ -2,7 +2,7 @@ internal import JSON
 
 extension ClientCommand {
     public struct Conversations: Equatable, Sendable {
-        /// A channel's name as written; nil starts at the newest.
+        /// The channel's name from the command; nil starts with the most recent conversation.
         public let before: String?
         /// 1…`CommandLimits.historyPage`.
         public let limit: Int
@@ -41,8 +41,8 @@ extension ClientCommand.Conversations: Command {
         guard case .snapshot(let states, let more) = reply else { return nil }
         if let id {
             let followed = Set(session.subscriptions.map(\.channel))
-            let places = states.map { ChannelPlace($0, isSubscribed: followed.contains($0.channel)) }
-            ServerMessage.conversations(re: id, places, more: more, into: &output)
+            let channels = states.map { ListedChannel($0, isSubscribed: followed.contains($0.channel)) }
+            ServerMessage.conversations(re: id, channels, more: more, into: &output)
         }
         return .told
     }
@@ -50,11 +50,11 @@ extension ClientCommand.Conversations: Command {
 
 extension ServerMessage {
     /// Answers `conversations`.
-    public static func conversations(re id: UInt64, _ places: [ChannelPlace], more: Bool, into output: inout [UInt8]) {
+    public static func conversations(re id: UInt64, _ channels: [ListedChannel], more: Bool, into output: inout [UInt8]) {
         output.appendText(#"{"re":"#)
         output.appendInteger(id)
         output.appendText(#","ok":{"channels":["#)
-        output.append(list: places) { place, output in output.append(place: place) }
+        output.append(list: channels) { channel, output in output.append(channel) }
         output.append(UInt8(ascii: "]"))
         output.append(member: "more", bool: more)
         output.appendText("}}")

@@ -2,7 +2,7 @@ internal import JSON
 
 extension ClientCommand {
     public struct History: Equatable, Sendable {
-        /// At most one of `after` and `before`; `limit` is 1…`CommandLimits.historyPage`.
+        /// At most one of `after` and `before` is set; `limit` is 1…`CommandLimits.historyPage`.
         public struct Page: Equatable, Sendable {
             public let after: Seq?
             public let before: Seq?
@@ -34,7 +34,7 @@ extension ClientCommand.History: Command {
             limit: try members.pageSize(in: bytes, limits))
     }
 
-    /// The store has agreed to a followed channel; of any other, the right is asked for first.
+    /// Reads a granted channel at once. For any other channel the store checks the user's right first.
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         let channel = try session.channel(channel, of: context.user)
         let page = Page(after: page.after, before: page.before, limit: min(page.limit, context.limits.historyPage))
@@ -55,7 +55,7 @@ extension ClientCommand.History: Command {
 extension ClientCommand.History.Page {
     fileprivate func request(of channel: Channel) -> StoreRequest { .page(channel, after: after, before: before, limit: limit) }
 
-    /// The user may read the channel: its entries are asked for.
+    /// Requests the entries after the store has confirmed the right to read the channel.
     func goOn(_ reply: StoreReply) -> Session.Answer? {
         guard case .state(let state) = reply else { return nil }
         return .store(request(of: state.channel), .history(state.channel))
@@ -63,7 +63,7 @@ extension ClientCommand.History.Page {
 }
 
 extension ServerMessage {
-    /// Answers `history`; `entries` ascending.
+    /// Answers `history`. `entries` are in ascending order.
     public static func history(
         re id: UInt64, _ channel: Channel, _ entries: [Entry], head: Seq, more: Bool, into output: inout [UInt8]
     ) {

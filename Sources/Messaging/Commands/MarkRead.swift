@@ -4,9 +4,9 @@ extension ClientCommand {
     public struct MarkRead: Equatable, Sendable {
         public enum Selection: Equatable, Sendable {
             case upTo(Seq)
-            /// Ascending, no number twice; at most `CommandLimits.setSize`.
+            /// Numbers in ascending order without duplicates; at most `CommandLimits.setSize`.
             case set([Seq])
-            /// All that this session was sent. Entries that came later were not before the user's eyes.
+            /// Every entry that the hub has sent to this session. The user cannot have read later ones.
             case all
         }
 
@@ -62,7 +62,7 @@ extension ClientCommand {
 }
 
 extension ReadMove {
-    /// The newest entry named.
+    /// The newest entry of the command.
     fileprivate var highest: Seq {
         switch self {
         case .upTo(let seq): seq

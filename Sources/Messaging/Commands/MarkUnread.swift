@@ -1,7 +1,7 @@
 extension ClientCommand {
     public struct MarkUnread: Equatable, Sendable {
         public let channel: String
-        /// Ascending, no number twice; at most `CommandLimits.setSize`.
+        /// Numbers in ascending order without duplicates; at most `CommandLimits.setSize`.
         public let seqs: [Seq]
     }
 }

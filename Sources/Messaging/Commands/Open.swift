@@ -28,7 +28,7 @@ extension ClientCommand.Open: Command {
         guard case .opened(let state, _) = reply else { return nil }
         if let id {
             let isFollowed = session.subscription(to: state.channel) != nil
-            ServerMessage.channelState(re: id, ChannelPlace(state, isSubscribed: isFollowed), into: &output)
+            ServerMessage.channelState(re: id, ListedChannel(state, isSubscribed: isFollowed), into: &output)
         }
         return .told
     }

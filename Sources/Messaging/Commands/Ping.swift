@@ -3,7 +3,7 @@ internal import JSON
 extension ClientCommand {
     public struct Ping: Equatable, Sendable {}
 
-    /// Whether the command shows that the user is there. Only `ping` does not: clients send it by themselves.
+    /// Whether the command counts as activity of the user. `ping` does not, because clients send it without the user.
     public var isSignOfUser: Bool {
         if case .ping = body { false } else { true }
     }

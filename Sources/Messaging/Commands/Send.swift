@@ -1,7 +1,7 @@
 internal import JSON
 
 extension ClientCommand {
-    /// A message to be stored, as its author wrote it.
+    /// A user's message to a conversation or to another user.
     public struct Send: Equatable, Sendable {
         public enum Target: Equatable, Sendable {
             case channel(String)
@@ -10,9 +10,9 @@ extension ClientCommand {
         }
 
         public let target: Target
-        /// Made by the client, 1…64 bytes; a repeat is the same message.
+        /// The client's key for de-duplication, 1…64 bytes: a repeated key means the same message.
         public let key: String
-        /// Not blank.
+        /// The text, which is not blank.
         public let body: String
         public let context: String?
         public let replyTo: Seq?
@@ -28,7 +28,7 @@ extension ClientCommand {
             self.data = data
         }
 
-        /// The members that only clients read, as `EntryDraft.content` holds them.
+        /// The members that only clients read, in the format of `EntryDraft.content`.
         public var content: String {
             var members = MemberText()
             members.add("body", string: body)
@@ -38,7 +38,7 @@ extension ClientCommand {
             return members.text
         }
 
-        /// The message as it is stored: the sender's key makes a repeated send the same entry.
+        /// The draft of the message. The store de-duplicates repeated sends by the sender and the key.
         func entry(from sender: UserID, in channel: Channel) -> EntryDraft {
             EntryDraft(
                 channel: channel, source: "user:" + sender.name, id: key, kind: .message, eventType: "message", sender: sender,
@@ -108,7 +108,7 @@ extension ClientCommand.Send: Command {
         }
     }
 
-    /// The conversation is open: the message is stored in it.
+    /// Stores the message after the store has opened the conversation.
     func goOn(_ reply: StoreReply, in session: borrowing Session) -> Session.Answer? {
         guard case .opened(let state, _) = reply, let user = session.identity?.user else { return nil }
         return .store(.append(entry(from: user, in: state.channel)), .send(state.channel))

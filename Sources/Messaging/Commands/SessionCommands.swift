@@ -1,37 +1,37 @@
-// What a session does with commands, and with the store's answers to them.
+// The session's interpretation of commands and of the store's replies.
 extension Session {
-    /// What the driver must do for a command. Exactly one per command.
+    /// The driver's task for a command: exactly one per command.
     public enum Action: Equatable, Sendable {
         case refuse(Refusal)
-        /// Check this token (nil: the one that came with the handshake), then `connect` or `refresh`.
+        /// Verify the token (nil: the token of the handshake), then connect.
         case connect(token: String?, [SubscriptionRequest])
         case refresh(token: String)
-        /// Register first, then ask the store.
+        /// Register the subscription first, so that it misses no entry, then send the request to the store.
         case subscribe(Channel, since: Seq?)
-        /// The session follows the channel already; with `rewind` the entries after that position are wanted again.
+        /// The session already follows the channel. With `rewind` the client wants the entries after that position again.
         case restate(Int, rewind: Seq?)
         case unsubscribe(Int)
-        /// Ask the store, and give its reply to `answer` with the purpose.
+        /// Send the request to the store, and pass the reply and the purpose to `answer`.
         case store(StoreRequest, Purpose)
-        /// Tell the other members that the user is typing; then answer as for `done`.
+        /// Tell the other members that the user is typing, then answer as for `done`.
         case typing(Channel)
         /// Answer with an empty `ok`.
         case done
         case tellTime
     }
 
-    /// What the driver must do when the store has answered. Exactly one per answer.
+    /// The driver's task after a reply of the store: exactly one per reply.
     public enum Answer: Equatable, Sendable {
-        /// The command is carried out; its reply was written if it has an id.
+        /// The command has succeeded. Its reply is in the output if the command has an id.
         case told
         case refuse(Refusal)
-        /// Ask the store this as well.
+        /// Send another request to the store.
         case store(StoreRequest, Purpose)
     }
 
     /// - Parameters:
-    ///   - now: for the pace of typing signals.
-    ///   - position: the newest entry this session was sent in a subscription, or said to have; nil while the store has not agreed to it.
+    ///   - now: the time, which limits the rate of typing signals.
+    ///   - position: the newest entry that the hub sent in a subscription or the client reported; nil until the store has granted it.
     public mutating func receive(
         _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq?
     ) -> Action {
@@ -44,10 +44,10 @@ extension Session {
         }
     }
 
-    /// The store has answered a command.
+    /// Interprets the store's reply to a command.
     /// - Parameters:
-    ///   - id: of the command; nil writes no reply.
-    ///   - output: gets the reply as one JSON object, when the answer is `told`.
+    ///   - id: the command's id; with nil the method writes no reply.
+    ///   - output: receives the reply as one JSON object when the answer is `told`.
     public func answer(
         _ reply: StoreReply, to purpose: Purpose, re id: UInt64?, limits: Limits, into output: inout [UInt8]
     ) -> Answer {

@@ -4,9 +4,9 @@ extension ClientCommand {
     }
 }
 
-/// A channel to follow, and the position the client has it to.
+/// A channel to follow, and the client's position in it.
 public struct SubscriptionRequest: Equatable, Sendable {
-    /// The name as written; the session judges whether it names a channel.
+    /// The name from the command. The session checks whether it names a channel.
     public let channel: String
     /// The newest entry the client has; nil starts at the head.
     public let since: Seq?

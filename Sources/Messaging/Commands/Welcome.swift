@@ -1,6 +1,6 @@
 internal import JSON
 
-/// What the reply to `connect` announces.
+/// The content of the reply to `connect`.
 public struct Welcome: Equatable, Sendable {
     public struct Limits: Equatable, Sendable {
         public var messageBytes: Int
@@ -20,7 +20,7 @@ public struct Welcome: Equatable, Sendable {
         }
     }
 
-    /// The members that are the same for everyone, encoded once.
+    /// The members that are equal for all sessions, encoded once.
     public struct Terms: Equatable, Sendable {
         let text: [UInt8]
 
@@ -46,10 +46,10 @@ public struct Welcome: Equatable, Sendable {
     public var time: Timestamp
     public var tokenExpiresAt: Timestamp
     public var terms: Terms
-    public var channels: [ChannelPlace]
+    public var channels: [ListedChannel]
     /// The user has more channels than `channels` lists.
     public var more: Bool
-    /// Channels that `connect` named and that cannot be followed, each with the reason.
+    /// The channels of `connect` that the session cannot follow, each with the reason.
     public var refused: [RefusedChannel]
     /// The secret by which later HTTP requests name the session; nil when the session belongs to one WebSocket.
     public var credential: String?
@@ -64,7 +64,7 @@ public struct Welcome: Equatable, Sendable {
     }
 
     public init(
-        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ChannelPlace],
+        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ListedChannel],
         more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
     ) {
         self.session = session
@@ -93,7 +93,7 @@ extension ServerMessage {
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
         output.append(contentsOf: welcome.terms.text)
         output.appendText(#","channels":["#)
-        output.append(list: welcome.channels) { place, output in output.append(place: place) }
+        output.append(list: welcome.channels) { channel, output in output.append(channel) }
         output.appendText("]")
         if welcome.more { output.append(member: "more", bool: true) }
         if !welcome.refused.isEmpty {

@@ -18,7 +18,7 @@ public enum Channel: Hashable, Sendable {
         case inbox, broadcast, conversation
     }
 
-    // By bytes, as the store compares.
+    // Compares bytes, as the store does.
     public static func == (a: Channel, b: Channel) -> Bool {
         switch (a, b) {
         case (.inbox(let a), .inbox(let b)): a == b
@@ -44,10 +44,10 @@ public enum Channel: Hashable, Sendable {
         }
     }
 
-    /// The name under which the store knows the channel; unique over all kinds.
+    /// The channel's name in the store, unique over all kinds.
     public var storedName: String { storedParts.prefix + storedParts.name }
 
-    /// The stored name in two parts, for whoever writes it somewhere and needs no text of its own.
+    /// The stored name in two parts. A caller that appends it to a buffer needs no `String` of its own.
     public var storedParts: (prefix: String, name: String) {
         switch self {
         case .inbox(let user): ("inbox:", user.name)
@@ -56,7 +56,7 @@ public enum Channel: Hashable, Sendable {
         }
     }
 
-    /// The name a client reads and writes.
+    /// The channel's name in the protocol.
     public var wireName: String {
         switch self {
         case .inbox: "inbox"
@@ -64,7 +64,7 @@ public enum Channel: Hashable, Sendable {
         }
     }
 
-    /// Whether this is the channel's name on the wire, for the user whose inbox it is. Builds nothing.
+    /// Whether `name` is the channel's name on the wire for the inbox's owner. Allocates nothing.
     func isNamed(onTheWire name: Span<UInt8>) -> Bool {
         switch self {
         case .inbox: name.isSame(as: "inbox".utf8.span)
@@ -73,7 +73,7 @@ public enum Channel: Hashable, Sendable {
         }
     }
 
-    /// Whether this is the name under which the store knows the channel. Builds nothing.
+    /// Whether `name` is the channel's name in the store. Allocates nothing.
     public func isNamed(inStore name: Span<UInt8>) -> Bool {
         let parts = storedParts
         return name.isJoined(parts.prefix, parts.name)
@@ -116,7 +116,7 @@ public enum Channel: Hashable, Sendable {
     static func isBroadcastName(_ name: Span<UInt8>) -> Bool {
         guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
         if name.isSame(as: "system".utf8.span) { return true }
-        // By bytes: a combining mark behind the colon would make one character of both.
+        // Compares bytes: a combining mark after the colon would form one character with it.
         for index in name.indices where name[index] == UInt8(ascii: ":") { return index > 0 && index + 1 < name.count }
         return false
     }
@@ -148,7 +148,7 @@ public struct ConversationID: Hashable, Sendable {
 }
 
 extension String {
-    /// `prefix` is ASCII, so that what follows begins at a scalar.
+    /// `prefix` must be ASCII, so that the rest begins at a scalar.
     fileprivate func suffix(after prefix: String) -> Substring? {
         begins(with: prefix) ? self[utf8.index(startIndex, offsetBy: prefix.utf8.count)...] : nil
     }

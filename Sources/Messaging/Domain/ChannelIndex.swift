@@ -1,6 +1,6 @@
-/// Different channels in the order they came, found again by a look at each while there are few, and by an index when there are many.
+/// Distinct channels in insertion order. Lookup is linear while there are few channels and uses a dictionary when there are many.
 public struct ChannelIndex {
-    /// Up to here looking is cheaper than hashing.
+    /// Up to this count a linear search is cheaper than hashing.
     public static let few = 16
 
     private var channels: [Channel] = []
@@ -8,20 +8,20 @@ public struct ChannelIndex {
 
     public init() {}
 
-    /// Channels of which none is there twice.
+    /// Makes an index of channels that are already distinct.
     public init(different channels: [Channel]) {
         self.channels = channels
         if channels.count > Self.few { indexAll() }
         assert(channels.count <= Self.few || index.count == channels.count)
     }
 
-    public func place(of channel: Channel) -> Int? {
+    public func position(of channel: Channel) -> Int? {
         channels.count > Self.few ? index[channel] : channels.firstIndex(of: channel)
     }
 
-    /// False when it is there already.
+    /// False when the index already contains the channel.
     public mutating func insert(_ channel: Channel) -> Bool {
-        guard place(of: channel) == nil else { return false }
+        guard position(of: channel) == nil else { return false }
         channels.append(channel)
         if channels.count == Self.few + 1 {
             indexAll()
@@ -32,7 +32,7 @@ public struct ChannelIndex {
     }
 
     private mutating func indexAll() {
-        for (place, channel) in channels.enumerated() { index[channel] = place }
+        for (position, channel) in channels.enumerated() { index[channel] = position }
     }
 
     public mutating func removeAll() {

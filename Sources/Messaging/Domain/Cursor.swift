@@ -1,12 +1,12 @@
-/// How far one user has come in one channel.
+/// One user's progress in one channel.
 public struct Cursor: Equatable, Sendable {
     public var delivered: Seq
     public var seen: Seq
-    /// Everything up to here is read.
+    /// Every entry up to this one is read.
     public var read: Seq
-    /// Read out of order: ascending, disjoint, each above `read`.
+    /// The entries read out of order: ascending, disjoint ranges above `read`.
     public var readAlso: [ClosedRange<UInt64>]
-    /// Most ranges of `readAlso`: each reply and push about the channel carries them all. Exceeded: error limit_exceeded.
+    /// The most ranges in `readAlso`, because each reply and push about the cursor carries them all. Exceeded: error limit_exceeded.
     public static let mostRanges = 1_000
 
     public init(delivered: Seq = .zero, seen: Seq = .zero, read: Seq = .zero, readAlso: [ClosedRange<UInt64>] = []) {
@@ -17,11 +17,11 @@ public struct Cursor: Equatable, Sendable {
     }
 }
 
-/// The server's own numbers for one (user, channel): absolute, as of `head`, and never made by adding on a client.
+/// The server's counts for one (user, channel): absolute numbers as of `head`. Clients replace their numbers and never add to them.
 public struct Counters: Equatable, Sendable {
     public var unread: UInt32
     public var unseen: UInt32
-    /// Of the unread, those of priority high or critical.
+    /// The unread entries of priority high or critical.
     public var urgent: UInt32
     public init(unread: UInt32 = 0, unseen: UInt32 = 0, urgent: UInt32 = 0) {
         self.unread = unread
@@ -30,7 +30,7 @@ public struct Counters: Equatable, Sendable {
     }
 }
 
-/// Where a user stands in a channel, all read in one snapshot.
+/// One user's state in one channel, read in one snapshot.
 public struct ChannelState: Equatable, Sendable {
     public var channel: Channel
     /// The newest `seq` of the channel in the snapshot; `counters` are as of this.
@@ -41,9 +41,9 @@ public struct ChannelState: Equatable, Sendable {
     public var cursorVersion: UInt64
     /// Members of a conversation; empty for the other kinds.
     public var members: [UserID]
-    /// How far each member of a conversation has come; empty in what a move answers, where nobody asks for it.
+    /// The progress of each member of a conversation; empty in the answer to a cursor move, which does not need it.
     public var progress: [MemberProgress]
-    /// When the next of the counted entries expires: from then on `counters` are wrong.
+    /// The earliest expiry of the counted entries. From that time on `counters` are outdated.
     public var nextExpiry: Timestamp?
     public init(
         channel: Channel, head: Seq = .zero, cursor: Cursor = Cursor(), counters: Counters = Counters(), cursorVersion: UInt64 = 0,
@@ -60,20 +60,20 @@ public struct ChannelState: Equatable, Sendable {
     }
     public var version: UInt64 { head.rawValue &+ cursorVersion }
 
-    /// What `user` is to be told of the others: those who have got anything yet.
+    /// The receipts that `user` receives: the progress of the other members who have received at least one entry.
     public func receipts(for user: UserID) -> [MemberProgress] {
         progress.filter { $0.user != user && ($0.delivered > .zero || $0.read > .zero) }
     }
 }
 
-/// A cursor after an order to move it. One object for the reply and for all who are told: there is one for every ack, and its state is
-/// copied for none of the hands it passes through.
+/// A cursor after a request to move it. The reply and all pushes share this one object, because every ack makes one and copying its
+/// state for each recipient would cost too much.
 public final class MovedCursor: Equatable, Sendable {
     public let user: UserID
     public let state: ChannelState
-    /// It got or read more than before, which the other members of a conversation are told.
+    /// `delivered` or `read` has advanced, so the other members of a conversation receive a receipt.
     public let isProgress: Bool
-    /// Whose order it was.
+    /// The session that requested the move.
     public let session: String
 
     public init(_ user: UserID, _ state: ChannelState, isProgress: Bool, session: String) {
@@ -88,7 +88,7 @@ public final class MovedCursor: Equatable, Sendable {
     }
 }
 
-/// How far a member of a conversation has come, as the others may know it.
+/// The part of a member's progress that the other members of a conversation may see.
 public struct MemberProgress: Equatable, Sendable {
     public var user: UserID
     public var delivered: Seq
@@ -100,7 +100,7 @@ public struct MemberProgress: Equatable, Sendable {
     }
 }
 
-/// A forward move of a cursor, or the explicit mark-unread.
+/// A forward move of a cursor, or an explicit mark-unread.
 public enum CursorChange: Equatable, Sendable {
     case delivered(Seq)
     case seen(Seq)

@@ -1,7 +1,7 @@
-// What the domain asks of whatever makes it durable. The store answers every request exactly once,
-// after commit, or with a failure; nothing here knows SQL.
+// The domain's requests to the store. The store answers each request exactly once, either after the commit or with a failure.
+// These types know no SQL.
 
-/// A record's place in Kafka, stored in the transaction of the entries it made.
+/// A record's position in Kafka. The store writes it in the transaction of the record's entries.
 public struct IngestPosition: Equatable, Sendable {
     public var topic: String
     public var partition: Int32
@@ -15,37 +15,39 @@ public struct IngestPosition: Equatable, Sendable {
 }
 
 public enum StoreRequest: Equatable, Sendable {
-    /// Entries of one or more records, with the positions they came from. One transaction for all.
+    /// Stores the entries of one or more records and the records' positions in one transaction.
     case ingest([EntryDraft], [IngestPosition])
-    /// A message by a member (`draft.sender`) of a conversation; refused with `.forbidden` for anyone else.
+    /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`.
     case append(EntryDraft)
-    /// The 1:1 conversation of two people (bound to a context or not): found, or made if they have fewer than `most`; else
-    /// `.tooManyConversations`.
+    /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
+    /// conversations and otherwise answers `.tooManyConversations`.
     case open(UserID, with: UserID, context: String?, most: Int)
-    /// Everything `connect` answers: the user's inbox, the given broadcasts, what they are a member of among `asked`, and at most so many
-    /// of all channels they are a member of: broadcasts first, then the conversations in which something happened last.
+    /// Ends the user's membership of a conversation. The answer is an empty state of the channel, or `.forbidden` for a non-member.
+    case leave(UserID, Channel)
+    /// Reads the channels for the reply to `connect`: the user's inbox, the given broadcasts, the channels of `asked` with the user as a
+    /// member, and at most `most` of the user's other channels: broadcasts first, then conversations, most recently active first.
     case snapshot(UserID, broadcasts: [String], asked: [Channel], most: Int)
-    /// The conversations of a user, those in which something happened last first: the first so many, or those behind `before`, which is
-    /// one of them.
+    /// Reads at most `most` conversations of a user, most recently active first. With `before`, one of these conversations, the list
+    /// continues after it.
     case conversations(UserID, before: Channel?, most: Int)
-    /// One channel's state for a user, after checking entitlement: own inbox; a conversation they are a member of;
-    /// a broadcast when `entitled` or when `hub.member` says so. `.forbidden` otherwise, also for what does not exist.
+    /// Reads one channel's state for a user who has a right to it: their own inbox, a conversation with the user as a member, or a
+    /// broadcast with `entitled` or a row in `hub.member`. Otherwise, and for a missing channel, the answer is `.forbidden`.
     case state(UserID, Channel, entitled: Bool)
-    /// Entries in ascending order: with `after`, the first `limit` behind it; else the last `limit` before `before` (nil = from the head).
-    /// Entitlement was checked by `state` before.
+    /// Reads entries in ascending order: with `after`, the first `limit` entries after it; otherwise the last `limit` before `before`
+    /// (nil: up to the head). A `state` request has checked the user's right before.
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
-    /// Moves a cursor; never beyond the head. `session` is kept in the receipt rows of formal notices.
+    /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
     case move(UserID, Channel, CursorChange, session: String)
 }
 
 public enum StoreReply: Equatable, Sendable {
-    /// Per draft in the order of the request: where it is stored, and whether it already was.
+    /// One element per draft, in the order of the request: its `seq`, its time and whether it is a duplicate.
     case stored([StoredDraft])
-    /// Of an `ingest`: as `stored`, but what stands at nil is for a conversation that does not exist, and was left out.
+    /// Answers an `ingest` as `stored` does. An element is nil when the draft's conversation does not exist; the store skipped that draft.
     case partlyStored([StoredDraft?])
     /// `created` is false when the conversation existed.
     case opened(ChannelState, created: Bool)
-    /// Answers `snapshot` and `conversations`; `more` when the user is a member of more channels than were to be listed.
+    /// Answers `snapshot` and `conversations`. `more` is true when the user has more channels than the request allowed to list.
     case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
     case page([Entry], head: Seq, more: Bool)
@@ -65,18 +67,18 @@ public struct StoredDraft: Equatable, Sendable {
 }
 
 public enum StoreFailure: Error, Equatable, Sendable {
-    /// Not a member, not entitled, or it does not exist: deliberately one answer.
+    /// The user is no member, has no right, or the channel does not exist. One answer for all three hides which channels exist.
     case forbidden
-    /// The store is away, full or starting. Usually nothing was done; but when the connection was lost during the commit,
-    /// nobody knows. Asking the same again later is right and safe: every request may be repeated without harm.
+    /// The store is unreachable, full or starting. When the connection broke during the commit, the outcome is unknown.
+    /// Every request is idempotent, so the caller may repeat it later.
     case unavailable
-    /// Of an `ingest`: as `unavailable`, but because the database took too long over it. Less at once may be quick enough.
+    /// The database needed too long for an `ingest`. The caller may repeat it with a smaller batch.
     case tooSlow
-    /// A message answers an entry that its conversation does not have.
+    /// The message replies to an entry that does not exist in its conversation.
     case noSuchEntry
-    /// Two people have as many conversations as they may; those they have can be opened.
+    /// The two people have reached the limit of conversations. They can still open the existing ones.
     case tooManyConversations
-    /// What is read out of order would lie in more pieces than are kept; nothing was read or made unread.
+    /// `readAlso` would exceed `Cursor.mostRanges`, so the store changed nothing.
     case tooScattered
     /// The store refused the data itself (the text is for the log and the dead letter, not for clients).
     case refused(String)

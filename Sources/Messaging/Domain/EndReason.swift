@@ -1,4 +1,4 @@
-/// Why the hub ends a session. Each transport tells the client in its own form; the protocol's numbers are in `Protocol/CloseCodes.swift`.
+/// The reason why the hub ends a session. Each transport tells it in its own form; `Protocol/CloseCodes.swift` has the close codes.
 public enum EndReason: CaseIterable, Sendable {
     case badFrame
     case forbidden
@@ -18,7 +18,7 @@ public enum EndReason: CaseIterable, Sendable {
     case tokenRevoked
     case privilegesChanged
 
-    /// The documents' table and the clients' copies are made from these rows.
+    /// The source of the table in the documents and of the clients' copies.
     private var row: (reason: String, meaning: String, advice: EndAdvice) {
         switch self {
         case .badFrame:
@@ -57,19 +57,19 @@ public enum EndReason: CaseIterable, Sendable {
 
     /// The short name that the client gets, for example as the reason of a close frame and in `bye`.
     public var reason: String { row.reason }
-    /// One English sentence: what happened.
+    /// One English sentence about the cause.
     public var meaning: String { row.meaning }
     public var advice: EndAdvice { row.advice }
 }
 
-/// What a client does after its session has ended.
+/// The client's next step after the end of its session.
 public enum EndAdvice: String, CaseIterable, Sendable {
     case stop
     case backOff = "back_off"
     case reconnect
     case newToken = "new_token"
 
-    /// Whether the client comes back by itself.
+    /// Whether the client reconnects without the user.
     public var reconnects: Bool { self != .stop }
 
     public var meaning: String {

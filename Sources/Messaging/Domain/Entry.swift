@@ -1,11 +1,11 @@
-/// What is about to be stored in a channel: everything but its `seq` and time of storing.
+/// An entry before the store has given it a `seq` and a time.
 public struct EntryDraft: Equatable, Sendable {
     public enum Kind: String, CaseIterable, Sendable { case notification, message, system }
     public enum Priority: String, CaseIterable, Sendable { case low, normal, high, critical }
     public enum Form: String, CaseIterable, Sendable { case full, hint }
 
     public var channel: Channel
-    /// All the rest: one object for the drafts of one event in all its channels, and for every copy on the way to the store and back.
+    /// The fields that do not depend on the channel. The drafts of one event and all their copies share this object.
     private var body: Body
 
     public init(
@@ -21,7 +21,7 @@ public struct EntryDraft: Equatable, Sendable {
                 group: group, collapse: collapse, expiresAt: expiresAt, receiptRequired: receiptRequired, trace: trace, replyTo: replyTo))
     }
 
-    /// The same for another channel.
+    /// The same entry for another channel.
     func copy(for channel: Channel) -> EntryDraft {
         var copy = self
         copy.channel = channel
@@ -55,7 +55,7 @@ public struct EntryDraft: Equatable, Sendable {
         init(_ fields: Fields) { self.fields = fields }
     }
 
-    /// Whoever changes a field changes this draft only.
+    /// Copies the shared fields before a change, so that other drafts keep theirs.
     private var fields: Fields {
         get { body.fields }
         set { body = Body(newValue) }
@@ -63,7 +63,7 @@ public struct EntryDraft: Equatable, Sendable {
 }
 
 extension EntryDraft {
-    /// With `id` the key of de-duplication: at most one entry per (channel, source, id) is ever stored.
+    /// Together with `id` the de-duplication key: the store keeps at most one entry per (channel, source, id).
     /// `user:<sender>` for messages (then `id` is the client's send key), a CloudEvents `source` or `kafka:<topic>` for events.
     public var source: String { body.fields.source }
     public var id: String { body.fields.id }
@@ -75,13 +75,14 @@ extension EntryDraft {
         set { fields.priority = newValue }
     }
     public var form: Form { body.fields.form }
-    /// The user who wrote it; nil for notifications. Their own entries never count as unread for them.
+    /// The author of a message; nil for notifications. An author's own entries never count as unread.
     public var sender: UserID? {
         get { body.fields.sender }
         set { fields.sender = newValue }
     }
-    /// The members of the entry that only clients read, as the inside of a JSON object without its braces:
-    /// `"title":"…","body":"…","context":…,"link":"…","data":{…},"replyTo":7`. Spliced unchanged into frames; never contains U+0000.
+    /// The members that only clients read, as the content of a JSON object without its braces:
+    /// `"title":"…","body":"…","context":…,"link":"…","data":{…},"replyTo":7`. Encoders copy the text
+    /// unchanged into frames. It never contains U+0000.
     public var content: String { body.fields.content }
     public var group: String? { body.fields.group }
     public var collapse: String? { body.fields.collapse }
@@ -89,14 +90,14 @@ extension EntryDraft {
         get { body.fields.expiresAt }
         set { fields.expiresAt = newValue }
     }
-    /// A formal notice: every delivery and reading gets a durable row in `hub.receipt`.
+    /// The entry is a formal notice: the store writes a row in `hub.receipt` for every delivery and reading.
     public var receiptRequired: Bool {
         get { body.fields.receiptRequired }
         set { fields.receiptRequired = newValue }
     }
-    /// Kept from the Kafka header (`traceparent`) to the client frame.
+    /// The trace context of the Kafka header `traceparent`; the client's frame contains it.
     public var trace: String? { body.fields.trace }
-    /// The entry of its channel that a message answers, which must be there when it is stored. Stands in `content`, and is not read back.
+    /// The entry to which a message replies. The store requires that it exists, and never reads it back because `content` contains it.
     public var replyTo: Seq? {
         get { body.fields.replyTo }
         set { fields.replyTo = newValue }

@@ -11,8 +11,7 @@ public struct Seq: RawRepresentable, Hashable, Comparable, Sendable {
     public static func < (a: Seq, b: Seq) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A person (the token's subject), as the platform names them.
-/// 1…255 UTF-8 bytes, no control characters; anything else cannot be constructed.
+/// The platform's id of a person (the token's subject): 1…255 UTF-8 bytes without control characters.
 public struct UserID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public static let maximumBytes = 255
     public let name: String
@@ -21,13 +20,13 @@ public struct UserID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.name = name
     }
     public var description: String { name }
-    // By bytes, as the store compares: Swift's == would take a composed and a decomposed é for one user.
+    // Compares bytes, as the store does: Swift's == treats a composed and a decomposed é as equal.
     public static func == (a: UserID, b: UserID) -> Bool { a.name.isSameText(as: b.name) }
     public static func < (a: UserID, b: UserID) -> Bool { a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-/// Milliseconds since 1970-01-01T00:00:00Z. The domain has no clock: whoever calls brings the time.
+/// Milliseconds since 1970-01-01T00:00:00Z. The domain has no clock; callers pass the time.
 public struct Timestamp: Hashable, Comparable, Sendable {
     public let milliseconds: Int64
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
@@ -35,7 +34,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 extension String {
-    /// By bytes: `hasPrefix` does not see a prefix whose last character a combining mark follows, but a browser and the store do.
+    /// Compares bytes, as browsers and the store do: `hasPrefix` misses a prefix that a combining mark follows.
     func begins(with prefix: String) -> Bool {
         let bytes = utf8.span
         let expected = prefix.utf8.span
@@ -46,7 +45,7 @@ extension String {
 }
 
 extension Span<UInt8> {
-    /// Whether this is `first` and `second`, one behind the other. By bytes, as `begins`; builds nothing.
+    /// Whether the text equals `first` followed by `second`. Compares bytes, as `begins` does, and allocates nothing.
     func isJoined(_ first: String, _ second: String) -> Bool {
         let (start, end) = (first.utf8.span, second.utf8.span)
         return count == start.count + end.count && extracting(first: start.count).isSame(as: start)
@@ -64,7 +63,7 @@ enum Identifier {
         for index in name.indices {
             let byte = name[index]
             if byte < 0x20 || byte == 0x7F { return false }
-            // U+0080…U+009F are C2 80…C2 9F; C2 is never anything but a first byte.
+            // UTF-8 encodes U+0080…U+009F as C2 80…C2 9F, and C2 is always a first byte.
             if previous == 0xC2 && byte < 0xA0 { return false }
             previous = byte
         }

@@ -7,7 +7,7 @@ extension Timestamp {
 
     private static let dayMilliseconds: Int64 = 86_400_000
 
-    /// Appends `2026-11-23T22:45:00.123Z`; always 24 bytes. Moments that RFC 3339 cannot write become the nearest it can.
+    /// Appends `2026-11-23T22:45:00.123Z`; always 24 bytes. A time outside RFC 3339's range becomes the nearest representable one.
     public func writeRFC3339(into output: inout [UInt8]) {
         let moment = min(max(self, .earliest), .latest).milliseconds
         var (days, rest) = moment.quotientAndRemainder(dividingBy: Self.dayMilliseconds)
@@ -37,8 +37,8 @@ extension Timestamp {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// Reads a date-time with any offset and fraction; finer than a millisecond is cut off. A leap second is the second after.
-    /// Nil for anything else, for days that do not exist, and for moments that in UTC are outside the years 0…9999.
+    /// Reads a date-time with any offset and truncates it to milliseconds. A leap second becomes the next second.
+    /// Nil for other texts, for days that do not exist, and for times outside the years 0…9999 in UTC.
     public init?(rfc3339 text: String) {
         var reader = DigitReader(bytes: Array(text.utf8))
         guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"), let day = reader.number(2),
@@ -118,7 +118,7 @@ private struct DigitReader {
         return value
     }
 
-    /// Nothing, or a point and at least one digit.
+    /// The fraction of a second: no characters, or a point and at least one digit.
     mutating func milliseconds() -> Int64? {
         guard skip(".") else { return 0 }
         var value: Int64 = 0
@@ -145,7 +145,7 @@ private struct DigitReader {
 }
 
 extension [UInt8] {
-    /// A number below a hundred, with a zero before it where it is below ten.
+    /// Appends a number below 100 with two digits.
     fileprivate mutating func append(twoDigits value: Int64) {
         append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10))
         append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))

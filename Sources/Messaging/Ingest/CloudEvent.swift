@@ -1,6 +1,6 @@
 internal import JSON
 
-/// The attributes of a CloudEvent (CloudEvents 1.0 §3.1) that the hub uses, checked.
+/// The validated attributes of a CloudEvent (CloudEvents 1.0 §3.1) that the hub uses.
 struct CloudEvent {
     private let id: String
     private let source: String
@@ -8,7 +8,7 @@ struct CloudEvent {
     private let trace: String?
     private let data: EventMembers?
 
-    /// Structured mode (JSON event format §3). The record's `traceparent` header stands in for a missing extension.
+    /// Structured mode (JSON event format §3). The record's `traceparent` header replaces a missing extension.
     init(structured event: EventMembers, _ headers: EventHeaders) throws(EventRejection) {
         let kind = event.owner.kind
         guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
@@ -55,7 +55,7 @@ struct CloudEvent {
     }
 }
 
-/// A `traceparent` of W3C Trace Context §3.2; anything else is passed over, as that document asks.
+/// Returns a valid `traceparent` (W3C Trace Context §3.2). That document requires that invalid values are ignored.
 struct TraceParent {
     let text: String
 

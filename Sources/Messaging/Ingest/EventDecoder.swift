@@ -1,9 +1,9 @@
 internal import Bytes
 internal import JSON
 
-/// Turns records into entries to be stored: the hub's own JSON, and CloudEvents 1.0 with the same members in their data.
+/// Decodes records to entry drafts. Records contain the hub's own JSON, or CloudEvents 1.0 with the same members in their data.
 ///
-/// Pure: the same record gives the same entries, so a record read twice is de-duplicated by (source, id).
+/// The decoder is pure: a record that the hub reads twice gives the same drafts, so (source, id) de-duplicates them.
 public struct EventDecoder: Sendable {
     public let limits: EventLimits
 
@@ -22,7 +22,7 @@ public struct EventDecoder: Sendable {
                 do throws(EventRejection) {
                     let made: [EntryDraft]
                     (made, rejection) = try EventFields(event: try event(), limits: limits).drafts()
-                    // As a rule there is one event, whose drafts need no copy.
+                    // Most records contain one event, and its drafts need no copy.
                     if drafts.isEmpty { drafts = made } else { drafts += made }
                 } catch {
                     rejection = error
@@ -38,13 +38,13 @@ public struct EventDecoder: Sendable {
         return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
     }
 
-    /// Calls `visit` with the number of each event, how many there are, and what makes it.
-    /// - Throws: what concerns the record as a whole. One event of a batch does not stop the others.
+    /// Calls `visit` with the index of each event, the number of events and a closure that decodes the event.
+    /// - Throws: a fault of the whole record. A faulty event of a batch does not stop the others.
     private func visitEvents(
         in record: EventRecord, _ bytes: [UInt8], _ visit: (Int, Int, () throws(EventRejection) -> Event) -> Void
     ) throws(EventRejection) {
         let headers = EventHeaders(record.headers)
-        // Parsed at most once, and only for shapes that are JSON.
+        // The decoder parses the value at most once, and only for JSON formats.
         var parsed: EventMembers?
         func root() throws(EventRejection) -> EventMembers {
             if let parsed { return parsed }
@@ -99,7 +99,7 @@ public struct EventDecoder: Sendable {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         guard members[.id] != nil else {
-            return Event(source: "kafka:" + record.topic, id: record.place, type: type, trace: trace, members: members)
+            return Event(source: "kafka:" + record.topic, id: record.derivedID, type: type, trace: trace, members: members)
         }
         guard let id = members.string(.id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
@@ -108,19 +108,19 @@ public struct EventDecoder: Sendable {
     }
 }
 
-/// One event, whatever it was wrapped in.
+/// One event, independent of the record's format.
 struct Event {
-    /// With `id` the key of de-duplication.
+    /// Together with `id` the de-duplication key.
     let source: String
     let id: String
     let type: String
     let trace: String?
-    /// `to`, `title` and the rest.
+    /// The members of the event itself, such as `to` and `title`.
     let members: EventMembers
 }
 
 extension EventRejection {
-    /// Of several the first gives the reason, and some say what is wrong. Nil for none.
+    /// Combines rejections: the first one's reason, the details of the first three, and all targets. Nil for an empty array.
     fileprivate init?(_ rejections: [EventRejection]) {
         guard let first = rejections.first else { return nil }
         var details = rejections.prefix(3).map(\.detail)
@@ -130,9 +130,9 @@ extension EventRejection {
 }
 
 extension EventRecord {
-    /// Names a record that has no id: the same when it is read again, another one when a topic of the same name is made anew
-    /// and its offsets begin at zero again.
-    fileprivate var place: String {
+    /// The id for a record that has none. It is stable when the hub reads the record again. The timestamp and the hash make it differ
+    /// after a topic is recreated and its offsets restart at zero.
+    fileprivate var derivedID: String {
         var hash = FNV1a()
         hash.combine(key)
         hash.combine(value)
@@ -141,7 +141,7 @@ extension EventRecord {
 }
 
 extension FNV1a {
-    /// A missing part differs from an empty one, and each part's length counts.
+    /// Combines one part. The hash includes the part's length and distinguishes a missing part from an empty one.
     fileprivate mutating func combine(_ bytes: [UInt8]?) {
         guard let bytes else { return combine(0xFF) }
         for byte in bytes { combine(byte) }

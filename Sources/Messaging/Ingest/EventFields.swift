@@ -1,11 +1,11 @@
 internal import JSON
 
-/// One page of rules: what the members of an event may hold. A member that is null is a member that is missing; unknown ones are ignored.
+/// The rules for the members of an event. A null member counts as missing, and unknown members are ignored.
 struct EventFields {
     let event: Event
     let limits: EventLimits
 
-    /// - Returns: a draft for each target that can be one, and what is wrong with the others.
+    /// - Returns: a draft for each valid target, and the rejections of the other targets.
     func drafts() throws(EventRejection) -> ([EntryDraft], EventRejection?) {
         let (channels, rejection) = try targets()
         let priority = try choice(.priority, of: EntryDraft.Priority.self, else: .badPriority) ?? .normal
@@ -28,7 +28,7 @@ struct EventFields {
 
     // MARK: Targets
 
-    /// Each channel once, in the order of their first mention; at least one.
+    /// The target channels, at least one, without duplicates and in the order of their first occurrence.
     private func targets() throws(EventRejection) -> ([Channel], EventRejection?) {
         guard let to = self[.to] else { throw EventRejection(.noTargets, "to: missing") }
         let names = document.elements(of: to) ?? [to]
@@ -37,7 +37,7 @@ struct EventFields {
             throw EventRejection(.tooManyTargets, "to: \(names.count) targets; expected at most \(limits.targets)")
         }
         var channels: [Channel] = []
-        // By bytes, as the store compares names; Swift's own equality takes `é` in its two encodings for one.
+        // Compares bytes, as the store does: Swift's == treats the two encodings of `é` as equal.
         var seen: Set<[UInt8]> = []
         var strangers: [Int] = []
         for (index, name) in names.enumerated() {
@@ -68,7 +68,7 @@ struct EventFields {
     // MARK: Content
 
     private func content() throws(EventRejection) -> String {
-        // All of it stands in the event, and not shorter.
+        // The content is never longer than the event that contains it.
         var content = MemberText(expecting: document.byteCount(of: event.members.owner))
         if let title = try localized(.title, else: .badTitle) { content.add("title", title, of: document) }
         if let body = try localized(.body, else: .badBody) { content.add("body", body, of: document) }
@@ -97,7 +97,7 @@ struct EventFields {
         return value
     }
 
-    /// The shape of RFC 5646 tags: a language of two to eight letters, then subtags of one to eight letters and digits.
+    /// The form of an RFC 5646 tag: a language of two to eight letters, then subtags of one to eight letters and digits.
     private static func isLanguageTag(_ text: String) -> Bool {
         let subtags = text.split(separator: "-", omittingEmptySubsequences: false)
         guard subtags.count <= 8, let language = subtags.first, (2...8).contains(language.utf8.count) else { return false }
@@ -105,7 +105,7 @@ struct EventFields {
             && subtags.allSatisfy { (1...8).contains($0.utf8.count) && $0.utf8.allSatisfy { $0.isLetter || $0.isDigit } }
     }
 
-    /// A page puts this behind a click: only what leads to a page is let through, never `javascript:` and its like.
+    /// Reads the link that a page opens on a click. Only paths and web addresses are safe there; a `javascript:` link would run code.
     private func link() throws(EventRejection) -> String? {
         guard let value = self[.link] else { return nil }
         guard let link = document.string(value), Identifier.isAcceptable(link, maximumBytes: EventLimits.linkBytes),

@@ -1,4 +1,4 @@
-/// A Kafka record as the decoder wants it; nothing of the client library's.
+/// A Kafka record for the decoder, independent of the client library.
 public struct EventRecord: Equatable, Sendable {
     public struct Header: Equatable, Sendable {
         public var name: String
@@ -16,7 +16,7 @@ public struct EventRecord: Equatable, Sendable {
     /// Milliseconds since 1970; nil when the record carries none.
     public var timestamp: Int64?
     public var key: [UInt8]?
-    /// Nil is a tombstone.
+    /// Nil for a tombstone.
     public var value: [UInt8]?
     public var headers: [Header]
 
@@ -34,15 +34,15 @@ public struct EventRecord: Equatable, Sendable {
     }
 }
 
-/// What becomes of a record.
+/// The decoder's result for a record.
 public enum Decoded: Equatable, Sendable {
-    /// At least one, one per channel and event; all of them share a transaction.
+    /// The record's drafts: at least one, and one per channel and event. The store writes them in one transaction.
     case entries([EntryDraft])
-    /// Entries for those it can be done for; the record is for the dead-letter topic as well, for the others.
+    /// The drafts of the valid targets. The record also goes to the dead-letter topic because of the other targets.
     case partly([EntryDraft], EventRejection)
-    /// Nothing to store and nobody's mistake: counted, and done with.
+    /// The record contains nothing to store and no error. The intake only counts it.
     case discard(DiscardReason)
-    /// The producer's mistake: for the dead-letter topic.
+    /// The record is invalid and goes to the dead-letter topic.
     case rejected(EventRejection)
 }
 
@@ -51,13 +51,13 @@ public enum DiscardReason: String, CaseIterable, Sendable {
     case tombstone
 }
 
-/// Why a record cannot become entries.
+/// The error in a record that gives no entries.
 public struct EventRejection: Error, Equatable, Sendable {
-    /// Short and stable: for metrics, and for the header of the dead letter.
+    /// A short, stable name for metrics and for the header of the dead letter.
     public var reason: EventRejectionReason
-    /// For the person who reads the dead letter: names the member and what is accepted. Quotes no titles, bodies or data.
+    /// A text for the reader of the dead letter: it names the member and the accepted values, and quotes no titles, bodies or data.
     public var detail: String
-    /// The targets that get nothing, when others do.
+    /// The rejected targets of an event that has valid targets too.
     public var targets: [String]
 
     public init(_ reason: EventRejectionReason, _ detail: String, targets: [String] = []) {
@@ -133,19 +133,19 @@ public enum EventRejectionReason: String, CaseIterable, Sendable {
     }
 }
 
-/// What one record may ask for.
+/// The limits of one record.
 public struct EventLimits: Equatable, Sendable {
-    /// Bytes of a record's value: room for a batch of events, a quarter of what Kafka takes by default. Larger: `too_large`, unparsed.
+    /// Bytes of a record's value: room for a batch of events, and a quarter of Kafka's default limit. Larger: `too_large` without parsing.
     public var recordBytes = 262_144
-    /// Channels one event goes to; each is a row, and all are one transaction. More: `too_many_targets`; use a broadcast channel.
+    /// Target channels of one event; each makes a row, all in one transaction. More: `too_many_targets`; use a broadcast channel.
     public var targets = 1_000
-    /// Bytes of what clients get of an entry (title, body, context, link, data). Larger: `too_large`; send a hint and let clients fetch.
+    /// Bytes of an entry's title, body, context, link and data. Larger: `too_large`; send a reference that clients fetch.
     public var contentBytes = 32_768
     /// Events in one CloudEvents batch. More: `empty_batch`.
     public var batch = 100
     /// Bytes of a link.
     public static let linkBytes = 2_048
-    /// Bytes of an id, type, group or collapse key. They stand in index rows, which PostgreSQL bounds to about 2 700 bytes.
+    /// Bytes of an id, type, group or collapse key. Index rows contain them, and PostgreSQL limits an index row to about 2 700 bytes.
     public static let nameBytes = 255
     /// Bytes of a CloudEvent's source.
     public static let sourceBytes = 512

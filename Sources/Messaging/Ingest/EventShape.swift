@@ -1,12 +1,12 @@
 internal import JSON
 
-/// The kinds of record, told apart by content type, headers and a few members.
+/// The formats of a record. The content type, the headers and a few members identify the format.
 enum EventShape: Equatable {
     /// The hub's own JSON.
     case own
     /// CloudEvents 1.0, Kafka protocol binding §3.3: envelope and data in one JSON object.
     case structuredCloudEvent
-    /// JSON batch format §4: an array of those.
+    /// CloudEvents JSON batch format §4: an array of structured events.
     case cloudEventBatch
     /// Kafka protocol binding §3.2: attributes in `ce_` headers, the value is the data.
     case binaryCloudEvent
@@ -54,7 +54,7 @@ enum EventShape: Equatable {
     }
 }
 
-/// A record's headers, looked up without regard to case.
+/// A record's headers, looked up case-insensitively.
 struct EventHeaders {
     private let headers: [EventRecord.Header]
 

@@ -1,5 +1,5 @@
-// Session ends as numbers: the private codes of RFC 6455 §7.4.2, grouped by hundreds by what the client does next. `bye` and the close
-// frame of a WebSocket carry them.
+// The close code of each `EndReason`, from the private range of RFC 6455 §7.4.2. The hundreds tell the client its next step. `bye` and
+// the close frame of a WebSocket contain the code.
 extension EndReason {
     public var code: UInt16 {
         switch self {
@@ -28,7 +28,7 @@ extension EndReason {
         self = reason
     }
 
-    /// The table for `docs/reference/protocol.md`; the codes of RFC 6455 stand after the hub's own.
+    /// The table for `docs/reference/protocol.md`; the codes of RFC 6455 follow the hub's own.
     public static var markdownTable: String {
         "| code | reason | meaning | what the client does |\n|---|---|---|---|\n"
             + allCases.map {
@@ -39,8 +39,8 @@ extension EndReason {
 }
 
 extension EndAdvice {
-    /// The advice for any close code: the hub's own (4000…4399), RFC 6455's, or an unknown one. Only the hundreds decide, so a client also
-    /// obeys codes of later versions.
+    /// The advice for any close code: the hub's own (4000…4399), RFC 6455's, or an unknown one. Only the hundreds decide, so that clients
+    /// understand the codes of later versions.
     public init(code: UInt16) {
         switch code {
         case 4000...4099: self = .stop
@@ -51,7 +51,7 @@ extension EndAdvice {
     }
 }
 
-/// The codes of RFC 6455 §7.4.1 that a client of the hub may see, with what they mean here.
+/// The codes of RFC 6455 §7.4.1 that a client of the hub may receive, with their meaning here.
 public enum StandardCloseCode: UInt16, CaseIterable, Sendable {
     case normal = 1000
     case goingAway = 1001
@@ -82,12 +82,12 @@ public enum StandardCloseCode: UInt16, CaseIterable, Sendable {
     }
 
     public var advice: EndAdvice { row.advice }
-    /// One English sentence: what happened.
+    /// One English sentence about the cause of the close.
     public var meaning: String { row.meaning }
 }
 
 extension String {
-    /// The text as a cell of a Markdown table. `<` is escaped: it would begin a tag and hide the text after it.
+    /// The text as a cell of a Markdown table. `<` is escaped, because it would begin an HTML tag.
     func cell(isReserved: Bool = false) -> String {
         var text = ""
         for character in self {

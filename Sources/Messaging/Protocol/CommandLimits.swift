@@ -1,19 +1,19 @@
-/// The limits of one command. The reply to `connect` announces them to the client.
+/// The limits of commands. The reply to `connect` announces them to the client.
 public struct CommandLimits: Equatable, Sendable {
-    /// UTF-8 bytes of a message body; a page of text. Larger: `too_large`.
+    /// UTF-8 bytes of a message body: about a page of text. Larger: `too_large`.
     public var bodyBytes = 8_192
-    /// Bytes of the compact text of `data`; it is for references, files go elsewhere. Larger: `too_large`.
+    /// Bytes of the compact text of `data`; it holds references and no files. Larger: `too_large`.
     public var dataBytes = 16_384
-    /// Numbers in `seqs`; one statement to the store. More: `limit_exceeded`.
+    /// Numbers in `seqs`, which one statement of the store handles. More: `limit_exceeded`.
     public var setSize = Self.defaultSetSize
     /// Channels in `connect`; more: `limit_exceeded`.
     public var subscriptions = 256
-    /// The most entries of one `history` reply and channels of one `conversations` reply; asking for more gives this many.
+    /// Entries in one `history` reply and channels in one `conversations` reply. A larger `limit` counts as this many.
     public var historyPage = 100
-    /// Commands in one message; each may get a reply, so this bounds what one message makes the hub send. More: `limit_exceeded`.
+    /// Commands in one message. Each may get a reply, so this bounds the output that one message causes. More: `limit_exceeded`.
     public var commandsPerMessage = 64
 
-    /// The schema's bound, too: a hub with a lower setting refuses more than the schema says.
+    /// The bound in the JSON Schema. A hub with a lower setting refuses texts that the schema allows.
     static let defaultSetSize = 1_000
     /// Bytes of a send key. Larger: `bad_request`.
     public static let keyBytes = 64
@@ -25,12 +25,12 @@ public struct CommandLimits: Equatable, Sendable {
     public init() {}
 }
 
-/// Why a line is no command, ready to be answered.
+/// The rejection of a line that is not a valid command.
 public struct CommandRejection: Error, Equatable, Sendable {
-    /// The command's number if it could be read; otherwise the reply says `"re":null`.
+    /// The command's id; nil when the parser could not read it. The reply then contains `"re":null`.
     public var id: UInt64?
     public var code: ErrorCode
-    /// Names the member and what is accepted.
+    /// The message names the member and the accepted values.
     public var message: String
 
     public init(id: UInt64?, _ code: ErrorCode, _ message: String) {

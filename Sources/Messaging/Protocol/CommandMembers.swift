@@ -1,6 +1,6 @@
 internal import JSON
 
-/// A fault in a line, before the id for its rejection is known.
+/// A fault in a line. The rejection adds the id later, because the fault may come before the id.
 struct CommandFault: Error {
     let code: ErrorCode
     let message: String
@@ -15,7 +15,8 @@ struct CommandFault: Error {
     }
 }
 
-/// Every member of any command, named as on the wire; others are ignored. The raw value is its index in `CommandMembers`.
+/// The members of all commands, with their names on the wire. The parser ignores other names. The raw value is the member's index in
+/// `CommandMembers`.
 enum CommandMember: Int, CaseIterable {
     case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit
 
@@ -25,34 +26,34 @@ enum CommandMember: Int, CaseIterable {
 
     static func index(of name: JSONSlice, in bytes: Span<UInt8>) -> Int? {
         var word = name.word(in: bytes)
-        // An escaped name is as good as a plain one (RFC 8259 §8.3).
+        // RFC 8259 §8.3: an escaped name equals its plain form.
         if name.hasEscapes, let text = name.string(in: bytes) { word = JSONSlice.word(text) }
         return words.firstIndex(of: word)
     }
 
-    /// The names as numbers of eight bytes, in the order of the cases: the quick reader compares numbers instead of texts.
+    /// The names as 64-bit words in the order of the cases, because comparing words is cheaper than comparing texts.
     static let plainWords = allCases.map { PlainObject.word($0.name) }
 }
 
-/// The members of one line, found but not judged yet. The whole line is read first, so that a rejection can name the id.
+/// The members of one line before validation. The parser reads the whole line first, so that a rejection can contain the id.
 ///
-/// The commands read their members from it with the functions below; each throws a fault that names the member.
+/// The commands read their members with the functions below. Each function throws a fault that names the member.
 struct CommandMembers {
     private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
-    /// As many as `CommandMember` has; the type of `slices` wants a literal.
+    /// The number of cases of `CommandMember`. The type of `slices` repeats it, because `InlineArray` needs a literal.
     static let most = 20
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
-    // MARK: Finding the members
+    // MARK: Reading a line
 
-    /// Reads an object that `PlainObject` understands, and returns the index behind it. Returns nil for any other object; then nothing
-    /// of it is known, and `read` has to be asked.
+    /// Reads an object that `PlainObject` understands and returns the index after it. Returns nil for any other object; the caller then
+    /// discards these members and calls `read`.
     mutating func readPlain(from start: Int, of bytes: Span<UInt8>) -> Int? {
         let words = CommandMember.plainWords.span
         return PlainObject.scan(from: start, of: bytes) { name, value in
             for index in words.indices where words[index] == name {
-                // `read` refuses a member that is named twice, and says where.
+                // `read` rejects the duplicate member and reports its offset.
                 guard slices[index] == nil else { return false }
                 slices[index] = value
                 return true
@@ -61,7 +62,7 @@ struct CommandMembers {
         }
     }
 
-    /// Checks the whole line and keeps where the known members are.
+    /// Checks the whole line and stores the slices of the known members.
     mutating func read(_ line: Range<Int>, of bytes: Span<UInt8>) throws(CommandFault) {
         do throws(JSONError) {
             var scanner = JSONScanner(bytes, line, limits: Self.limits)
@@ -88,7 +89,7 @@ struct CommandMembers {
         }
     }
 
-    /// The id, if it is a valid one; the other members may have faults.
+    /// The id; nil when it is invalid. The other members may have faults.
     func id(in bytes: Span<UInt8>) -> UInt64? {
         guard let id = self[.id]?.unsignedInteger(in: bytes), id <= CommandLimits.maximumNumber else { return nil }
         return id
@@ -114,7 +115,7 @@ struct CommandMembers {
         self[member] == nil ? nil : try text(member, in: bytes)
     }
 
-    /// A position: zero is before the first entry.
+    /// Reads a position; zero means before the first entry.
     func position(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> Seq {
         guard let slice = self[member], let seq = number(slice, in: bytes) else { throw .badRequest(member, "an integer 0…2^53-1") }
         return seq
@@ -124,7 +125,7 @@ struct CommandMembers {
         self[member] == nil ? nil : try position(member, in: bytes)
     }
 
-    /// An entry: there is none with number zero.
+    /// Reads the number of an entry, which is at least 1.
     func entry(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> Seq {
         guard let slice = self[member], let seq = number(slice, in: bytes), seq > .zero else {
             throw .badRequest(member, "an integer 1…2^53-1")
@@ -132,7 +133,7 @@ struct CommandMembers {
         return seq
     }
 
-    // MARK: Members that several commands have
+    // MARK: Members of several commands
 
     func channel(in bytes: Span<UInt8>) throws(CommandFault) -> String { try text(.channel, in: bytes) }
 
@@ -151,7 +152,7 @@ struct CommandMembers {
         return context
     }
 
-    /// The entry in `seq`, or those in `seqs`: ascending, no number twice.
+    /// Reads the entry in `seq` or the entries in `seqs`, in ascending order without duplicates.
     func entries(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> [Seq] {
         if self[.seq] != nil { return [try entry(.seq, in: bytes)] }
         guard let list = self[.seqs], list.kind == .array else { throw .badRequest(.seqs, "an array of integers") }
@@ -170,7 +171,7 @@ struct CommandMembers {
         return distinct
     }
 
-    /// 1…`limits.historyPage`; the most when `limit` is missing.
+    /// Reads `limit`: 1…`limits.historyPage`, and the maximum when it is missing.
     func pageSize(in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> Int {
         guard self[.limit] != nil else { return limits.historyPage }
         return Int(min(try entry(.limit, in: bytes).rawValue, UInt64(max(limits.historyPage, 1))))
@@ -184,7 +185,7 @@ struct CommandMembers {
 
     // MARK: Parts
 
-    /// Walks an array that was checked before. Its scan cannot fail; if it did, the line would be refused.
+    /// Visits the elements of an array that the parser has checked, so the scan cannot fail. If it failed, the line would be rejected.
     func elements(
         of list: JSONSlice, in bytes: Span<UInt8>, _ visit: (JSONSlice) throws(CommandFault) -> Void
     ) throws(CommandFault) {
@@ -211,7 +212,7 @@ struct CommandMembers {
 }
 
 extension String {
-    /// At most 40 scalars of the text, for quoting what a peer wrote. One character may hold any number of scalars.
+    /// At most 40 scalars of a peer's text, to quote it. The limit counts scalars, because one character may have any number of them.
     var shortened: String { String(unicodeScalars.prefix(40)) }
 
     /// Whether the text holds only white space and invisible characters (Unicode's White_Space and Default_Ignorable_Code_Point).

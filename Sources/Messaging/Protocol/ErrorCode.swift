@@ -1,4 +1,4 @@
-/// Why a command was refused, in `{"re":…,"error":{"code":…}}`. The raw value is the code on the wire.
+/// The reason for refusing a command, in `{"re":…,"error":{"code":…}}`. The raw value is the code on the wire.
 public enum ErrorCode: String, CaseIterable, Sendable {
     case badJSON = "bad_json"
     case badRequest = "bad_request"
@@ -21,7 +21,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case unavailable
     case `internal`
 
-    /// The documents' table and the clients' copies are made from these rows.
+    /// The source of the table in the documents and of the clients' copies.
     private var row: (isTemporary: Bool, meaning: String, advice: String) {
         switch self {
         case .badJSON: (false, "The line is not strict JSON (RFC 8259).", "Correct the client.")
@@ -66,9 +66,9 @@ public enum ErrorCode: String, CaseIterable, Sendable {
 
     /// Whether the same command may succeed later.
     public var isTemporary: Bool { row.isTemporary }
-    /// One English sentence: what happened.
+    /// One English sentence about the cause.
     public var meaning: String { row.meaning }
-    /// One English sentence: what the client does about it.
+    /// One English sentence about the client's next step.
     public var advice: String { row.advice }
 
     /// The table for `docs/reference/protocol.md`.

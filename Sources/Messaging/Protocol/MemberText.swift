@@ -1,15 +1,15 @@
 internal import JSON
 
-/// The inside of a JSON object under construction: members with commas between them, without the braces.
+/// Builds the content of a JSON object: members with commas between them, without the braces.
 struct MemberText {
     private(set) var bytes: [UInt8] = []
 
-    /// - Parameter bytes: how long it will be, about.
+    /// - Parameter bytes: the expected length.
     init(expecting bytes: Int = 0) { self.bytes.reserveCapacity(bytes) }
 
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// `name` is one of ours and needs no escape.
+    /// `name` is a constant of the hub, so it needs no escape.
     mutating func add(_ name: String, string: String) {
         begin(name)
         bytes.appendJSONString(string)
@@ -20,7 +20,7 @@ struct MemberText {
         bytes.appendInteger(integer)
     }
 
-    /// `json` is the text of a value that was parsed.
+    /// `json` is the text of a value that a parser has checked.
     mutating func add(_ name: String, json: String) {
         begin(name)
         bytes.appendText(json)

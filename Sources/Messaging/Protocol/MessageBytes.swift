@@ -1,8 +1,8 @@
 internal import JSON
 
-// The pieces that server messages share. Member names are ours and need no escape.
+// The parts that server messages share. Member names are constants of the hub, so they need no escape.
 extension [UInt8] {
-    /// The channel's name on the wire as a JSON string, without building it first.
+    /// Appends the channel's name on the wire as a JSON string, without allocating a `String`.
     mutating func append(channel: Channel) {
         switch channel {
         case .inbox:
@@ -25,7 +25,7 @@ extension [UInt8] {
         append(channel: channel)
     }
 
-    /// Single bytes, because appending a text costs ten times as much as a byte.
+    /// Appends single bytes, because appending a text costs ten times as much as appending a byte.
     private mutating func begin(member name: String) {
         append(UInt8(ascii: ","))
         append(UInt8(ascii: "\""))
@@ -34,7 +34,7 @@ extension [UInt8] {
         append(UInt8(ascii: ":"))
     }
 
-    /// Nothing when nil.
+    /// Appends the member; omits it when the value is nil.
     mutating func append(member name: String, string: String?) {
         guard let string else { return }
         begin(member: name)
@@ -67,7 +67,7 @@ extension [UInt8] {
         }
     }
 
-    /// A member that was named before: `,"name":` in one piece is cheaper than its parts.
+    /// Appends a member from its prepared name: one piece `,"name":` is cheaper than three.
     private mutating func append(_ name: String, _ integer: some FixedWidthInteger) {
         appendText(name)
         appendInteger(integer)
@@ -95,9 +95,9 @@ extension [UInt8] {
         append(#","urgent":"#, counters.urgent)
     }
 
-    /// `ChannelState` of the protocol.
-    mutating func append(place: ChannelPlace) {
-        let state = place.state
+    /// Appends `ChannelState` of the protocol.
+    mutating func append(_ listed: ListedChannel) {
+        let state = listed.state
         appendText(#"{"channel":"#)
         append(channel: state.channel)
         switch state.channel {
@@ -114,8 +114,8 @@ extension [UInt8] {
             append(list: state.members) { user, output in output.appendJSONString(user.name) }
             append(UInt8(ascii: "]"))
         }
-        appendText(place.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
-        if let since = place.since { append(#","since":"#, since.rawValue) }
+        appendText(listed.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
+        if let since = listed.since { append(#","since":"#, since.rawValue) }
         append(UInt8(ascii: "}"))
     }
 }

@@ -1,9 +1,10 @@
 internal import Bytes
 
-/// The positions of a session in its channels as one short text, for `Last-Event-ID` and `after`. Clients give it back unread.
+/// Encodes a session's positions in its channels as one short text, for `Last-Event-ID` and `after`. Clients return it unchanged.
 ///
-/// `1;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, then for each channel a letter for its kind, its name and the newest entry the
-/// client has. A part that begins with `#` is a number by which the hub tells its answers apart. A conversation's UUID stands as base64url, so that 256 channels stay below the 8 KiB of one header field.
+/// `1;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, then for each channel a letter for its kind, its name and the newest entry that
+/// the client has. A part that begins with `#` is a number that distinguishes the hub's answers. A conversation's UUID is written in
+/// base64url, so that 256 channels fit the 8 KiB of one header field.
 public enum PositionText {
     private static let version = "1"
 
@@ -21,7 +22,7 @@ public enum PositionText {
         return text
     }
 
-    /// Nil when the text is none that `write` makes. At most `limit` channels are read.
+    /// Nil when the text does not have the format of `write`. Reads at most `limit` channels.
     public static func read(_ text: String, for user: UserID, limit: Int = 1_000) -> [(channel: Channel, seq: Seq)]? {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.first.map({ $0 == version }) == true, parts.count <= limit + 1 else { return nil }
@@ -35,9 +36,9 @@ public enum PositionText {
         return positions
     }
 
-    /// The channels with their positions as `connect` takes them, for a client whose session has ended. Nil when the text is none of a hub's.
+    /// The channels and positions in the form of `connect`, for a client whose session has ended. Nil when the text has another format.
     public static func subscriptions(_ text: String) -> [(name: String, since: Seq)]? {
-        // On the wire everybody's inbox has the same name, so it does not matter here whose it is.
+        // Every inbox has the same name on the wire, so any user will do here.
         guard let user = UserID("-") else { return nil }
         return read(text, for: user)?.map { ($0.channel.wireName, $0.seq) }
     }

@@ -1,11 +1,11 @@
 internal import JSON
 
-/// Encoders of everything the hub says: each appends one JSON object (no line end) to bytes the caller owns.
-/// Messages joined into one frame are separated with `\n`.
+/// Encoders of the hub's messages. Each appends one JSON object without a line end to the caller's buffer.
+/// `\n` separates the messages of one frame.
 ///
 /// A push has a `type` and no `re`; a reply (see `ServerReplies.swift`) has `re` and no `type`.
 public enum ServerMessage {
-    /// An entry of a channel. The same bytes serve every session that follows it; `replay` marks one read from the store.
+    /// An entry of a channel. All sessions that follow the channel share its bytes. `replay` marks an entry read from the store.
     public static func entry(_ entry: Entry, replay: Bool = false, into output: inout [UInt8]) {
         let draft = entry.draft
         output.appendText(#"{"type":"entry","channel":"#)
@@ -38,7 +38,7 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
-    /// To the user's other sessions, after a cursor of theirs moved.
+    /// Tells the user's other sessions that a cursor has moved.
     public static func cursor(_ state: ChannelState, into output: inout [UInt8]) {
         output.appendText(#"{"type":"cursor","channel":"#)
         output.append(channel: state.channel)
@@ -47,7 +47,7 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
-    /// To the other members of a conversation: how far `user` has come.
+    /// Tells the other members of a conversation the progress of `user`.
     public static func receipt(_ channel: Channel, of user: UserID, delivered: Seq, read: Seq, into output: inout [UInt8]) {
         output.appendText(#"{"type":"receipt","channel":"#)
         output.append(channel: channel)
@@ -57,7 +57,7 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
-    /// One channel's numbers within `counters`.
+    /// One channel's counts within `counters`.
     public struct ChannelCounters: Equatable, Sendable {
         public var channel: Channel
         public var counters: Counters
@@ -70,7 +70,7 @@ public enum ServerMessage {
         }
     }
 
-    /// Absolute numbers: of the channels that changed, and the totals over all that the session follows.
+    /// The counts of the channels that changed and the totals over all channels of the session, as absolute numbers.
     public static func counters(version: UInt64, _ channels: [ChannelCounters], totals: Counters, into output: inout [UInt8]) {
         output.appendText(#"{"type":"counters","version":"#)
         output.appendInteger(version)
@@ -89,14 +89,14 @@ public enum ServerMessage {
         output.appendText("}}")
     }
 
-    /// Ephemeral; may be lost.
+    /// An ephemeral message, which may be lost.
     public enum Signal: Equatable, Sendable {
-        /// Everything up to `seq` has been sent; what follows comes as it happens.
+        /// The hub has sent every stored entry up to `seq`. Later entries follow as they are committed.
         case live(Channel, Seq)
         case typing(Channel, by: UserID)
-        /// Somebody opened a conversation with this user.
+        /// Another user opened a conversation with this user.
         case conversation(Channel, with: UserID)
-        /// The right to follow the channel is gone.
+        /// The user has lost the right to follow the channel.
         case unsubscribed(Channel)
     }
 
@@ -122,7 +122,7 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
-    /// Just before a close. The client waits `afterMs` and then a random part of `spreadMs` before it reconnects.
+    /// The last message before a close. The client waits `afterMs` plus a random part of `spreadMs` before it reconnects.
     public static func bye(_ reason: EndReason, afterMs: UInt64 = 0, spreadMs: UInt64 = 0, into output: inout [UInt8]) {
         output.appendText(#"{"type":"bye","code":"#)
         output.appendInteger(reason.code)

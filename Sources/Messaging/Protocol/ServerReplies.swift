@@ -2,11 +2,11 @@
 
 internal import JSON
 
-/// A channel as its state is told to one session.
-public struct ChannelPlace: Equatable, Sendable {
+/// A channel's state as one session receives it in a reply.
+public struct ListedChannel: Equatable, Sendable {
     public var state: ChannelState
     public var isSubscribed: Bool
-    /// The position the subscription starts from; nil leaves the member out.
+    /// The position from which the subscription starts; nil omits the member.
     public var since: Seq?
 
     public init(_ state: ChannelState, isSubscribed: Bool, since: Seq? = nil) {
@@ -18,11 +18,11 @@ public struct ChannelPlace: Equatable, Sendable {
 
 extension ServerMessage {
     /// Answers `subscribe` (with `since`) and `open`.
-    public static func channelState(re id: UInt64, _ place: ChannelPlace, into output: inout [UInt8]) {
+    public static func channelState(re id: UInt64, _ listed: ListedChannel, into output: inout [UInt8]) {
         output.appendText(#"{"re":"#)
         output.appendInteger(id)
         output.appendText(#","ok":"#)
-        output.append(place: place)
+        output.append(listed)
         output.append(UInt8(ascii: "}"))
     }
 
@@ -35,15 +35,15 @@ extension ServerMessage {
         output.appendText("}}")
     }
 
-    /// Answers a command that has nothing to tell.
+    /// Answers a command with an empty `ok`.
     public static func done(re id: UInt64, into output: inout [UInt8]) {
         output.appendText(#"{"re":"#)
         output.appendInteger(id)
         output.appendText(#","ok":{}}"#)
     }
 
-    /// Answers any command that was refused; `"re":null` when its id could not be read.
-    /// - Parameter retryAfterMs: only for temporary errors.
+    /// Answers a refused command. The reply contains `"re":null` when the parser could not read the id.
+    /// - Parameter retryAfterMs: set only for temporary errors.
     public static func error(
         re id: UInt64?, _ code: ErrorCode, _ message: String, retryAfterMs: UInt64? = nil, into output: inout [UInt8]
     ) {

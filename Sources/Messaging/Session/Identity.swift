@@ -1,12 +1,12 @@
 import Bytes
 internal import JSON
 
-/// Who a verified token says its bearer is, in the words of the domain.
+/// The user and the rights of a verified token, in the terms of the domain.
 public struct Identity: Equatable, Sendable {
     public let user: UserID
     public let institution: String?
     public let roles: [String]
-    /// Broadcast channels the token itself grants, without the `broadcast:` prefix.
+    /// The broadcast channels that the token grants, without the `broadcast:` prefix.
     public let channels: [String]
     public let expiresAt: Timestamp
 
@@ -18,7 +18,7 @@ public struct Identity: Equatable, Sendable {
         self.expiresAt = expiresAt
     }
 
-    /// The broadcast channels this person hears without a row in the member table, at most `limit`.
+    /// The broadcast channels that the user may follow without a row in the member table, at most `limit`.
     public func broadcasts(limit: Int) -> [String] {
         var names: [String] = []
         func add(_ name: String) {
@@ -33,7 +33,7 @@ public struct Identity: Equatable, Sendable {
         return names
     }
 
-    /// Whether the token alone entitles to hear `channel`. Conversations and other broadcasts are the member table's to say.
+    /// Whether the token alone grants `channel`. For conversations and other broadcasts the member table decides.
     public func isEntitled(to channel: Channel) -> Bool {
         switch channel {
         case .inbox(let owner): owner == user

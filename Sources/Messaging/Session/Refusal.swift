@@ -1,8 +1,8 @@
-/// Why a command was not carried out, as the client is told.
+/// The error that the client receives for a command.
 public struct Refusal: Error, Equatable, Sendable {
     public let code: ErrorCode
     public let reason: String
-    /// Set when the hub or its store made a mistake: this text is for the hub's log, not for the client.
+    /// The text for the hub's log when the hub or its store failed. The client does not receive it.
     public let fault: String?
 
     public init(_ code: ErrorCode, _ reason: String, fault: String? = nil) {
@@ -13,7 +13,7 @@ public struct Refusal: Error, Equatable, Sendable {
 }
 
 extension Refusal {
-    /// Why the store did not do what a command asked for.
+    /// The refusal for a request that the store did not carry out.
     /// - Parameter reply: a failure, or an answer that the command cannot have led to.
     public init(_ reply: StoreReply, limits: Session.Limits) {
         guard case .failed(let failure) = reply else {

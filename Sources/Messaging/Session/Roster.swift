@@ -1,46 +1,46 @@
-/// One session's place in one channel: what it was sent, and the server's counters for it.
+/// The state of one session in one channel: the newest entry it was sent and its counters.
 ///
-/// Invariant: every entry up to `position` was pushed to the session, or lies before the position it started from.
-/// While `phase` is `live` nothing above `position` exists that the loop has seen.
-/// More than twelve stored properties: together they are one cache line, which every delivery reads.
+/// Invariant: every entry up to `position` was pushed to the session, or precedes the position the session started from.
+/// While `phase` is `live`, the loop has seen no entry above `position`.
+/// More than twelve stored properties: together they fill one cache line, which every delivery reads.
 public struct Subscriber: Equatable, Sendable {
     public enum Phase: UInt8, Equatable, Sendable {
-        /// Registered; where it starts is not known yet.
+        /// The session is registered; the store has not answered with the start position yet.
         case opening
-        /// Reads pages from the store until it has caught up.
+        /// The session reads pages from the store until it has caught up.
         case replaying
-        /// Takes entries from the bus.
+        /// The session takes entries from the bus.
         case live
     }
 
     public enum Admission: Equatable, Sendable {
-        /// Push it.
+        /// The loop pushes the entry.
         case deliver
-        /// Already pushed, or a page will bring it.
+        /// The entry was pushed already, or a page will contain it.
         case skip
-        /// The entries between are missing: read them from the store.
+        /// Entries between `position` and this one are missing; the loop reads them from the store.
         case replay
     }
 
     public let session: SessionID
-    /// The loop's number for the user: an author's own entries do not count as unread.
+    /// The loop's number for the user. It identifies the author's own entries, which do not count as unread.
     public let user: UInt32
     public private(set) var phase: Phase
-    /// Counters have changed since the session was last told.
+    /// The counters have changed since the client last received them.
     public var isCountersStale = false
     /// A receipt was not sent because the client did not keep up.
     public var hasMissedReceipts = false
     public private(set) var position: Seq
-    /// The newest entry that passed by while not live.
+    /// The newest entry that the bus brought while the session was not live.
     public private(set) var wanted: Seq
     /// `counters` include every entry up to here.
     public private(set) var countedTo: Seq
     public private(set) var cursorVersion: UInt64
     public private(set) var counters: Counters
-    // Last, in the word that the counters leave half empty: a subscriber is one cache line, and there are ten thousands.
-    /// A page from `position` was ordered from the store and has not come yet. The position does not move meanwhile.
+    // Declared last so that the two flags share the padding of `counters`: a subscriber must fit one cache line.
+    /// The session has requested the page after `position` from the store. `position` does not change until the page arrives.
     private var isReading = false
-    /// Events were missed before it was known where to start.
+    /// The bus lost events while the session was `opening`.
     private var isSuspect = false
 
     public init(session: SessionID, user: UInt32) {
@@ -56,11 +56,11 @@ public struct Subscriber: Equatable, Sendable {
 
     public var version: UInt64 { countedTo.rawValue &+ cursorVersion }
 
-    /// The store has agreed: until then the channel may be somebody else's, and nothing of it is told.
+    /// The store has confirmed the user's right to the channel. Before that the client receives nothing of the channel.
     public var isGranted: Bool { phase != .opening }
 
-    /// The store told where the channel stands. `since` is where the client wants to go on; nil starts at the head.
-    /// - Returns: true when pages must be read first; false when it is live at once.
+    /// Takes the channel's state from the store. `since` is the newest entry the client has; nil starts at the head.
+    /// - Returns: true when the session must first read pages; false when it is live at once.
     public mutating func open(_ state: ChannelState, since: Seq?) -> Bool {
         position = since ?? state.head
         adopt(state)
@@ -71,7 +71,7 @@ public struct Subscriber: Equatable, Sendable {
         return behind
     }
 
-    /// A client that asks again from an earlier position gets the entries again.
+    /// The client subscribes again from an earlier position, so it receives the entries after `since` again.
     public mutating func rewind(to since: Seq) {
         wanted = max(wanted, position)
         position = since
@@ -79,7 +79,7 @@ public struct Subscriber: Equatable, Sendable {
         isReading = false
     }
 
-    /// Events were missed: whatever is newer than `position` must be read, by a page that is ordered after this.
+    /// The bus lost events, so entries newer than `position` must come from a page. A page requested earlier may lack them.
     public mutating func suspect() {
         switch phase {
         case .opening: isSuspect = true
@@ -89,21 +89,21 @@ public struct Subscriber: Equatable, Sendable {
         }
     }
 
-    /// The position to order the next page from; nil when none is wanted, or one is on its way.
+    /// The position after which the next page starts; nil when no page is needed or one is in flight.
     public mutating func startPage() -> Seq? {
         guard phase == .replaying, !isReading else { return nil }
         isReading = true
         return position
     }
 
-    /// A page has come. False: it was ordered before a rewind, a loss of events or a new subscription, and would leave a hole.
+    /// Takes a page. False when it was requested before a rewind, a loss of events or a new subscription, because it would leave a gap.
     public mutating func takePage(from start: Seq) -> Bool {
         guard isReading, position == start else { return false }
         isReading = false
         return true
     }
 
-    /// A committed entry passes by.
+    /// Judges a committed entry from the bus.
     public mutating func admit(_ seq: Seq, author: UInt32, isUrgent: Bool, isCongested: Bool) -> Admission {
         switch phase {
         case .opening, .replaying:
@@ -122,7 +122,7 @@ public struct Subscriber: Equatable, Sendable {
         }
     }
 
-    /// An entry of a page; false when it was already pushed.
+    /// Judges an entry of a page; false when it was pushed already.
     public mutating func admitReplayed(_ seq: Seq, author: UInt32, isUrgent: Bool) -> Bool {
         guard seq > position else { return false }
         position = seq
@@ -130,17 +130,17 @@ public struct Subscriber: Equatable, Sendable {
         return true
     }
 
-    /// A page ended. True: everything is there, the session is live now. False: read the next page.
+    /// Ends a page. True when the session is live now; false when it needs the next page.
     public mutating func finishPage(head: Seq, more: Bool) -> Bool {
         if more { return false }
-        // Entries removed by retention leave holes at the start; nothing below the head is missing after a last page.
+        // The last page may end below the head, because retention removes old entries.
         position = max(position, head)
         guard wanted <= position else { return false }
         phase = .live
         return true
     }
 
-    /// Takes over what the store computed in one snapshot. False when newer entries were counted since: ask again.
+    /// Adopts the counters of a snapshot. False when the session has counted newer entries since: the caller requests a new snapshot.
     @discardableResult
     public mutating func adopt(_ state: ChannelState) -> Bool {
         guard state.cursorVersion >= cursorVersion else { return true }
@@ -165,107 +165,106 @@ public struct Subscriber: Equatable, Sendable {
     }
 }
 
-/// The sessions of one loop that follow one channel. Places never move, so a fan-out may be cut into slices
-/// while sessions come and go: one that registers meanwhile reads the entry from the store.
+/// The sessions of one loop that follow one channel. A subscriber keeps its slot, so a fan-out may pause between slices while sessions
+/// join and leave. A session that joins during the fan-out reads the entry from the store.
 public struct Roster: Sendable {
     public let channel: Channel
-    /// When the next entry expires that may count as unread for somebody here.
+    /// The earliest expiry of the entries that may count as unread for a subscriber of this roster.
     public var nextExpiry: Timestamp? { expiry == Self.never ? nil : expiry }
     private var expiry = never
     private static let never = Timestamp(milliseconds: .max)
     private var taken: UInt32 = 0
-    /// At place 0 while nobody else ever was: most rosters are inboxes with one session, which then needs no array.
+    /// The subscriber at slot 0 while it is the only one there ever was. Most rosters are inboxes with one session, which need no array.
     private var sole: Subscriber?
-    private var places: ContiguousArray<Subscriber?> = []
+    private var slots: ContiguousArray<Subscriber?> = []
     private var free: [UInt32] = []
 
     public init(channel: Channel) { self.channel = channel }
 
-    /// One past the last place ever used.
-    public var end: Int { sole == nil ? places.count : 1 }
+    /// The index after the last slot ever used.
+    public var end: Int { sole == nil ? slots.count : 1 }
     public var count: Int { Int(taken) }
     public var isEmpty: Bool { taken == 0 }
 
     public mutating func add(_ subscriber: Subscriber) -> Int {
         taken += 1
-        if let place = free.popLast() {
-            places[Int(place)] = subscriber
-            return Int(place)
+        if let slot = free.popLast() {
+            slots[Int(slot)] = subscriber
+            return Int(slot)
         }
-        if taken == 1, places.isEmpty {
+        if taken == 1, slots.isEmpty {
             sole = subscriber
             return 0
         }
         if let first = sole {
-            places.append(first)
+            slots.append(first)
             sole = nil
         }
-        places.append(subscriber)
-        return places.count - 1
+        slots.append(subscriber)
+        return slots.count - 1
     }
 
-    public mutating func remove(at place: Int) {
-        if sole != nil, place == 0 {
+    public mutating func remove(at slot: Int) {
+        if sole != nil, slot == 0 {
             sole = nil
             taken = 0
             return
         }
-        guard places.indices.contains(place), places[place] != nil else { return }
-        places[place] = nil
+        guard slots.indices.contains(slot), slots[slot] != nil else { return }
+        slots[slot] = nil
         taken -= 1
-        free.append(UInt32(truncatingIfNeeded: place))
+        free.append(UInt32(truncatingIfNeeded: slot))
     }
 
     public mutating func note(expiry: Timestamp) {
         self.expiry = min(expiry, self.expiry)
     }
 
-    /// True once when something has expired: everyone whose counters are not zero must be counted anew, and what the
-    /// store then says about the next expiry be noted.
+    /// True once after an entry has expired. The caller then recounts every subscriber with nonzero counters and passes the store's next
+    /// expiry to `note(expiry:)`.
     public mutating func takeExpiry(upTo now: Timestamp) -> Bool {
         guard expiry != Self.never, expiry <= now else { return false }
         expiry = Self.never
         return true
     }
 
-    /// Up to `limit` of those from `place` on for whom something counts, and where to go on; nil at the end.
-    public mutating func counting(from place: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
+    /// At most `limit` sessions with unread entries, from `slot` on, and the slot at which to continue; nil at the end.
+    public mutating func counting(from slot: Int, atMost limit: Int) -> (sessions: [SessionID], next: Int?) {
         var sessions: [SessionID] = []
-        let next = visit(place..<end) { _, subscriber in
+        let next = visit(slot..<end) { _, subscriber in
             if subscriber.phase != .opening, subscriber.counters.unread > 0 { sessions.append(subscriber.session) }
             return sessions.count < limit
         }
         return (sessions, next < end ? next : nil)
     }
 
-    public func subscriber(at place: Int) -> Subscriber? {
-        if sole != nil { return place == 0 ? sole : nil }
-        return places.indices.contains(place) ? places[place] : nil
+    public func subscriber(at slot: Int) -> Subscriber? {
+        if sole != nil { return slot == 0 ? sole : nil }
+        return slots.indices.contains(slot) ? slots[slot] : nil
     }
 
-    /// Visits the subscribers in `places` until `body` returns false; answers the first place not visited.
-    public mutating func visit(_ places: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
+    /// Visits the subscribers in `slots` until `body` returns false. Returns the first slot not visited.
+    public mutating func visit(_ slots: Range<Int>, _ body: (Int, inout Subscriber) -> Bool) -> Int {
         if sole != nil {
-            guard places.contains(0) else { return places.lowerBound }
+            guard slots.contains(0) else { return slots.lowerBound }
             _ = body(0, &sole!)
             return 1
         }
-        var place = places.lowerBound
-        let end = min(places.upperBound, self.places.count)
-        while place < end {
-            if self.places[place] != nil {
-                let goesOn = body(place, &self.places[place]!)
-                if !goesOn { return place + 1 }
+        var slot = slots.lowerBound
+        let end = min(slots.upperBound, self.slots.count)
+        while slot < end {
+            if self.slots[slot] != nil {
+                let goesOn = body(slot, &self.slots[slot]!)
+                if !goesOn { return slot + 1 }
             }
-            place += 1
+            slot += 1
         }
-        return place
+        return slot
     }
 
-    /// Changes a subscriber in its place.
-    public mutating func update<Result>(_ place: Int, _ change: (inout Subscriber) -> Result) -> Result? {
-        if sole != nil { return place == 0 ? change(&sole!) : nil }
-        guard places.indices.contains(place), places[place] != nil else { return nil }
-        return change(&places[place]!)
+    public mutating func update<Result>(_ slot: Int, _ change: (inout Subscriber) -> Result) -> Result? {
+        if sole != nil { return slot == 0 ? change(&sole!) : nil }
+        guard slots.indices.contains(slot), slots[slot] != nil else { return nil }
+        return change(&slots[slot]!)
     }
 }

@@ -1,29 +1,29 @@
-/// One authenticated principal on one connection, event stream or series of polls: what it follows and what was sent to it. The commands
-/// in `Commands/` are judged by it. It knows no socket, clock, store or token format.
+/// One authenticated principal on one connection, event stream or series of polls: its subscriptions and its state. It judges the
+/// commands in `Commands/`. It knows no socket, clock, store or token format.
 ///
-/// Invariant: nothing but `connect` is obeyed before `connect` was answered with success; an identity's user never changes.
+/// Invariant: the session refuses every other command until `connect` has succeeded; the user of its identity never changes.
 public struct Session: ~Copyable, Sendable {
     public enum Phase: Equatable, Sendable {
-        /// `connect` has not come yet.
+        /// The client has not sent `connect` yet.
         case greeting
-        /// The token's key is being fetched.
+        /// The key source is fetching the token's key.
         case verifying
         /// The user is known; the store has not answered the `connect` yet.
         case opening
         case open
     }
 
-    /// Where this session stands in a channel's roster.
+    /// The session's slot in the roster of a channel.
     public struct Subscription: Equatable, Sendable {
         public let channel: Channel
         public let roster: UInt32
-        public let place: UInt32
-        /// Tells this subscription from an earlier one to the same channel, whose answers may still come.
+        public let slot: UInt32
+        /// Distinguishes this subscription from an earlier one to the same channel, whose answers may still arrive.
         public let registration: UInt32
-        public init(channel: Channel, roster: UInt32, place: UInt32, registration: UInt32) {
+        public init(channel: Channel, roster: UInt32, slot: UInt32, registration: UInt32) {
             self.channel = channel
             self.roster = roster
-            self.place = place
+            self.slot = slot
             self.registration = registration
         }
     }
@@ -40,17 +40,17 @@ public struct Session: ~Copyable, Sendable {
         public init() {}
     }
 
-    /// What only few subscriptions ever need.
+    /// State that few subscriptions need, kept apart so that the others stay small.
     private struct Rare {
-        /// When a typing signal was last passed on: the low bits of milliseconds.
+        /// The time of the last typing signal that the hub passed on: the low 32 bits of its milliseconds.
         var typedAt: UInt32?
-        /// What had been sent, or was said to be there, before the client asked for it again.
+        /// The newest position before the client rewound the subscription.
         var sentBeforeRewind = Seq.zero
     }
 
     public private(set) var identity: Identity?
     public private(set) var subscriptions: [Subscription] = []
-    /// By registration. An empty dictionary allocates nothing: thousands of idle sessions pay one word each for it.
+    /// Keyed by registration. An empty dictionary allocates nothing, so an idle session pays one word for it.
     private var rare: [UInt32: Rare] = [:]
 
     /// Public name of the session: in the connect reply, logs and receipt rows.
@@ -64,7 +64,7 @@ public struct Session: ~Copyable, Sendable {
 
     public mutating func awaitKeys() { phase = .verifying }
 
-    /// `connect` could not be finished; the client may send it again. Returns the subscriptions it had made.
+    /// Returns to `greeting` after a failed `connect`, which the client may repeat. Returns the subscriptions that the attempt had made.
     public mutating func abandonConnect() -> [Subscription] {
         phase = .greeting
         defer { subscriptions = [] }
@@ -79,7 +79,7 @@ public struct Session: ~Copyable, Sendable {
         return true
     }
 
-    /// `connect` is answered with success: from now on every command is obeyed.
+    /// Opens the session: `connect` has succeeded, and the session now accepts every command.
     public mutating func welcome() { phase = .open }
 
     /// The subscriptions to broadcasts that the old token granted and the new one does not.
@@ -97,18 +97,18 @@ public struct Session: ~Copyable, Sendable {
         subscriptions.firstIndex { $0.channel == channel }
     }
 
-    /// The subscription to the channel, if there is one.
+    /// The subscription to the channel; nil when the session does not follow it.
     public func following(_ channel: Channel) -> Subscription? {
         for index in subscriptions.indices where subscriptions[index].channel == channel { return subscriptions[index] }
         return nil
     }
 
-    /// The subscription that began with this registration, if it has not ended.
+    /// The index of the subscription with this registration; nil when the subscription has ended.
     public func subscription(registered registration: UInt32) -> Int? {
         subscriptions.firstIndex { $0.registration == registration }
     }
 
-    /// Reserves room for so many more subscriptions: an array that grows by itself takes twice what it needs.
+    /// Reserves memory for `count` more subscriptions, because an array that grows element by element doubles its capacity.
     public mutating func expect(subscriptions count: Int) { subscriptions.reserveCapacity(subscriptions.count + count) }
 
     public mutating func joined(_ subscription: Subscription) { subscriptions.append(subscription) }
@@ -120,13 +120,13 @@ public struct Session: ~Copyable, Sendable {
         return subscriptions.remove(at: index)
     }
 
-    /// The client asked for entries again that it was sent: what had been sent in the channel up to `position` still counts as sent.
+    /// The client rewound the subscription. Entries up to `position` still count as sent, so it may acknowledge them.
     public mutating func rewound(_ registration: UInt32, from position: Seq) {
         let known = rare[registration, default: Rare()].sentBeforeRewind
         rare[registration, default: Rare()].sentBeforeRewind = max(known, position)
     }
 
-    /// Whether a typing signal may be passed on now; a true answer counts as one that is.
+    /// Whether the hub may pass on a typing signal now. True also records the signal's time.
     mutating func mayTellTyping(_ registration: UInt32, at now: Timestamp, interval: Int64) -> Bool {
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
         if let last = rare[registration]?.typedAt, milliseconds &- last < interval { return false }
@@ -134,12 +134,12 @@ public struct Session: ~Copyable, Sendable {
         return true
     }
 
-    // MARK: What commands name
+    // MARK: Channels and entries in commands
 
-    /// The newest entry that was sent in a subscription, or that the client said to have; nil while the store has not agreed to it.
+    /// The newest entry that the hub sent in a subscription, or that the client reported as received; nil until the store has granted it.
     typealias Position = (Subscription) -> Seq?
 
-    /// The user, once `connect` was answered.
+    /// The user after a successful `connect`.
     func connectedUser() throws(Refusal) -> UserID {
         guard phase == .open, let user = identity?.user else {
             throw Refusal(.notConnected, "send connect first and wait for its reply")
@@ -154,9 +154,9 @@ public struct Session: ~Copyable, Sendable {
         return channel
     }
 
-    /// The subscription to the named channel, whether the store has agreed to it or not.
+    /// The subscription to the named channel, granted by the store or not.
     func followed(_ name: String, of user: UserID) throws(Refusal) -> (index: Int, channel: Channel) {
-        // Nearly all clients write the name as the subscription holds it; only another spelling has to be parsed.
+        // Nearly all clients spell the name as the subscription holds it. The parser handles other spellings.
         if let index = subscriptions.firstIndex(where: { $0.channel.isNamed(onTheWire: name.utf8.span) }) {
             return (index, subscriptions[index].channel)
         }
@@ -167,7 +167,7 @@ public struct Session: ~Copyable, Sendable {
         return (index, channel)
     }
 
-    /// The subscription to the named channel, which the store has agreed to, and the newest entry that was sent in it.
+    /// The subscription to the named channel, which the store must have granted, and the newest entry sent in it.
     func granted(
         _ name: String, of user: UserID, _ position: Position
     ) throws(Refusal) -> (index: Int, channel: Channel, newest: Seq) {
@@ -179,14 +179,14 @@ public struct Session: ~Copyable, Sendable {
         return (index, channel, max(newest, rare[subscriptions[index].registration]?.sentBeforeRewind ?? .zero))
     }
 
-    /// The named channel, in which a cursor is to go up to `seq`.
+    /// The named channel, after the check that the client may move a cursor in it up to `seq`.
     func sent(_ name: String, of user: UserID, upTo seq: Seq, _ position: Position) throws(Refusal) -> Channel {
         let (_, channel, newest) = try granted(name, of: user, position)
         try requireSent(seq, newest: newest)
         return channel
     }
 
-    /// A cursor may go up to the newest entry that this session was sent in the channel or said to have, and not beyond.
+    /// Refuses to move a cursor beyond the newest entry that the hub sent or the client reported as received.
     func requireSent(_ seq: Seq, newest: Seq) throws(Refusal) {
         guard seq <= newest else {
             throw Refusal(.notSent, "seq \(seq.rawValue) was not sent on this session; the newest is \(newest.rawValue)")

@@ -1,4 +1,4 @@
-/// Names one session of one event loop. A slot is used again, its generation is not: an id that outlived its session finds nothing.
+/// Identifies one session of one event loop. Slots are reused but generations are not, so the id of an ended session finds nothing.
 public struct SessionID: Hashable, Sendable {
     public let slot: UInt32
     public let generation: UInt32

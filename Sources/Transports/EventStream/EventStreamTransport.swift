@@ -58,9 +58,6 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
     // MARK: HTTPHandler
 
     package func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer {
-        if request.method == .head {
-            return .now(HTTPResponse(status: 200, headers: Self.headers([])))
-        }
         let admission: RequestGate.Admission
         switch gate.judge(request, .get, reopens: true) {
         case .answered(let response): return .now(response)
@@ -74,8 +71,10 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             guard let read = PositionText.subscriptions(position) else { return refuse("Last-Event-ID: expected an id of this stream") }
             positions = read
         }
+        if request.method == .head { return .now(head(admission)) }
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
+        case .ended(let bye): sayOnly(bye, admission.headers, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
             attach(session, behind: position, admission.headers, id)
@@ -87,6 +86,24 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             }
         }
         return .later
+    }
+
+    /// The answer to HEAD, which opens nothing and attaches nothing.
+    private func head(_ admission: RequestGate.Admission) -> HTTPResponse {
+        switch admission.target {
+        case .session, .elsewhere, .ended: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
+        case .new where admission.bearer != nil: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
+        case .new: RequestGate.refusal(401, "invalid_token", "a stream needs a session, or a token to open one", admission.headers)
+        }
+    }
+
+    /// A stream of one event.
+    private func sayOnly(_ bye: [UInt8], _ headers: [(String, String)], _ id: ConnectionID) {
+        guard let isChunked = server.beginStream(id, HTTPResponse(status: 200, headers: Self.headers(headers))) else { return }
+        var text: [UInt8] = []
+        EventText.append(bye.span, into: &text)
+        table.send(id, bytes: Self.encoded(text, isChunked ? Encoding.chunked : Encoding.plain))
+        server.endStream(id)
     }
 
     /// `inbox` or `inbox@41`: a channel and the newest entry the client has.
@@ -119,7 +136,8 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         session.connection = id
         session.lastAnswer = nil
         var text = EventText.comment("connected")
-        if session.wasCarried {
+        let resumes = session.wasCarried || position != nil
+        if resumes {
             // What was held may stand behind entries that are sent again.
             session.held = []
         } else {
@@ -128,7 +146,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         write(text, to: id, stream)
         sessions.move(session.id, to: Route(transport: number, encoding: stream.encoding, address: id.address))
         sessions.attach(session.id)
-        if session.wasCarried { _ = sessions.resume(session.id, behind: position) }
+        if resumes { _ = sessions.resume(session.id, behind: position) }
         session.wasCarried = true
         notePosition(of: id)
         server.setDeadline(id, after: heartbeat)
@@ -144,9 +162,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             ] + cors)
     }
 
-    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
-        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
-    }
+    package func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse { gate.response(to: request, reason) }
 
     package func drained(_ id: ConnectionID) {
         if let stream = streams[id] { sessions.drained(stream.session.id) }

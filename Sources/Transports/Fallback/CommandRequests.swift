@@ -32,6 +32,7 @@ package final class CommandRequests: HTTPHandler {
         }
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
+        case .ended: return .now(RequestGate.unknownSession(headers))
         case .session(let session):
             let isTaken = sessions.message(session, body.span) { [unowned server] replies in
                 server.respond(id, Self.response(200, replies, headers))
@@ -43,11 +44,12 @@ package final class CommandRequests: HTTPHandler {
         case .new:
             guard sessions.opensSession(body.span) else {
                 let message = "without a session the first line must be a connect with an id; its reply names the session"
-                return .now(RequestGate.refusal(400, "not_connected", message, headers))
+                return .now(RequestGate.refusal(400, "bad_request", message, headers))
             }
             fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
                 switch opening {
                 case .opened(_, let replies): server.respond(id, Self.response(200, replies, headers))
+                case .refused(let status, []): server.respond(id, RequestGate.refusal(status, replies: [], headers))
                 case .refused(let status, let replies): server.respond(id, Self.response(status, replies, headers))
                 }
             }
@@ -61,9 +63,7 @@ package final class CommandRequests: HTTPHandler {
         return response
     }
 
-    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
-        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
-    }
+    package func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse { gate.response(to: request, reason) }
 
     package func drained(_ id: ConnectionID) {}
     /// The replies are still sent: a client may end its side behind its request.

@@ -1,7 +1,7 @@
 import Bytes
 import JSON
 import Messaging
-import Reactor
+package import Reactor
 package import Sessions
 
 /// Carries the frames of a session for as long as one stream or one waiting poll lasts.
@@ -33,6 +33,8 @@ final class FallbackSession {
     var answers = 0
     /// A stream or an answer has carried frames, so some may be lost.
     var wasCarried = false
+    /// The session is being opened; called when it ends before that.
+    var endedEarly: ((EndReason) -> Void)?
 
     init(id: SessionID) { self.id = id }
 
@@ -45,7 +47,7 @@ final class FallbackSession {
     func holdBeforeOthers(_ frames: [UInt8]) {
         let others = takeHeld()
         held = frames
-        if !others.isEmpty { frames.isEmpty ? held = others : hold(others.span) }
+        if !others.isEmpty { hold(others.span) }
     }
 
     func takeHeld() -> [UInt8] {
@@ -57,13 +59,15 @@ final class FallbackSession {
 /// The sessions of one loop that are reached by HTTP requests: opens them, and finds what is held for each.
 package final class FallbackSessions {
     private unowned let sessions: SessionLoop
+    private unowned let loop: EventLoop
     private var known: [TransportAddress: FallbackSession] = [:]
     /// The transport that holds frames for sessions without a stream.
     private let holder: UInt8
 
     /// - Parameter holder: the number of the transport that holds frames while no stream carries them.
-    package init(sessions: SessionLoop, holder: UInt8) {
+    package init(sessions: SessionLoop, loop: EventLoop, holder: UInt8) {
         self.sessions = sessions
+        self.loop = loop
         self.holder = holder
         sessions.resumableEnded = { [unowned self] in known[$0.address] = nil }
     }
@@ -100,7 +104,17 @@ package final class FallbackSessions {
         let session = FallbackSession(id: id)
         known[id.address] = session
         sessions.move(id, to: Route(transport: holder, encoding: 0, address: id.address))
+        session.endedEarly = { [unowned self] reason in
+            // The reply that says why is on its way in this turn, unless the session waited for something too long.
+            loop.after(.milliseconds(1)) {
+                guard session.endedEarly != nil else { return }
+                session.endedEarly = nil
+                done(.refused(status: reason.status, replies: []))
+            }
+        }
         _ = sessions.message(id, commands.span) { [unowned self] replies in
+            guard session.endedEarly != nil else { return }
+            session.endedEarly = nil
             if sessions.isConnected(id) { return done(.opened(session, replies: replies)) }
             sessions.close(id)
             done(.refused(status: Self.status(of: replies), replies: replies))
@@ -110,7 +124,7 @@ package final class FallbackSessions {
     /// The HTTP status for the error in the first reply to a `connect` that failed.
     private static func status(of replies: [UInt8]) -> Int {
         let line = replies.firstIndex(of: UInt8(ascii: "\n")).map { Array(replies[..<$0]) } ?? replies
-        guard let code = (try? JSONValue.parse(line))?["error"]?["code"]?.string.flatMap(ErrorCode.init(rawValue:)) else { return 400 }
+        guard let code = (try? JSONValue.parse(line))?["error"]?["code"]?.string.flatMap(ErrorCode.init(rawValue:)) else { return 503 }
         return code.status
     }
 
@@ -158,15 +172,15 @@ extension ErrorCode {
 }
 
 extension EndReason {
-    /// The status of a request whose session ends for this reason before it was answered.
+    /// The status of a request that opens a session which ends for this reason first.
     var status: Int {
         switch self {
         case .tokenExpired, .tokenInvalid, .tokenRevoked: 401
         case .forbidden, .blocked, .featureOff, .privilegesChanged: 403
         case .replaced: 409
         case .rateLimited, .connectionLimit: 429
-        case .overloaded, .draining: 503
-        case .badFrame, .slowConsumer, .idle, .connectTimeout, .noPong: 404
+        case .badFrame: 400
+        case .overloaded, .draining, .connectTimeout, .slowConsumer, .idle, .noPong: 503
         }
     }
 }

@@ -14,6 +14,8 @@ package final class RequestGate {
             case session(SessionID)
             /// The request names no session and opens one.
             case new
+            /// The session has ended, and its client has not been told why: this `bye` says it.
+            case ended(bye: [UInt8])
             /// The session is another loop's.
             case elsewhere(loop: Int)
         }
@@ -37,17 +39,20 @@ package final class RequestGate {
     private let loop: Int
     private let loops: Int
     private let mostSessions: Int
+    private let ends: RecentEnds
 
     /// - Parameters:
+    ///   - ends: of this loop's sessions.
     ///   - policy: whose origins may send requests.
     ///   - loop: the number of the loop that judges, of so many `loops`.
     ///   - mostSessions: of this loop that are reached by HTTP requests; beyond it no other is opened (503).
-    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int) {
+    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int, ends: RecentEnds) {
         self.sessions = sessions
         self.policy = policy
         self.loop = loop
         self.loops = loops
         self.mostSessions = mostSessions
+        self.ends = ends
     }
 
     /// The CORS fields for the answers to a request; nil: its page may not use the hub.
@@ -66,7 +71,7 @@ package final class RequestGate {
             return .answered(Self.refusal(403, "forbidden", "pages of this origin may not use the hub", []))
         }
         if request.method == .options { return .answered(Self.preflight(method, cors)) }
-        guard request.method == method else {
+        guard request.method == method || request.method == .head && method == .get else {
             var response = Self.refusal(405, "bad_request", "\(request.path) takes \(method.rawValue)", cors)
             response.headers.append("allow", "\(method.rawValue), OPTIONS")
             return .answered(response)
@@ -86,6 +91,7 @@ package final class RequestGate {
         let credential = text.flatMap { SessionCredential($0) }.flatMap { Int($0.loop) < loops ? $0 : nil }
         if let credential, Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
         guard let session = credential.flatMap({ sessions.session($0) }) else {
+            if let text, let bye = ends.take(text) { return admitted(.ended(bye: bye)) }
             if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
             guard text == nil || reopens && bearer != nil else { return .answered(Self.unknownSession(cors)) }
             guard sessions.resumableCount < mostSessions else {
@@ -126,14 +132,21 @@ package final class RequestGate {
         refusal(404, "session_unknown", "no such session: it has ended, or never was; open another one at your positions", headers)
     }
 
-    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
-        Self.refusal(413, "too_large", "the body has more than \(mostBytes) bytes", corsHeaders(request) ?? [])
+    func response(to request: HTTPRequest, _ reason: HTTPRefusal) -> HTTPResponse {
+        let headers = corsHeaders(request) ?? []
+        return switch reason {
+        case .bodyTooLarge(let most): Self.refusal(413, "too_large", "the body has more than \(most) bytes", headers)
+        case .busy: Self.refusal(503, "unavailable", "the session's event loop takes no connection now", headers)
+        }
     }
 
     /// A session could not be opened: the refusal is the error in the reply to `connect`.
     static func refusal(_ status: Int, replies: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
         let line = replies.firstIndex(of: UInt8(ascii: "\n")).map { Array(replies[..<$0]) } ?? replies
-        guard let error = (try? JSONValue.parse(line))?["error"] else { return refusal(status, "internal", "no reply to connect", headers) }
+        guard let error = (try? JSONValue.parse(line))?["error"] else {
+            let code = status == 503 ? "unavailable" : "internal"
+            return refusal(status, code, "the session ended before it was open", headers)
+        }
         var response = json(status, Array(error.text.utf8), wrapped: "error", headers)
         if status == 503 { response.headers.append("retry-after", "1") }
         return response

@@ -14,8 +14,8 @@ package protocol HTTPRoutes: AnyObject, Sendable {
 package protocol HTTPHandler: AnyObject {
     /// - Parameter id: stays valid until the handler has answered, or was told `closed`.
     func answer(_ request: HTTPRequest, _ body: [UInt8], _ id: ConnectionID) -> HTTPAnswer
-    /// The answer to a request whose body is larger than the server takes. The connection is closed behind it.
-    func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse
+    /// The answer to a request that the server refuses before the handler gets it.
+    func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse
     /// The client has taken most of what the handler's stream sent.
     func drained(_ id: ConnectionID)
     /// The client sends no more. It may still read.
@@ -24,6 +24,13 @@ package protocol HTTPHandler: AnyObject {
     func deadline(_ id: ConnectionID)
     /// The connection is gone, before the answer was given or the stream was ended.
     func closed(_ id: ConnectionID)
+}
+
+package enum HTTPRefusal {
+    /// The body is larger than the server takes. The connection is closed behind the answer.
+    case bodyTooLarge(mostBytes: Int)
+    /// Another loop must answer and can take no connection now.
+    case busy
 }
 
 package enum HTTPAnswer {

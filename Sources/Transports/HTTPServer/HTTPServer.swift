@@ -194,7 +194,7 @@ package final class HTTPServer: ConnectionDriver {
             return false
         case .request(let request, let headBytes):
             guard request.contentLength <= limits.bodyBytes else {
-                let refusal = handlers[request.path]?.bodyIsTooLarge(request, mostBytes: limits.bodyBytes)
+                let refusal = handlers[request.path]?.response(to: request, refusedFor: .bodyTooLarge(mostBytes: limits.bodyBytes))
                 metrics.requestsRefused.add("413")
                 send(connection, refusal ?? HTTPRejection.bodyTooLarge.response, .close)
                 return false
@@ -348,7 +348,9 @@ package final class HTTPServer: ConnectionDriver {
         guard arrivals.indices.contains(loop), arrivals[loop].count < arrivals[loop].capacity,
             let (fd, unsent) = table.detach(connection.id)
         else {
-            return finish(connection, HTTPResponse(status: 503, text: "the session's event loop is busy; try again"))
+            let refusal = receiving.request.flatMap { connection.handler?.response(to: $0, refusedFor: .busy) }
+            connection.receiving = nil
+            return finish(connection, refusal ?? HTTPResponse(status: 503))
         }
         connections[Int(connection.id.slot)] = nil
         metrics.handovers.add()

@@ -16,9 +16,13 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         let headers: [(String, String)]
     }
 
+    /// A session costs its client no connection, so it holds less than a connection may. The store has the rest.
+    private static let mostHeldBytes = 64 << 10
+
     private unowned let server: HTTPServer
     private unowned let sessions: SessionLoop
     private let gate: RequestGate
+    private let ends: RecentEnds
     /// The longest a poll waits.
     private let longestWait: Duration
     /// Frames held for one session beyond which it is congested.
@@ -34,12 +38,13 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     private var staged: [SharedFrame] = []
     package private(set) var number: UInt8 = 0
 
-    package init(server: HTTPServer, sessions: SessionLoop, gate: RequestGate, longestWait: Duration) {
+    package init(server: HTTPServer, sessions: SessionLoop, gate: RequestGate, ends: RecentEnds, longestWait: Duration) {
         self.server = server
         self.sessions = sessions
         self.gate = gate
+        self.ends = ends
         self.longestWait = longestWait
-        heldBytes = server.limits.connections.highWatermarkBytes
+        heldBytes = min(Self.mostHeldBytes, server.limits.connections.highWatermarkBytes)
         number = sessions.add(self)
         server.loop.atTurnEnd { [unowned self] in endTurn() }
     }
@@ -64,6 +69,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         guard let fallback else { return .now(RequestGate.draining(admission.headers)) }
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
+        case .ended(let bye): return .now(Self.response(after: PositionText.write([]), bye, admission.headers))
         case .new: open(parameters, admission, fallback, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
@@ -104,12 +110,15 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         _ session: FallbackSession, behind after: String?, _ wait: Duration, _ headers: [(String, String)], _ id: ConnectionID
     ) -> Bool {
         fallback?.replaceCarrier(of: session)
-        if let answer = session.lastAnswer, answer.after == after || answer.behind == after {
+        if let answer = session.lastAnswer, answer.after == after {
+            session.lastAnswer = nil
+        } else if let answer = session.lastAnswer, answer.behind == after, answer.frames.count + session.held.count < heldBytes {
             // The frames of an answer that did not arrive are sent again.
-            if answer.after != after { session.holdBeforeOthers(answer.frames) }
-        } else if session.wasCarried {
-            guard sessions.resume(session.id, behind: after) else { return false }
+            session.holdBeforeOthers(answer.frames)
+        } else if session.wasCarried || after != nil {
+            // Emptied first: a congested session reads nothing from the store.
             session.held = []
+            guard sessions.resume(session.id, behind: after) else { return false }
         }
         session.lastAnswer = nil
         server.metrics.polls.add()
@@ -130,23 +139,25 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         let after = sessions.positions(of: session.id) + ";#\(session.answers)"
         let wasCongested = session.held.count >= heldBytes
         let frames = session.takeHeld()
+        session.lastAnswer = PollAnswer(after: after, behind: behind, frames: frames)
+        session.wasCarried = true
+        waiting[id] = nil
+        fallback?.hold(session)
+        server.respond(id, Self.response(after: after, frames, headers))
+        if wasCongested { sessions.drained(session.id) }
+    }
+
+    private static func response(after: String, _ frames: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
         var body = Array(#"{"after":"#.utf8)
         body.appendJSONString(after)
         body.append(contentsOf: #","events":["#.utf8)
         // A raw line end cannot stand inside a JSON text, so each one is between two frames.
         for byte in frames { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
         body.append(contentsOf: "]}\n".utf8)
-        session.lastAnswer = PollAnswer(after: after, behind: behind, frames: frames)
-        session.wasCarried = true
-        waiting[id] = nil
-        fallback?.hold(session)
-        server.respond(id, RequestGate.answer(200, "application/json", body, headers))
-        if wasCongested { sessions.drained(session.id) }
+        return RequestGate.answer(200, "application/json", body, headers)
     }
 
-    package func bodyIsTooLarge(_ request: HTTPRequest, mostBytes: Int) -> HTTPResponse {
-        gate.bodyIsTooLarge(request, mostBytes: mostBytes)
-    }
+    package func response(to request: HTTPRequest, refusedFor reason: HTTPRefusal) -> HTTPResponse { gate.response(to: request, reason) }
 
     package func drained(_ id: ConnectionID) {}
     package func peerEnded(_ id: ConnectionID) { answerNow(id) }
@@ -200,8 +211,13 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         guard let session = fallback?[address] else { return }
         var bye: [UInt8] = []
         ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
-        session.hold(bye.span)
-        if let id = session.connection, session.carrier === self { answerNow(id) }
+        if let id = session.connection, session.carrier === self {
+            session.hold(bye.span)
+            answerNow(id)
+        } else if let credential = sessions.credential(of: session.id) {
+            ends.keep(bye, for: credential.text)
+        }
+        session.endedEarly?(reason)
         sessions.close(session.id)
     }
 

@@ -235,7 +235,7 @@ package final class WebSocketServer: UpgradeHandler {
         guard let endpoint = endpoint(id), !endpoint.isClosing else { return }
         let machine = machine(of: endpoint)
         // Pongs and answers that have not been sent stand before the Close frame.
-        let step = machine.socket.close(WebSocketCloseCode(reason.closeCode), reason: reason.reason, into: &machine.unsent)
+        let step = machine.socket.close(WebSocketCloseCode(reason.code), reason: reason.reason, into: &machine.unsent)
         table.send(id, bytes: machine.takeUnsent())
         follow(endpoint, machine, step)
     }

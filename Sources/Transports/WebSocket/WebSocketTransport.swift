@@ -27,7 +27,9 @@ package final class WebSocketTransport: WebSocketApplication, Transport {
 
     package func refusal(of request: HTTPRequest) -> HTTPResponse? {
         if sessions.drainSpread != nil {
-            return HTTPResponse(status: 503, text: "this hub is being stopped; another one, or the same one, takes over")
+            var refusal = HTTPResponse(status: 503, text: "this hub is being stopped; another one, or the same one, takes over")
+            refusal.headers.append("retry-after", "1")
+            return refusal
         }
         return RequestToken.refusal(of: request).map { HTTPResponse(status: 400, text: $0.code + ": " + $0.message) }
     }

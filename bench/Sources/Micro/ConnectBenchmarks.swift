@@ -83,12 +83,12 @@ enum ConnectBenchmarks {
             guard session.identify(identity) else { return }
             for request in requests {
                 guard let channel = Channel(wireName: request.channel, for: user) else { return }
-                session.joined(Session.Subscription(channel: channel, roster: 0, place: 0, registration: 0))
+                session.joined(Session.Subscription(channel: channel, roster: 0, slot: 0, registration: 0))
             }
             let channels = [Channel.inbox(user)] + identity.broadcasts(limit: 256).map { Channel.broadcast($0) }
             let welcome = Welcome(
                 session: session.id, user: user, time: now, tokenExpiresAt: identity.expiresAt, terms: terms,
-                channels: channels.map { ChannelPlace(ChannelState(channel: $0), isSubscribed: session.subscription(to: $0) != nil) })
+                channels: channels.map { ListedChannel(ChannelState(channel: $0), isSubscribed: session.subscription(to: $0) != nil) })
             session.welcome()
             ServerMessage.connected(re: command.id ?? 0, welcome, into: &json)
         }

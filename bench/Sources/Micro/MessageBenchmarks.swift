@@ -188,15 +188,15 @@ enum MessageBenchmarks {
                 var roster = Roster(channel: channel)
                 var subscriber = Subscriber(session: SessionID(slot: 1, generation: 0), user: 0)
                 _ = subscriber.open(ChannelState(channel: channel, head: Seq(5000)), since: nil)
-                let place = roster.add(subscriber)
+                let slot = roster.add(subscriber)
                 rosters.append(roster)
                 session.joined(
-                    Session.Subscription(channel: channel, roster: UInt32(index), place: UInt32(place), registration: UInt32(index)))
+                    Session.Subscription(channel: channel, roster: UInt32(index), slot: UInt32(slot), registration: UInt32(index)))
             }
         }
 
         private func position(_ subscription: Session.Subscription) -> Seq? {
-            rosters[Int(subscription.roster)].subscriber(at: Int(subscription.place))?.position
+            rosters[Int(subscription.roster)].subscriber(at: Int(subscription.slot))?.position
         }
 
         func storeOrders(for payload: Span<UInt8>) -> Int {

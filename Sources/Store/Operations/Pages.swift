@@ -2,7 +2,27 @@ import Messaging
 import Postgres
 import StoreAPI
 
-/// `page` orders: stretches of entries.
+/// `page` orders.
+enum Pages: StoreOperation {
+    static let statements: [Statement] = [.pages]
+    static let lane = LaneName.reads
+    static let capacity = 2_000
+    static let waitsWhileAway = true
+
+    static func batch(of orders: [PendingOrder]) -> any Batch { PageBatch(orders) }
+
+    /// A page weighs its entries, and 1. An order for a page that the batch already reads weighs 1.
+    struct Filling: BatchFilling {
+        private var pages: Set<PageBatch.Page> = []
+
+        mutating func weight(of request: StoreRequest) -> Int? {
+            guard let page = PageBatch.Page(request), pages.insert(page).inserted else { return 1 }
+            return 1 + page.limit
+        }
+    }
+}
+
+/// Reads consecutive entries of channels.
 struct PageBatch: Batch {
     struct Page: Hashable {
         let channel: Channel
@@ -19,16 +39,16 @@ struct PageBatch: Batch {
         }
     }
 
-    /// Each page once: clients that were cut together ask for the same one.
+    /// Each page once. Clients that lost their connections together ask for the same page.
     private var pages: [Page] = []
-    /// Which page answers an order.
-    private var places: [Int] = []
+    /// Per order the index of the page that answers it.
+    private var pageOf: [Int] = []
 
-    /// A longer page is cut, as if that had been asked for.
+    /// A longer page is cut to the longest that is allowed.
     static func bounded(_ limit: Int) -> Int { min(max(limit, 0), 1_000) }
 
-    /// Most bytes of content in a page, its first entry aside. 1 MiB: a page, and a few replies more, must pass through a socket's
-    /// backlog, whatever was published; a hundred entries of the largest size would be six.
+    /// Most bytes of content in a page; its first entry may exceed it. 1 MiB, because a page and a few other replies must fit into a
+    /// socket's backlog. A hundred entries of the largest size would be 6 MiB.
     static let bytes = 1 << 20
 
     init(_ orders: [PendingOrder]) {
@@ -38,12 +58,12 @@ struct PageBatch: Batch {
                 assertionFailure("not a page order")
                 continue
             }
-            let place = known[page] ?? pages.count
-            if place == pages.count {
-                known[page] = place
+            let index = known[page] ?? pages.count
+            if index == pages.count {
+                known[page] = index
                 pages.append(page)
             }
-            places.append(place)
+            pageOf.append(index)
         }
     }
 
@@ -52,7 +72,7 @@ struct PageBatch: Batch {
         parameters.append(pages.map(\.channel.storedName))
         parameters.append(pages.map { $0.after?.stored })
         parameters.append(pages.map { $0.before?.stored })
-        // One more than asked for tells whether there is more.
+        // The statement reads one entry more than asked for, so that the reply can say whether there are more.
         parameters.append(pages.map { Int32(truncatingIfNeeded: $0.limit + 1) })
         return [(.pages, parameters)]
     }
@@ -61,10 +81,11 @@ struct PageBatch: Batch {
         guard let rows = rows.first else { return nil }
         var found = pages.map { _ in (head: Seq.zero, entries: [Entry]()) }
         for row in 0..<rows.count {
-            guard let place = rows.int32(row, 0), place >= 1, place <= pages.count, let head = Seq(stored: rows.int64(row, 1)) else {
+            guard let position = rows.int32(row, 0), position >= 1, position <= pages.count, let head = Seq(stored: rows.int64(row, 1))
+            else {
                 return nil
             }
-            let index = Int(place) - 1
+            let index = Int(position) - 1
             found[index].head = head
             guard rows.int64(row, 2) != nil else { continue }
             guard let entry = Entry(rows, row, channel: pages[index].channel) else { return nil }
@@ -75,14 +96,14 @@ struct PageBatch: Batch {
             let entries = page.after != nil ? found.entries.prefix(fitting) : found.entries.suffix(fitting)
             return StoreReply.page(Array(entries), head: found.head, more: fitting < found.entries.count)
         }
-        return BatchOutcome(replies: places.map { replies[$0] })
+        return BatchOutcome(replies: pageOf.map { replies[$0] })
     }
 
-    /// How many of the entries, in the direction of reading, make up a page.
+    /// How many of the entries fit into a page, in the direction of reading.
     private static func fitting(_ entries: [Entry], _ limit: Int) -> Int {
         var size = 0
         for (index, entry) in entries.enumerated() {
-            // The braces are not kept.
+            // A stored entry has no braces around its content.
             size += entry.draft.content.utf8.count + 2
             if index == limit || index > 0 && size > bytes { return index }
         }
@@ -109,4 +130,39 @@ extension Entry {
                 group: rows.text(row, 12), collapse: rows.text(row, 13), expiresAt: rows.time(row, 14).map { Timestamp($0) },
                 receiptRequired: receiptRequired, trace: rows.text(row, 16)))
     }
+}
+
+extension Statement {
+    /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. Returns at least one row per channel that
+    /// exists: position of the page (from 1), head, then the entry's columns, null when there is none. The last row of a page is the
+    /// entry that does not fit any more. So it says that there are more, whichever bound was reached.
+    static let pages = Statement(
+        name: "pages",
+        sql: """
+            select a.place::int4, c.last_seq, e.*
+            from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
+            join \(Clause.namedChannel) c on true
+            left join lateral (
+                select \(entryColumns) from (
+                    (select e.*, row_number() over w as nth, sum(octet_length(e.content::text)) over w - octet_length(e.content::text) as ahead
+                     from hub.entry e
+                     where e.channel_id = c.id and a.after is not null and e.seq > a.after
+                     window w as (order by e.seq rows unbounded preceding)
+                     order by e.seq limit a.most)
+                    union all
+                    (select e.*, row_number() over w, sum(octet_length(e.content::text)) over w - octet_length(e.content::text)
+                     from hub.entry e
+                     where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
+                     window w as (order by e.seq desc rows unbounded preceding)
+                     order by e.seq desc limit a.most)
+                ) e
+                where e.nth <= 2 or e.ahead <= \(PageBatch.bytes)
+            ) e on true
+            order by a.place, e.seq
+            """)
+
+    private static let entryColumns = """
+        e.seq, e.created_at, e.source, e.source_id, e.kind, e.event_type, e.priority, e.form, e.sender, e.content, e.group_key,
+        e.collapse_key, e.expires_at, e.receipt_required, e.trace
+        """
 }

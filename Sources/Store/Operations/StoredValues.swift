@@ -1,28 +1,11 @@
-import Bus
 import Bytes
 import JSON
 package import Messaging
 package import Postgres
 
-/// Orders that share one transaction: what is sent, and what the rows that come back mean. Pure; run by a `Lane`.
-protocol Batch {
-    /// The statements of the transaction, in order.
-    var statements: [(statement: Statement, parameters: Parameters)] { get }
+// How values of the domain are written to and read from the database.
 
-    /// - Parameter rows: one element per statement.
-    /// - Returns: nil when the rows are not what the statements promise.
-    func outcome(of rows: [Rows]) -> BatchOutcome?
-}
-
-struct BatchOutcome {
-    var events: [BusEvent] = []
-    /// One per order, but for those of `left`.
-    var replies: [StoreReply]
-    /// The orders that this batch could not carry out and `Work.next` will, ascending.
-    var left: [Int] = []
-}
-
-/// Text compared by its bytes, as the database does. Swift's `String` holds é and e + ´ to be equal, which would join
+/// Text compared by its bytes, as the database compares it. For Swift's `String`, é and e + ´ are equal, which would join
 /// the cursors of two users.
 struct ByteText: Hashable {
     let text: String
@@ -46,7 +29,7 @@ extension Seq {
 extension Timestamp {
     package init(_ time: PostgresTime) { self.init(milliseconds: time.unixMilliseconds) }
 
-    /// Moments beyond what can be stored become the nearest that can.
+    /// A moment that PostgreSQL cannot store becomes the nearest that it can.
     package var stored: PostgresTime {
         // timestamp.h: END_TIMESTAMP is the year 294277, DT's minimum 4714 BC.
         let bounded = min(max(milliseconds, -210_866_803_200_000), 9_224_318_015_999_999)
@@ -55,7 +38,7 @@ extension Timestamp {
 }
 
 extension ChannelState {
-    /// Reads the columns after the first two: those of `init(cursorIn:)`, members, how far each of them has come (delivered, read),
+    /// Reads the columns after the first two: those of `init(cursorIn:)`, members, their progress (delivered, read),
     /// next expiry.
     package init?(_ rows: Rows, _ row: Int, channel: Channel) {
         self.init(cursorIn: rows, row, from: 2, channel: channel, recountAt: 14)

@@ -1,7 +1,7 @@
 import Linux
 import StoreAPI
 
-/// Orders of one kind of work in the order they came. Taking from the front moves an index; the storage is kept short.
+/// Orders of one operation in the order of their arrival. Taking from the front moves an index; the storage is kept short.
 struct OrderQueue {
     private var orders: [PendingOrder] = []
     private var first = 0
@@ -10,21 +10,17 @@ struct OrderQueue {
 
     mutating func append(_ order: PendingOrder) { orders.append(order) }
 
-    /// The next batch: as many as its capacity allows, at least one.
-    mutating func takeBatch(of work: Work) -> [PendingOrder] {
-        // As it is: one by one they would all be copied.
-        if work == .acks, orders.count - first <= work.capacity { return takeAll() }
+    /// The next batch: as many orders as its capacity allows, at least one.
+    mutating func takeBatch<O: StoreOperation>(of operation: O.Type) -> [PendingOrder] {
+        // The array itself is the batch: order by order they would all be copied.
+        if O.Filling.self == UniformFilling.self, orders.count - first <= O.capacity { return takeAll() }
         var batch: [PendingOrder] = []
-        var weight = 0
-        var pages: Set<PageBatch.Page> = []
+        var filling = O.Filling()
+        var total = 0
         while first < orders.count {
             let next = orders[first]
-            if let page = PageBatch.Page(next.order.request), !pages.insert(page).inserted {
-                weight += 1
-            } else {
-                weight += work.weight(of: next.order.request)
-            }
-            guard batch.isEmpty || weight <= work.capacity, work != .cursors || CursorBatch.mayFollow(batch, next) else { break }
+            guard let weight = filling.weight(of: next.order.request), batch.isEmpty || total + weight <= O.capacity else { break }
+            total += weight
             batch.append(next)
             first += 1
         }
@@ -38,14 +34,14 @@ struct OrderQueue {
         return batch
     }
 
-    /// Sets the patience of those that have none yet.
+    /// Sets the end of waiting for the orders that have none yet.
     mutating func wait(until end: MonotonicInstant) {
-        for index in first..<orders.count where orders[index].patience == nil { orders[index].patience = end }
+        for index in first..<orders.count { orders[index].wait(until: end) }
     }
 
     mutating func takeAll() -> [PendingOrder] {
         defer { self = OrderQueue() }
-        return Array(orders[first...])
+        return first == 0 ? orders : Array(orders[first...])
     }
 
     mutating func removeAll(where condition: (PendingOrder) -> Bool) -> [PendingOrder] {

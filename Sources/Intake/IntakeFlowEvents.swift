@@ -1,0 +1,53 @@
+import Kafka
+import Messaging
+
+extension IntakeFlow {
+    package struct Limits: Equatable, Sendable {
+        /// Records gathered behind the request in flight. When there are more, reading stops until it is answered.
+        package var gatheredRecords = 1_000
+        var gatheredBytes = 8 << 20
+        /// Drafts of one request, and bytes of their content (one record may have many recipients). A record with more goes alone.
+        var draftsPerRequest = 2_000
+        var bytesPerRequest = 4 << 20
+        /// How often the database may take too long over the same drafts before requests get smaller.
+        var slowAnswers = 2
+        /// How often the store may refuse a record, at least once alone, before it is dead-lettered.
+        package var refusals = 3
+        var firstDelay: Duration = .milliseconds(100)
+        var longestDelay: Duration = .seconds(5)
+        /// After so many ticks of one request the partitions are paused if reading has stopped behind it, and partitions that the group
+        /// wants back do not wait for it any longer.
+        var timeoutTicks = 4
+        package init() {}
+    }
+
+    enum Event: Equatable {
+        case assigned([TopicPartition])
+        case revoking([TopicPartition])
+        case lost([TopicPartition])
+        case read([JudgedRecord])
+        case answered(token: UInt64, StoreReply)
+        /// The store did not take the request.
+        case storeFull(token: UInt64)
+        case letterWritten(token: UInt64)
+        case letterFailed(token: UInt64, KafkaError.Kind)
+        case retryDue
+        /// Comes regularly. Offsets are committed at this pace.
+        case tick
+        case committed([CommitResult])
+        /// Nothing new begins. What is in flight is still answered.
+        case stop
+    }
+
+    enum Action: Equatable {
+        case submit(token: UInt64, [EntryDraft], [IngestPosition])
+        case deadLetter([Letter])
+        case retry(after: Duration)
+        case pause([TopicPartition])
+        case resume([TopicPartition])
+        case commit([NextOffset])
+        /// Follows the commits before it.
+        case release([TopicPartition])
+        case note(IntakeNote)
+    }
+}

@@ -1,0 +1,375 @@
+import Bus
+import Linux
+import Messaging
+import Pacing
+import Postgres
+import StoreAPI
+
+/// Decides what one connection to the database does next: which transaction begins, which orders are answered, which wait.
+///
+/// A machine: events and the time go in, actions come out. `Lane` carries them out. At most one transaction is in flight; orders that
+/// arrive meanwhile become the next one.
+///
+/// Invariant: an order that was handed in is either in `waiting` or in `inFlight`, until one `settle` action answers it.
+struct LaneFlow {
+    struct Limits: Equatable {
+        /// How long an order waits for the database before it is answered `.unavailable`.
+        var patience: Duration = .seconds(5)
+        /// A transaction that is in flight this long means that the connection is dead.
+        var answerDeadline: Duration = .seconds(15)
+        /// Longest pause after a transaction for which the database was short of something.
+        var longestBackoff: Duration = .seconds(3)
+        /// How often a transaction of an order may be rolled back by a conflict before the order is given up.
+        var conflicts = 5
+        /// How often a hub that found another hub on its database looks whether that one has gone.
+        var claimInterval: Duration = .seconds(5)
+        /// How often, while orders wait for the database, those are looked for that have waited long enough.
+        var expiryInterval: Duration = .milliseconds(100)
+    }
+
+    enum Event: Equatable {
+        /// An order was handed in. Its transaction begins with `flush`, so that orders that were handed in together share it.
+        case order(PendingOrder, Operation)
+        case flush
+        case connected
+        /// The transaction in flight has an unknown end.
+        case disconnected
+        case finished(transaction: Int, Result)
+        case timer(Timer)
+        /// The store stops. Everything is answered, and nothing begins any more.
+        case close
+    }
+
+    enum Result: Equatable {
+        case committed(BatchOutcome)
+        /// The lock was asked for; whether this hub holds it now.
+        case claimed(Bool)
+        /// The transaction was committed, and its rows are not what its statements promise.
+        case misunderstood
+        /// The transaction was rolled back, and the connection lives.
+        /// - Parameter random: any 64 random bits.
+        case failed(PostgresError, random: UInt64)
+    }
+
+    enum Action: Equatable {
+        case begin(transaction: Int, LaneTask)
+        /// Publish the events, then answer the orders. There is one reply per order.
+        case settle([BusEvent], [PendingOrder], [StoreReply])
+        case start(Timer, after: Duration)
+        case cancel(Timer)
+        /// `disconnected` follows.
+        case disconnect(PostgresError)
+        case reportMissingSchema
+        case note(LaneNote)
+    }
+
+    enum Timer: Int, CaseIterable {
+        /// The transaction in flight gets no answer.
+        case answer
+        /// The pause after a failure ends.
+        case rest
+        /// The lock is asked for again.
+        case claim
+        /// Orders have waited long enough.
+        case expiry
+    }
+
+    private enum LinkState { case down, up, closed }
+
+    /// The lock by which a hub knows that it is the only one on its database.
+    private enum Claim {
+        /// Another lane asks for it.
+        case none
+        /// The next transaction asks for it.
+        case due
+        /// Another hub holds it; `Timer.claim` runs.
+        case later
+        case held
+    }
+
+    private struct InFlight {
+        let transaction: Int
+        let task: LaneTask
+        var isOverdue = false
+    }
+
+    private let limits: Limits
+    private var link = LinkState.down
+    private var waiting: WaitingOrders
+    private var inFlight: InFlight?
+    private var lastTransaction = 0
+    private var claim: Claim
+    private var knowsOtherHub = false
+    /// Drafts of orders that were given up although they may have been committed.
+    private var unannounced: [EntryDraft] = []
+    private var backoff: Backoff
+    private var isResting = false
+    private var isExpiryTimed = false
+
+    init(_ operations: [Operation], claimsDatabase: Bool, limits: Limits) {
+        self.limits = limits
+        waiting = WaitingOrders(of: operations)
+        claim = claimsDatabase ? .due : .none
+        backoff = .ofStore(longest: limits.longestBackoff)
+    }
+
+    mutating func handle(_ event: Event, now: MonotonicInstant) -> [Action] {
+        var actions: [Action] = []
+        switch event {
+        case .order(let order, let operation):
+            accept(order, operation, now, &actions)
+            return actions
+        case .flush: break
+        case .connected:
+            if link == .down { link = .up }
+        case .disconnected: disconnected(now, &actions)
+        case .finished(let transaction, let result):
+            guard let finished = inFlight, finished.transaction == transaction else { return [] }
+            inFlight = nil
+            actions.append(.cancel(.answer))
+            end(finished, result, now, &actions)
+        case .timer(let timer): fired(timer, now, &actions)
+        case .close: close(&actions)
+        }
+        begin(&actions)
+        return actions
+    }
+
+    // MARK: Orders
+
+    private mutating func accept(_ order: PendingOrder, _ operation: Operation, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        var order = order
+        switch link {
+        case .up: break
+        case .down where operation.descriptor.waitsWhileAway:
+            order.wait(until: now + limits.patience)
+            timeExpiry(&actions)
+        case .down, .closed: return giveUp([order], &actions)
+        }
+        waiting.append(order, operation)
+    }
+
+    /// Begins the next transaction if none is in flight.
+    private mutating func begin(_ actions: inout [Action]) {
+        guard link == .up, inFlight == nil, !isResting else { return }
+        let task: LaneTask
+        if case .due = claim {
+            task = .claim
+        } else if !unannounced.isEmpty {
+            task = .recall(unannounced)
+        } else if let (operation, orders) = waiting.next() {
+            task = .orders(operation, orders)
+        } else {
+            return
+        }
+        lastTransaction += 1
+        inFlight = InFlight(transaction: lastTransaction, task: task)
+        actions += [.start(.answer, after: limits.answerDeadline), .begin(transaction: lastTransaction, task)]
+    }
+
+    /// Answers the orders because of the database.
+    private mutating func giveUp(_ orders: [PendingOrder], _ actions: inout [Action]) {
+        if orders.isEmpty { return }
+        let replies = orders.map { pending -> StoreReply in
+            let request = pending.order.request
+            remember(pending)
+            return .failed(Operation(request).descriptor.outage(of: request, isSlow: pending.isSlow))
+        }
+        actions.append(.settle([], orders, replies))
+    }
+
+    /// The order is about to be answered with a failure, although it may have been committed.
+    private mutating func remember(_ order: PendingOrder) {
+        guard order.unsettled else { return }
+        unannounced += Operation(order.order.request).descriptor.drafts(of: order.order.request)
+    }
+
+    // MARK: The end of a transaction
+
+    private mutating func end(_ finished: InFlight, _ result: Result, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        switch (result, finished.task) {
+        case (.failed(let error, let random), let task): failed(task, error, random, now, &actions)
+        case (.committed(let outcome), .orders(let operation, let orders)):
+            guard outcome.replies.count + outcome.left.count == orders.count, outcome.left.isEmpty || operation.descriptor.successor != nil
+            else { return misunderstood(finished.task, &actions) }
+            backoff.succeeded()
+            settle(orders, operation, outcome, &actions)
+        case (.committed(let outcome), .recall(let drafts)):
+            unannounced.removeFirst(drafts.count)
+            backoff.succeeded()
+            if !outcome.events.isEmpty { actions.append(.settle(outcome.events, [], [])) }
+        case (.claimed(let isAlone), .claim):
+            backoff.succeeded()
+            claimed(isAlone, &actions)
+        case (.committed, .claim), (.claimed, .orders), (.claimed, .recall), (.misunderstood, _): misunderstood(finished.task, &actions)
+        }
+    }
+
+    /// Queues the orders that the batch left for the operation's successor, and answers the others.
+    private mutating func settle(_ orders: [PendingOrder], _ operation: Operation, _ outcome: BatchOutcome, _ actions: inout [Action]) {
+        var orders = orders
+        if let successor = operation.descriptor.successor, !outcome.left.isEmpty {
+            for index in outcome.left { waiting.append(orders[index], successor) }
+            let left = Set(outcome.left)
+            orders = orders.indices.filter { !left.contains($0) }.map { orders[$0] }
+        }
+        if orders.isEmpty, outcome.events.isEmpty { return }
+        actions.append(.settle(outcome.events, orders, outcome.replies))
+    }
+
+    /// One hub does not hear what another stores: users of one would miss live what the other has committed.
+    private mutating func claimed(_ isAlone: Bool, _ actions: inout [Action]) {
+        if isAlone == knowsOtherHub { actions.append(.note(isAlone ? .noOtherHub : .otherHub)) }
+        knowsOtherHub = !isAlone
+        if isAlone { claim = .held } else { claimLater(&actions) }
+    }
+
+    private mutating func claimLater(_ actions: inout [Action]) {
+        claim = .later
+        actions.append(.start(.claim, after: limits.claimInterval))
+    }
+
+    private mutating func failed(
+        _ task: LaneTask, _ error: PostgresError, _ random: UInt64, _ now: MonotonicInstant, _ actions: inout [Action]
+    ) {
+        switch (error.meaning, task) {
+        case (.data, .orders(let operation, let orders)): halve(orders, operation, error.description, &actions)
+        case (.conflict, .orders(let operation, let orders)): conflicted(orders, operation, &actions)
+        case (.passing, .orders(let operation, var orders)), (.slow, .orders(let operation, var orders)):
+            actions.append(.note(.failed(error)))
+            for index in orders.indices { orders[index].isSlow = error.meaning == .slow }
+            keep(orders, operation, now, &actions)
+            rest(random, &actions)
+        case (.data, .recall(let drafts)):
+            // The database cannot even look for such a key, so no entry has it.
+            unannounced.removeFirst(drafts.count)
+            rest(random, &actions)
+        case (.data, .claim), (.conflict, _), (.passing, _), (.slow, _): rest(random, &actions)
+        case (.schema, _), (.readOnly, _):
+            if case .orders(let operation, let orders) = task { keep(orders, operation, now, &actions) }
+            if error.meaning == .schema { actions.append(.reportMissingSchema) }
+            disconnect(error, &actions)
+        }
+    }
+
+    /// The transaction was rolled back through no fault of these orders. They run again at once, each at most so often.
+    private mutating func conflicted(_ orders: [PendingOrder], _ operation: Operation, _ actions: inout [Action]) {
+        var orders = orders
+        for index in orders.indices { orders[index].conflicts += 1 }
+        giveUp(orders.filter { $0.conflicts > limits.conflicts }, &actions)
+        waiting.rerun(orders.filter { $0.conflicts <= limits.conflicts }, operation)
+    }
+
+    /// The database refused one of these orders. Halving finds it, and the others are carried out.
+    private mutating func halve(_ orders: [PendingOrder], _ operation: Operation, _ reason: String, _ actions: inout [Action]) {
+        if orders.count == 1 {
+            remember(orders[0])
+            actions += [.note(.poisonous), .settle([], orders, [.failed(.refused(reason))])]
+            return
+        }
+        let middle = orders.count / 2
+        waiting.rerun(Array(orders[middle...]), operation)
+        waiting.rerun(Array(orders[..<middle]), operation)
+    }
+
+    private mutating func misunderstood(_ task: LaneTask, _ actions: inout [Action]) {
+        actions.append(.note(.misunderstood))
+        switch task {
+        case .orders(let operation, var orders):
+            for index in orders.indices { orders[index].unsettled = true }
+            halve(orders, operation, "rows that are not understood", &actions)
+        // The same rows would come again, without end.
+        case .recall(let drafts): unannounced.removeFirst(drafts.count)
+        case .claim: claimLater(&actions)
+        }
+    }
+
+    /// The orders of a transaction that was rolled back wait, or are given up.
+    private mutating func keep(_ orders: [PendingOrder], _ operation: Operation, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        guard operation.descriptor.waitsWhileAway else { return giveUp(orders, &actions) }
+        var orders = orders
+        for index in orders.indices { orders[index].wait(until: now + limits.patience) }
+        waiting.rerun(orders, operation)
+    }
+
+    /// The server is short of something: no transaction begins for a while.
+    private mutating func rest(_ random: UInt64, _ actions: inout [Action]) {
+        isResting = true
+        actions.append(.start(.rest, after: backoff.next(random: random)))
+        timeExpiry(&actions)
+    }
+
+    // MARK: The connection
+
+    private mutating func disconnect(_ error: PostgresError, _ actions: inout [Action]) {
+        link = .down
+        actions.append(.disconnect(error))
+    }
+
+    private mutating func disconnected(_ now: MonotonicInstant, _ actions: inout [Action]) {
+        guard link != .closed else { return }
+        link = .down
+        stopTimers(&actions)
+        if let interrupted = inFlight {
+            inFlight = nil
+            if case .orders(let operation, var orders) = interrupted.task {
+                for index in orders.indices {
+                    orders[index].unsettled = true
+                    orders[index].isSlow = interrupted.isOverdue
+                }
+                waiting.rerun(orders, operation)
+            }
+        }
+        giveUp(waiting.outage(waitingUntil: now + limits.patience), &actions)
+        if !waiting.isEmpty { timeExpiry(&actions) }
+    }
+
+    /// Stops the timers that belong to the connection. The server frees the lock when the connection ends.
+    private mutating func stopTimers(_ actions: inout [Action]) {
+        if case .later = claim { actions.append(.cancel(.claim)) }
+        if claim != .none { claim = .due }
+        if isResting { actions.append(.cancel(.rest)) }
+        isResting = false
+        if inFlight != nil { actions.append(.cancel(.answer)) }
+    }
+
+    private mutating func close(_ actions: inout [Action]) {
+        guard link != .closed else { return }
+        link = .closed
+        stopTimers(&actions)
+        if isExpiryTimed { actions.append(.cancel(.expiry)) }
+        isExpiryTimed = false
+        if case .orders(_, let orders)? = inFlight?.task { giveUp(orders, &actions) }
+        inFlight = nil
+        giveUp(waiting.takeAll(), &actions)
+    }
+
+    // MARK: Timers
+
+    private mutating func fired(_ timer: Timer, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        switch timer {
+        case .answer:
+            guard inFlight != nil, link == .up else { return }
+            inFlight?.isOverdue = true
+            disconnect(PostgresError(message: "no answer for \(limits.answerDeadline)", lost: true), &actions)
+        case .rest: isResting = false
+        case .claim: if case .later = claim { claim = .due }
+        case .expiry:
+            isExpiryTimed = false
+            guard link == .down || isResting else { return }
+            giveUp(waiting.takeExpired(at: now), &actions)
+            if !waiting.isEmpty { timeExpiry(&actions) }
+        }
+    }
+
+    private mutating func timeExpiry(_ actions: inout [Action]) {
+        guard !isExpiryTimed else { return }
+        isExpiryTimed = true
+        actions.append(.start(.expiry, after: limits.expiryInterval))
+    }
+}
+
+extension Backoff {
+    /// How the store paces its attempts to use the database.
+    static func ofStore(longest: Duration) -> Backoff { Backoff(first: .milliseconds(50), longest: longest, jitter: .upperHalf) }
+}

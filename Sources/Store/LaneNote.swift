@@ -1,0 +1,13 @@
+import Postgres
+
+/// What a lane's flow has to say to the log and the metrics.
+enum LaneNote: Equatable {
+    /// The database refused an order that was alone in its transaction.
+    case poisonous
+    /// A transaction failed because the database is short of something or slow.
+    case failed(PostgresError)
+    /// Rows came back that are not what the statements promise.
+    case misunderstood
+    /// Another hub holds the lock of the database, or no longer does.
+    case otherHub, noOtherHub
+}

@@ -1,0 +1,171 @@
+import Bus
+import Messaging
+import Postgres
+import StoreAPI
+
+/// `open` orders.
+enum Conversations: StoreOperation {
+    static let statements: [Statement] = [.makeConversations, .makeConversationChannels, .makeMembers, .conversationStates]
+    static let lane = LaneName.entries
+    static let capacity = 200
+    static let waitsWhileAway = true
+
+    static func batch(of orders: [PendingOrder]) -> any Batch { ConversationBatch(orders) }
+}
+
+/// Finds or makes the conversation of each pair.
+struct ConversationBatch: Batch {
+    private struct Pair: Hashable {
+        let first: ByteText
+        let second: ByteText
+        let context: ByteText
+
+        init(_ a: String, _ b: String, _ context: String) {
+            let ordered = a.utf8.lexicographicallyPrecedes(b.utf8)
+            first = ByteText(ordered ? a : b)
+            second = ByteText(ordered ? b : a)
+            self.context = ByteText(context)
+        }
+    }
+
+    private let orders: [PendingOrder]
+    private var openers: [UserID] = []
+    private var others: [String] = []
+    private var contexts: [String] = []
+    private var limits: [Int] = []
+
+    init(_ orders: [PendingOrder]) {
+        self.orders = orders
+        for pending in orders {
+            guard case .open(let opener, let other, let context, let most) = pending.order.request else {
+                assertionFailure("not an open order")
+                continue
+            }
+            openers.append(opener)
+            others.append(other.name)
+            contexts.append(context ?? "")
+            limits.append(most)
+        }
+    }
+
+    var statements: [(statement: Statement, parameters: Parameters)] {
+        var pairs = Parameters()
+        pairs.append(openers.map(\.name))
+        pairs.append(others)
+        pairs.append(contexts)
+        var bounded = pairs
+        bounded.append(limits.map { Int32(clamping: $0) })
+        return [
+            (.makeConversations, bounded), (.makeConversationChannels, pairs), (.makeMembers, pairs), (.conversationStates, pairs),
+        ]
+    }
+
+    func outcome(of rows: [Rows]) -> BatchOutcome? {
+        guard rows.count == 4 else { return nil }
+        var made: Set<Pair> = []
+        for row in 0..<rows[0].count {
+            guard let first = rows[0].text(row, 0), let second = rows[0].text(row, 1), let context = rows[0].text(row, 2) else {
+                return nil
+            }
+            made.insert(Pair(first, second, context))
+        }
+        var joined: Set<Channel> = []
+        for row in 0..<rows[2].count {
+            guard let channel = rows[2].text(row, 0).flatMap({ Channel(storedName: $0) }) else { return nil }
+            joined.insert(channel)
+        }
+        // A conversation that the last statement does not return was refused by the bound.
+        var outcome = BatchOutcome(replies: orders.map { _ in .failed(.tooManyConversations) })
+        for row in 0..<rows[3].count {
+            guard let position = rows[3].int32(row, 0), position >= 1, position <= orders.count,
+                let channel = rows[3].text(row, 1).flatMap({ Channel(storedName: $0) }),
+                let state = ChannelState(rows[3], row, channel: channel)
+            else { return nil }
+            let index = Int(position) - 1
+            // Of several orders for a new pair the first counts as its maker.
+            let created = made.remove(Pair(openers[index].name, others[index], contexts[index])) != nil
+            outcome.replies[index] = .opened(state, created: created)
+            let isNews = joined.remove(channel) != nil || created
+            if isNews || orders[index].unsettled { outcome.events.append(.opened(state, by: openers[index])) }
+        }
+        return outcome
+    }
+}
+
+extension Statement {
+    private static let pairs = """
+        unnest($1::text[], $2::text[], $3::text[]) with ordinality p (a, b, context, place)
+        join hub.conversation v
+            on v.first = least(p.a collate "C", p.b collate "C") and v.second = greatest(p.a collate "C", p.b collate "C")
+            and v.context = p.context collate "C"
+        """
+
+    /// $1 one of the two, $2 the other, $3 context ('' = none), $4 how many the two may have. Returns the pairs made.
+    ///
+    /// Two hubs at the same time may exceed the bound by one each. The bound prevents thousands.
+    static let makeConversations = Statement(
+        name: "makeConversations",
+        sql: """
+            insert into hub.conversation (first, second, context)
+            select n.first, n.second, n.context
+            from (
+                select d.*, row_number() over (partition by d.first, d.second order by d.place) as nth
+                from (
+                    select least(p.a collate "C", p.b collate "C") as first, greatest(p.a collate "C", p.b collate "C") as second,
+                        p.context collate "C" as context, min(p.place) as place, min(p.most) as most
+                    from unnest($1::text[], $2::text[], $3::text[], $4::int4[]) with ordinality p (a, b, context, most, place)
+                    group by 1, 2, 3
+                ) d
+                left join lateral (
+                    select v.id from hub.conversation v
+                    where v.first = d.first and v.second = d.second and v.context = d.context limit 1
+                ) v on true
+                where v.id is null
+            ) n
+            cross join lateral (
+                select count(*) as had
+                from (select from hub.conversation v where v.first = n.first and v.second = n.second limit n.most) v
+            ) h
+            where h.had + n.nth <= n.most
+            order by 1, 2, 3
+            on conflict (first, second, context) do nothing
+            returning first, second, context
+            """)
+
+    static let makeConversationChannels = Statement(
+        name: "makeConversationChannels",
+        sql: """
+            insert into hub.channel (name, kind)
+            select distinct 'conversation:' || v.id, 'conversation' from \(pairs)
+            left join hub.channel c on c.name = 'conversation:' || v.id
+            where c.id is null
+            order by 1
+            on conflict (name) do nothing
+            """)
+
+    /// Returns the conversations that got members: new ones, and those that somebody had left.
+    static let makeMembers = Statement(
+        name: "makeMembers",
+        sql: """
+            insert into hub.member (channel_id, user_id)
+            select distinct c.id, u.user_id collate "C"
+            from \(pairs)
+            join hub.channel c on c.name = 'conversation:' || v.id
+            cross join lateral (values (v.first), (v.second)) u (user_id)
+            order by 1, 2
+            on conflict do nothing
+            returning (select c.name from hub.channel c where c.id = member.channel_id)
+            """)
+
+    /// As `states`, of the conversations of $1 with $2 about $3.
+    static let conversationStates = Statement(
+        name: "conversationStates",
+        sql: """
+            with ask as (
+                select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind, null::int8 as rank, false as cut
+                from \(pairs)
+                join hub.channel c on c.name = 'conversation:' || v.id
+            )
+            \(Clause.standing)
+            """)
+}

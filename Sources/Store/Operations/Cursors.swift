@@ -1,0 +1,279 @@
+import Bus
+import Messaging
+import Postgres
+import StoreAPI
+
+/// All other `move` orders, and those that a batch of `Acks` left.
+enum Cursors: StoreOperation {
+    static let statements: [Statement] = [.ensureCursors, .lockCursors, .moveCursors]
+    static let lane = LaneName.cursors
+    static let capacity = 1_000
+    static let waitsWhileAway = true
+
+    static func batch(of orders: [PendingOrder]) -> any Batch { CursorBatch(orders) }
+
+    /// A batch applies unread before read. So a mark-unread that comes after a read of the same row waits for the next batch.
+    struct Filling: BatchFilling {
+        private var reads: [(user: UserID, channel: Channel)] = []
+
+        mutating func weight(of request: StoreRequest) -> Int? {
+            guard case .move(let user, let channel, let change, _) = request else { return 1 }
+            switch change {
+            case .read: reads.append((user, channel))
+            case .unread: if reads.contains(where: { $0.user == user && $0.channel == channel }) { return nil }
+            case .delivered, .seen: break
+            }
+            return 1
+        }
+    }
+}
+
+/// Moves the row of each (user, channel) once, by all of its orders together.
+struct CursorBatch: Batch {
+    /// What the orders of one (user, channel) ask for, in the order unread, then read.
+    fileprivate struct Move {
+        let user: UserID
+        let channel: Channel
+        var orders: [Int] = []
+        var delivered: Int64 = 0
+        var seen: Int64 = 0
+        var unread: [Range<Int64>] = []
+        var read: [Range<Int64>] = []
+        var deliveredSession: String?
+        var readSession: String?
+    }
+
+    private let orders: [PendingOrder]
+    private var moves: [Move] = []
+
+    init(_ orders: [PendingOrder]) {
+        self.orders = orders
+        var keys = CursorKeys(capacity: orders.count)
+        moves.reserveCapacity(orders.count)
+        for (index, pending) in orders.enumerated() {
+            guard case .move(let user, let channel, let change, let session) = pending.order.request else {
+                assertionFailure("not a move")
+                continue
+            }
+            let at = keys.index(of: user, in: channel)
+            if at == moves.count { moves.append(Move(user: user, channel: channel)) }
+            moves[at].orders.append(index)
+            moves[at].include(change, by: session)
+        }
+    }
+
+    var statements: [(statement: Statement, parameters: Parameters)] {
+        var rows = Parameters()
+        rows.append(moves.map(\.user.name))
+        rows.append(joined: moves.map(\.channel.storedParts))
+        var changes = rows
+        changes.append(moves.map(\.delivered))
+        changes.append(moves.map(\.seen))
+        changes.append(moves.map { Int8Multirange($0.unread) })
+        changes.append(moves.map { Int8Multirange($0.read) })
+        changes.append(moves.map(\.deliveredSession))
+        changes.append(moves.map(\.readSession))
+        return [(.ensureCursors, rows), (.lockCursors, rows), (.moveCursors, changes)]
+    }
+
+    func outcome(of rows: [Rows]) -> BatchOutcome? {
+        guard rows.count == 3 else { return nil }
+        let moved = rows[2]
+        var outcome = BatchOutcome(replies: [StoreReply](repeating: .failed(.forbidden), count: orders.count))
+        for move in moves where move.channel.kind != .conversation {
+            // The channel has no entry yet, so it has no row to move.
+            let nothing = MovedCursor(move.user, ChannelState(channel: move.channel), isProgress: false, session: "")
+            for order in move.orders { outcome.replies[order] = .moved(nothing, changed: false) }
+        }
+        for row in 0..<moved.count {
+            guard let position = moved.int32(row, 0), position >= 1, position <= moves.count, let changed = moved.bool(row, 15),
+                let isTooScattered = moved.bool(row, 16), let isProgress = moved.bool(row, 17)
+            else { return nil }
+            let move = moves[Int(position) - 1]
+            guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
+            let cursor = MovedCursor(move.user, state, isProgress: isProgress, session: "")
+            for order in move.orders {
+                outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(cursor, changed: changed)
+            }
+            if changed {
+                outcome.events.append(contentsOf: events(of: move, state, isProgress) { !(isTooScattered && marks($0)) })
+            }
+        }
+        return outcome
+    }
+
+    /// Whether the order changes what is read. Acks and mark-seen share its row.
+    private func marks(_ order: Int) -> Bool {
+        guard case .move(_, _, let change, _) = orders[order].order.request else { return false }
+        switch change {
+        case .read, .unread: return true
+        case .delivered, .seen: return false
+        }
+    }
+
+    /// One event per session, because all moves of a session give the same state. Only the first event tells the other members.
+    private func events(of move: Move, _ state: ChannelState, _ isProgress: Bool, _ isDone: (Int) -> Bool) -> [BusEvent] {
+        var announced: [String] = []
+        var events: [BusEvent] = []
+        for order in move.orders where isDone(order) {
+            guard case .move(let user, _, _, let session) = orders[order].order.request, !announced.contains(session) else { continue }
+            events.append(.moved(MovedCursor(user, state, isProgress: isProgress && announced.isEmpty, session: session)))
+            announced.append(session)
+        }
+        return events
+    }
+}
+
+extension CursorBatch.Move {
+    fileprivate mutating func include(_ change: CursorChange, by session: String) {
+        switch change {
+        case .delivered(let seq):
+            delivered = max(delivered, seq.stored)
+            deliveredSession = session
+        case .seen(let seq):
+            seen = max(seen, seq.stored)
+            deliveredSession = session
+        case .read(let selection):
+            switch selection {
+            case .upTo(let seq): readUpTo(seq.stored)
+            case .set(let seqs): read.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
+            }
+            readSession = session
+        case .unread(let seqs):
+            unread.append(contentsOf: seqs.map { $0.stored..<$0.stored + 1 })
+        }
+    }
+
+    private mutating func readUpTo(_ seq: Int64) {
+        guard seq > 0 else { return }
+        read.append(1..<seq + 1)
+    }
+}
+
+extension Statement {
+    private static let movers = """
+        unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
+        \(moverJoins)
+        """
+
+    /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
+    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
+    private static let moverJoins = """
+        join \(Clause.namedChannel) c on true
+        left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
+        """
+
+    private static let isMover = "(c.kind <> 'conversation' or m.user_id is not null)"
+
+    static let ensureCursors = Statement(
+        name: "ensureCursors",
+        sql: """
+            insert into hub.cursor (user_id, channel_id)
+            select a.user_id collate "C", c.id from \(movers)
+            left join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = c.id
+            where \(isMover) and k.user_id is null
+            order by 1, 2
+            on conflict (user_id, channel_id) do nothing
+            """)
+
+    static let lockCursors = Statement(
+        name: "lockCursors",
+        sql: """
+            select from \(movers)
+            join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = c.id
+            where \(isMover)
+            order by k.user_id, k.channel_id
+            for update of k
+            """)
+
+    /// $1 user, $2 channel (each pair once), $3 delivered, $4 seen, $5 entries to make unread, $6 entries to make read,
+    /// $7 the session that acknowledged, $8 the session that read.
+    ///
+    /// The set of read entries may lie in a bounded number of pieces. If a change would give more pieces than that, and more than before,
+    /// nothing is read or made unread, and the last column but one is true. The last column says whether the cursor progressed in what
+    /// other members are told: delivered, read.
+    ///
+    /// Unread is applied before read. Everything is cut at the head. read ≤ seen ≤ delivered, because an entry that was read was seen,
+    /// and an entry that was seen was delivered. When only `delivered` moved, the counters are carried on from `counted`. They are
+    /// counted anew otherwise, and when a counted entry has expired.
+    static let moveCursors = Statement(
+        name: "moveCursors",
+        sql: """
+            with ask as materialized (
+                select a.user_id, a.channel, a.place, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                    coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
+                from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
+                    with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, place)
+                \(moverJoins)
+                where \(isMover)
+            ), held as (
+                select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
+                    int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
+                from ask a join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
+            ), asked as (
+                select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as wants_read
+                from held h
+            ), bounded as materialized (
+                select w.*, w.wants_read <> w.had_read
+                    and (select count(*) from unnest(w.wants_read)) > greatest(\(Cursor.mostRanges), (select count(*) from unnest(w.had_read)))
+                    as too_scattered
+                from asked w
+            ), marked as (
+                select b.*, case when b.too_scattered then b.had_read else b.wants_read end as has_read from bounded b
+            ), reached as materialized (
+                select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
+                from marked m
+            ), placed as materialized (
+                select r.*,
+                    r.has_read - int8multirange(int8range(1, r.new_read + 1)) as new_read_set,
+                    greatest(r.seen, least(r.to_seen, r.head), r.new_read) as new_seen,
+                    greatest(r.delivered, least(r.to_delivered, r.head), r.seen, least(r.to_seen, r.head), r.new_read) as new_delivered
+                from reached r
+            ), weighed as materialized (
+                select p.*,
+                    p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
+                        or coalesce(p.recount_at <= now(), false) as anew,
+                    p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
+                        or p.new_delivered <> p.delivered as changed
+                from placed p
+            ), counted as materialized (
+                select w.*, case when w.anew then 0 else w.unread end + t.unread as new_unread,
+                    case when w.anew then 0 else w.unseen end + t.unseen as new_unseen,
+                    case when w.anew then 0 else w.urgent end + t.urgent as new_urgent,
+                    least(case when w.anew then null else w.recount_at end, t.next_expiry) as new_recount_at
+                from weighed w
+                cross join lateral (
+                    select w.id, w.user_id, w.head, w.has_read, w.new_seen as seen,
+                        greatest(case when w.anew then w.new_read else w.counted end, w.head - \(Clause.countedEntries)) as counted_from
+                ) p
+                cross join lateral (\(Clause.tally)) t
+            ), kept as (
+                update hub.cursor k set delivered = n.new_delivered, seen = n.new_seen, read = n.new_read, read_set = n.new_read_set,
+                    version = n.version + 1, updated_at = now(), counted = n.head, unread = n.new_unread, unseen = n.new_unseen,
+                    urgent = n.new_urgent, recount_at = n.new_recount_at
+                from counted n
+                where n.changed and k.user_id = n.user_id collate "C" and k.channel_id = n.id
+            ), noticed as (
+                insert into hub.receipt (channel_id, seq, user_id, session, delivered_at, read_session, read_at)
+                select n.id, e.seq, n.user_id, coalesce(n.delivered_session, n.read_session), now(),
+                    case when n.has_read @> e.seq then n.read_session end, case when n.has_read @> e.seq then now() end
+                from counted n
+                cross join lateral (
+                    select int8multirange(int8range(n.delivered + 1, n.new_delivered + 1)) + (n.has_read - n.had_read) as entries
+                ) passed
+                join hub.entry e on e.channel_id = n.id and e.receipt_required
+                    and e.seq >= lower(passed.entries) and e.seq < upper(passed.entries) and passed.entries @> e.seq
+                    and e.sender is distinct from n.user_id collate "C"
+                where n.changed
+                order by 1, 2, 3
+                on conflict (channel_id, seq, user_id) do update set read_session = excluded.read_session, read_at = excluded.read_at
+                where hub.receipt.read_at is null and excluded.read_at is not null
+            )
+            select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
+                least(new_unread, \(Clause.countedEntries)), least(new_unseen, \(Clause.countedEntries)), least(new_urgent, \(Clause.countedEntries)),
+                case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
+                null::int8[], null::int8[], new_recount_at, changed, too_scattered,
+                new_delivered > delivered or new_read > read
+            from counted
+            """)
+}

@@ -1,0 +1,230 @@
+import Bus
+import Messaging
+import Postgres
+import StoreAPI
+
+/// `ingest` and `append` orders.
+enum Entries: StoreOperation {
+    static let statements: [Statement] = [.ensureChannels, .lockChannels, .storeEntries, .storePositions]
+    static let lane = LaneName.entries
+    static let capacity = 1_000
+    static let waitsWhileAway = false
+
+    static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders) }
+
+    static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure {
+        guard case .ingest = request, isSlow else { return .unavailable }
+        return .tooSlow
+    }
+
+    static func drafts(of request: StoreRequest) -> [EntryDraft] {
+        if case .ingest(let drafts, _) = request { return drafts }
+        if case .append(let draft) = request { return [draft] }
+        return []
+    }
+
+    struct Filling: BatchFilling {
+        func weight(of request: StoreRequest) -> Int? {
+            guard case .ingest(let drafts, let positions) = request else { return 1 }
+            return drafts.count + positions.count
+        }
+    }
+}
+
+/// Stores entries in one transaction with the positions they came from.
+struct EntryBatch: Batch {
+    private struct Draft {
+        let order: Int
+        let membersOnly: Bool
+        let draft: EntryDraft
+    }
+    private struct Partition: Hashable {
+        let topic: ByteText
+        let number: Int32
+    }
+
+    private let orders: [PendingOrder]
+    private var drafts: [Draft] = []
+    /// The newest offset of each partition.
+    private var positions: [Partition: Int64] = [:]
+
+    init(_ orders: [PendingOrder]) {
+        self.orders = orders
+        for (index, pending) in orders.enumerated() {
+            if case .ingest(let ingested, let reached) = pending.order.request {
+                for draft in ingested { drafts.append(Draft(order: index, membersOnly: false, draft: draft)) }
+                for position in reached {
+                    positions[Partition(topic: ByteText(position.topic), number: position.partition)] = position.offset
+                }
+            } else if case .append(let draft) = pending.order.request {
+                drafts.append(Draft(order: index, membersOnly: true, draft: draft))
+            } else {
+                assertionFailure("not an entry order")
+            }
+        }
+    }
+
+    var statements: [(statement: Statement, parameters: Parameters)] {
+        var channels = Parameters()
+        var named: Set<Channel> = []
+        channels.texts { texts in for draft in drafts where named.insert(draft.draft.channel).inserted { texts.add(draft.draft.channel) } }
+
+        var entries = Parameters()
+        entries.append(drafts.map(\.membersOnly))
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.channel) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.kind.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.eventType) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.priority.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.form.rawValue) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.sender?.name) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.content) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.group) } }
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.collapse) } }
+        entries.append(drafts.map(\.draft.expiresAt?.stored))
+        entries.append(drafts.map(\.draft.receiptRequired))
+        entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
+        entries.append(drafts.map { $0.draft.replyTo?.stored })
+
+        var reached = Parameters()
+        let positions = Array(positions)
+        reached.append(positions.map(\.key.topic.text))
+        reached.append(positions.map(\.key.number))
+        reached.append(positions.map { Optional($0.value) })
+
+        return [(.ensureChannels, channels), (.lockChannels, channels), (.storeEntries, entries), (.storePositions, reached)]
+    }
+
+    func outcome(of rows: [Rows]) -> BatchOutcome? {
+        guard rows.count == 4, rows[2].count == drafts.count else { return nil }
+        let stored = rows[2]
+        var results = [[StoredDraft?]](repeating: [], count: orders.count)
+        var isAnswer = [Bool](repeating: true, count: orders.count)
+        var fresh: [Entry] = []
+        for (row, draft) in drafts.enumerated() {
+            guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4) else { return nil }
+            guard isAdmitted else {
+                results[draft.order].append(nil)
+                isAnswer[draft.order] = answers
+                continue
+            }
+            guard let seq = Seq(stored: stored.int64(row, 1)), let time = stored.time(row, 2), let isFresh = stored.bool(row, 3)
+            else { return nil }
+            let createdAt = Timestamp(time)
+            results[draft.order].append(StoredDraft(seq: seq, createdAt: createdAt, duplicate: !isFresh))
+            // A duplicate may be the same draft, committed before the connection broke and never announced.
+            if isFresh || orders[draft.order].unsettled {
+                fresh.append(Entry(seq: seq, createdAt: createdAt, draft: draft.draft))
+            }
+        }
+        let replies = orders.indices.map { index -> StoreReply in
+            let admitted = results[index].compactMap { $0 }
+            if admitted.count == results[index].count { return .stored(admitted) }
+            if case .append = orders[index].order.request { return .failed(isAnswer[index] ? .forbidden : .noSuchEntry) }
+            return .partlyStored(results[index])
+        }
+        return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)
+    }
+}
+
+extension TextElements {
+    fileprivate mutating func add(_ channel: Channel) {
+        let name = channel.storedParts
+        add(name.prefix, name.name)
+    }
+}
+
+extension Statement {
+    /// $1 names. Only `open` makes conversations.
+    static let ensureChannels = Statement(
+        name: "ensureChannels",
+        sql: """
+            insert into hub.channel (name, kind)
+            select distinct n.name, split_part(n.name, ':', 1)
+            from unnest($1::text[]) n (name)
+            left join hub.channel c on c.name = n.name collate "C"
+            where n.name not like 'conversation:%' and c.id is null
+            order by 1
+            on conflict (name) do nothing
+            """)
+
+    /// $1 names.
+    static let lockChannels = Statement(
+        name: "lockChannels",
+        sql: """
+            select c.id from hub.channel c where c.name = any ($1::text[]) order by c.id for no key update
+            """)
+
+    /// $1 only a member may send it, then the draft's fields. Returns one row per draft, in their order:
+    /// admitted, seq, created_at, fresh, and false when the draft was refused only because the entry that it answers does not exist.
+    ///
+    /// A draft that is not admitted is left out, and the others are stored. Of several drafts with one key the first is stored.
+    /// `lateral` looks up the whole key: a plan made while the table was empty would read the channel for each draft.
+    static let storeEntries = Statement(
+        name: "storeEntries",
+        sql: """
+            with draft as materialized (
+                select * from unnest(
+                    $1::bool[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                    $11::text[], $12::text[], $13::timestamptz[], $14::bool[], $15::text[], $16::int8[]
+                ) with ordinality d (
+                    members_only, channel, source, source_id, kind, event_type, priority, form, sender,
+                    content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, place
+                )
+            ), target as (
+                select d.*, c.id as channel_id, c.last_seq,
+                    c.id is not null and (not d.members_only or m.user_id is not null) as allowed,
+                    coalesce(d.reply_to <= c.last_seq, true) as answers
+                from draft d
+                left join hub.channel c on c.name = d.channel collate "C"
+                left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"
+            ), judged as (
+                select t.*, t.allowed and t.answers as admitted from target t
+            ), known as (
+                select t.*, e.seq as known_seq, e.created_at as known_at,
+                    t.admitted and e.seq is null and row_number() over (
+                        partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.place
+                    ) = 1 as fresh
+                from judged t
+                left join lateral (
+                    select e.seq, e.created_at from hub.entry e
+                    where e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
+                    limit 1
+                ) e on true
+            ), numbered as (
+                select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.place) as next_seq
+                from known k
+            ), placed as materialized (
+                select n.*, clock.stamp,
+                    coalesce(n.known_seq, first_value(n.next_seq) over (
+                        partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.place
+                    )) as seq
+                from numbered n, (select date_trunc('milliseconds', clock_timestamp()) as stamp) clock
+            ), stored as (
+                insert into hub.entry (
+                    channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
+                    created_at, expires_at, receipt_required, trace
+                )
+                select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
+                    group_key, collapse_key, stamp, expires_at, receipt_required, trace
+                from placed where fresh order by channel_id, seq
+            ), counted as (
+                update hub.channel c set last_seq = m.seq
+                from (select channel_id, max(seq) as seq from placed where fresh group by channel_id) m
+                where c.id = m.channel_id
+            )
+            select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from placed order by place
+            """)
+
+    /// $1 topic, $2 partition, $3 offset.
+    static let storePositions = Statement(
+        name: "storePositions",
+        sql: """
+            insert into hub.ingest_position (topic, partition, position, updated_at)
+            select p.topic, p.partition, p.position, now()
+            from unnest($1::text[], $2::int4[], $3::int8[]) p (topic, partition, position)
+            order by p.topic collate "C", p.partition
+            on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+            """)
+}

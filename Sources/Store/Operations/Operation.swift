@@ -1,0 +1,45 @@
+import Messaging
+
+// The list of operations. A new operation adds a case here, and the compiler asks for its two lines below.
+
+/// The kinds of orders that are batched together.
+///
+/// | operation | requests | arrives or waits while the database is away | was in flight when the connection broke |
+/// |---|---|---|---|
+/// | entries | ingest, append | `.unavailable` at once: the intake pauses, a sender tries again with the same key | waits, runs again |
+/// | conversations | open | waits | waits, runs again |
+/// | leaves | leave | waits | waits, runs again |
+/// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
+/// | cursors | any other move, and what acks left | waits | waits, runs again |
+/// | states, pages | snapshot, conversations, state, page | waits | waits, runs again |
+///
+/// An order waits at most `StoreConfiguration.patience`, then it is `.unavailable` too. Running it again is safe because
+/// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
+/// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
+enum Operation: Int, CaseIterable {
+    case entries, conversations, leaves, acks, cursors, states, pages
+
+    var descriptor: any StoreOperation.Type {
+        switch self {
+        case .entries: Entries.self
+        case .conversations: Conversations.self
+        case .leaves: Leaves.self
+        case .acks: Acks.self
+        case .cursors: Cursors.self
+        case .states: States.self
+        case .pages: Pages.self
+        }
+    }
+
+    /// The operation that carries out a request.
+    init(_ request: StoreRequest) {
+        switch request {
+        case .ingest, .append: self = .entries
+        case .open: self = .conversations
+        case .leave: self = .leaves
+        case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors
+        case .snapshot, .conversations, .state: self = .states
+        case .page: self = .pages
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Bus
+import Messaging
+import Postgres
+
+/// Asks for the lock that one hub at a time holds on a database.
+struct ClaimBatch: Batch {
+    var statements: [(statement: Statement, parameters: Parameters)] { [(.claim, Parameters())] }
+    func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
+}
+
+/// Looks up the entries of given-up orders whose transactions had an unknown end. Those that are stored are announced.
+struct RecallBatch: Batch {
+    let drafts: [EntryDraft]
+
+    var statements: [(statement: Statement, parameters: Parameters)] {
+        var keys = Parameters()
+        keys.append(drafts.map(\.channel.storedName))
+        keys.append(drafts.map(\.source))
+        keys.append(drafts.map(\.id))
+        return [(.recallEntries, keys)]
+    }
+
+    func outcome(of rows: [Rows]) -> BatchOutcome? {
+        guard let found = rows.first else { return nil }
+        var entries: [Entry] = []
+        for row in 0..<found.count {
+            guard let position = found.int64(row, 0), position >= 1, position <= drafts.count,
+                let seq = Seq(stored: found.int64(row, 1)), let time = found.time(row, 2)
+            else { return nil }
+            entries.append(Entry(seq: seq, createdAt: Timestamp(time), draft: drafts[Int(position) - 1]))
+        }
+        return BatchOutcome(events: entries.isEmpty ? [] : [.entries(entries)], replies: [])
+    }
+}
+
+extension Statement {
+    /// The connection holds the lock until it ends. The number is arbitrary, but every version must use the same.
+    static let claim = Statement(name: "claim", sql: "select pg_try_advisory_lock(4857210938)")
+
+    /// $1 channel, $2 source, $3 id. Returns position (from 1), seq and time of each entry that is stored.
+    static let recallEntries = Statement(
+        name: "recallEntries",
+        sql: """
+            select k.place, e.seq, e.created_at
+            from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, place)
+            join hub.channel c on c.name = k.channel collate "C"
+            cross join lateral (
+                select e.channel_id, e.seq, e.created_at from hub.entry e
+                where e.channel_id = c.id and e.source = k.source collate "C" and e.source_id = k.source_id collate "C"
+                limit 1
+            ) e
+            order by e.channel_id, e.seq
+            """)
+}

@@ -1,0 +1,62 @@
+import Messaging
+
+/// What the store knows about one of its operations. A file of this folder holds each conforming type; `Operation` lists them.
+protocol StoreOperation {
+    /// Decides how many orders make a batch.
+    associatedtype Filling: BatchFilling = UniformFilling
+
+    /// The statements that its batches execute.
+    static var statements: [Statement] { get }
+    /// The connection that carries it. The lane's histogram counts its transactions.
+    static var lane: LaneName { get }
+    /// The weight at which a batch is full. It bounds the time of a transaction and the memory of a reply.
+    static var capacity: Int { get }
+    /// Whether an order waits for a database that is away, at most `StoreConfiguration.patience`. If not, it is answered at once.
+    /// An order that was in flight when its connection broke waits in any case and runs again, so every operation is idempotent.
+    static var waitsWhileAway: Bool { get }
+    /// The operation that carries out the orders which a batch left (`BatchOutcome.left`). nil: a batch leaves none.
+    static var successor: Operation? { get }
+
+    static func batch(of orders: [PendingOrder]) -> any Batch
+
+    /// The answer to a request that the store gives up because of the database.
+    /// - Parameter isSlow: the database took too long over it.
+    static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure
+    /// The entries that a request may have stored although it was given up. They are looked up when the database is back, and those
+    /// found go to the bus, because users who follow the channel live must not miss them.
+    static func drafts(of request: StoreRequest) -> [EntryDraft]
+}
+
+extension StoreOperation {
+    static var successor: Operation? { nil }
+    static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { .unavailable }
+    static func drafts(of request: StoreRequest) -> [EntryDraft] { [] }
+}
+
+/// Weighs the orders of one batch while it is filled.
+protocol BatchFilling {
+    init()
+    /// How much of the batch the next order takes. nil: the order must wait for the next batch.
+    mutating func weight(of request: StoreRequest) -> Int?
+}
+
+/// Every order weighs one, and any two may share a batch.
+struct UniformFilling: BatchFilling {
+    func weight(of request: StoreRequest) -> Int? { 1 }
+}
+
+/// The three connections of the store, each with one transaction under way.
+enum LaneName: String, CaseIterable {
+    case entries, cursors, reads
+
+    var operations: [Operation] { Operation.allCases.filter { $0.descriptor.lane == self } }
+
+    /// The statements that this connection prepares.
+    var statements: [Statement] {
+        let own = operations.flatMap { $0.descriptor.statements }
+        return claimsDatabase ? own + [.recallEntries, .claim] : own
+    }
+
+    /// Whether this lane takes the lock by which a hub knows that it is the only one.
+    var claimsDatabase: Bool { self == .entries }
+}
