@@ -4,7 +4,7 @@ import asyncio
 
 from conftest import ALLOWED_ORIGIN
 from httpclients import TRANSPORTS
-from hubclient import Lost
+from hubclient import Client, Lost
 from rig import event, person
 
 
@@ -36,14 +36,21 @@ async def test_without_a_sign_of_the_user_a_page_is_sent_away(brisk):
         await client.quiet()
 
 
-async def test_what_comes_for_the_user_is_no_sign_of_them(brisk, Client):
+async def test_what_comes_for_the_user_is_no_sign_of_them(brisk):
     name = person()
-    client = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": 0}, origin=ALLOWED_ORIGIN)
-    for _ in range(4):
+    program = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": 0})
+    await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)
+    await program.next("entry", seconds=30)  # Kafka is ready
+    how = {"origin": ALLOWED_ORIGIN}
+    clients = [await kind.connect(brisk.socket_url, brisk.token(name), {"inbox": 0}, **how) for kind in TRANSPORTS.values()]
+    for _ in range(3):
         await asyncio.sleep(1)
         await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)
-    assert (await client.next("bye", seconds=6))["code"] == 4104
+    for client in clients:
+        assert (await client.next("bye", seconds=6))["code"] == 4104
+        assert [entry["seq"] for entry in client.entries_of("inbox")] == [1, 2, 3, 4]
     # Back in one frame, with all that has come meanwhile.
     await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)
-    back = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": len(client.entries_of("inbox"))}, origin=ALLOWED_ORIGIN)
-    assert [entry["seq"] for entry in await back.entries("inbox", 1)] == [5]
+    for kind in TRANSPORTS.values():
+        back = await kind.connect(brisk.socket_url, brisk.token(name), {"inbox": 4}, **how)
+        assert [entry["seq"] for entry in await back.entries("inbox", 1)] == [5]

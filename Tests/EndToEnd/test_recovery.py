@@ -134,7 +134,7 @@ async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
 
 async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
     """All transports in one go: stopping the database costs more than the test."""
-    async with platform.running("postgres-away") as hub:
+    async with platform.running("postgres-away", extra={"HUB_LIMITS_CONNECT_WITHIN": "60s"}) as hub:
         name = person()
         clients = [await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0}) for Client in TRANSPORTS.values()]
         platform.broker.produce(event(f"user:{name}"), key=name)
@@ -149,7 +149,6 @@ async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
                 assert [(one.code, one.temporary) for one in refused] == [("unavailable", True)] * len(refused), refused
 
             await all_refused(*[client.ask("ack", channel="inbox", seq=1, seconds=40) for client in clients])
-            # Opened only now: a WebSocket without a session has ten seconds.
             late += [await Client.open(hub.socket_url) for Client in TRANSPORTS.values()]
             connect = {"token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}], "seconds": 40}
             await all_refused(*[one.ask("connect", **connect) for one in late])

@@ -138,7 +138,7 @@ async def test_the_session_ends_with_its_token(strict, Client):
 
 async def test_refreshing_keeps_a_living_connection(strict, Client):
     name = person()
-    client = await Client.connect(strict.socket_url, strict.token(name, ttl=4), {"inbox": 0})
+    client = await Client.connect(strict.socket_url, strict.token(name, ttl=3), {"inbox": 0})
     refreshed = await client.ask("refresh", token=strict.token(name, ttl=60))
     assert 50_000 < refreshed["tokenTtlMs"] <= 60_000
     with pytest.raises(Refused, match="subject_changed"):
@@ -146,7 +146,7 @@ async def test_refreshing_keeps_a_living_connection(strict, Client):
     with pytest.raises(Refused, match="token_expired"):
         await client.ask("refresh", token=strict.token(name, ttl=-60))
     with pytest.raises(AssertionError, match="never came"):
-        await client.next("bye", seconds=5)
+        await client.next("bye", seconds=3.5)
     strict.kafka.produce(event(f"user:{name}"), key=name)
     await client.next("entry")
 
