@@ -306,6 +306,19 @@ class Postgres:
     def start(self):
         self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.folder / "log", "start")
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """Takes connections and answers nothing."""
+        main = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        processes = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
     def stop(self, mode="fast"):
         self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
 

@@ -4,7 +4,8 @@ import asyncio
 import time
 import urllib.request
 
-from httpclients import TRANSPORTS
+from fallback import requests
+from httpclients import TRANSPORTS, refusal_of
 from hubclient import Client, Lost, Refused
 from rig import event, person, query
 
@@ -130,6 +131,21 @@ async def test_a_killed_hub_loses_nothing_that_was_answered(platform):
                 "SELECT delivered, last_seq FROM hub.cursor JOIN hub.channel ON channel.id = channel_id WHERE name = %s AND user_id = %s",
                 f"inbox:{device.name}", device.name)
             assert rows[0][0] >= device.acked and rows[0][1] == total
+
+
+async def test_while_postgres_hangs_a_session_cannot_be_opened_for_now(platform):
+    async with platform.running("postgres-hangs") as hub:
+        bearer = {"Authorization": f"Bearer {hub.token(person())}"}
+        async with requests(hub) as http:
+            with platform.database.frozen():
+                answers = await asyncio.gather(
+                    http.post("/v1/commands", content='{"id":1,"type":"connect"}', headers=bearer),
+                    http.post("/v1/poll", headers=bearer), http.get("/v1/events", headers=bearer))
+            for answer in answers:
+                assert (answer.status_code, refusal_of(answer)["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+            async with asyncio.timeout(40):
+                while (await http.post("/v1/poll", headers=bearer)).status_code == 503:
+                    await asyncio.sleep(0.5)
 
 
 async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
