@@ -76,8 +76,10 @@ class Platform:
         self.broker = Broker()
         self.hubs = []
 
-    def hub(self, name="standalone", **how):
-        hub = StandaloneHub(self.database, self.broker, self.issuer, name=name, **how)
+    def hub(self, name="standalone", extra=None, **how):
+        # A consumer group of its own, which it keeps over its restarts: the mock broker lets a group's next member wait for up to 16 s.
+        extra = {"HUB_KAFKA_GROUP": f"{name}-{len(self.hubs)}", **(extra or {})}
+        hub = StandaloneHub(self.database, self.broker, self.issuer, name=name, extra=extra, **how)
         self.hubs.append(hub)
         return hub
 

@@ -45,6 +45,8 @@ def complaint(frame, command=None):
         name = frame.get("type")
         if name not in pushes():
             return f"an undocumented push: {frame!r}"
+    if name not in _frames:
+        return f"no schema for {name}: {json.dumps(frame, ensure_ascii=False)[:800]}"
     for error in _frames[name].iter_errors(frame):
         return f"{name}: {error.json_path}: {error.message[:500]} in {json.dumps(frame, ensure_ascii=False)[:800]}"
     return None
