@@ -143,7 +143,7 @@ let package = Package(
 
         suite("BytesTests", ["Bytes", "TestKit"]),
         suite("PacingTests", ["Pacing"]),
-        suite("JSONTests", ["JSON", "FuzzBodies"]),
+        suite("JSONTests", ["JSON", "Bytes", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "Bytes", "FuzzBodies"]),
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),

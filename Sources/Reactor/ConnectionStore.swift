@@ -93,7 +93,7 @@ struct ConnectionStore: ~Copyable {
     }
 
     /// Closes the socket. The slot stays in use until `release`, so connections opened meanwhile get other slots.
-    mutating func bury(_ slot: Int) -> ConnectionID {
+    mutating func closeSocket(_ slot: Int) -> ConnectionID {
         loop.remove(records[slot].fd)
         deadlines.disarm(slot)
         releaseBacklog(slot)

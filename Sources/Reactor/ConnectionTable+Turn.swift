@@ -47,7 +47,7 @@ extension ConnectionTable: EventSource {
             var doomed: [(slot: UInt32, cause: CloseCause)] = []
             swap(&doomed, &store.doomed)
             for (slot, cause) in doomed {
-                let id = store.bury(Int(slot))
+                let id = store.closeSocket(Int(slot))
                 driver.closed(id, cause)
                 store.release(id)
                 resumeAccepting()

@@ -1,4 +1,3 @@
-import Bytes
 import Testing
 
 /// What each rule must catch, and what looks alike and must pass.

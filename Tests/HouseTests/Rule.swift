@@ -1,4 +1,3 @@
-import Bytes
 import Testing
 
 /// One rule of the house: what it forbids, and where in the given files it is broken.

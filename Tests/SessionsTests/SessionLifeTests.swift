@@ -13,7 +13,7 @@ struct SessionLifeTests {
     // MARK: Before connect
 
     @Test("who sends commands and no connect is answered a few times, then closed")
-    func strays() throws {
+    func commandsWithoutConnect() throws {
         let bench = try SessionBench()
         let eve = bench.open()
         for id in 1...8 { bench.say(eve, #"{"id":\#(id),"type":"ping"}"#) }
