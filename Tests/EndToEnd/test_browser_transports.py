@@ -9,8 +9,9 @@ import pytest
 
 import protocol
 from browser import Browser
+from hubclient import Client
 from proxy import Proxy
-from rig import OUT, EmbeddedHub
+from rig import OUT, EmbeddedHub, event, person
 
 UPGRADE_KILLER = (0.1, 0.5)
 NAMES = {"websocket": "/v1/socket", "eventstream": "/v1/events", "poll": "/v1/poll"}
@@ -43,8 +44,8 @@ UNHURRIED = "{ stableAfterMs: 1000, firstByteMs: 1500 }"
 
 @pytest.fixture(scope="module")
 def quiet_hub():
-    """A hub that sends people away after two seconds without a sign of them."""
-    hub = EmbeddedHub("idle", settings={"limits.idle": "2s"})
+    """A hub that sends people away after four seconds without a sign of them."""
+    hub = EmbeddedHub("idle", settings={"limits.idle": "4s"})
     try:
         yield hub.start()
     finally:
@@ -178,12 +179,16 @@ async def test_a_hub_that_is_away_is_no_reason_to_leave_the_websocket(hub):
 
 @pytest.mark.parametrize("transport", NAMES)
 async def test_who_does_nothing_sleeps_and_comes_back_with_the_first_sign(quiet_hub, transport):
+    name = person()
+    program = await Client.connect(quiet_hub.socket_url, quiet_hub.token(name), {"inbox": 0})
+    quiet_hub.kafka.produce(event(f"user:{name}"), key=name)
+    await program.next("entry", seconds=30)  # Kafka is ready
     async with behind_a_proxy(quiet_hub, options=f'transports: ["{transport}"]') as (proxy, page):
         await uses(page, transport)
         await page.evaluate("publish(1)")
         await received(page, 1)
         for _ in range(4):
-            await asyncio.sleep(1)
+            await asyncio.sleep(1.5)
             await page.click("body")
         assert await page.evaluate("client.state") == "connected", "a press is a sign"
         await page.until("client.state === 'idle'", "idle")
