@@ -1,4 +1,4 @@
-/// What the source of the keys sends to the verifiers of tokens.
+/// A message from the key source to the token verifiers.
 public enum KeyNews: Equatable, Sendable {
     /// These count from now on. Told again unchanged when a question for an unknown key has been answered.
     case keys(KeySet)

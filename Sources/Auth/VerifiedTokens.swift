@@ -2,7 +2,7 @@ import Bytes
 internal import JSON
 internal import OpenSSL
 
-/// SHA-256 of a whole token: a key of 32 bytes, whatever the size of the token.
+/// The SHA-256 of a whole token. It serves as a key of 32 bytes for tokens of any size.
 struct TokenDigest: Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 

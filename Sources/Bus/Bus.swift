@@ -40,14 +40,14 @@ package protocol Bus: AnyObject, Sendable {
     var health: BusHealth { get }
 }
 
-/// What hears a bus: the inbox of one event loop.
+/// A subscriber of a bus, such as the inbox of one event loop.
 ///
 /// Called on any thread, also on several at once; takes what it is given and returns without waiting.
 package protocol BusListener: AnyObject, Sendable {
     /// One batch as it was published: committed events, or signals, never both.
     func hear(_ events: [BusEvent])
 
-    /// Committed events were lost, and it is not known which: read from the store whatever is newer than what was heard.
+    /// Committed events were lost, and the bus does not know which ones. The subscriber reads newer entries from the store.
     func missedEvents()
 }
 

@@ -1,6 +1,6 @@
 package import Messaging
 
-/// What a bus carries.
+/// An item that a bus carries.
 package enum BusEvent: Equatable, Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
@@ -14,7 +14,7 @@ package enum BusEvent: Equatable, Sendable {
     case signal(BusSignal)
 }
 
-/// What only those hear who are there at the moment. The store knows nothing of it, so a lost signal stays lost.
+/// An item for sessions that are connected now. The store does not keep it, so a lost signal is not sent again.
 package enum BusSignal: Equatable, Sendable {
     /// A user is typing in a conversation.
     case typing(Channel, UserID)

@@ -74,7 +74,7 @@ package final class LiveSession {
     }
 }
 
-/// What only a session has that outlives its connections: one that is reached by HTTP requests.
+/// The additional state of a session that outlives its connections because its client sends HTTP requests.
 final class ResumableSession {
     let secret: SessionSecret
     /// Since when it has had neither a stream nor a waiting poll; nil while it has one.

@@ -46,7 +46,7 @@ package final class LoopInbox: BusListener, StoreClient {
         if !batch.isEmpty, !outcomes.post(batch) { assertionFailure("more outcomes than orders") }
     }
 
-    /// Beyond these, whoever waits for an absent key waits until its time is up.
+    /// Beyond this number, a token that waits for an absent key waits until its deadline.
     private static let absentKeys = 1_024
 
     /// Kept beside the mailbox, so that a full one cannot lose new keys.

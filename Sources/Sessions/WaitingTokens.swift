@@ -13,7 +13,7 @@ struct WaitingTokens {
         let deadline: MonotonicInstant
     }
 
-    /// Of one loop. Anybody can send tokens with invented keys; whoever comes beyond this is asked to come again.
+    /// Of one loop. Anybody can send tokens with invented keys; a token beyond this number is refused as `unavailable`.
     static let most = 4_096
 
     private var tokens: [Token] = []
