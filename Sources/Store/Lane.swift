@@ -171,6 +171,6 @@ final class Lane: LinkUser {
 
 extension StoreConfiguration {
     fileprivate var laneLimits: LaneFlow.Limits {
-        LaneFlow.Limits(patience: patience, answerDeadline: answerDeadline, longestBackoff: longestBackoff)
+        LaneFlow.Limits(longestWait: longestWait, answerDeadline: answerDeadline, longestBackoff: longestBackoff)
     }
 }

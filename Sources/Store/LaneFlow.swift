@@ -14,7 +14,7 @@ import StoreAPI
 struct LaneFlow {
     struct Limits: Equatable {
         /// How long an order waits for the database before it is answered `.unavailable`.
-        var patience: Duration = .seconds(5)
+        var longestWait: Duration = .seconds(5)
         /// A transaction that is in flight this long means that the connection is dead.
         var answerDeadline: Duration = .seconds(15)
         /// Longest pause after a transaction for which the database was short of something.
@@ -142,7 +142,7 @@ struct LaneFlow {
         switch link {
         case .up: break
         case .down where operation.descriptor.waitsWhileAway:
-            order.wait(until: now + limits.patience)
+            order.wait(until: now + limits.longestWait)
             timeExpiry(&actions)
         case .down, .closed: return giveUp([order], &actions)
         }
@@ -288,7 +288,7 @@ struct LaneFlow {
     private mutating func keep(_ orders: [PendingOrder], _ operation: Operation, _ now: MonotonicInstant, _ actions: inout [Action]) {
         guard operation.descriptor.waitsWhileAway else { return giveUp(orders, &actions) }
         var orders = orders
-        for index in orders.indices { orders[index].wait(until: now + limits.patience) }
+        for index in orders.indices { orders[index].wait(until: now + limits.longestWait) }
         waiting.rerun(orders, operation)
     }
 
@@ -320,7 +320,7 @@ struct LaneFlow {
                 waiting.rerun(orders, operation)
             }
         }
-        giveUp(waiting.outage(waitingUntil: now + limits.patience), &actions)
+        giveUp(waiting.outage(waitingUntil: now + limits.longestWait), &actions)
         if !waiting.isEmpty { timeExpiry(&actions) }
     }
 

@@ -5,7 +5,7 @@ package struct StoreConfiguration: Equatable, Sendable {
     /// Orders accepted and not yet answered; more are refused at `submit`. Bounds memory when PostgreSQL is slow.
     package var capacity = 20_000
     /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Operation`).
-    package var patience: Duration = .seconds(5)
+    package var longestWait: Duration = .seconds(5)
     /// PostgreSQL cancels a statement after this time, and its transaction is rolled back.
     package var statementTimeout: Duration = .seconds(10)
     /// A transaction without an answer for this long means a dead connection. Above `statementTimeout`, so that a slow

@@ -93,7 +93,7 @@ import Testing
             random = SeededRandom(seed: seed)
             database = MockDatabase(SeededRandom(seed: seed &+ 1))
             var limits = LaneFlow.Limits()
-            limits.patience = .milliseconds(400)
+            limits.longestWait = .milliseconds(400)
             flow = LaneFlow(lane.operations, claimsDatabase: lane.claimsDatabase, limits: limits)
             ann = try user("ann")
         }

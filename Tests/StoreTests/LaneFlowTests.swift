@@ -142,7 +142,7 @@ import Testing
     // MARK: The database is away
 
     @Test func `Orders that may wait do so until the database is there, or their time is over`() {
-        var lane = LaneDialogue(.cursors) { $0.patience = .milliseconds(150) }
+        var lane = LaneDialogue(.cursors) { $0.longestWait = .milliseconds(150) }
         #expect(lane.submit(acks(1...1)) == [])
         lane.clock.pass(.milliseconds(60))
         #expect(lane.submit(acks(2...2)) == [])
@@ -173,7 +173,7 @@ import Testing
     }
 
     @Test func `A transaction without an answer means a dead connection`() {
-        var lane = connected(.entries) { $0.patience = .zero }
+        var lane = connected(.entries) { $0.longestWait = .zero }
         _ = lane.submit([(1, .ingest([draft(.inbox(ann), "1")], []))])
         #expect(lane.clock.running == [.answer])
         #expect(lane.timer() == [.disconnect])
@@ -187,7 +187,7 @@ import Testing
     }
 
     @Test func `Entries given up with an unknown end are looked up when the database is back, before anything else runs`() {
-        var lane = connected(.entries) { $0.patience = .milliseconds(50) }
+        var lane = connected(.entries) { $0.longestWait = .milliseconds(50) }
         _ = lane.submit([(1, entry("a")), (2, .ingest([draft(.inbox(ann), "b"), draft(.inbox(ann), "c")], []))])
         _ = lane.ask(.disconnected)
         #expect(lane.timer() == [.answer(1, away), .answer(2, away)])
@@ -212,7 +212,7 @@ import Testing
     }
 
     @Test func `A key that the database cannot even look for is not looked for again`() {
-        var lane = connected(.entries) { $0.patience = .zero }
+        var lane = connected(.entries) { $0.longestWait = .zero }
         _ = lane.submit([(1, entry("a"))])
         _ = lane.ask(.disconnected)
         _ = lane.timer()
@@ -222,7 +222,7 @@ import Testing
     }
 
     @Test func `A search for entries that finds no tables has them made`() {
-        var lane = connected(.entries) { $0.patience = .zero }
+        var lane = connected(.entries) { $0.longestWait = .zero }
         _ = lane.submit([(1, entry("a"))])
         _ = lane.ask(.disconnected)
         _ = lane.timer()

@@ -14,7 +14,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct StoreOutageTests {
     @Test func nothingAcknowledgedIsLostAndNothingDoubledWhenPostgresCrashes() async throws {
         let cluster = try PostgresCluster()
-        let bench = try await StoreBench(cluster.makeDatabase()) { $0.patience = .seconds(30) }.ready()
+        let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(30) }.ready()
         let writers = 8
         let channels = try (0..<writers).map { try inbox("user \($0)") }
         let ledger = Ledger(writers: writers)
@@ -72,7 +72,7 @@ import Testing
 
     @Test func whileItIsAwayWhatCanWaitWaitsAndTheRestIsToldSo() async throws {
         let cluster = try PostgresCluster()
-        let bench = try await StoreBench(cluster.makeDatabase()) { $0.patience = .seconds(60) }.ready()
+        let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(60) }.ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         _ = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
         try cluster.stop("immediate")
@@ -95,14 +95,14 @@ import Testing
 
     @Test func anAckWaitsOnlySoLong() async throws {
         let cluster = try PostgresCluster()
-        let bench = try await StoreBench(cluster.makeDatabase()) { $0.patience = .milliseconds(300) }.ready()
+        let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .milliseconds(300) }.ready()
         try cluster.stop("fast")
         let ann = try user("ann")
         #expect(await bench.ask(.move(ann, .inbox(ann), .delivered(Seq(1)), session: "s")) == .failed(.unavailable))
     }
 
     @Test func aStoreThatNeverReachesItsDatabaseSaysSo() async throws {
-        let bench = try StoreBench("host=/nowhere") { $0.patience = .milliseconds(100) }
+        let bench = try StoreBench("host=/nowhere") { $0.longestWait = .milliseconds(100) }
         let ann = try user("ann")
         #expect(await bench.ask(.ingest([draft(.inbox(ann), "1")], [])) == .failed(.unavailable))
         #expect(await bench.ask(.move(ann, .inbox(ann), .delivered(Seq(1)), session: "s")) == .failed(.unavailable))
@@ -117,7 +117,7 @@ import Testing
         let bench = try await StoreBench(nil) {
             $0.statementTimeout = .seconds(60)
             $0.answerDeadline = .milliseconds(300)
-            $0.patience = .seconds(30)
+            $0.longestWait = .seconds(30)
         }.ready()
         let ann = try user("ann")
         _ = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
@@ -136,7 +136,7 @@ import Testing
     @Test func whatTakesTooLongIsGivenUpAndSaidToBeSlow() async throws {
         let bench = try await StoreBench(nil) {
             $0.statementTimeout = .milliseconds(200)
-            $0.patience = .milliseconds(1)
+            $0.longestWait = .milliseconds(1)
         }.ready()
         let ann = try user("ann")
         _ = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test func whatWaitsBehindAnInterruptedTransactionStaysBehindIt() async throws {
-        let bench = try await StoreBench(nil) { $0.patience = .seconds(30) }.ready()
+        let bench = try await StoreBench(nil) { $0.longestWait = .seconds(30) }.ready()
         let ann = try user("ann")
         let channel = Channel.inbox(ann)
         _ = await bench.ask(.ingest([draft(channel, "1")], []))

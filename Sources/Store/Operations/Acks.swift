@@ -5,7 +5,8 @@ import Messaging
 import Postgres
 import StoreAPI
 
-/// `move` orders of `delivered` outside of conversations: nearly all orders of a busy hub. What is not plain is left to `Cursors`.
+/// `move` orders of `delivered` outside of conversations: nearly all orders of a busy hub. `Cursors` carries out those that a batch
+/// of this operation leaves.
 enum Acks: StoreOperation {
     static let statements: [Statement] = [.ackCursors]
     static let lane = LaneName.cursors
@@ -122,31 +123,31 @@ extension Statement {
     /// $1 user, $2 channel (each pair once, no conversations), $3 delivered. It returns, for each row that was moved, its position
     /// in the arrays (from 1) and the columns of `ChannelState(cursorIn:)`.
     ///
-    /// It costs a fifth of `moveCursors`, because it moves only rows that are plain. It leaves a row to `moveCursors` when there is no
-    /// row yet, no progress, an entry that may not count or counts as urgent, a count that has run out, or a formal notice among what
-    /// is delivered. Rows are locked in the cursors' order. PostgreSQL checks the conditions again on a row that another transaction
-    /// changed meanwhile, so a row that the other transaction counted up to a head later than this statement sees is left, too.
+    /// It costs a fifth of `moveCursors`, because it moves only simple rows. It leaves a pair to `moveCursors` when there is no row yet,
+    /// no progress, a counter that is due for a recount, an entry that may not count or counts as urgent, or an entry that requires a
+    /// receipt. Rows are locked in the order (user, channel). PostgreSQL checks the conditions again on a row that another
+    /// transaction has just changed. If that transaction counted up to a later head than this statement sees, the row is left, too.
     static let ackCursors = Statement(
         name: "ackCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.place, c.id, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
-                from unnest($1::text[], $2::text[], $3::int8[]) with ordinality a (user_id, channel, delivered, place)
+                select a.user_id, a.ordinal, c.id, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
+                from unnest($1::text[], $2::text[], $3::int8[]) with ordinality a (user_id, channel, delivered, ordinal)
                 join \(Clause.namedChannel) c on true
                 order by a.user_id collate "C", c.id
             )
             update hub.cursor k set delivered = a.delivered, version = k.version + 1, updated_at = now(), counted = a.head,
                 unread = (k.unread + a.head - k.counted)::int4, unseen = (k.unseen + a.head - k.counted)::int4
             from ask a
-            -- By its place, so that the plan can only begin with what is asked.
+            -- By the row's ctid, so that the planner can only start from `ask`.
             cross join lateral (
-                select k.ctid as place from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
+                select k.ctid from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
             ) held
-            where k.ctid = held.place and k.delivered < a.delivered
+            where k.ctid = held.ctid and k.delivered < a.delivered
                 and (k.recount_at is null or k.recount_at > now())
                 and k.counted between a.head - \(Clause.countedEntries) and a.head
                 and (k.counted = a.head or (
-                    -- None of the numbers is missing, and none is special.
+                    -- No `seq` after `counted` is missing, and no entry there is special.
                     (select e.seq from hub.entry e where e.channel_id = a.id and e.seq > k.counted order by e.seq limit 1) = k.counted + 1
                     and (
                         select e.seq from hub.entry e
@@ -157,7 +158,7 @@ extension Statement {
                     select e.seq from hub.entry e
                     where e.channel_id = a.id and e.receipt_required and e.seq > k.delivered and e.seq <= a.delivered order by e.seq limit 1
                 ) is null
-            returning a.place::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
+            returning a.ordinal::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
                 least(k.unread, \(Clause.countedEntries)), least(k.unseen, \(Clause.countedEntries)), least(k.urgent, \(Clause.countedEntries)), k.recount_at
             """)
 }

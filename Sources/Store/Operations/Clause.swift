@@ -2,41 +2,41 @@ import Messaging
 
 /// Parts of SQL that the statements of several operations share.
 enum Clause {
-    /// Counters look no further back than this many entries behind the head: it bounds what one full count costs.
+    /// Entries further behind the head are not counted. This bounds the cost of a full count.
     static let countedEntries = 10_000
 
-    /// An entry that may not count, or counts as urgent. The condition of the index entry_special.
+    /// Whether an entry may not count, or counts as urgent. The index entry_special has the same condition.
     static let isSpecial =
         "(e.sender is not null or e.priority in ('high', 'critical') or e.expires_at is not null or e.retracted_at is not null)"
 }
 
 extension Clause {
-    /// The channel that `a.channel` names. Cut off at one row, so that it stays a lookup: planned while there are few channels,
-    /// a join would begin with all of them.
+    /// The channel that `a.channel` names. `limit 1` makes the planner look it up by name. A join that was planned while there were few
+    /// channels would read all of them.
     static let namedChannel = """
         lateral (
             select c.id, c.name, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
         )
         """
 
-    /// Where each user of `ask ("order", place, user_id, channel, id, head, kind, rank, cut)` stands; the columns of
-    /// `ChannelState(_:_:channel:)`, then `cut`.
-    static let standing = """
+    /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, kind, rank, has_more)`: the columns of
+    /// `ChannelState(_:_:channel:)`, then `has_more`.
+    static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0),
-            least(case when p.anew then 0 else p.unread end + t.unread, \(countedEntries)),
-            least(case when p.anew then 0 else p.unseen end + t.unseen, \(countedEntries)),
-            least(case when p.anew then 0 else p.urgent end + t.urgent, \(countedEntries)),
-            o.users, o.delivered, o.read, least(case when p.anew then null else p.recount_at end, t.next_expiry), p.cut
+            least(case when p.recount then 0 else p.unread end + t.unread, \(countedEntries)),
+            least(case when p.recount then 0 else p.unseen end + t.unseen, \(countedEntries)),
+            least(case when p.recount then 0 else p.urgent end + t.urgent, \(countedEntries)),
+            o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
-                f.anew, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
-                greatest(case when f.anew then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
+                f.recount, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
+                greatest(case when f.recount then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
             from ask a
             left join lateral (
                 select k.* from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
             ) k on true
-            cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as anew) f
+            cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as recount) f
         ) p
         cross join lateral (\(tally)) t
         cross join lateral (
@@ -48,18 +48,18 @@ extension Clause {
             ) k on true
             where p.kind = 'conversation' and m.channel_id = p.id
         ) o
-        order by p."order", p.place, p.rank, p.id
+        order by p."order", p.ordinal, p.rank, p.id
         """
 
-    /// Of the entries of channel `p.id` above `p.counted_from` and up to `p.head`, those that count for `p.user_id`.
+    /// Counts the entries of channel `p.id` above `p.counted_from` and up to `p.head` that count for `p.user_id`.
     ///
-    /// By arithmetic, for `seq` has no gaps: only entries that may not count, or count as urgent, are looked at, in their own
-    /// index. So who comes to a long broadcast for the first time does not have it read.
+    /// `seq` has no gaps, so the counts are differences of numbers. Only special entries are read, through their own index. So the first
+    /// count of a long broadcast does not read its entries.
     static let tally = """
         select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry
         from (
             select greatest(p.head - f.start, 0) - c.read as ahead, greatest(p.head - l.seen, 0) - c.unseen as unseen
-            -- Numbers are missing at the start only, where old entries were removed.
+            -- `seq` has a gap only at the start, where old entries were removed.
             from (
                 select coalesce(
                     (select e.seq - 1 from hub.entry e where e.channel_id = p.id and e.seq > p.counted_from order by e.seq limit 1),

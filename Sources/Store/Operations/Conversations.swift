@@ -74,7 +74,7 @@ struct ConversationBatch: Batch {
             guard let channel = rows[2].text(row, 0).flatMap({ Channel(storedName: $0) }) else { return nil }
             joined.insert(channel)
         }
-        // A conversation that the last statement does not return was refused by the bound.
+        // A conversation that the last statement does not return would exceed the bound.
         var outcome = BatchOutcome(replies: orders.map { _ in .failed(.tooManyConversations) })
         for row in 0..<rows[3].count {
             guard let position = rows[3].int32(row, 0), position >= 1, position <= orders.count,
@@ -82,7 +82,7 @@ struct ConversationBatch: Batch {
                 let state = ChannelState(rows[3], row, channel: channel)
             else { return nil }
             let index = Int(position) - 1
-            // Of several orders for a new pair the first counts as its maker.
+            // Of several orders for a new conversation the first counts as its creator.
             let created = made.remove(Pair(openers[index].name, others[index], contexts[index])) != nil
             outcome.replies[index] = .opened(state, created: created)
             let isNews = joined.remove(channel) != nil || created
@@ -94,26 +94,26 @@ struct ConversationBatch: Batch {
 
 extension Statement {
     private static let pairs = """
-        unnest($1::text[], $2::text[], $3::text[]) with ordinality p (a, b, context, place)
+        unnest($1::text[], $2::text[], $3::text[]) with ordinality p (a, b, context, ordinal)
         join hub.conversation v
             on v.first = least(p.a collate "C", p.b collate "C") and v.second = greatest(p.a collate "C", p.b collate "C")
             and v.context = p.context collate "C"
         """
 
-    /// $1 one of the two, $2 the other, $3 context ('' = none), $4 how many the two may have. Returns the pairs made.
+    /// $1 one user, $2 the other, $3 context ('' = none), $4 the most conversations a pair may have. Returns the new conversations.
     ///
-    /// Two hubs at the same time may exceed the bound by one each. The bound prevents thousands.
+    /// Two hubs that run this at the same time may exceed the bound by one each. That is harmless: the bound prevents thousands.
     static let makeConversations = Statement(
         name: "makeConversations",
         sql: """
             insert into hub.conversation (first, second, context)
             select n.first, n.second, n.context
             from (
-                select d.*, row_number() over (partition by d.first, d.second order by d.place) as nth
+                select d.*, row_number() over (partition by d.first, d.second order by d.ordinal) as nth
                 from (
                     select least(p.a collate "C", p.b collate "C") as first, greatest(p.a collate "C", p.b collate "C") as second,
-                        p.context collate "C" as context, min(p.place) as place, min(p.most) as most
-                    from unnest($1::text[], $2::text[], $3::text[], $4::int4[]) with ordinality p (a, b, context, most, place)
+                        p.context collate "C" as context, min(p.ordinal) as ordinal, min(p.max_count) as max_count
+                    from unnest($1::text[], $2::text[], $3::text[], $4::int4[]) with ordinality p (a, b, context, max_count, ordinal)
                     group by 1, 2, 3
                 ) d
                 left join lateral (
@@ -124,9 +124,9 @@ extension Statement {
             ) n
             cross join lateral (
                 select count(*) as had
-                from (select from hub.conversation v where v.first = n.first and v.second = n.second limit n.most) v
+                from (select from hub.conversation v where v.first = n.first and v.second = n.second limit n.max_count) v
             ) h
-            where h.had + n.nth <= n.most
+            where h.had + n.nth <= n.max_count
             order by 1, 2, 3
             on conflict (first, second, context) do nothing
             returning first, second, context
@@ -143,7 +143,7 @@ extension Statement {
             on conflict (name) do nothing
             """)
 
-    /// Returns the conversations that got members: new ones, and those that somebody had left.
+    /// Returns the channels that got members: of new conversations, and of conversations that a user had left.
     static let makeMembers = Statement(
         name: "makeMembers",
         sql: """
@@ -157,15 +157,16 @@ extension Statement {
             returning (select c.name from hub.channel c where c.id = member.channel_id)
             """)
 
-    /// As `states`, of the conversations of $1 with $2 about $3.
+    /// The rows of `states` for the conversations of user $1 with user $2 and context $3.
     static let conversationStates = Statement(
         name: "conversationStates",
         sql: """
             with ask as (
-                select p.place::int4 as "order", p.place, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind, null::int8 as rank, false as cut
+                select p.ordinal::int4 as "order", p.ordinal, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind,
+                    null::int8 as rank, false as has_more
                 from \(pairs)
                 join hub.channel c on c.name = 'conversation:' || v.id
             )
-            \(Clause.standing)
+            \(Clause.channelStates)
             """)
 }

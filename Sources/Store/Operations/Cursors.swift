@@ -152,12 +152,12 @@ extension CursorBatch.Move {
 
 extension Statement {
     private static let movers = """
-        unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
+        unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, ordinal)
         \(moverJoins)
         """
 
-    /// One row per (user, channel) of `a`, as `a` and `c`. In a conversation only members have `isMover`.
-    /// (Not `exists`: the planner may answer that by reading the whole table of members once.)
+    /// Joins each row of `a` to its channel `c`. `isMover` is false for a user who is not a member of the conversation.
+    /// With `exists` instead of the join, the planner may read the whole table of members.
     private static let moverJoins = """
         join \(Clause.namedChannel) c on true
         left join hub.member m on c.kind = 'conversation' and m.channel_id = c.id and m.user_id = a.user_id collate "C"
@@ -187,23 +187,23 @@ extension Statement {
             """)
 
     /// $1 user, $2 channel (each pair once), $3 delivered, $4 seen, $5 entries to make unread, $6 entries to make read,
-    /// $7 the session that acknowledged, $8 the session that read.
+    /// $7 the session that acknowledged, $8 the session that marked entries as read.
     ///
-    /// The set of read entries may lie in a bounded number of pieces. If a change would give more pieces than that, and more than before,
-    /// nothing is read or made unread, and the last column but one is true. The last column says whether the cursor progressed in what
-    /// other members are told: delivered, read.
+    /// The set of read entries has a bounded number of ranges. If a change would exceed the bound and add ranges, nothing is made read or
+    /// unread, and the last column but one is true. The last column says whether `delivered` or `read` progressed, which other members
+    /// are told.
     ///
-    /// Unread is applied before read. Everything is cut at the head. read ≤ seen ≤ delivered, because an entry that was read was seen,
-    /// and an entry that was seen was delivered. When only `delivered` moved, the counters are carried on from `counted`. They are
-    /// counted anew otherwise, and when a counted entry has expired.
+    /// Unread is applied before read. No position exceeds the head. read ≤ seen ≤ delivered, because an entry that was read was seen,
+    /// and an entry that was seen was delivered. When only `delivered` moved, the counters continue from `counted`. Otherwise, and when a
+    /// counted entry has expired, all is counted again.
     static let moveCursors = Statement(
         name: "moveCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.channel, a.place, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                select a.user_id, a.channel, a.ordinal, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
                     coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
                 from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
-                    with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, place)
+                    with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, ordinal)
                 \(moverJoins)
                 where \(isMover)
             ), held as (
@@ -223,37 +223,37 @@ extension Statement {
             ), reached as materialized (
                 select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
                 from marked m
-            ), placed as materialized (
+            ), moved as materialized (
                 select r.*,
                     r.has_read - int8multirange(int8range(1, r.new_read + 1)) as new_read_set,
                     greatest(r.seen, least(r.to_seen, r.head), r.new_read) as new_seen,
                     greatest(r.delivered, least(r.to_delivered, r.head), r.seen, least(r.to_seen, r.head), r.new_read) as new_delivered
                 from reached r
-            ), weighed as materialized (
+            ), compared as materialized (
                 select p.*,
                     p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
-                        or coalesce(p.recount_at <= now(), false) as anew,
+                        or coalesce(p.recount_at <= now(), false) as recount,
                     p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
                         or p.new_delivered <> p.delivered as changed
-                from placed p
+                from moved p
             ), counted as materialized (
-                select w.*, case when w.anew then 0 else w.unread end + t.unread as new_unread,
-                    case when w.anew then 0 else w.unseen end + t.unseen as new_unseen,
-                    case when w.anew then 0 else w.urgent end + t.urgent as new_urgent,
-                    least(case when w.anew then null else w.recount_at end, t.next_expiry) as new_recount_at
-                from weighed w
+                select w.*, case when w.recount then 0 else w.unread end + t.unread as new_unread,
+                    case when w.recount then 0 else w.unseen end + t.unseen as new_unseen,
+                    case when w.recount then 0 else w.urgent end + t.urgent as new_urgent,
+                    least(case when w.recount then null else w.recount_at end, t.next_expiry) as new_recount_at
+                from compared w
                 cross join lateral (
                     select w.id, w.user_id, w.head, w.has_read, w.new_seen as seen,
-                        greatest(case when w.anew then w.new_read else w.counted end, w.head - \(Clause.countedEntries)) as counted_from
+                        greatest(case when w.recount then w.new_read else w.counted end, w.head - \(Clause.countedEntries)) as counted_from
                 ) p
                 cross join lateral (\(Clause.tally)) t
-            ), kept as (
+            ), stored as (
                 update hub.cursor k set delivered = n.new_delivered, seen = n.new_seen, read = n.new_read, read_set = n.new_read_set,
                     version = n.version + 1, updated_at = now(), counted = n.head, unread = n.new_unread, unseen = n.new_unseen,
                     urgent = n.new_urgent, recount_at = n.new_recount_at
                 from counted n
                 where n.changed and k.user_id = n.user_id collate "C" and k.channel_id = n.id
-            ), noticed as (
+            ), receipts as (
                 insert into hub.receipt (channel_id, seq, user_id, session, delivered_at, read_session, read_at)
                 select n.id, e.seq, n.user_id, coalesce(n.delivered_session, n.read_session), now(),
                     case when n.has_read @> e.seq then n.read_session end, case when n.has_read @> e.seq then now() end
@@ -269,7 +269,7 @@ extension Statement {
                 on conflict (channel_id, seq, user_id) do update set read_session = excluded.read_session, read_at = excluded.read_at
                 where hub.receipt.read_at is null and excluded.read_at is not null
             )
-            select place::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
+            select ordinal::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
                 least(new_unread, \(Clause.countedEntries)), least(new_unseen, \(Clause.countedEntries)), least(new_urgent, \(Clause.countedEntries)),
                 case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
                 null::int8[], null::int8[], new_recount_at, changed, too_scattered,

@@ -31,7 +31,7 @@ enum Entries: StoreOperation {
     }
 }
 
-/// Stores entries in one transaction with the positions they came from.
+/// Stores entries in one transaction with the Kafka positions they came from.
 struct EntryBatch: Batch {
     private struct Draft {
         let order: Int
@@ -156,11 +156,12 @@ extension Statement {
             select c.id from hub.channel c where c.name = any ($1::text[]) order by c.id for no key update
             """)
 
-    /// $1 only a member may send it, then the draft's fields. Returns one row per draft, in their order:
-    /// admitted, seq, created_at, fresh, and false when the draft was refused only because the entry that it answers does not exist.
+    /// $1 whether only a member may send the draft, then the draft's fields. Returns one row per draft, in their order:
+    /// admitted, seq, created_at, fresh, and false if the only reason of a refusal is that the entry it replies to does not exist.
     ///
-    /// A draft that is not admitted is left out, and the others are stored. Of several drafts with one key the first is stored.
-    /// `lateral` looks up the whole key: a plan made while the table was empty would read the channel for each draft.
+    /// A draft that is not admitted is not stored, but the others are. Of several drafts with one key the first is stored.
+    /// `lateral` and `limit 1` make the planner look up the whole key. A join that was planned while the table was empty would read the
+    /// whole channel for each draft.
     static let storeEntries = Statement(
         name: "storeEntries",
         sql: """
@@ -170,7 +171,7 @@ extension Statement {
                     $11::text[], $12::text[], $13::timestamptz[], $14::bool[], $15::text[], $16::int8[]
                 ) with ordinality d (
                     members_only, channel, source, source_id, kind, event_type, priority, form, sender,
-                    content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, place
+                    content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, ordinal
                 )
             ), target as (
                 select d.*, c.id as channel_id, c.last_seq,
@@ -184,7 +185,7 @@ extension Statement {
             ), known as (
                 select t.*, e.seq as known_seq, e.created_at as known_at,
                     t.admitted and e.seq is null and row_number() over (
-                        partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.place
+                        partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.ordinal
                     ) = 1 as fresh
                 from judged t
                 left join lateral (
@@ -193,12 +194,12 @@ extension Statement {
                     limit 1
                 ) e on true
             ), numbered as (
-                select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.place) as next_seq
+                select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.ordinal) as next_seq
                 from known k
-            ), placed as materialized (
+            ), sequenced as materialized (
                 select n.*, clock.stamp,
                     coalesce(n.known_seq, first_value(n.next_seq) over (
-                        partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.place
+                        partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.ordinal
                     )) as seq
                 from numbered n, (select date_trunc('milliseconds', clock_timestamp()) as stamp) clock
             ), stored as (
@@ -208,13 +209,13 @@ extension Statement {
                 )
                 select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
                     group_key, collapse_key, stamp, expires_at, receipt_required, trace
-                from placed where fresh order by channel_id, seq
+                from sequenced where fresh order by channel_id, seq
             ), counted as (
                 update hub.channel c set last_seq = m.seq
-                from (select channel_id, max(seq) as seq from placed where fresh group by channel_id) m
+                from (select channel_id, max(seq) as seq from sequenced where fresh group by channel_id) m
                 where c.id = m.channel_id
             )
-            select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from placed order by place
+            select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from sequenced order by ordinal
             """)
 
     /// $1 topic, $2 partition, $3 offset.

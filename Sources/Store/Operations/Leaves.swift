@@ -58,17 +58,17 @@ extension Statement {
         name: "removeMembers",
         sql: """
             with ask as materialized (
-                select a.user_id, a.place, c.id
-                from unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, place)
+                select a.user_id, a.ordinal, c.id
+                from unnest($1::text[], $2::text[]) with ordinality a (user_id, channel, ordinal)
                 join \(Clause.namedChannel) c on true
                 order by c.id, a.user_id collate "C"
             )
             delete from hub.member m using ask a
-            -- By its place, so that the plan can only begin with what is asked.
+            -- By the row's ctid, so that the planner can only start from `ask`.
             cross join lateral (
-                select m.ctid as place from hub.member m where m.channel_id = a.id and m.user_id = a.user_id collate "C" limit 1
+                select m.ctid from hub.member m where m.channel_id = a.id and m.user_id = a.user_id collate "C" limit 1
             ) held
-            where m.ctid = held.place
-            returning a.place::int4
+            where m.ctid = held.ctid
+            returning a.ordinal::int4
             """)
 }

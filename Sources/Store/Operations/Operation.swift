@@ -13,7 +13,7 @@ import Messaging
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | states, pages | snapshot, conversations, state, page | waits | waits, runs again |
 ///
-/// An order waits at most `StoreConfiguration.patience`, then it is `.unavailable` too. Running it again is safe because
+/// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {

@@ -11,7 +11,7 @@ enum Pages: StoreOperation {
 
     static func batch(of orders: [PendingOrder]) -> any Batch { PageBatch(orders) }
 
-    /// A page weighs its entries, and 1. An order for a page that the batch already reads weighs 1.
+    /// The weight of an order is 1 plus the entries of its page. An order for a page that the batch already reads weighs 1.
     struct Filling: BatchFilling {
         private var pages: Set<PageBatch.Page> = []
 
@@ -99,7 +99,7 @@ struct PageBatch: Batch {
         return BatchOutcome(replies: pageOf.map { replies[$0] })
     }
 
-    /// How many of the entries fit into a page, in the direction of reading.
+    /// The number of entries that fit into a page, counted in the direction of reading.
     private static func fitting(_ entries: [Entry], _ limit: Int) -> Int {
         var size = 0
         for (index, entry) in entries.enumerated() {
@@ -133,14 +133,14 @@ extension Entry {
 }
 
 extension Statement {
-    /// $1 channel, $2 after or null, $3 before or null, $4 how many at most. Returns at least one row per channel that
-    /// exists: position of the page (from 1), head, then the entry's columns, null when there is none. The last row of a page is the
-    /// entry that does not fit any more. So it says that there are more, whichever bound was reached.
+    /// $1 channel, $2 after or null, $3 before or null, $4 how many entries at most. Returns at least one row per channel that exists:
+    /// position of the page (from 1), head, then the entry's columns, null when there is no entry. A page that reached a bound has one
+    /// more row, the entry that does not fit. Its presence says that there are more entries.
     static let pages = Statement(
         name: "pages",
         sql: """
-            select a.place::int4, c.last_seq, e.*
-            from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, most, place)
+            select a.ordinal::int4, c.last_seq, e.*
+            from unnest($1::text[], $2::int8[], $3::int8[], $4::int4[]) with ordinality a (channel, after, before, max_count, ordinal)
             join \(Clause.namedChannel) c on true
             left join lateral (
                 select \(entryColumns) from (
@@ -148,17 +148,17 @@ extension Statement {
                      from hub.entry e
                      where e.channel_id = c.id and a.after is not null and e.seq > a.after
                      window w as (order by e.seq rows unbounded preceding)
-                     order by e.seq limit a.most)
+                     order by e.seq limit a.max_count)
                     union all
                     (select e.*, row_number() over w, sum(octet_length(e.content::text)) over w - octet_length(e.content::text)
                      from hub.entry e
                      where e.channel_id = c.id and a.after is null and e.seq < coalesce(a.before, 9223372036854775807)
                      window w as (order by e.seq desc rows unbounded preceding)
-                     order by e.seq desc limit a.most)
+                     order by e.seq desc limit a.max_count)
                 ) e
                 where e.nth <= 2 or e.ahead <= \(PageBatch.bytes)
             ) e on true
-            order by a.place, e.seq
+            order by a.ordinal, e.seq
             """)
 
     private static let entryColumns = """

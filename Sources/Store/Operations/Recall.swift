@@ -8,7 +8,8 @@ struct ClaimBatch: Batch {
     func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
 }
 
-/// Looks up the entries of given-up orders whose transactions had an unknown end. Those that are stored are announced.
+/// Looks up the entries of orders that were given up while it was unknown whether their transactions had committed. Stored entries are
+/// announced on the bus.
 struct RecallBatch: Batch {
     let drafts: [EntryDraft]
 
@@ -41,8 +42,8 @@ extension Statement {
     static let recallEntries = Statement(
         name: "recallEntries",
         sql: """
-            select k.place, e.seq, e.created_at
-            from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, place)
+            select k.ordinal, e.seq, e.created_at
+            from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, ordinal)
             join hub.channel c on c.name = k.channel collate "C"
             cross join lateral (
                 select e.channel_id, e.seq, e.created_at from hub.entry e

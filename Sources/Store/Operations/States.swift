@@ -82,7 +82,7 @@ struct StateBatch: Batch {
         guard let rows = rows.first else { return nil }
         var states = [[ChannelState]](repeating: [], count: orders.count)
         var hasMore = [Bool](repeating: false, count: orders.count)
-        // Rows are sorted by order, and within an order as its channels were named.
+        // Rows are sorted by order, and within an order by the position at which it names the channel.
         var current = 0
         var reported = ChannelIndex()
         var next = 0
@@ -96,7 +96,7 @@ struct StateBatch: Batch {
                 current = order
                 reported.removeAll()
             }
-            // A channel that was asked for by name and is listed by membership has two rows. The first is the one by name.
+            // A channel that the order names and that membership lists has two rows. The first row is for the name.
             guard reported.insert(channel) else { continue }
             states[order].append(state)
         }
@@ -125,42 +125,45 @@ struct StateBatch: Batch {
 
 extension Statement {
     /// $1 index of the order, $2 user, $3 channel, $4 entitled without being a member. For lists of the channels that a user is a member
-    /// of: $5 index of the order, $6 user, $7 how many at most, $8 conversations only, $9 the conversation after which the list begins.
+    /// of: $5 index of the order, $6 user, $7 how many channels at most, $8 conversations only, $9 the list begins after this conversation.
     ///
-    /// A list has broadcasts first, then conversations by their newest entry, which is looked up only where the order matters. `cut`
-    /// says that there are more.
+    /// A list has broadcasts first, then conversations by the time of their newest entry. That time is looked up only when the list must
+    /// be sorted. `has_more` says that the list was cut.
     static let states = Statement(
         name: "states",
         sql: """
             with ask as (
-                select a."order", a.place, a.user_id, a.channel, c.id, c.last_seq as head, c.kind, null::int8 as rank, false as cut
-                from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, place)
+                select a."order", a.ordinal, a.user_id, a.channel, c.id, c.last_seq as head, c.kind, null::int8 as rank,
+                    false as has_more
+                from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, ordinal)
                 left join \(Clause.namedChannel) c on true
                 left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
                 where a.entitled or m.user_id is not null
                 union all
-                select s."order", null, s.user_id, l.name, l.id, l.last_seq, l.kind, l.rank, l.cut
-                from unnest($5::int4[], $6::text[], $7::int4[], $8::bool[], $9::text[]) s ("order", user_id, most, talks, before)
+                select s."order", null, s.user_id, l.name, l.id, l.last_seq, l.kind, l.rank, l.has_more
+                from unnest($5::int4[], $6::text[], $7::int4[], $8::bool[], $9::text[])
+                    s ("order", user_id, max_count, conversations_only, before)
                 left join lateral (
                     select c.id, \(active) as active
                     from hub.channel c join hub.member m on m.channel_id = c.id and m.user_id = s.user_id collate "C"
                     where c.name = s.before collate "C" limit 1
                 ) b on true
                 cross join lateral (
-                    select c.*, row_number() over (order by t.active desc nulls first, c.id desc) as rank, count(*) over () > s.most as cut
-                    -- `offset 0` keeps each a lookup, as `limit 1` does.
+                    select c.*, row_number() over (order by t.active desc nulls first, c.id desc) as rank,
+                        count(*) over () > s.max_count as has_more
+                    -- `offset 0` makes the planner keep this lookup, as `limit 1` does below.
                     from (
-                        select m.channel_id, s.talks or count(*) over () > s.most as sorted
+                        select m.channel_id, s.conversations_only or count(*) over () > s.max_count as sorted
                         from hub.member m where m.user_id = s.user_id collate "C" offset 0
                     ) m
                     cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
                     cross join lateral (select case when m.sorted and c.kind = 'conversation' then \(active) end as active) t
-                    where not s.talks or c.kind = 'conversation' and (s.before is null or (t.active, c.id) < (b.active, b.id))
+                    where not s.conversations_only or c.kind = 'conversation' and (s.before is null or (t.active, c.id) < (b.active, b.id))
                     order by rank
-                    limit s.most
+                    limit s.max_count
                 ) l
             )
-            \(Clause.standing)
+            \(Clause.channelStates)
             """)
 
     /// The time of the newest entry in channel `c`.

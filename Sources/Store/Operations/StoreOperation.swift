@@ -11,7 +11,7 @@ protocol StoreOperation {
     static var lane: LaneName { get }
     /// The weight at which a batch is full. It bounds the time of a transaction and the memory of a reply.
     static var capacity: Int { get }
-    /// Whether an order waits for a database that is away, at most `StoreConfiguration.patience`. If not, it is answered at once.
+    /// Whether an order waits for a database that is away, at most `StoreConfiguration.longestWait`. If not, it is answered at once.
     /// An order that was in flight when its connection broke waits in any case and runs again, so every operation is idempotent.
     static var waitsWhileAway: Bool { get }
     /// The operation that carries out the orders which a batch left (`BatchOutcome.left`). nil: a batch leaves none.
