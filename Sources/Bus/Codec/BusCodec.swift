@@ -14,14 +14,14 @@ import Messaging
 /// | channel | its stored name, as a text |
 ///
 /// Another major version is refused. Within one, each node reads the messages of every minor version: a newer minor version may add kinds
-/// of events, and members at the end of a body. An older node passes over what it does not know and counts it.
+/// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
     package static let minor: UInt8 = 0
 
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024
-    /// A message is closed when it has this many bytes, so that one lost message is not one lost minute.
+    /// A message is closed when it has this many bytes, so that the loss of one message loses few events.
     package static let usualMessage = 256 * 1_024
 
     enum Kind: UInt8 {
@@ -32,7 +32,8 @@ package enum BusCodec {
         case withdrawn = 5
     }
 
-    /// Which optional members of an entry follow, and its flag. The order of the bits is the order of the members.
+    /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The
+    /// members follow in the order of the bits.
     enum EntryMember {
         static let sender: UInt64 = 1 << 0
         static let group: UInt64 = 1 << 1
@@ -45,18 +46,18 @@ package enum BusCodec {
     }
 
     package struct Encoded: Equatable, Sendable {
-        /// In the order of the events.
+        /// The messages, in the order of the events.
         package var messages: [[UInt8]] = []
-        /// Events and entries that are longer than the longest message. To the listeners they are lost.
+        /// The number of events and entries that do not fit into the longest message. Listeners do not get them.
         package var leftOut = 0
     }
 
     package struct Decoded: Equatable, Sendable {
         package var events: [BusEvent] = []
-        /// Events of a kind that only newer nodes know. Nothing of them was meant for this version.
+        /// The number of events whose kind only newer versions know. This version needs none of them.
         package var unknownKinds = 0
-        /// Events of a known kind with something in them that only newer nodes know. To this node they are lost: whoever reads the
-        /// message tells the listeners so.
+        /// The number of events of a known kind with a value that only newer versions know. This node loses them, so the caller must tell
+        /// the listeners that events are missing.
         package var unreadable = 0
     }
 
@@ -67,7 +68,7 @@ package enum BusCodec {
         case unknownVersion
         /// The bytes end within an event.
         case truncated
-        /// The bytes are none that this version, or a newer minor version, writes.
+        /// Neither this version nor a newer minor version writes these bytes.
         case malformed
     }
 }

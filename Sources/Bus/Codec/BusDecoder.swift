@@ -1,7 +1,7 @@
 import Messaging
 
 extension BusCodec {
-    /// Reads one message. Takes memory for what is there, never for what a length or a count claims.
+    /// Reads one message. Allocates for the bytes that it has read, never by a length or a count in the message.
     package static func decode(_ message: [UInt8]) throws(Failure) -> Decoded {
         guard message.count <= longestMessage else { throw .tooLong }
         guard message.count >= 2, message[0] == major else { throw .unknownVersion }
@@ -22,7 +22,7 @@ extension BusCodec {
             } catch {
                 switch error {
                 case .unknownValue where isNewer: decoded.unreadable += 1
-                // The length of the body was true, so what ends too early within it is not a cut message.
+                // The message has the whole body, so a value that exceeds the body's end means malformed bytes and not a truncated message.
                 case .unknownValue, .ended, .malformed: throw .malformed
                 }
             }
@@ -45,7 +45,7 @@ struct BusReader {
     enum Failure: Error {
         case ended
         case malformed
-        /// A number or a name stands for something that this version does not have.
+        /// A number or a name has no meaning in this version.
         case unknownValue
     }
 
@@ -61,7 +61,7 @@ struct BusReader {
 
     var isAtEnd: Bool { offset == end }
 
-    /// A reader of the next bytes, which this one passes over.
+    /// Returns a reader of the next `length` bytes and skips them.
     mutating func part(of length: UInt64) throws(Failure) -> BusReader {
         guard length <= UInt64(end - offset) else { throw .ended }
         let part = BusReader(bytes, offset..<(offset + Int(length)))
@@ -85,7 +85,7 @@ struct BusReader {
             guard shift < 63 || shift == 63 && bits <= 1 else { throw .malformed }
             value |= bits << shift
             if byte < 0x80 {
-                // A last byte of zero says nothing: the same number would have two forms.
+                // With a last byte of zero, the same number would have two forms.
                 guard byte != 0 || shift == 0 else { throw .malformed }
                 return value
             }
@@ -156,7 +156,7 @@ struct BusReader {
         }
     }
 
-    /// Every element takes bytes, so the bytes bound the loop, not the count.
+    /// The count does not need a limit: each entry takes bytes, so the message's length bounds the loop.
     private mutating func entries() throws(Failure) -> [Entry] {
         var entries: [Entry] = []
         let count = try number()

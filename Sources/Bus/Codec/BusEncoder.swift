@@ -2,7 +2,7 @@ import Bytes
 import Messaging
 
 extension BusCodec {
-    /// Writes the events in their order, in as many messages as it takes. Entries of one event may be divided among several.
+    /// Writes the events in their order, into one or more messages. An event with many entries may become several events.
     package static func encode(_ events: [BusEvent], usualMessage: Int = usualMessage) -> Encoded {
         var encoder = BusEncoder(usualMessage: usualMessage)
         for event in events { encoder.add(event) }
@@ -13,12 +13,12 @@ extension BusCodec {
 struct BusEncoder {
     private let usualMessage: Int
     private var encoded = BusCodec.Encoded()
-    /// The message being written; empty, or with its versions.
+    /// The message being written. It is empty or begins with the two version bytes.
     private var message: [UInt8] = []
 
     init(usualMessage: Int) { self.usualMessage = usualMessage }
 
-    /// Two versions, a kind, and the longest length of a body.
+    /// The bytes before a body at most: two version bytes, the kind and the body's length.
     private static let envelopeBytes = 2 + 1 + 10
 
     mutating func add(_ event: BusEvent) {
@@ -54,7 +54,7 @@ struct BusEncoder {
         return encoded
     }
 
-    /// As many events as it takes for none to be longer than a usual message, unless a single entry is.
+    /// Divides the entries among events that fit into a usual message. A longer entry has an event of its own.
     private mutating func add(_ entries: [Entry]) {
         var list: [UInt8] = []
         var count: UInt64 = 0
@@ -173,7 +173,7 @@ extension [UInt8] {
         if let expiry = state.nextExpiry { append(time: expiry) }
     }
 
-    /// Ranges by the distance of each from the end before it, and by what it has beside its first: nothing else can be written.
+    /// Writes each range as its distance from the previous end and its length - 1. So only ascending ranges can be written.
     fileprivate mutating func append(_ cursor: Cursor) {
         append(number: cursor.delivered.rawValue)
         append(number: cursor.seen.rawValue)
