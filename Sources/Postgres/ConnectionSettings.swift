@@ -45,19 +45,19 @@ struct ConnectionSettings {
 }
 
 extension Parameters {
-    /// Lends the parameters as libpq wants them; it copies them into its own output buffer.
+    /// Lends the parameters in the form of libpq's arguments. libpq copies them into its own output buffer.
     func withPointers(
         _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> Int32
     ) -> Int32 {
-        let lengths = places.map { Int32(truncatingIfNeeded: $0?.count ?? 0) }
-        let formats = [Int32](repeating: 1, count: places.count)
+        let lengths = ranges.map { Int32(truncatingIfNeeded: $0?.count ?? 0) }
+        let formats = [Int32](repeating: 1, count: ranges.count)
         return unsafe bytes.withUnsafeBytes { bytes in
             let start = unsafe bytes.bindMemory(to: CChar.self).baseAddress
-            let values = unsafe places.map { place in unsafe place.flatMap { place in unsafe start.map { unsafe $0 + place.lowerBound } } }
+            let values = unsafe ranges.map { range in unsafe range.flatMap { range in unsafe start.map { unsafe $0 + range.lowerBound } } }
             return unsafe values.withUnsafeBufferPointer { values in
                 unsafe lengths.withUnsafeBufferPointer { lengths in
                     unsafe formats.withUnsafeBufferPointer { formats in
-                        unsafe body(Int32(truncatingIfNeeded: places.count), values.baseAddress, lengths.baseAddress, formats.baseAddress)
+                        unsafe body(Int32(truncatingIfNeeded: ranges.count), values.baseAddress, lengths.baseAddress, formats.baseAddress)
                     }
                 }
             }

@@ -1,13 +1,13 @@
 /// The parameters of one execution, encoded as the protocol's binary format. Order of appending = `$1, $2, …`.
 public struct Parameters: Sendable {
-    /// All values, one behind the other.
+    /// The values of all parameters, concatenated.
     var bytes: [UInt8] = []
-    /// Per parameter: where it lies in `bytes`; nil is SQL null.
-    var places: [Range<Int>?] = []
+    /// Per parameter: the range of its value in `bytes`; nil is SQL null.
+    var ranges: [Range<Int>?] = []
 
     public init() {}
 
-    /// Bytes encoded so far; bounds a batch.
+    /// The number of bytes encoded so far. It bounds a batch.
     public var byteCount: Int { bytes.count }
 
     public mutating func append(_ text: String) {
@@ -38,7 +38,7 @@ public struct Parameters: Sendable {
         var elements = TextElements(takingOver: &bytes)
         fill(&elements)
         elements.end(&bytes)
-        places.append(start..<bytes.count)
+        ranges.append(start..<bytes.count)
     }
 
     /// `text[]` of texts in two parts, which need not be joined first.
@@ -88,22 +88,22 @@ public struct Parameters: Sendable {
     private mutating func scalar(_ write: (inout [UInt8]) -> Void) {
         let start = bytes.count
         write(&bytes)
-        places.append(start..<bytes.count)
+        ranges.append(start..<bytes.count)
     }
 
     /// array_recv's format: its header, then each element as a length (-1 = null) and its bytes.
     ///
-    /// Of arrays, and inlined: as generic code, called from another module, it costs ten times as much.
+    /// It takes an array and is inlined, because generic code that is called from another module costs ten times as much.
     @inline(__always)
     private mutating func array<Element>(of type: ElementType, _ elements: [Element], _ write: (Element, inout [UInt8]) -> Void) {
         let start = bytes.count
         bytes.appendArrayHeader(type, Int32(truncatingIfNeeded: elements.count))
         for element in elements { write(element, &bytes) }
-        places.append(start..<bytes.count)
+        ranges.append(start..<bytes.count)
     }
 }
 
-/// The elements of one `text[]` under construction, behind what was encoded before.
+/// The elements of one `text[]` under construction, after the parameters that were encoded before.
 public struct TextElements: ~Copyable {
     private var bytes: [UInt8] = []
     private let start: Int
@@ -111,14 +111,14 @@ public struct TextElements: ~Copyable {
 
     private static let headerBytes = 20
 
-    /// Takes the storage, for the while.
+    /// Takes over the storage until `end`.
     init(takingOver bytes: inout [UInt8]) {
         start = bytes.count
         swap(&self.bytes, &bytes)
         self.bytes.append(contentsOf: repeatElement(0, count: Self.headerBytes))
     }
 
-    /// Gives it back, complete.
+    /// Completes the array and gives the storage back.
     mutating func end(_ bytes: inout [UInt8]) {
         var header: [UInt8] = []
         header.appendArrayHeader(.text, count)
@@ -167,7 +167,7 @@ public struct PostgresTime: Equatable, Sendable {
     /// 1970-01-01 to 2000-01-01.
     private static let epochMilliseconds: Int64 = 946_684_800_000
 
-    /// Nil when the moment is outside of what microseconds in 64 bits can say.
+    /// Nil when the time does not fit into 64 bits of microseconds.
     public init?(unixMilliseconds: Int64) {
         let (since2000, early) = unixMilliseconds.subtractingReportingOverflow(Self.epochMilliseconds)
         let (scaled, late) = since2000.multipliedReportingOverflow(by: 1_000)
@@ -203,7 +203,7 @@ extension [UInt8] {
         }
     }
 
-    /// At memcpy's speed; as a sequence of bytes it costs three times as much.
+    /// Copies with memcpy. Appending a sequence of bytes costs three times as much.
     fileprivate mutating func append(copying text: String) {
         unsafe text.utf8.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
