@@ -25,13 +25,13 @@ struct CompactJWS {
 
     private static let blockBytes = 32
 
-    /// In blocks of constant size that the compiler turns into vectors.
+    /// The index of the first dot from `start` on. Searches in blocks of constant size, which the compiler turns into vector instructions.
     private static func dot(in token: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         while index &+ blockBytes <= token.count {
             let block = token.extracting(index..<(index &+ blockBytes))
             var found: UInt8 = 0
-            for place in 0..<blockBytes { found |= block[place] == UInt8(ascii: ".") ? 1 : 0 }
+            for offset in 0..<blockBytes { found |= block[offset] == UInt8(ascii: ".") ? 1 : 0 }
             guard found == 0 else { break }
             index &+= blockBytes
         }

@@ -25,8 +25,8 @@ struct clinux_ring {
     size_t shared_bytes, entry_bytes;
 };
 
-static unsigned acquire(const unsigned *place) { return __atomic_load_n(place, __ATOMIC_ACQUIRE); }
-static void release(unsigned *place, unsigned value) { __atomic_store_n(place, value, __ATOMIC_RELEASE); }
+static unsigned acquire(const unsigned *index) { return __atomic_load_n(index, __ATOMIC_ACQUIRE); }
+static void release(unsigned *index, unsigned value) { __atomic_store_n(index, value, __ATOMIC_RELEASE); }
 static int enter(int fd, unsigned submitted, unsigned awaited) {
     return (int)syscall(SYS_io_uring_enter, fd, submitted, awaited, IORING_ENTER_GETEVENTS, NULL, 0);
 }
@@ -79,7 +79,7 @@ void clinux_ring_free(struct clinux_ring *ring) {
     free(ring);
 }
 
-/// Takes the results that are there; answers how many.
+/// Takes the available results and returns their number.
 static unsigned reap(struct clinux_ring *ring, struct clinux_send *sends) {
     unsigned head = *ring->reaped_head, tail = acquire(ring->reaped_tail), first = head;
     for (; head != tail; head++) {
@@ -93,29 +93,29 @@ static unsigned reap(struct clinux_ring *ring, struct clinux_send *sends) {
 int clinux_ring_send(struct clinux_ring *ring, struct clinux_send *sends, int count, const uint8_t *first, const uint8_t *second) {
     unsigned start = *ring->tail;
     for (int i = 0; i < count; i++) {
-        unsigned place = (start + (unsigned)i) & ring->mask;
-        struct io_uring_sqe *entry = &ring->entries[place];
+        unsigned slot = (start + (unsigned)i) & ring->mask;
+        struct io_uring_sqe *entry = &ring->entries[slot];
         memset(entry, 0, sizeof *entry);
         entry->opcode = IORING_OP_SEND;
         entry->fd = sends[i].fd;
         entry->addr = (uint64_t)(uintptr_t)((sends[i].in_second ? second : first) + sends[i].offset);
         entry->len = sends[i].count;
-        // Not to be waited for: answered before the call returns, with what `send` would have answered.
+        // With MSG_DONTWAIT the send completes before io_uring_enter returns, with the result of a plain `send`.
         entry->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
         entry->user_data = (uint64_t)i;
-        ring->order[place] = place;
+        ring->order[slot] = slot;
     }
     release(ring->tail, start + (unsigned)count);
     enter(ring->fd, (unsigned)count, (unsigned)count);
-    // Whatever the call answered, the ring tells how far it came.
+    // The result of the call does not matter: the ring's head tells how many sends the kernel has taken.
     unsigned taken = acquire(ring->head) - start;
     for (unsigned reaped = 0; reaped < taken;) {
         unsigned more = reap(ring, sends);
         reaped += more;
-        // The kernel has what it needs to answer: it took these, and there is room for twice as many results. One that loses them is broken.
+        // The kernel has taken these sends, and the ring has room for twice as many results. A kernel that loses a result is broken.
         if (!more && enter(ring->fd, 0, taken - reaped) < 0 && errno != EINTR) abort();
     }
-    // Not begun, for want of memory: one by one, which tells why, should it fail.
+    // The kernel did not begin the rest, because it had too little memory. Each is sent by a call of its own, whose error tells the reason.
     release(ring->tail, start + taken);
     for (int i = (int)taken; i < count; i++) {
         const uint8_t *bytes = (sends[i].in_second ? second : first) + sends[i].offset;

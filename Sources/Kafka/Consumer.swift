@@ -9,7 +9,8 @@ internal import CRdkafka
     private var queue: EventQueue?
     private var brokersAreUp: Bool?
     private var statisticsWithoutBroker = 0
-    private static let patience = 3
+    /// This many statistics in a row without a broker are an outage.
+    private static let outageStatistics = 3
     private var hadAssignment = false
     /// Revoked and not released yet.
     private var owed: [TopicPartition] = []
@@ -234,19 +235,19 @@ internal import CRdkafka
     private func failure(_ event: OpaquePointer) -> ConsumerEvent? {
         let code = unsafe rd_kafka_event_error(event)
         if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
-            statisticsWithoutBroker = Self.patience
+            statisticsWithoutBroker = Self.outageStatistics
             return brokers(areUp: false)
         }
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
         let isFatal = unsafe rd_kafka_event_error_is_fatal(event) != 0
-        let place = unsafe rd_kafka_event_topic_partition(event)
-        defer { if let place = unsafe place { unsafe rd_kafka_topic_partition_destroy(place) } }
-        let partition = unsafe place.map {
+        let element = unsafe rd_kafka_event_topic_partition(event)
+        defer { if let element = unsafe element { unsafe rd_kafka_topic_partition_destroy(element) } }
+        let partition = unsafe element.map {
             unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
         }
         let failure = KafkaError(code, message: text, isFatal: isFatal)
         guard failure.kind == .unknownTopic else { return .failure(failure, partition) }
-        // The group's view of the topic may end before any of its partitions was asked for: then only the text names it.
+        // The topic may vanish before a partition of it was requested. Then the error has no partition, and only its text names the topic.
         let gone = partition.map { [$0] } ?? held().filter { text?.contains(": \($0.topic): ") ?? false }
         let news = gone.filter { vanished.insert($0).inserted }
         if !news.isEmpty { return .vanished(news) }
@@ -261,11 +262,11 @@ internal import CRdkafka
         return unsafe PartitionList.partitions(of: list)
     }
 
-    /// librdkafka reports when the last broker is lost, but only its statistics show that one is connected again. One report
-    /// without a broker is not an outage, because the client may be reconnecting.
+    /// librdkafka reports when the last broker is lost, but only its statistics show that one is connected again. A single
+    /// statistic without a broker is not an outage, because the client may be reconnecting.
     private func brokers(areUp: Bool) -> ConsumerEvent? {
-        statisticsWithoutBroker = areUp ? 0 : min(statisticsWithoutBroker + 1, Self.patience)
-        guard brokersAreUp != areUp, areUp || statisticsWithoutBroker == Self.patience else { return nil }
+        statisticsWithoutBroker = areUp ? 0 : min(statisticsWithoutBroker + 1, Self.outageStatistics)
+        guard brokersAreUp != areUp, areUp || statisticsWithoutBroker == Self.outageStatistics else { return nil }
         brokersAreUp = areUp
         return areUp ? .brokersUp : .brokersDown
     }

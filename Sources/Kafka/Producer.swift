@@ -156,9 +156,9 @@ public struct DeliveryReport: Equatable, Sendable {
         guard unsafe fields.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
             return unsafe DeliveryReport(token: token, outcome: .failed(KafkaError(fields.err)))
         }
-        let place = unsafe TopicPartition(
+        let partition = unsafe TopicPartition(
             String(cString: rd_kafka_topic_name(fields.rkt)), fields.partition)
-        return unsafe DeliveryReport(token: token, outcome: .written(place, offset: fields.offset))
+        return unsafe DeliveryReport(token: token, outcome: .written(partition, offset: fields.offset))
     }
 }
 

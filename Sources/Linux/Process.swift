@@ -1,6 +1,6 @@
 import CLinux
 
-/// A child process. Whoever starts it waits for it.
+/// A child process. Its starter must wait for it.
 public struct Process: Sendable {
     public let pid: Int32
 
@@ -8,7 +8,7 @@ public struct Process: Sendable {
         /// nil: this process's own environment.
         public var environment: [String]?
         public var directory: String?
-        /// Where stdout and stderr go; nil: where this process's go.
+        /// The descriptor for stdout and stderr; nil: those of this process.
         public var output: Int32?
         /// What the child finds as its descriptor 3, to talk with this process.
         public var channel: Int32?

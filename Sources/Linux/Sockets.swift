@@ -33,7 +33,7 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Non-blocking stream sockets, by descriptor. Whoever makes or accepts one owns it and closes it once.
+/// Non-blocking stream sockets, by descriptor. The caller that makes or accepts a socket owns it and closes it once.
 public enum Socket {
     public enum Accepted: Sendable {
         case connection(Int32, PeerAddress)

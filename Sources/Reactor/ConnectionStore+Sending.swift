@@ -63,7 +63,7 @@ extension ConnectionStore {
                 outbox.withBytes(of: run) { bytes in keep(slot, bytes.count) { $0.append(copying: bytes) } }
                 continue
             }
-            let (bytes, isJoined) = outbox.place(of: run)
+            let (bytes, isJoined) = outbox.range(of: run)
             switch faults?.send(bytes.count) {
             case nil: ring.add(records[slot].fd, bytes, inSecond: isJoined)
             case .bytes(let room): ring.add(records[slot].fd, bytes.prefix(room), inSecond: isJoined)

@@ -66,7 +66,7 @@ public final class ConnectionTable {
     /// Makes a payload ready to be sent to any number of connections in this turn.
     public func stage(_ payload: Payload) -> StagedFrame { store.outbox.stage(payload.bytes) }
 
-    /// Queues a staged frame. It costs one number in the connection's record, whatever the frame's size.
+    /// Queues a staged frame. It costs one number in the connection's record, for a frame of any size.
     public func send(_ id: ConnectionID, _ frame: StagedFrame) { store.send(id, frame) }
 
     /// Queues bytes of this connection's own.

@@ -155,7 +155,7 @@ public final class EventLoop: @unchecked Sendable {
     public func turn() {
         let ready: Int
         do throws(SystemError) {
-            ready = try poller.wait(milliseconds: patience())
+            ready = try poller.wait(milliseconds: pollTimeout())
         } catch {
             // epoll_wait fails on a closed descriptor only, which is ours.
             preconditionFailure("\(error)")
@@ -180,8 +180,8 @@ public final class EventLoop: @unchecked Sendable {
         if awaitsOthers, !slices.isEmpty { Thread.yield() }
     }
 
-    /// How long to wait, in milliseconds; -1: until something happens. Rounded up: waking too early would mean waking twice.
-    private func patience() -> Int32 {
+    /// The timeout of the poller in milliseconds; -1: none. Rounded up, because a loop that wakes too early must wake twice.
+    private func pollTimeout() -> Int32 {
         if !slices.isEmpty { return 0 }
         var next = timers.nextInstant()
         for source in sources {

@@ -112,9 +112,9 @@ struct Outbox {
         return child
     }
 
-    /// The range of a run's bytes in one piece: in the second storage of `withStorages` when they had to be joined.
+    /// The range of a run's contiguous bytes. `isJoined`: it lies in the second storage of `withStorages`, otherwise in the first.
     @inline(__always)
-    mutating func place(of run: Int32) -> (bytes: Range<Int>, isJoined: Bool) {
+    mutating func range(of run: Int32) -> (bytes: Range<Int>, isJoined: Bool) {
         if runs[Int(run)].offset < 0 { join(run) }
         let offset = runs[Int(run)].offset
         return (offset..<offset + runs[Int(run)].count, runs[Int(run)].isJoined)
@@ -123,8 +123,8 @@ struct Outbox {
     /// Lends a run's bytes in one piece.
     @inline(__always)
     mutating func withBytes<Result>(of run: Int32, _ body: (Span<UInt8>) -> Result) -> Result {
-        let place = place(of: run)
-        return place.isJoined ? body(joined.span.extracting(place.bytes)) : body(arena.span.extracting(place.bytes))
+        let range = range(of: run)
+        return range.isJoined ? body(joined.span.extracting(range.bytes)) : body(arena.span.extracting(range.bytes))
     }
 
     func withStorages(_ body: (_ arena: Span<UInt8>, _ joined: Span<UInt8>) -> Void) { body(arena.span, joined.span) }

@@ -1,16 +1,16 @@
 package import Messaging
 
-/// Whoever asks the store.
+/// A part of the hub that gives orders to the store.
 package protocol StoreClient: AnyObject, Sendable {
-    /// Exactly one outcome per accepted order, in any order. Called on the store's thread: post it on and return.
+    /// Exactly one outcome per accepted order, in any order. Called on the store's thread, which an implementation must not block.
     func deliver(_ outcomes: [StoreOutcome])
 }
 
-/// A class, because it passes through many hands: a request holds several references, an order is one.
+/// A class, because it is passed on often: a copy of a request counts several references, a copy of an order one.
 package final class StoreOrder: Sendable {
     package let request: StoreRequest
     package let client: any StoreClient
-    /// The client's own mark, given back with the outcome.
+    /// A number of the client's choice, which the outcome carries back.
     package let token: UInt64
     package init(request: consuming StoreRequest, client: any StoreClient, token: UInt64) {
         self.request = request
@@ -28,12 +28,12 @@ package struct StoreOutcome: Equatable, Sendable {
     }
 }
 
-/// Where orders for the store are handed in. Any thread.
+/// Accepts orders for the store. Callable on any thread.
 package protocol StoreDesk: AnyObject, Sendable {
-    /// All or nothing; false when it is full.
+    /// Accepts all of the orders or none. Returns false when there is no room for all.
     func submit(_ orders: [StoreOrder]) -> Bool
-    /// Orders it would take now, or so; less when others hand in too.
+    /// About how many orders it would accept now; fewer when other threads submit at the same time.
     var room: Int { get }
-    /// Whether answers come before long.
+    /// Whether the database is reachable, so that answers come soon.
     var isUp: Bool { get }
 }

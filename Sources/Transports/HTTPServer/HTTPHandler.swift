@@ -55,6 +55,6 @@ package struct HandedConnection: Sendable {
     let peer: PeerAddress
     /// Answers to earlier requests that the socket has not taken.
     let unsent: [UInt8]
-    /// The request that the other loop must answer, and whatever came behind it.
+    /// The request that the other loop must answer, and the bytes received after it.
     let received: [UInt8]
 }
