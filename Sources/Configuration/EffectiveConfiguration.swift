@@ -156,7 +156,7 @@ package struct EffectiveConfiguration: Equatable, Sendable {
         }
         if let jwks = configuration.auth.jwks, KeyLocation(jwks).isPlainHTTPElsewhere, !configuration.auth.jwksOverPlainHTTP {
             found.append(
-                "\(source("auth.jwks")): \"\(jwks)\" is not fetched over http://, for whoever can change the answer could sign in as anybody; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
+                "\(source("auth.jwks")): \"\(jwks)\" is not fetched over http://, because an attacker who changes the response could sign in as any user; expected https://, a loopback address or a file (or auth.jwks-over-plain-http: true)"
             )
         }
         if configuration.embedded, !configuration.listen.isLoopback {

@@ -26,7 +26,7 @@ private final class HealthMetrics: MetricsGroup {
     let up: Reading
 
     init(_ health: Health) {
-        up = Reading("hub_up", "1 while a part that the hub depends on is there, else 0.", labels: ["part"]) {
+        up = Reading("hub_up", "1 while a part that the hub depends on is available, else 0.", labels: ["part"]) {
             Health.Part.allCases.map { (["\($0)"], health.isUp($0) ? 1 : 0) }
         }
     }

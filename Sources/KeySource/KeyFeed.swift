@@ -44,11 +44,12 @@ package final class KeyFeed: Sendable {
 
 /// What the key feed counts. Written by its thread, read by any.
 package final class KeyMetrics: MetricsGroup {
-    package let fetches = Counter("hub_key_fetches_total", "Times the keys were looked for at their source.")
+    package let fetches = Counter("hub_key_fetches_total", "Fetches of the keys from their source.")
     /// By why: `unreachable`, `status`, `unusable`.
-    package let failures = LabelledCounter("hub_key_fetch_failures_total", "Of these, failed, by reason.", label: "reason")
+    package let failures = LabelledCounter("hub_key_fetch_failures_total", "Fetches of the keys that failed, by reason.", label: "reason")
     package let questions = Counter("hub_key_questions_total", "Tokens that named an unknown key.")
-    package let questionsDropped = Counter("hub_key_questions_dropped_total", "Of these, not asked for: too many were waiting.")
+    package let questionsDropped = Counter(
+        "hub_key_questions_dropped_total", "Tokens whose unknown key was not fetched, because too many fetches were waiting.")
     /// Keys that count now; 0 before the first fetch and after failing closed.
     package let keys = Gauge("hub_keys", "Keys that tokens are verified with.")
 

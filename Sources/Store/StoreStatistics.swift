@@ -6,24 +6,26 @@ package import Telemetry
 /// More than twelve stored properties: one for each metric.
 package final class StoreStatistics: MetricsGroup {
     /// `submit` said no: as many orders as configured were waiting.
-    package let ordersRefused = Counter("hub_store_orders_refused_total", "Orders the store had no room for.")
-    package let ordersAnswered = Counter("hub_store_orders_answered_total", "Orders the store answered.")
+    package let ordersRefused = Counter("hub_store_orders_refused_total", "Orders refused because too many were waiting.")
+    package let ordersAnswered = Counter("hub_store_orders_answered_total", "Orders that the store has answered.")
     /// Answered `.unavailable`.
-    package let ordersUnavailable = Counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was away.")
+    package let ordersUnavailable = Counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was unreachable.")
     /// Answered `.refused`: the data itself was at fault.
     package let ordersPoisonous = Counter("hub_store_orders_poisonous_total", "Orders whose data PostgreSQL refused.")
-    package let entriesStored = Counter("hub_entries_stored_total", "New entries.")
-    package let entriesDuplicate = Counter("hub_entries_duplicate_total", "Entries that were stored before.")
-    package let cursorsMoved = Counter("hub_cursors_moved_total", "Acks and marks that changed a cursor.")
-    package let transactions = Counter("hub_store_transactions_total", "Transactions.")
+    package let entriesStored = Counter("hub_entries_stored_total", "New entries stored.")
+    package let entriesDuplicate = Counter("hub_entries_duplicate_total", "Entries received again after they were stored.")
+    package let cursorsMoved = Counter("hub_cursors_moved_total", "Acks, mark-reads and mark-unreads that changed a cursor.")
+    package let transactions = Counter("hub_store_transactions_total", "Transactions run.")
     package let transactionsFailed = Counter("hub_store_transactions_failed_total", "Transactions rolled back.")
     package let connectionsLost = Counter("hub_store_connections_lost_total", "Connections to PostgreSQL lost.")
     package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
     package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database, which is not supported yet.")
     /// From sending a transaction to its commit.
-    package let entryTransactions = DurationHistogram("hub_store_entry_transaction_seconds", "From sending entries to their commit.")
-    package let cursorTransactions = DurationHistogram("hub_store_cursor_transaction_seconds", "From sending cursor moves to their commit.")
-    package let readTransactions = DurationHistogram("hub_store_read_transaction_seconds", "From asking to the last row.")
+    package let entryTransactions = DurationHistogram(
+        "hub_store_entry_transaction_seconds", "Time from sending a transaction that stores entries to its commit.")
+    package let cursorTransactions = DurationHistogram(
+        "hub_store_cursor_transaction_seconds", "Time from sending a transaction that moves cursors to its commit.")
+    package let readTransactions = DurationHistogram("hub_store_read_transaction_seconds", "Time from sending a read to its last row.")
     package init() {}
 }
 

@@ -17,7 +17,7 @@ package final class ProcessMetrics: MetricsGroup {
         Double(Machine.descriptorLimit)
     }
     package let startTime: Reading
-    package let build = Reading("hub_build_info", "Always 1; the labels tell the build.", labels: ["version", "swift"]) {
+    package let build = Reading("hub_build_info", "Always 1. The labels name the build.", labels: ["version", "swift"]) {
         [([Version.hub, Version.swift], 1)]
     }
 
