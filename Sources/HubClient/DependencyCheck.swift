@@ -25,8 +25,8 @@ package struct DependencyCheck: Sendable {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
         do throws(MigrationError) {
             let (database, known) = try Migrator.inspect(url)
-            if database > known { return bad("database: its schema is at \(database), this program knows \(known): use the newer program") }
-            let state = database == known ? "" : ", `hub migrate` or the next start brings it up to date"
+            if database > known { return bad("database: its schema is at \(database), this program knows \(known): use a newer hub") }
+            let state = database == known ? "" : "; `hub migrate` or the next start updates it"
             return good("database: reachable, schema at \(database) of \(known)\(state)")
         } catch {
             return bad("database: \(error)")
@@ -41,7 +41,7 @@ package struct DependencyCheck: Sendable {
                 brokers: kafka.brokers.joined(separator: ","), properties: properties, within: Self.kafkaLimit)
             let topics = kafka.topics.map { name in
                 if name.hasPrefix("^") { return "\(name) (a pattern)" }
-                return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(not there yet)")
+                return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(does not exist yet)")
             }
             return good(
                 "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))"
@@ -58,9 +58,9 @@ package struct DependencyCheck: Sendable {
         let topic = DeadLetterTopic(kafka.deadLetterTopic, brokers: kafka.brokers.joined(separator: ","), properties: properties)
         switch topic.state(isRehearsal: true, within: Self.kafkaLimit) {
         case .there(let partitions): return good("dead letters: \(topic.name) (\(partitions) partitions)")
-        case .made: return good("dead letters: \(topic.name) is not there yet, the hub makes it when it starts")
+        case .made: return good("dead letters: \(topic.name) does not exist yet, the hub creates it when it starts")
         case .missing(let failure):
-            return bad("dead letters: \(topic.name) is not there, and the hub may not or cannot make it: \(failure.message). Make it")
+            return bad("dead letters: \(topic.name) does not exist, and the hub cannot create it: \(failure.message). Create it")
         case .unknown: return nil
         }
     }

@@ -15,7 +15,7 @@ package struct EventPublication: Sendable {
         guard let topic = kafka.topics.first(where: { !$0.hasPrefix("^") }) else {
             throw CommandFailure(
                 .usage,
-                "kafka.topics (\(kafka.topics.joined(separator: ","))) names no topic, only patterns: say where to, as in --set kafka.topics=hub.events"
+                "kafka.topics (\(kafka.topics.joined(separator: ","))) names no topic, only patterns: name one, as in --set kafka.topics=hub.events"
             )
         }
         self.topic = topic
@@ -56,7 +56,8 @@ package struct EventPublication: Sendable {
                 return result.text
             case .failed(let failure): throw failure
             case nil:
-                throw KafkaError(kind: .unreachable, name: "_TIMED_OUT", message: "no broker took the event within \(limit.quantity)")
+                throw KafkaError(
+                    kind: .unreachable, name: "_TIMED_OUT", message: "no broker acknowledged the event within \(limit.quantity)")
             }
         } catch {
             throw CommandFailure(.unavailable, "Kafka at \(brokers): \(error.message)")

@@ -43,6 +43,6 @@ struct ReconnectPlan {
     }
 
     private static func meaning(of code: UInt16) -> String {
-        EndReason(code: code)?.meaning ?? StandardCloseCode(rawValue: code)?.meaning ?? "the hub asks not to come back."
+        EndReason(code: code)?.meaning ?? StandardCloseCode(rawValue: code)?.meaning ?? "the hub asks its clients not to reconnect."
     }
 }

@@ -89,9 +89,9 @@ struct TailConnection: ~Copyable {
         case .refused(let head): "the server answered with HTTP status \(head.status)"
         case .malformedResponse: "the server's answer is not HTTP"
         case .notUpgraded: "the server did not change to WebSocket"
-        case .wrongAccept: "the server's answer belongs to another request"
+        case .wrongAccept: "the server's Sec-WebSocket-Accept does not match the request"
         case .wrongSubprotocol: "the server does not speak \(subprotocol)"
-        case .wrongExtension: "the server uses an extension nobody asked for"
+        case .wrongExtension: "the server uses an extension that this client did not offer"
         }
     }
 }

@@ -52,7 +52,7 @@ package final class TailRun {
             address = try HubAddress(options.url)
         } catch {
             switch error {
-            case .encrypted: throw CommandFailure(.usage, "\(options.url): tail does not speak TLS; use the hub's own http:// address")
+            case .encrypted: throw CommandFailure(.usage, "\(options.url): tail does not support TLS; use the hub's own http:// address")
             case .malformed: throw CommandFailure(.usage, "\(options.url): expected an address such as http://127.0.0.1:8080")
             }
         }
@@ -82,7 +82,7 @@ package final class TailRun {
                 switch plan.next(after: code, bye: follower.bye, wasStable: wasStable, random: { .random(in: 0..<$0) }) {
                 case .giveUp(let reason): throw CommandFailure(.refused, reason)
                 case .wait(let milliseconds):
-                    Console.error("hub tail: \(reason); again in \(Duration.milliseconds(milliseconds).quantity)")
+                    Console.error("hub tail: \(reason); reconnecting in \(Duration.milliseconds(milliseconds).quantity)")
                     if isEnded(within: .milliseconds(milliseconds)) { return }
                 }
             }

@@ -7,19 +7,19 @@ import Linux
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Show the effective configuration and try everything the hub depends on.",
+        abstract: "Show the effective configuration and test the connections to the database, Kafka and the keys.",
         discussion: """
-            Prints every setting with its value and where it comes from (passwords masked), then tries the database, Kafka and the keys.
-            Ends with 0 when the hub could start, 69 when something is not there, 78 when the configuration is refused.
+            Prints every setting with its value and its source (passwords masked), then tests the database, Kafka and the keys.
+            Exit codes: 0 the hub could start; 69 a dependency is unreachable; 78 the configuration is invalid.
 
               hub check --config hub.yaml
-              hub check --explain             every setting: its names, what it accepts, its default, and what it means
+              hub check --explain             every setting with its names, accepted values, default and meaning
             """)
 
-    @Flag(help: "Explain every setting instead.")
+    @Flag(help: "Print an explanation of every setting, and test nothing.")
     var explain = false
 
-    @Flag(help: ArgumentHelp("The table of docs/reference/operations.md instead.", visibility: .hidden))
+    @Flag(help: ArgumentHelp("Print the table of settings for docs/reference/operations.md.", visibility: .hidden))
     var markdown = false
 
     @OptionGroup var options: ConfigurationOptions
@@ -38,7 +38,7 @@ struct CheckCommand: ParsableCommand {
             for line in effective.lines { Console.print(line) }
             for warning in effective.warnings { Console.error("hub: \(warning)") }
             if effective.configuration.embedded {
-                Console.print("embedded: database, broker and keys are the hub's own")
+                Console.print("embedded: the hub runs its own database and broker and has its own keys")
                 return
             }
             var isGood = true

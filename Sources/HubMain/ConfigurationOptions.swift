@@ -7,13 +7,14 @@ import Telemetry
 
 /// The options for the sources of settings, which several commands share.
 struct ConfigurationOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Settings in YAML; `hub check --explain` lists them all. Also as HUB_CONFIG.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The YAML file of settings; `hub check --explain` lists them all. (environment: HUB_CONFIG)", valueName: "file"))
     var config: String?
 
     @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
-            "One setting by its name, such as limits.message-bytes=128KiB. May be given several times.", valueName: "key=value"))
+            "A setting by its name, such as limits.message-bytes=128KiB. May be given several times.", valueName: "key=value"))
     var assignments: [String] = []
 
     @Option(help: ArgumentHelp("Folder of the embedded hub. (default: .hub)", valueName: "dir"))

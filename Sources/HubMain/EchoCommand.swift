@@ -9,15 +9,16 @@ struct EchoCommand: ParsableCommand {
         commandName: "echo",
         abstract: "Run a plain WebSocket echo server through the hub's own connection code.",
         discussion: """
-            For conformance suites and benchmarks: every message comes back, on any path, without a token. Prints `ready http://HOST:PORT`.
+            For conformance suites and benchmarks. The server sends every message back, on any path, without a token.
+            Prints `ready http://HOST:PORT`.
 
               hub echo --listen 127.0.0.1:9001
             """)
 
-    @Option(help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "host:port"))
+    @Option(help: ArgumentHelp("The address to listen on; port 0 takes a free one.", valueName: "host:port"))
     var listen = "127.0.0.1:9001"
 
-    @Option(help: ArgumentHelp("Longest message.", valueName: "size"))
+    @Option(help: ArgumentHelp("Longest message, in MiB.", valueName: "size"))
     var messageMebibytes = 64
 
     @OptionGroup var options: ConfigurationOptions

@@ -10,20 +10,20 @@ struct HubCommand: ParsableCommand {
         commandName: "hub",
         abstract: "Realtime communication hub: notifications and messages over WebSockets, events in from Kafka, durable in PostgreSQL.",
         discussion: """
-            Try it out, with everything it needs on this machine only:
+            To try the hub with its own database and broker, on this machine only:
 
               hub serve --embedded
               hub token --subject alice
               hub tail --token "$(hub token --subject alice)"
               hub publish --to user:alice --type demo.hello --title "Hello"
 
-            In production it takes its settings from a file, the environment and flags, the later winning:
+            In production the settings come from a file, the environment and flags. A later source overrides an earlier one:
 
-              hub check --config hub.yaml     what it would run with, and whether everything is there
-              hub migrate --config hub.yaml   prepares the database (serve does it too)
+              hub check --config hub.yaml     shows the settings and tests the dependencies
+              hub migrate --config hub.yaml   prepares the database (serve does this, too)
               hub serve --config hub.yaml
 
-            Exit codes: 0 done; 1 failed; 64 bad flags; 69 something needed is not there; 77 refused by the hub; 78 bad configuration.
+            Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
             """,
         version: "hub \(Version.hub)",
         subcommands: [

@@ -11,8 +11,8 @@ struct MigrateCommand: ParsableCommand {
         commandName: "migrate",
         abstract: "Bring the database's schema up to date.",
         discussion: """
-            Applies the numbered migrations that are missing, each in a transaction, one hub at a time. `hub serve` does the same at its start;
-            this is for doing it beforehand, with an account that may change tables.
+            Applies the missing migrations in order, each in a transaction. Only one hub migrates at a time. `hub serve` does the same at its
+            start. Use this command to migrate in advance, with a database account that may change tables.
 
               HUB_DATABASE_URL=postgresql://owner@db/hub hub migrate
             """)

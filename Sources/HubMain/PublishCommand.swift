@@ -11,7 +11,8 @@ struct PublishCommand: ParsableCommand {
         commandName: "publish",
         abstract: "Publish one event to Kafka, as a platform service would.",
         discussion: """
-            Goes to the brokers of HUB_KAFKA_BROKERS or the configuration, else to those of the embedded hub in --data. Prints where it went:
+            Publishes to the brokers of HUB_KAFKA_BROKERS or the configuration, else to those of the embedded hub in --data.
+            Prints the event's position:
             {"id":"…","topic":"hub.events","partition":2,"offset":17}
 
               hub publish --to user:alice --type peer-review.requested --title "A review waits for you"
@@ -21,13 +22,13 @@ struct PublishCommand: ParsableCommand {
 
     @Option(
         name: .customLong("to"),
-        help: ArgumentHelp("user:ID, broadcast:NAME or conversation:UUID. May be given several times.", valueName: "target"))
+        help: ArgumentHelp("A recipient: user:ID, broadcast:NAME or conversation:UUID. May be given several times.", valueName: "target"))
     var recipients: [String]
 
-    @Option(help: ArgumentHelp("What happened, such as peer-review.requested.", valueName: "type"))
+    @Option(help: ArgumentHelp("The event's type, such as peer-review.requested.", valueName: "type"))
     var type: String
 
-    @Option(help: "One line for the user.")
+    @Option(help: "The title: one line for the user.")
     var title: String
 
     @Option(help: "More text for the user.")
@@ -36,35 +37,35 @@ struct PublishCommand: ParsableCommand {
     @Option(help: "low, normal, high or critical.")
     var priority: String?
 
-    @Option(help: "full, or hint: clients fetch the content from --link.")
+    @Option(help: "full: the entry has the content; hint: clients fetch the content from --link.")
     var form: String?
 
-    @Option(help: "What it is about, such as activity:42.")
+    @Option(help: "The subject of the event, such as activity:42.")
     var context: String?
 
-    @Option(help: "Where a click leads.")
+    @Option(help: "The address that a click on the entry opens.")
     var link: String?
 
-    @Option(help: "Entries of one group are shown together.")
+    @Option(help: "Clients show entries of the same group together.")
     var group: String?
 
-    @Option(help: "A later entry with the same key takes an earlier one's place.")
+    @Option(help: "A key: a later entry with the same key replaces an earlier one in clients.")
     var collapse: String?
 
-    @Option(help: "When it is of no more use, such as 2026-12-24T18:00:00Z.")
+    @Option(help: "The time after which the entry is no longer useful, such as 2026-12-24T18:00:00Z.")
     var expiresAt: String?
 
     // `--data` is the folder of the embedded hub.
-    @Option(help: ArgumentHelp("The event's data, which programs read: any JSON value.", valueName: "json"))
+    @Option(help: ArgumentHelp("Data for programs: any JSON value.", valueName: "json"))
     var eventData: String?
 
-    @Flag(help: "A formal notice: every delivery and reading is kept on record.")
+    @Flag(help: "Require a receipt: the hub records when each user gets and reads the entry.")
     var receipt = false
 
     @Option(help: "The event's id. Publishing the same id again changes nothing. (default: a random one)")
     var id: String?
 
-    @Option(help: ArgumentHelp("How long to wait for the broker.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long to wait for the broker's acknowledgement.", valueName: "duration"))
     var within = "10s"
 
     @OptionGroup var options: ConfigurationOptions

@@ -8,16 +8,16 @@ struct ServeCommand: ParsableCommand {
         commandName: "serve",
         abstract: "Run the hub.",
         discussion: """
-            Prints one line `ready http://HOST:PORT` on stdout when clients can connect; logs go to stderr. Ctrl-C or SIGTERM ends it:
-            clients are sent away in steps and what they asked for is finished first.
+            Prints one line `ready http://HOST:PORT` on stdout when clients can connect; logs go to stderr. Ctrl-C or SIGTERM stops
+            the hub: it answers the commands it has received, and asks its clients to reconnect elsewhere at different times.
 
-              hub serve --embedded                        everything in .hub, on loopback; not for production
+              hub serve --embedded                        data in .hub, on loopback; not for production
               hub serve --embedded --listen 127.0.0.1:0   on a free port
               HUB_DATABASE_URL=postgresql://hub@db/hub HUB_KAFKA_BROKERS=kafka:9092 \\
                 HUB_JWKS=https://id.example.org/jwks HUB_ISSUER=https://id.example.org HUB_AUDIENCE=hub \\
                 hub serve --listen 0.0.0.0:8080
 
-            The embedded hub writes DIR/embedded.env with HUB_URL, HUB_DATABASE_URL, HUB_KAFKA_BROKERS and what checks tokens:
+            The embedded hub writes DIR/embedded.env with HUB_URL, HUB_DATABASE_URL, HUB_KAFKA_BROKERS and the settings for tokens:
 
               . .hub/embedded.env; psql "$HUB_DATABASE_URL" -c 'select * from hub.channel'
             """)
@@ -25,7 +25,9 @@ struct ServeCommand: ParsableCommand {
     @Flag(help: "Run a private PostgreSQL and an in-process Kafka broker, on this machine only. Not for production.")
     var embedded = false
 
-    @Option(help: ArgumentHelp("Where clients connect; port 0 takes a free one. (default: 127.0.0.1:8080)", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "The address on which the hub accepts clients; port 0 takes a free one. (default: 127.0.0.1:8080)", valueName: "host:port"))
     var listen: String?
 
     @OptionGroup var options: ConfigurationOptions

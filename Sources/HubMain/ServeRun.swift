@@ -125,8 +125,8 @@ struct ServeRun {
     private static func warning(folder: String) -> [String] {
         let lines = [
             "EMBEDDED MODE: NOT FOR PRODUCTION",
-            "PostgreSQL and a Kafka broker of its own, on this machine only, data in \(folder).",
-            "The broker keeps nothing when the hub stops, and anybody with the folder's key can make tokens.",
+            "The hub runs its own PostgreSQL and Kafka broker, on this machine only, with their data in \(folder).",
+            "The broker loses its records when the hub stops. Anybody who has the folder's key can make tokens.",
         ]
         let rule = String(repeating: "*", count: 98)
         return [rule] + lines.map { "*  \($0)" } + [rule]

@@ -6,7 +6,7 @@ import Store
 struct StatementsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "statements",
-        abstract: "Print the SQL that the hub prepares, for benchmarks that run it without a hub.",
+        abstract: "Print the hub's SQL statements, for benchmarks that run them without a hub.",
         shouldDisplay: false)
 
     func run() { Console.print(StatementListing.text) }

@@ -8,44 +8,48 @@ import Linux
 struct TailCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail",
-        abstract: "Print what a client of the hub receives, a JSON object per line.",
+        abstract: "Print the messages that a client of the hub receives, one JSON object per line.",
         discussion: """
-            Connects like any client, follows the user's channels; acknowledges nothing unless --ack. Says "hub tail: live" on stderr when it has
-            caught up, and from then on misses nothing. When the connection is lost it comes back where it
-            was, as politely as the hub asks. Goes to --url or HUB_URL, else to the embedded hub in --data.
+            Connects like any client and follows the user's channels. Acknowledges entries only with --ack. Prints "hub tail: live" on stderr
+            when all channels are live. After a lost connection it reconnects after the delay that the hub advises, and continues at its
+            positions. Connects to --url or HUB_URL, else to the embedded hub in --data.
 
               hub tail --token "$(hub token --subject alice)"
-              hub tail --token "$T" --channel inbox --since 0           the whole inbox, then what comes
-              hub tail --token "$T" --channel inbox --entries 1 | jq .  one entry, then the end
+              hub tail --token "$T" --channel inbox --since 0           the whole inbox, then new entries
+              hub tail --token "$T" --channel inbox --entries 1 | jq .  ends after one entry
             """)
 
-    @Option(help: ArgumentHelp("Who to be. Also as HUB_TOKEN.", valueName: "jwt"))
+    @Option(help: ArgumentHelp("The user's token. (environment: HUB_TOKEN)", valueName: "jwt"))
     var token: String?
 
     @Option(
         name: .customLong("channel"),
-        help: ArgumentHelp("inbox, broadcast:system, … May be given several times. (default: all of the user's)", valueName: "name"))
+        help: ArgumentHelp(
+            "A channel, such as inbox or broadcast:system. May be given several times. (default: all of the user's channels)",
+            valueName: "name"))
     var channels: [String] = []
 
-    @Option(help: ArgumentHelp("Also the entries after this position of each --channel; 0: from the beginning.", valueName: "seq"))
+    @Option(help: ArgumentHelp("Begin with the entries after this position of each --channel; 0: from the first entry.", valueName: "seq"))
     var since: UInt64?
 
-    @Option(help: ArgumentHelp("End after so many entries.", valueName: "count"))
+    @Option(help: ArgumentHelp("End after this number of entries.", valueName: "count"))
     var entries: Int?
 
-    @Flag(help: "Acknowledge each entry, as a browser does: the user's cursors in the hub move.")
+    @Flag(help: "Acknowledge each entry, which moves the user's cursors in the hub.")
     var ack = false
 
-    @Flag(help: "End when the connection ends, instead of coming back.")
+    @Flag(help: "End when the connection ends, instead of reconnecting.")
     var once = false
 
-    @Option(help: ArgumentHelp("The hub's address, such as http://127.0.0.1:8080.", valueName: "url"))
+    @Option(help: ArgumentHelp("The hub's address, such as http://127.0.0.1:8080. (environment: HUB_URL)", valueName: "url"))
     var url: String?
 
     @OptionGroup var options: ConfigurationOptions
 
     func validate() throws {
-        if since != nil, channels.isEmpty { throw ValidationError("--since needs --channel: positions are numbers within one channel") }
+        if since != nil, channels.isEmpty {
+            throw ValidationError("--since needs --channel, because a position is a number within one channel")
+        }
         if let entries, entries < 1 { throw ValidationError("--entries: expected 1 or more") }
     }
 

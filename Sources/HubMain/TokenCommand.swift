@@ -9,7 +9,7 @@ struct TokenCommand: ParsableCommand {
         commandName: "token",
         abstract: "Print a development token for the embedded hub.",
         discussion: """
-            Signed with the key that `hub serve --embedded` keeps in its folder; the embedded hub accepts it, no other does.
+            The token is signed with the key that `hub serve --embedded` keeps in its folder. Only that hub accepts it.
 
               hub token --subject alice
               hub token --subject bob --institution univ-lorraine --role teacher --role reviewer --ttl 8h
@@ -20,10 +20,10 @@ struct TokenCommand: ParsableCommand {
 
     @Option(
         name: .customLong("role"),
-        help: ArgumentHelp("A role; entitles to broadcast:category:<role>. May be given several times.", valueName: "role"))
+        help: ArgumentHelp("A role. The user may follow broadcast:category:<role>. May be given several times.", valueName: "role"))
     var roles: [String] = []
 
-    @Option(help: ArgumentHelp("The user's institution; entitles to broadcast:institution:<id>.", valueName: "id"))
+    @Option(help: ArgumentHelp("The user's institution. The user may follow broadcast:institution:<id>.", valueName: "id"))
     var institution: String?
 
     @Option(
@@ -31,7 +31,7 @@ struct TokenCommand: ParsableCommand {
         help: ArgumentHelp("A further broadcast channel, such as activity:42. May be given several times.", valueName: "name"))
     var channels: [String] = []
 
-    @Option(help: ArgumentHelp("How long it is good for, such as 90s, 30m, 1h.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long the token is valid, such as 90s, 30m, 1h.", valueName: "duration"))
     var ttl = "1h"
 
     @OptionGroup var options: ConfigurationOptions
