@@ -39,12 +39,12 @@ struct ClaimRuleTests {
         ("iat", 30, nil), ("iat", 31, .issuedInFuture), ("iat", -100_000_000, nil),
     ]
 
-    @Test("hold times to the second, leeway included", arguments: moments)
+    @Test("times are checked to the second, with the leeway", arguments: moments)
     func moment(claim: String, offset: Int64, expected: TokenRejection?) throws {
         #expect(try Self.rejection(claim, "\(Self.now + offset)") == expected)
     }
 
-    @Test("hold times exactly without leeway")
+    @Test("without a leeway times are checked exactly")
     func noLeeway() throws {
         var policy = TokenMint.policy()
         policy.leeway = .zero
@@ -54,7 +54,7 @@ struct ClaimRuleTests {
         #expect(try Self.rejection(under: policy, "nbf", "\(Self.now + 1)") == .notYetValid)
     }
 
-    @Test("take fractions and exponents, rounded to the token's disadvantage")
+    @Test("times with fractions and exponents are rounded to the token's disadvantage")
     func numericDateForms() throws {
         var policy = TokenMint.policy()
         policy.leeway = .zero
@@ -76,19 +76,19 @@ struct ClaimRuleTests {
         "{\"seconds\":1800000600}",
     ]
 
-    @Test("refuse times that nobody can mean", arguments: hostileNumbers, ["exp", "nbf", "iat"])
+    @Test("absurd times are refused", arguments: hostileNumbers, ["exp", "nbf", "iat"])
     func hostileNumber(text: String, claim: String) throws {
         #expect(try Self.rejection(claim, text) == .malformedClaim(claim))
     }
 
     @Test(
-        "refuse what is no JSON number at all",
+        "a time that is not a JSON number is refused",
         arguments: ["NaN", "Infinity", "0x6B49D200", "+1800000600", "01800000600", "1_800", "1800000600."])
     func notANumber(text: String) throws {
         #expect(try Self.rejection("exp", text) == .malformed(.payload))
     }
 
-    @Test("must say when they end, unless the policy allows otherwise")
+    @Test("a token without exp is refused, unless the policy allows it")
     func expiryRequired() throws {
         #expect(try Self.rejection("exp", nil) == .missingClaim("exp"))
         var policy = TokenMint.policy()
@@ -97,7 +97,7 @@ struct ClaimRuleTests {
         #expect(try Self.rejection(under: policy, "exp", "\(Self.now - 30)") == .expired)
     }
 
-    @Test("survive any clock", arguments: [Int64.min, Int64.min + 1, -1, 0, Int64.max - 1, Int64.max])
+    @Test("no value of the clock causes a trap", arguments: [Int64.min, Int64.min + 1, -1, 0, Int64.max - 1, Int64.max])
     func anyClock(now: Int64) throws {
         let verdict = try Self.verdict(now: now, ("nbf", "\(Self.now)"), ("iat", "\(Self.now)"))
         #expect(verdict == .rejected(now > 0 ? .expired : .notYetValid))
@@ -112,7 +112,7 @@ struct ClaimRuleTests {
         ("null", .malformedClaim("iss")), ("[\"https://id.example\"]", .malformedClaim("iss")), ("1", .malformedClaim("iss")),
     ]
 
-    @Test("name the one issuer", arguments: issuers)
+    @Test("the iss claim must be the configured issuer", arguments: issuers)
     func issuer(value: String?, expected: TokenRejection?) throws {
         #expect(try Self.rejection("iss", value) == expected)
     }
@@ -123,19 +123,19 @@ struct ClaimRuleTests {
         ("[\"hub\",7]", .malformedClaim("aud")), ("null", .malformedClaim("aud")), ("{\"hub\":true}", .malformedClaim("aud")),
     ]
 
-    @Test("name this hub among their audience", arguments: audiences)
+    @Test("the aud claim must contain this hub's name", arguments: audiences)
     func audience(value: String?, expected: TokenRejection?) throws {
         #expect(try Self.rejection("aud", value) == expected)
     }
 
-    @Test("compare names byte for byte: two spellings of é are two names")
+    @Test("names are compared byte for byte: two encodings of é are two names")
     func noNormalization() throws {
         let policy = TokenPolicy(issuer: "universit\u{E9}", audiences: ["\u{E9}"])
         #expect(try Self.verdict(under: policy, ("iss", "\"universite\u{301}\""), ("aud", "\"\u{E9}\"")) == .rejected(.wrongIssuer))
         #expect(try Self.verdict(under: policy, ("iss", "\"universit\u{E9}\""), ("aud", "\"e\u{301}\"")) == .rejected(.wrongAudience))
     }
 
-    @Test("are not asked for what the policy does not name")
+    @Test("claims that the policy does not require may be absent")
     func nothingNamed() throws {
         let verdict = try Self.verdict(under: TokenPolicy(), ("iss", nil), ("aud", "[\"anyone\"]"))
         #expect(verdict == .accepted(Principal(subject: "alice", expiresAt: Self.now + 600)))
@@ -151,7 +151,7 @@ struct ClaimRuleTests {
         ("\"a\\u0085\"", .malformedClaim("sub")), ("\"\\ud800\"", .malformed(.payload)),
     ]
 
-    @Test("name a subject that can name a user", arguments: subjects)
+    @Test("the sub claim must be a valid user id", arguments: subjects)
     func subject(value: String?, expected: TokenRejection?) throws {
         #expect(try Self.rejection("sub", value) == expected)
     }
@@ -163,7 +163,7 @@ struct ClaimRuleTests {
         ("[\"student\",null]", nil), ("[\"\"]", nil), ("[\"a\\u0001\"]", nil), ("[[\"student\"]]", nil),
     ]
 
-    @Test("list roles as strings or as one string of words", arguments: lists, ["roles", "channels"])
+    @Test("roles are an array of strings or one string of words", arguments: lists, ["roles", "channels"])
     func list(list: (value: String, expected: [String]?), claim: String) throws {
         let (value, expected) = list
         switch try Self.verdict((claim, value)) {
@@ -173,7 +173,7 @@ struct ClaimRuleTests {
         }
     }
 
-    @Test("are found where the policy says: nested as Keycloak does, or under a name that is a URL")
+    @Test("claims are found by the policy's path: nested as in Keycloak, or under a name that is a URL")
     func claimPaths() throws {
         var policy = TokenMint.policy()
         policy.claims = ClaimNames(
@@ -192,7 +192,7 @@ struct ClaimRuleTests {
         #expect(try Self.rejection(under: policy, "sub", nil) == .missingClaim("preferred_username"))
     }
 
-    @Test("have the token's id and the institution as plain strings")
+    @Test("the token's id and the institution must be strings")
     func plainStrings() throws {
         #expect(
             try Self.verdict(("jti", "\"t-1\""), ("institution", "\"univ-brest\""))
@@ -208,12 +208,12 @@ struct ClaimRuleTests {
         "{\"a\":[" + String(repeating: "0,", count: 2_000) + "0]}",
     ]
 
-    @Test("come as one strict JSON object", arguments: payloads)
+    @Test("the claims must be one valid JSON object", arguments: payloads)
     func payload(text: String) throws {
         #expect(try TokenMint.verifier().verify(TokenMint.good().with(payload: text)) == .rejected(.malformed(.payload)))
     }
 
-    @Test("are UTF-8")
+    @Test("the claims must be UTF-8")
     func notUTF8() throws {
         let signed =
             Base64URL.encode(TokenMint.good().header.utf8) + "." + Base64URL.encode([0x7B, 0x22, 0xC3, 0x28, 0x22, 0x3A, 0x31, 0x7D])

@@ -31,7 +31,7 @@ struct ForeignTokenTests {
         return policy
     }
 
-    @Test("are accepted, claims and all", arguments: try rows())
+    @Test("a token is accepted with all of its claims", arguments: try rows())
     func accepted(row: Row) throws {
         let keys = try KeySet.parse(jwks: Array(row.key.text.utf8), acceptsSecrets: true)
         let verifier = TokenVerifier(policy: Self.policy(), keys: keys)
@@ -43,7 +43,7 @@ struct ForeignTokenTests {
                         expiresAt: 1_800_000_600)))
     }
 
-    @Test("are accepted by no other key of the table")
+    @Test("a token is refused with every other key of the table")
     func noOtherKey() throws {
         let rows = try Self.rows()
         for row in rows {
@@ -58,7 +58,7 @@ struct ForeignTokenTests {
     }
 
     /// PyJWT did not know the two of RFC 9864 yet.
-    @Test("cover every algorithm, each by two makers")
+    @Test("the tokens cover every algorithm, each from two implementations")
     func complete() throws {
         let rows = try Self.rows()
         for algorithm in Algorithm.allCases {
@@ -96,7 +96,7 @@ struct OpenSSLProgramTests {
         Way(algorithm: .edDSA, generate: ["-algorithm", "ED448"], sign: []),
     ]
 
-    @Test("are accepted, with the key read from its PEM file", arguments: ways)
+    @Test("a token of openssl is accepted with the key from its PEM file", arguments: ways)
     func accepted(way: Way) throws {
         let folder = try ScratchFolder()
         try Self.openssl(["genpkey"] + way.generate + ["-out", folder.path("key.pem")])
@@ -122,7 +122,9 @@ struct OpenSSLProgramTests {
         }
     }
 
-    @Test("verify there what our signer signs", arguments: [PublicKey.Family.elliptic(.p256), .edwards(.ed25519), .rsa(bits: 2048)])
+    @Test(
+        "openssl verifies the tokens of the development signer",
+        arguments: [PublicKey.Family.elliptic(.p256), .edwards(.ed25519), .rsa(bits: 2048)])
     func verifiedThere(kind: PublicKey.Family) throws {
         let folder = try ScratchFolder()
         let signer = try TokenSigner.generate(kind)

@@ -1,9 +1,9 @@
 import FuzzBodies
 import Testing
 
-@Suite("What fuzzing has found")
+@Suite("Inputs that fuzzers found")
 struct CorpusTests {
-    @Test("stays harmless")
+    @Test("inputs that once crashed a parser are refused")
     func replay() throws {
         let corpus = try FuzzBody.token.corpus()
         #expect(corpus.count > 20)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Headers")
 struct HeaderRuleTests {
-    @Test("A good token is accepted, so every refusal below is for the one thing changed")
+    @Test("the unchanged token is accepted, so each refusal below has one cause")
     func good() throws {
         let verdict = try TokenMint.verifier().verify(.good())
         #expect(
@@ -70,7 +70,7 @@ struct HeaderRuleTests {
         (#"{"alg":"HS256","kid":"x","jku":"https://evil.example/jwks"}"#, .unknownKey(kid: "x")),
     ]
 
-    @Test("are refused, each with its own reason", arguments: refused)
+    @Test("each bad header is refused with its own reason", arguments: refused)
     func refuses(header: String, verdict: Verdict) throws {
         #expect(try TokenMint.verifier().verify(TokenMint.good().with(header: header)) == verdict)
     }
@@ -83,7 +83,7 @@ struct HeaderRuleTests {
         #"{"\u0061lg":"HS256","kid":"k"}"#,
     ]
 
-    @Test("may be written in all these ways", arguments: accepted)
+    @Test("equivalent forms of a header are accepted", arguments: accepted)
     func accepts(header: String) throws {
         guard case .accepted = try TokenMint.verifier().verify(TokenMint.good().with(header: header)) else {
             Issue.record("refused")
@@ -91,14 +91,14 @@ struct HeaderRuleTests {
         }
     }
 
-    @Test("must name an algorithm of the policy even when a key could check it")
+    @Test("an algorithm outside the policy is refused even if a key could verify it")
     func policyNarrows() throws {
         var policy = TokenMint.policy()
         policy.algorithms = [.es256, .hs512]
         #expect(try TokenMint.verifier(policy).verify(.good()) == .rejected(.algorithmNotAllowed))
     }
 
-    @Test("must carry a type where the policy wants one")
+    @Test("a header without typ is refused when the policy requires one")
     func policyWantsType() throws {
         var policy = TokenMint.policy()
         policy.types = ["at+jwt"]
@@ -113,7 +113,7 @@ struct HeaderRuleTests {
     }
 
     /// RFC 8725 §2.1: the public key is public, so it must never serve as an HMAC secret.
-    @Test("naming HS256 do not turn a public key into a secret")
+    @Test("a header with HS256 does not make a public key a shared secret")
     func algorithmConfusion() throws {
         let signer = try TokenSigner.generate(.rsa(bits: 2048))
         let pem = try PrivateKey(pem: try signer.pem()).publicKey.pem()

@@ -78,14 +78,14 @@ struct JWKSSourceTests {
         talk.at(102, .unknownKey("b"), .publish(Self.second))
     }
 
-    @Test("publishes even an unchanged set when someone waits, so that the wait ends")
+    @Test("publishes an unchanged set when a token waits for a key, so that the wait ends")
     func unknownKeyNotFound() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("x"), .fetch)
         talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
     }
 
-    @Test("fetches for unknown keys once in 30 seconds at most, and then for all that asked meanwhile")
+    @Test("fetches for unknown keys at most once in 30 seconds, and answers all requests of that time together")
     func unknownKeyRate() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("x1"), .fetch)
@@ -98,7 +98,7 @@ struct JWKSSourceTests {
         talk.sleeps(until: 731)
     }
 
-    @Test("counts every fetch against that rate, the first one too")
+    @Test("counts every fetch towards that rate, including the first")
     func everyFetchCounts() {
         var talk = Talk.started()
         talk.at(10, .unknownKey("b"))
@@ -107,7 +107,7 @@ struct JWKSSourceTests {
         talk.at(31, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second))
     }
 
-    @Test("asks nothing while a fetch is under way")
+    @Test("starts no second fetch while one runs")
     func oneFetchAtATime() {
         var talk = Talk()
         talk.at(0, .tick, .fetch)
@@ -118,7 +118,7 @@ struct JWKSSourceTests {
         talk.sleeps(until: 1_301)
     }
 
-    @Test("does not ask again for a key that is not there, for a minute")
+    @Test("does not fetch again for an absent key for a minute")
     func negativeCache() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("x"), .fetch)
@@ -130,7 +130,7 @@ struct JWKSSourceTests {
         talk.at(162, .fetched(.keys(Self.keySet(["x"]), maxAge: nil)), .publish(Self.keySet(["x"])))
     }
 
-    @Test("answers tokens without a kid like an absent key")
+    @Test("treats a token without a kid like one with an absent key")
     func noKeyID() {
         var talk = Talk.started()
         talk.at(100, .unknownKey(nil), .fetch)
@@ -138,7 +138,7 @@ struct JWKSSourceTests {
         talk.at(140, .unknownKey(nil), .absent(nil))
     }
 
-    @Test("does not remember more absent keys than it may, nor ask for a name of absurd length")
+    @Test("remembers a bounded number of absent keys, and does not fetch for an absurdly long kid")
     func boundedMemory() {
         var talk = Talk.started { $0.absentKeyCapacity = 2 }
         let absurd = String(repeating: "k", count: 257)
@@ -154,7 +154,7 @@ struct JWKSSourceTests {
         talk.at(140, .unknownKey("x3"), .fetch)
     }
 
-    @Test("keeps the last good set through an outage, trying again ever more slowly")
+    @Test("keeps the last good set during an outage, and retries with growing pauses")
     func outageBackoff() {
         var talk = Talk.started()
         talk.at(600, .tick, .fetch)
@@ -172,7 +172,7 @@ struct JWKSSourceTests {
         talk.sleeps(until: now + 600)
     }
 
-    @Test("says so when it never had any keys, and starts when it gets them")
+    @Test("reports that it never had keys, and becomes available with the first ones")
     func neverAny() {
         var talk = Talk()
         talk.at(0, .tick, .fetch)
@@ -183,7 +183,7 @@ struct JWKSSourceTests {
         talk.at(6, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first), .alert(.recovered))
     }
 
-    @Test("alerts when the keys grow old, then fails closed, then comes back")
+    @Test("warns about old keys, then drops them, and recovers with new keys")
     func failsClosed() {
         var talk = Talk.started {
             $0.maximumStaleness = .seconds(1_000)
@@ -205,7 +205,7 @@ struct JWKSSourceTests {
         talk.at(20_602, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first), .alert(.recovered))
     }
 
-    @Test("fails closed even while a fetch hangs")
+    @Test("drops old keys even while a fetch hangs")
     func failsClosedWhileFetching() {
         var talk = Talk.started { $0.maximumStaleness = .seconds(1_000) }
         talk.at(600, .tick, .alert(.stale(age: .seconds(600))), .fetch)
@@ -213,7 +213,7 @@ struct JWKSSourceTests {
         talk.at(1_001, .tick, .publish(.empty), .alert(.failedClosed(age: .seconds(1_001))))
     }
 
-    @Test("takes a document without usable keys for a failure")
+    @Test("treats a document without usable keys as a failure")
     func unusableDocument() {
         var talk = Talk.started()
         talk.at(600, .tick, .fetch)
@@ -222,7 +222,7 @@ struct JWKSSourceTests {
         talk.sleeps(until: 602)
     }
 
-    @Test("may be asked again for a key whose fetch failed")
+    @Test("fetches again for a key after a failed fetch")
     func failureForgetsQuestions() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("b"), .fetch)

@@ -19,7 +19,7 @@ struct KeySetTests {
             jwks: Array(("{\"keys\":[" + keys.map { "{\($0)}" }.joined(separator: ",") + "]}").utf8), acceptsSecrets: acceptsSecrets)
     }
 
-    @Test("bind each key to the algorithms it can have")
+    @Test("each key is bound to the algorithms that it can have")
     func bound() throws {
         let set = try Self.parse(
             Self.ec + #","kid":"ec""#, Self.ed + #","kid":"ed""#, Self.rsa + #","kid":"rsa""#, Self.rsa + #","kid":"ps","alg":"PS256""#)
@@ -68,7 +68,7 @@ struct KeySetTests {
         (#""kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS384""#, .algorithmMismatch),
     ]
 
-    @Test("leave out a key that cannot be relied on, with a note, and keep the others", arguments: unusable)
+    @Test("an unusable key is left out with a note, and the others are kept", arguments: unusable)
     func leavesOut(key: String, reason: UnusableKey) throws {
         #expect(
             throws: KeySetFailure.noUsableKey([KeyNote(index: 0, id: key.contains(#""kid":"x""#) ? "x" : nil, remark: .ignored(reason))])
@@ -81,7 +81,7 @@ struct KeySetTests {
         #expect(set.notes.map(\.remark) == [.ignored(reason)])
     }
 
-    @Test("leave out an element that is no object")
+    @Test("an element that is not an object is left out")
     func notAnObject() throws {
         let text = #"{"keys":[7,null,"x",{\#(Self.ed)}]}"#
         let set = try KeySet.parse(jwks: Array(text.utf8), acceptsSecrets: false)
@@ -91,12 +91,12 @@ struct KeySetTests {
 
     static let documents = ["", "{}", "[]", "{\"keys\":{}}", "{\"keys\":null}", "<html>", "{\"keys\":[],\"keys\":[]}", "null"]
 
-    @Test("are refused whole when the document is none", arguments: documents)
+    @Test("a document that is not a key set is refused", arguments: documents)
     func noKeySet(text: String) {
         #expect(throws: KeySetFailure.self) { try KeySet.parse(jwks: Array(text.utf8), acceptsSecrets: true) }
     }
 
-    @Test("have at most 128 keys")
+    @Test("a set has at most 128 keys")
     func tooMany() throws {
         let key = "{\(Self.ed)}"
         func document(_ count: Int) -> [UInt8] {
@@ -106,7 +106,7 @@ struct KeySetTests {
         #expect(throws: KeySetFailure.tooManyKeys) { try KeySet.parse(jwks: document(129), acceptsSecrets: false) }
     }
 
-    @Test("never mix secrets with public keys, and take no secret from a network")
+    @Test("a set never mixes secrets with public keys, and no secret is taken from a network")
     func secrets() throws {
         #expect(throws: KeySetFailure.mixesSecretsAndPublicKeys) { try Self.parse(Self.ec, Self.secret) }
         let set = try Self.parse(Self.ec, Self.secret, acceptsSecrets: false)
@@ -114,20 +114,20 @@ struct KeySetTests {
         #expect(set.notes.map(\.remark) == [.ignored(.secretNotAllowed)])
     }
 
-    @Test("warn of a published private half, but use the public one")
+    @Test("a published private key causes a warning, and its public part is used")
     func privateHalf() throws {
         let set = try Self.parse(Self.ed + #","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","kid":"ed""#)
         #expect(set.keys.count == 1)
         #expect(set.notes == [KeyNote(index: 0, id: "ed", remark: .holdsPrivateHalf)])
     }
 
-    @Test("may be a single key")
+    @Test("a single key is a set")
     func singleKey() throws {
         #expect(try KeySet.parse(jwks: Array("{\(Self.ec)}".utf8), acceptsSecrets: false) == Self.parse(Self.ec))
     }
 
     /// A power of 65537 has the mark of CVE-2017-15361 by construction: it is one modulo every prime.
-    @Test("take no RSA key whose private half can be computed")
+    @Test("an RSA key with a computable private key is refused")
     func factorable() throws {
         func times65537(_ number: [UInt8]) -> [UInt8] {
             var product: [UInt8] = []
@@ -161,7 +161,7 @@ struct KeySetTests {
         try VerificationKey(secret: [UInt8](repeating: byte, count: 64), id: id)
     }
 
-    @Test("give a token with a kid exactly that key")
+    @Test("a token with a kid is verified with the key of that kid only")
     func namedKey() throws {
         let set = KeySet(keys: [try Self.key(1, "a"), try Self.key(7, "b"), try Self.key(2, nil)])
         #expect(try Self.verdict(set, header: #"{"alg":"HS256","kid":"b"}"#).isAccepted)
@@ -169,7 +169,7 @@ struct KeySetTests {
         #expect(try Self.verdict(set, header: #"{"alg":"HS256","kid":"c"}"#) == .unknownKey(kid: "c"))
     }
 
-    @Test("try every key that fits for a token without a kid, but not more than four")
+    @Test("a token without a kid is tried with at most four fitting keys")
     func unnamedKey() throws {
         let four = try [Self.key(1, "a"), Self.key(2, "b"), Self.key(3, nil), Self.key(7, "d")]
         #expect(try Self.verdict(KeySet(keys: four), header: #"{"alg":"HS256"}"#).isAccepted)
@@ -178,7 +178,7 @@ struct KeySetTests {
         #expect(try Self.verdict(Self.parse(Self.ec), header: #"{"alg":"HS256"}"#) == .unknownKey(kid: nil))
     }
 
-    @Test("refuse a kid that two fitting keys share, and tell them apart by algorithm")
+    @Test("a kid that two fitting keys share is refused; different algorithms distinguish the keys")
     func sharedID() throws {
         let both = KeySet(keys: [try Self.key(7, "a"), try Self.key(8, "a")])
         #expect(try Self.verdict(both, header: #"{"alg":"HS256","kid":"a"}"#) == .rejected(.ambiguousKey))
@@ -190,7 +190,7 @@ struct KeySetTests {
         #expect(try Self.parse(Self.ec + #","kid":"a""#, Self.ed + #","kid":"a""#).notes.map(\.remark) == [.duplicateID])
     }
 
-    @Test("trust no key whose kid a broken one claims too; one for another purpose does not matter")
+    @Test("a key is not used if an unusable key has the same kid, unless that key is for another purpose")
     func disputedID() throws {
         #expect(throws: KeySetFailure.self) {
             try Self.parse(Self.ed + #","kid":"a""#, #""kty":"OKP","crv":"Ed25519","x":"AAA","kid":"a""#)
@@ -201,14 +201,14 @@ struct KeySetTests {
         #expect(try Self.parse(Self.ed + #","kid":"a""#, Self.ec + #","kid":"a","use":"enc""#).keys.count == 1)
     }
 
-    @Test("tell two spellings of one kid apart")
+    @Test("kids are compared byte for byte")
     func idIsBytes() throws {
         let set = KeySet(keys: [try Self.key(7, "cl\u{E9}")])
         #expect(try Self.verdict(set, header: "{\"alg\":\"HS256\",\"kid\":\"cle\u{301}\"}") == .unknownKey(kid: "cle\u{301}"))
         #expect(try Self.verdict(set, header: "{\"alg\":\"HS256\",\"kid\":\"cl\u{E9}\"}").isAccepted)
     }
 
-    @Test("are equal when keys, names and algorithms are")
+    @Test("sets are equal when their keys, kids and algorithms are equal")
     func equality() throws {
         #expect(try Self.parse(Self.ec) == Self.parse(Self.ec + #","use":"sig""#))
         #expect(try Self.parse(Self.ec) != Self.parse(Self.ec + #","kid":"a""#))
@@ -219,7 +219,7 @@ struct KeySetTests {
 
     // MARK: PEM
 
-    @Test("may come as PEM, with the kid and the algorithm the operator writes before each key")
+    @Test("a set may be PEM, with a kid and an algorithm in a line before each key")
     func pem() throws {
         let first = try PrivateKey.generate(.elliptic(.p384)).publicKey.pem()
         let second = try PrivateKey.generate(.rsa(bits: 2048)).publicKey.pem()
@@ -237,7 +237,7 @@ struct KeySetTests {
         #expect(throws: KeySetFailure.notAKeySet) { try KeySet.parse(pem: "kid: a\n") }
     }
 
-    @Test("come from a file of either kind")
+    @Test("a set is read from a JWK Set file and from a PEM file")
     func file() throws {
         let key = try PrivateKey.generate(.edwards(.ed25519)).publicKey
         #expect(try KeySet.parse(file: Array(try key.pem().utf8)) == KeySet.parse(pem: try key.pem()))
@@ -247,7 +247,7 @@ struct KeySetTests {
         #expect(throws: KeySetFailure.notAKeySet) { try KeySet.parse(file: [0xFF, 0xFE, 0x00]) }
     }
 
-    @Test("take no RSA key under 2048 bits, from PEM either")
+    @Test("an RSA key under 2048 bits is refused, also in PEM")
     func shortRSA() throws {
         let key = try PrivateKey.generate(.rsa(bits: 1024)).publicKey
         #expect(throws: KeySetFailure.noUsableKey([KeyNote(index: 0, id: nil, remark: .ignored(.tooShort))])) {

@@ -27,7 +27,7 @@ struct RFCVectorTests {
         }
     }
 
-    @Test("come out as the RFC says", arguments: try examples())
+    @Test("each example gives the result of the RFC", arguments: try examples())
     func outcome(_ example: Example) throws {
         let keys = try KeySet.parse(jwks: Array(example.key.text.utf8), acceptsSecrets: true)
         let policy = TokenPolicy()
@@ -40,7 +40,7 @@ struct RFCVectorTests {
         }
     }
 
-    @Test("fail when any single character of them is another one")
+    @Test("each example is refused when one character is changed")
     func everyCharacterCounts() throws {
         for example in try Self.examples() where example.outcome == "verified" {
             let keys = try KeySet.parse(jwks: Array(example.key.text.utf8), acceptsSecrets: true)
@@ -57,7 +57,7 @@ struct RFCVectorTests {
     }
 
     /// RFC 8037 A.1 and A.4: an Ed25519 signature is determined by key and message.
-    @Test("RFC 8037 A.4: the printed signature is the one this key makes")
+    @Test("RFC 8037 A.4: the key makes the printed signature")
     func ed25519IsDeterministic() throws {
         let seed = try #require(Base64URL.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"))
         // PKCS#8 for Ed25519 is this prefix and the seed (RFC 8410 §10.3).

@@ -12,7 +12,7 @@ struct SignatureTests {
         (.edwards(.ed448), .edwards, 114),
     ]
 
-    @Test("verify what they signed, at their exact length, and nothing else", arguments: pairs)
+    @Test("a key verifies only its own signatures, at their exact length", arguments: pairs)
     func roundTrip(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
         let key = try PrivateKey.generate(kind)
         // ECDSA halves have leading zeros once in 128 signatures: enough rounds to see both forms.
@@ -33,7 +33,7 @@ struct SignatureTests {
         #expect(!(try PrivateKey.generate(kind).publicKey.isValid(signature, for: Self.message, scheme: scheme)))
     }
 
-    @Test("are judged one by one, whatever the same checker saw before", arguments: pairs)
+    @Test("a checker's result does not depend on earlier signatures", arguments: pairs)
     func oneCheckerForMany(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
         let key = try PrivateKey.generate(kind)
         let checker = try #require(SignatureChecker(key.publicKey, scheme: scheme))
@@ -52,7 +52,7 @@ struct SignatureTests {
         #expect(checker.isValid(first, for: Self.message))
     }
 
-    @Test("refuse a scheme of another family")
+    @Test("a key refuses an algorithm of another family")
     func wrongScheme() throws {
         let families: [(PublicKey.Family, own: SignatureScheme, others: [SignatureScheme])] = [
             (.rsa(bits: 2048), .rsaPSS(.sha256), [.ecdsa(.sha256), .edwards]),
@@ -70,7 +70,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("are the same key again from numbers and from PEM", arguments: pairs)
+    @Test("a key from numbers equals the same key from PEM", arguments: pairs)
     func numbersAndPEM(kind: PublicKey.Family, scheme: SignatureScheme, byteCount: Int) throws {
         let key = try PrivateKey.generate(kind)
         let numbers = try key.publicKey.numbers()
@@ -83,7 +83,7 @@ struct SignatureTests {
     }
 
     /// SEC 1 §2.3.3 writes a point also by x and one bit of y; a coordinate of a key read that way is as wide as ever.
-    @Test("have coordinates of full width whatever their value")
+    @Test("coordinates are written at full width, also with leading zeros")
     func fullWidth() throws {
         for curve in Curve.allCases {
             for _ in 0..<100 {
@@ -102,12 +102,12 @@ struct SignatureTests {
         "-----BEGIN PUBLIC KEY-----\nMFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAE1NOfG5mUtp+/TrscFW8mH2FULqGpCoFt\nnYya9L9eApbNC2xxDd3J6gmb3UoSE8Jg/yev1EpnXCdbug8eZGZt6A==\n-----END PUBLIC KEY-----\n",
     ]
 
-    @Test("are of the families that tokens use", arguments: unsupported)
+    @Test("keys of families that tokens do not use are refused", arguments: unsupported)
     func families(pem: String) {
         #expect(throws: KeyFailure.self) { try PublicKey(pem: pem) }
     }
 
-    @Test("refuse a private key behind a passphrase instead of asking for it")
+    @Test("an encrypted private key is refused without a prompt for its passphrase")
     func passphrase() {
         // `openssl pkcs8 -topk8 -passout pass:x`
         let pem = """
@@ -134,7 +134,7 @@ struct SignatureTests {
         ),
     ]
 
-    @Test("SHA-2 of abc", arguments: hashes)
+    @Test("SHA-2 of \"abc\" is the standard's digest", arguments: hashes)
     func hash(digest: Digest, hex: String) {
         #expect(Self.hex(digest.hash(Array("abc".utf8))) == hex)
     }
@@ -149,7 +149,7 @@ struct SignatureTests {
         (.sha256, [UInt8](repeating: 0x0B, count: 20), "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
     ]
 
-    @Test("HMAC of RFC 4231", arguments: codes)
+    @Test("HMAC gives the results of RFC 4231", arguments: codes)
     func authenticationCode(digest: Digest, key: [UInt8], data: String, hex: String) {
         let secret = SecretKey(key.span)
         let code = secret.authenticationCode(for: Array(data.utf8), digest: digest)

@@ -7,7 +7,7 @@ struct StructureTests {
         try TokenMint.good().text().split(separator: ".").map(String.init)
     }
 
-    @Test("has exactly three parts")
+    @Test("a token has exactly three parts")
     func threeParts() throws {
         let verifier = try TokenMint.verifier()
         let parts = try Self.good()
@@ -21,7 +21,7 @@ struct StructureTests {
         }
     }
 
-    @Test("has no part that may be empty")
+    @Test("no part of a token may be empty")
     func emptyParts() throws {
         let verifier = try TokenMint.verifier()
         let parts = try Self.good()
@@ -32,7 +32,7 @@ struct StructureTests {
         #expect(verdict([parts[0], parts[1], ""]) == .rejected(.badSignature))
     }
 
-    @Test("is base64url to the letter", arguments: [" ", "\n", "=", "+", "/", "?", "\u{0}", "é", "%3D"])
+    @Test("each part must be canonical base64url", arguments: [" ", "\n", "=", "+", "/", "?", "\u{0}", "é", "%3D"])
     func strictCharacters(stray: String) throws {
         let verifier = try TokenMint.verifier()
         for (place, expected) in [TokenRejection.Part.header, .payload, .signature].enumerated() {
@@ -45,7 +45,7 @@ struct StructureTests {
     }
 
     /// A signature of 32 bytes leaves two unused bits in its last character: four texts, one meaning, one accepted.
-    @Test("has one text for one signature")
+    @Test("one signature has only one text")
     func unusedBits() throws {
         let verifier = try TokenMint.verifier()
         let token = try TokenMint.good().text()
@@ -61,7 +61,7 @@ struct StructureTests {
         #expect(accepted == 1)
     }
 
-    @Test("is refused at every length short of the whole")
+    @Test("every truncated token is refused")
     func everyCut() throws {
         let verifier = try TokenMint.verifier()
         let token = try TokenMint.good().text()
@@ -72,7 +72,7 @@ struct StructureTests {
         }
     }
 
-    @Test("is not even looked at beyond the size limit")
+    @Test("a token beyond the size limit is refused without reading it")
     func tooLarge() throws {
         var policy = TokenMint.policy()
         let token = try TokenMint.good().text()

@@ -29,7 +29,7 @@ struct TokenSignerTests {
         #expect(published.notes.isEmpty)
     }
 
-    @Test("comes back from its PEM text as the same key", arguments: kinds)
+    @Test("is restored from its PEM text with the same key", arguments: kinds)
     func storesItself(kind: PublicKey.Family, algorithm: Algorithm) throws {
         let signer = try TokenSigner.generate(kind)
         let pem = try signer.pem()
@@ -42,14 +42,14 @@ struct TokenSignerTests {
         #expect(verifier.verify(token, now: TokenMint.now) == .accepted(Self.alice))
     }
 
-    @Test("publishes no private member")
+    @Test("publishes no private member of the key")
     func publishesNoPrivateMember() throws {
         let key = try JSONValue.parse(try TokenSigner.generate().jwks)["keys"]?.array?.first?.object
         #expect(key?.members.map(\.name).sorted() == ["alg", "crv", "kid", "kty", "use", "x", "y"])
     }
 
     @Test(
-        "refuses a PEM text that is no private key, without asking anyone for a passphrase",
+        "refuses a PEM text that is not a private key, without a prompt for a passphrase",
         arguments: [
             "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "garbage",
         ])

@@ -12,7 +12,7 @@ struct TokenVerifierTests {
             payload: #"{"sub":"\#(subject)","exp":\#(exp),"iss":"https://id.example","aud":"hub"\#(extra)}"#)
     }
 
-    @Test("remembers a token it has accepted, and only that")
+    @Test("remembers accepted tokens only")
     func remembers() throws {
         let verifier = try TokenMint.verifier()
         #expect(verifier.cachedCount == 0)
@@ -50,7 +50,7 @@ struct TokenVerifierTests {
         #expect(try verifier.verify(token, now: Self.now - 31) == .rejected(.notYetValid))
     }
 
-    @Test("forgets everything when the keys change, and nothing when they do not")
+    @Test("forgets all tokens when the keys change, and none when they do not")
     func keysReplaced() throws {
         let verifier = try TokenMint.verifier()
         #expect(try verifier.verify(Self.mint("alice")).isAccepted)
@@ -67,7 +67,7 @@ struct TokenVerifierTests {
         #expect(try verifier.verify(Self.mint("alice")).isAccepted)
     }
 
-    @Test("remembers at most as many as it may, and keeps those in use")
+    @Test("remembers a bounded number of tokens, and keeps those in use")
     func bounded() throws {
         let verifier = try TokenMint.verifier(cacheCapacity: 4)
         for round in 0..<100 {
@@ -81,7 +81,7 @@ struct TokenVerifierTests {
         #expect(verifier.cachedCount == 4)
     }
 
-    @Test("works without a memory")
+    @Test("verifies with a memory of size 0")
     func noCache() throws {
         let verifier = try TokenMint.verifier(cacheCapacity: 0)
         #expect(try verifier.verify(Self.mint("alice")).isAccepted)
@@ -89,7 +89,7 @@ struct TokenVerifierTests {
         #expect(verifier.cachedCount == 0)
     }
 
-    @Test("judges a token by its own signature and payload, however often its header was seen")
+    @Test("verifies each token by its own signature and payload, also with a known header")
     func knownHeaders() throws {
         let verifier = try TokenMint.verifier(cacheCapacity: 0)
         let forger = SecretKey([UInt8](repeating: 8, count: 64).span)
@@ -108,7 +108,7 @@ struct TokenVerifierTests {
         #expect(try verifier.verify(Self.mint("alice").with(header: #"{"alg":"none","kid":"k"}"#)) == .rejected(.algorithmNotAllowed))
     }
 
-    @Test("gives every refusal a short name of its own")
+    @Test("gives every refusal a short, unique name")
     func names() {
         let all: [TokenRejection] =
             [

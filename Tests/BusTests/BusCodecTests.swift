@@ -25,20 +25,20 @@ struct BusCodecTests {
 
     private func typing() throws -> BusEvent { .signal(.typing(.broadcast("system"), try user("ann"))) }
 
-    @Test("any events are read as they were written", arguments: 0..<200 as Range<UInt64>)
+    @Test("random events are decoded as they were encoded", arguments: 0..<200 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
         var source = RandomEvents(seed: seed)
         let events = try source.events(Int.random(in: 1...20, using: &source.random))
         #expect(try BusCodec.decode(message(events)) == BusCodec.Decoded(events: events))
     }
 
-    @Test("the form is the documented one")
+    @Test("the encoding has the documented form")
     func form() throws {
         let expected: [UInt8] = [1, 0, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
         #expect(try message([typing()]) == expected)
     }
 
-    @Test("numbers of enumerations are positions in the lists that the reader uses")
+    @Test("the numbers of enumeration cases are positions in the decoder's lists")
     func enumerations() {
         for kind in EntryDraft.Kind.allCases { #expect(EntryDraft.Kind.onTheBus[Int(kind.busNumber)] == kind) }
         for priority in EntryDraft.Priority.allCases { #expect(EntryDraft.Priority.onTheBus[Int(priority.busNumber)] == priority) }
@@ -62,7 +62,7 @@ struct BusCodecTests {
         #expect(read == entries)
     }
 
-    @Test("what is longer than the longest message is left out and counted; the rest is written")
+    @Test("events longer than the longest message are left out and counted; the others are encoded")
     func longest() throws {
         let channel = try inbox("ann")
         let large = draft(channel, "large", content: String(repeating: " ", count: BusCodec.longestMessage))
@@ -76,7 +76,7 @@ struct BusCodecTests {
         #expect(failure([UInt8](repeating: 1, count: BusCodec.longestMessage + 1)) == .tooLong)
     }
 
-    @Test("a length or a count that is not true takes no memory")
+    @Test("a false length or count causes no allocation")
     func claims() {
         let most: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]
         #expect(failure([1, 0, 1] + most) == .truncated)
@@ -96,7 +96,7 @@ struct BusCodecTests {
         #expect(try BusCodec.decode([BusCodec.major, BusCodec.minor]) == BusCodec.Decoded())
     }
 
-    @Test("of a newer minor version unknown kinds are passed over and counted, of this version they are refused")
+    @Test("unknown kinds of a newer minor version are skipped and counted; of this version they are refused")
     func unknownKinds() throws {
         var bytes = try message([typing()])
         bytes += [200, 3, 1, 2, 3]
@@ -106,7 +106,7 @@ struct BusCodecTests {
         #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing(), typing()], unknownKinds: 1))
     }
 
-    @Test("of a newer minor version members at the end of a body are passed over")
+    @Test("unknown members at the end of a body are skipped for a newer minor version")
     func longerBodies() throws {
         var bytes = try message([typing()])
         bytes[3] += 2
@@ -116,7 +116,7 @@ struct BusCodecTests {
         #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing()]))
     }
 
-    @Test("of a newer minor version an event with an unknown value is counted as unreadable")
+    @Test("an event with an unknown value is counted as unreadable for a newer minor version")
     func unknownValues() throws {
         var bytes: [UInt8] = [1, 0, 4, 12, 7] + Array("group:x".utf8) + [3] + Array("ann".utf8)
         #expect(failure(bytes) == .malformed)
@@ -127,7 +127,7 @@ struct BusCodecTests {
 
     // MARK: Malformed messages
 
-    @Test("numbers have one form")
+    @Test("a number has only one encoding")
     func numbers() {
         let name = Array("broadcast:system".utf8)
         #expect(failure([1, 0, 4, 22, 0x90, 0x00] + name + [3] + Array("ann".utf8)) == .malformed)
@@ -135,7 +135,7 @@ struct BusCodecTests {
         #expect(failure([1, 0, 4] + [UInt8](repeating: 0xFF, count: 9) + [2]) == .malformed)
     }
 
-    @Test("texts are UTF-8, users are users, contents are one line")
+    @Test("texts must be UTF-8, users valid user ids, contents one line")
     func texts() throws {
         #expect(failure([1, 0, 4, 3, 1, 0xFF, 0]) == .malformed)
         #expect(failure([1, 0, 4, 18, 16] + Array("broadcast:system".utf8) + [0]) == .malformed)
@@ -145,7 +145,7 @@ struct BusCodecTests {
         }
     }
 
-    @Test("every cut and every byte flip gives an error or other events", arguments: 0..<3 as Range<UInt64>)
+    @Test("every truncation and every changed byte gives an error or other events", arguments: 0..<3 as Range<UInt64>)
     func cutsAndFlips(seed: UInt64) throws {
         var source = RandomEvents(seed: seed)
         let whole = try message(source.events(2))
@@ -161,14 +161,14 @@ struct BusCodecTests {
         }
     }
 
-    @Test("messages spoilt at random give an error or other events", arguments: 0..<20 as Range<UInt64>)
+    @Test("randomly damaged messages give an error or other events", arguments: 0..<20 as Range<UInt64>)
     func mutations(seed: UInt64) throws {
         var source = RandomEvents(seed: seed)
         let corpus = try (0..<5).map { _ in try message(source.events(3)) }
         for _ in 0..<500 { FuzzBody.bus.run(Mutator.mutate(source.random.pick(corpus), with: corpus, using: &source.random)) }
     }
 
-    @Test("what the fuzzers found stays mended")
+    @Test("inputs that fuzzers found are handled")
     func fuzzCorpus() throws {
         let corpus = try FuzzBody.bus.corpus()
         #expect(corpus.count > 10)

@@ -13,7 +13,7 @@ struct BusContractTests {
 
     // MARK: In memory
 
-    @Test("in memory, listeners hear what is published while they are subscribed, once and in order")
+    @Test("the bus in memory delivers each event to each subscriber once and in order")
     func memory() throws {
         let bus = MemoryBus()
         let (first, second) = (Follower(Self.channel), Follower(Self.channel))
@@ -32,7 +32,7 @@ struct BusContractTests {
 
     // MARK: What repairs what
 
-    @Test("a later entry of the channel reveals a lost one")
+    @Test("a later entry of a channel reveals a lost entry")
     func laterEntry() {
         let follower = Follower(Self.channel)
         follower.hear([.entries([entry(1)])])
@@ -42,7 +42,7 @@ struct BusContractTests {
         #expect(follower.told == [1, 2, 3])
     }
 
-    @Test("the last entry of a channel, lost without a report, is not made up for until something follows")
+    @Test("an unreported loss of a channel's last entry is repaired when another entry follows")
     func lastEntry() {
         let follower = Follower(Self.channel)
         follower.hear([.entries([entry(1)])])
@@ -50,7 +50,7 @@ struct BusContractTests {
         #expect(follower.told == [1])
     }
 
-    @Test("a reported loss makes up for the last entry")
+    @Test("a reported loss repairs the loss of a channel's last entry")
     func reportedLoss() {
         let follower = Follower(Self.channel)
         follower.hear([.entries([entry(1)])])
@@ -59,7 +59,7 @@ struct BusContractTests {
         #expect(follower.told == [1, 2])
     }
 
-    @Test("a repeated entry, and one that comes late, is told once")
+    @Test("a repeated or late entry is delivered once")
     func repeated() {
         let follower = Follower(Self.channel)
         let log = [entry(1), entry(2)]
@@ -72,7 +72,7 @@ struct BusContractTests {
 
     // MARK: Lossy
 
-    @Test("the lossy bus loses, repeats and reorders, and says so until the loss is reported")
+    @Test("the lossy bus loses, repeats and reorders events, and is degraded until the loss is reported")
     func lossy() {
         let bus = LossyBus(seed: 7)
         let follower = Follower(Self.channel)
@@ -90,7 +90,7 @@ struct BusContractTests {
         #expect(!bus.deliver())
     }
 
-    @Test("a random run over the lossy bus ends as over the bus in memory", arguments: 0..<200 as Range<UInt64>)
+    @Test("a random run over the lossy bus ends in the same state as over the bus in memory", arguments: 0..<200 as Range<UInt64>)
     func sameEnd(seed: UInt64) {
         let memory = MemoryBus()
         let lossy = LossyBus(seed: seed &+ 1_000)

@@ -9,13 +9,13 @@ struct Base64URLTests {
         (Array("fooba".utf8), "Zm9vYmE"), (Array("foobar".utf8), "Zm9vYmFy"), ([3, 236, 255, 224, 193], "A-z_4ME"),
     ]
 
-    @Test("goes both ways", arguments: pairs)
+    @Test("encodes and decodes the examples", arguments: pairs)
     func bothWays(bytes: [UInt8], text: String) {
         #expect(Base64URL.encode(bytes) == text)
         #expect(Base64URL.decode(text) == bytes)
     }
 
-    @Test("gives back every length and every byte")
+    @Test("restores texts of every length and byte")
     func everyByte() {
         for count in 0...300 {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
@@ -24,7 +24,7 @@ struct Base64URLTests {
     }
 
     @Test(
-        "refuses what is not the one canonical text",
+        "refuses texts that are not canonical",
         arguments: [
             "Zg==", "Zm8=", "Zm9v=", "Zm9 v", "Zm9v\n", " Zm9v", "Zm9v\r\n", "Zm9v\t", "A+z/4ME", "Zm9v.", "Z", "Zm9vY", "Zm9v?",
             "Zm9v\u{0}",
@@ -39,7 +39,7 @@ struct Base64URLTests {
 @Suite("base64 (RFC 4648 §4)")
 struct Base64Tests {
     @Test(
-        "goes both ways",
+        "encodes and decodes the examples",
         arguments: [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
             ("\u{FFFE}~?", "77++fj8="), ("???", "Pz8/"),
@@ -49,7 +49,7 @@ struct Base64Tests {
         #expect(Base64.decode(encoded) == Array(plain.utf8))
     }
 
-    @Test("gives back every length and every byte")
+    @Test("restores texts of every length and byte")
     func everyByte() {
         for count in 0...300 {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
@@ -58,7 +58,7 @@ struct Base64Tests {
     }
 
     @Test(
-        "refuses what is not the one canonical text",
+        "refuses texts that are not canonical",
         arguments: [
             "Zg", "Zg=", "Zg===", "Z===", "====", "Zm9v====", "Zh==", "Zm9=", "Zg==Zg==", "Zm=v", "Zm9-", "Zm9_", "Zm9 ", "Zm9v\n", "Zmé=",
         ])

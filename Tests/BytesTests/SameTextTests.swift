@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Texts compared by their bytes")
 struct SameTextTests {
-    @Test("equal texts are the same, and one changed byte is noticed at every position and length")
+    @Test("equal texts are the same, and a changed byte makes a difference at every position and length")
     func everyPosition() {
         for length in 0...70 {
             let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -25,7 +25,7 @@ struct SameTextTests {
         #expect(!"\u{E9}".isSameText(as: "e\u{301}"))
     }
 
-    @Test("appending copies every byte behind those that are there")
+    @Test("appending copies every byte to the end")
     func appending() {
         var random = SeededRandom(seed: 1)
         for length in [0, 1, 15, 16, 17, 300] {

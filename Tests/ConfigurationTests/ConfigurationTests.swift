@@ -19,7 +19,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("Nothing given: the defaults, and each says so")
+    @Test("Without sources every setting has its default and reports it")
     func defaults() throws {
         let effective = try EffectiveConfiguration()
         #expect(effective.configuration == Configuration())
@@ -27,7 +27,7 @@ struct ConfigurationTests {
         #expect(effective.warnings.isEmpty)
     }
 
-    @Test("Flags win over the environment, the environment over the file, the file over defaults; the embedded services over all")
+    @Test("Flags override the environment, the environment the file, the file the defaults; the embedded services override all")
     func layers() throws {
         let file = EffectiveConfiguration.File(
             path: "hub.yaml",
@@ -48,7 +48,7 @@ struct ConfigurationTests {
             origins.map { "\(effective.origin(of: $0))" } == ["default", "hub.yaml:1", "HUB_LIMITS_IN_FLIGHT", "--set", "embedded"])
     }
 
-    @Test("The embedded services' defaults give way to what anybody chose, their facts do not")
+    @Test("A source overrides the embedded services' defaults, but not their values")
     func embeddedDefaults() throws {
         let chosen = try EffectiveConfiguration(flags: [Flag(name: "--set", key: "drain.within", value: "9s")])
         let effective = try chosen.with(embedded: [("auth.issuer", "i")], defaults: [("drain.within", "2s"), ("drain.spread", "0s")])
@@ -57,7 +57,7 @@ struct ConfigurationTests {
         #expect(effective.configuration.auth.issuer == "i")
     }
 
-    @Test("Every setting can be written as it is shown, in each source, and comes back the same")
+    @Test("Every setting accepts its shown value in each source")
     func roundTrip() throws {
         for setting in Setting.all where setting.key != "kafka.properties" {
             let shown = setting.shown(in: Configuration())
@@ -70,7 +70,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("The fixed names of the environment")
+    @Test("The environment variables with special names set their settings")
     func fixedNames() throws {
         let configuration = try EffectiveConfiguration(environment: [
             "HUB_DATABASE_URL": "postgresql://hub@db/hub", "HUB_KAFKA_BROKERS": "a:9092, b:9092", "HUB_LISTEN": "0.0.0.0:80",
@@ -84,7 +84,7 @@ struct ConfigurationTests {
         #expect(configuration.auth.audience == ["hub", "portfolio"])
     }
 
-    @Test("A file may nest, list, quote and comment")
+    @Test("A file may have nested keys, lists, quotes and comments")
     func file() throws {
         let text = """
             # the platform's hub
@@ -118,7 +118,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "A refusal names the place, the key and what is accepted",
+        "A refusal names the line, the key and the accepted values",
         arguments: [
             (
                 "limits:\n  message-bytes: 64KB",
@@ -147,7 +147,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "Keys are fetched over http:// from this machine only, unless that is asked for",
+        "Keys are fetched over http:// only from this machine, unless the setting allows more",
         arguments: [
             ("http://id.example.org/jwks", false), ("http://10.0.0.1:80/jwks", false), ("http://127.0.0.1@id.example.org/jwks", false),
             ("http://id.example.org?@127.0.0.1/", false), ("http://[::2]/jwks", false), ("http://localhost.example.org/", false),
@@ -162,7 +162,7 @@ struct ConfigurationTests {
         #expect(try refusal(environment: ["HUB_JWKS": jwks, "HUB_AUTH_JWKS_OVER_PLAIN_HTTP": "true"]).isEmpty)
     }
 
-    @Test("A value from the environment or a flag is refused by its own name")
+    @Test("A refusal names the variable or flag of the value")
     func otherRefusals() throws {
         #expect(
             try refusal(environment: ["HUB_LISTEN": "8080"]) == [
@@ -178,12 +178,12 @@ struct ConfigurationTests {
             ])
     }
 
-    @Test("All problems are told at once")
+    @Test("All problems are reported together")
     func allAtOnce() throws {
         #expect(try refusal(file: "a: 1\nb: 2", environment: ["HUB_LISTEN": "x"]).count == 3)
     }
 
-    @Test("An unknown variable is a warning with a suggestion; an empty one is not set; others are none of ours")
+    @Test("An unknown variable causes a warning with a suggestion; empty variables and those without the prefix are ignored")
     func unknownVariables() throws {
         let effective = try EffectiveConfiguration(environment: [
             "HUB_ISSUERR": "x", "HUB_LISTEN": "", "HUB_URL": "http://127.0.0.1:1", "PATH": "/bin",
@@ -193,7 +193,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "Values that do not go together are refused",
+        "Values that contradict each other are refused",
         arguments: [
             "outbound: { low-watermark-bytes: 256KiB }", "outbound: { backlog-bytes: 128KiB }", "limits: { body-bytes: 64KiB }",
             "embedded: true\nlisten: 0.0.0.0:8080", "embedded: true\nlisten: \"*:8080\"",
@@ -206,7 +206,7 @@ struct ConfigurationTests {
         arguments: ["127.0.0.1:0", "127.3.2.1:80", "localhost:8080", "\"[::1]:8080\""])
     func loopback(_ listen: String) throws { #expect(try refusal(file: "embedded: true\nlisten: \(listen)") == []) }
 
-    @Test("What a command needs and nobody gave is named with its variable")
+    @Test("A refusal names each missing setting and its variable")
     func requirements() throws {
         let effective = try EffectiveConfiguration(environment: ["HUB_KAFKA_BROKERS": "a:1", "HUB_JWKS": "keys.json", "HUB_ISSUER": "i"])
         try effective.require(.publish)
@@ -233,7 +233,7 @@ struct ConfigurationTests {
         #expect(Setting.masked("postgresql://hub@db/hub") == "postgresql://hub@db/hub")
     }
 
-    @Test("Names are unique, and every row says something")
+    @Test("Names are unique, and every row has a meaning")
     func rows() {
         #expect(Set(Setting.all.map(\.variable)).count == Setting.all.count)
         #expect(Setting.all.allSatisfy { $0.meaning.count > 20 && $0.meaning.hasSuffix(".") && !$0.accepts.isEmpty })
@@ -284,7 +284,7 @@ struct NearestNameTests {
         arguments: [("ab", "ab", 0), ("", "abc", 3), ("abc", "acb", 1), ("kitten", "sitting", 3)])
     func edits(_ a: String, _ b: String, _ count: Int) { #expect(NearestName.edits(from: Array(a.utf8), to: Array(b.utf8)) == count) }
 
-    @Test("Only what is near is suggested")
+    @Test("Only near names are suggested")
     func suggestion() {
         #expect(NearestName.suggestion(for: "lsiten", among: ["listen", "data"]) == "listen")
         #expect(NearestName.suggestion(for: "zzz", among: ["listen", "data"]) == nil)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("docs/reference/operations.md")
 struct SettingsDocumentTests {
-    @Test("Its table of settings is the program's own; `make documents` writes it")
+    @Test("The table of settings is up to date; `make documents` writes it")
     func table() throws {
         #expect(try GeneratedDocument.holds(Setting.markdownTable, part: "settings", of: "docs/reference/operations.md"))
     }

@@ -33,7 +33,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test("fetches a document and what its Cache-Control says")
+    @Test("fetches a document and reads its Cache-Control")
     func fetches() throws {
         let document = try client.fetch(server.http + "/keys?cache=public,%20max-age=300")
         #expect(document == FetchedDocument(status: 200, maximumAge: .seconds(300), body: Array(#"{"keys":[]}"#.utf8)))
@@ -41,20 +41,20 @@ struct HTTPClientTests {
         #expect(try client.fetch(server.http + "/keys?cache=no-store").maximumAge == .zero)
     }
 
-    @Test("says who it is and what it takes, but not more")
+    @Test("sends User-Agent and Accept")
     func requestHeaders() throws {
         #expect(try client.fetch(server.http + "/echo").body == Array("application/json|hub".utf8))
         #expect(try client.fetch(server.http + "/echo", accept: "text/plain").body == Array("text/plain|hub".utf8))
     }
 
-    @Test("hands on any status", arguments: [404, 500, 503, 429])
+    @Test("returns any status", arguments: [404, 500, 503, 429])
     func status(code: Int) throws {
         let document = try client.fetch(server.http + "/status?code=\(code)")
         #expect(document.status == code)
         #expect(document.body == Array("sorry".utf8))
     }
 
-    @Test("takes a body up to its limit and not a byte more, announced or not")
+    @Test("accepts a body up to the limit, with and without Content-Length")
     func bodyLimit() throws {
         #expect(try client.fetch(server.http + "/bytes?count=10000").body.count == 10_000)
         #expect(failure("/bytes?count=10001") == .tooLarge)
@@ -63,7 +63,7 @@ struct HTTPClientTests {
         #expect(try client.fetch(server.http + "/bytes?count=0").body.isEmpty)
     }
 
-    @Test("gives up on a server that hangs, and on one that drips")
+    @Test("gives up on a server that hangs or sends too slowly")
     func timeouts() throws {
         let impatient = try HTTPClient(limits: Self.limits { $0.totalTimeout = .milliseconds(300) })
         #expect(failure("/hang", impatient) == .timedOut)
@@ -78,7 +78,7 @@ struct HTTPClientTests {
         #expect(try client.fetch(server.http + "/keys").status == 200)
     }
 
-    @Test("takes neither a body cut short nor something that is not HTTP", arguments: ["/cut", "/garbage"])
+    @Test("refuses a truncated body and an answer that is not HTTP", arguments: ["/cut", "/garbage"])
     func broken(path: String) {
         guard case .failed? = failure(path) else {
             Issue.record("\(String(describing: failure(path)))")
@@ -86,7 +86,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test("follows redirects, a few, and takes the last answer's Cache-Control")
+    @Test("follows a few redirects, and uses the last answer's Cache-Control")
     func redirects() throws {
         let document = try client.fetch(server.http + "/redirect?to=/keys")
         #expect(document.status == 200)
@@ -95,7 +95,7 @@ struct HTTPClientTests {
     }
 
     @Test(
-        "leaves HTTP for no other scheme",
+        "follows no redirect to another scheme",
         arguments: [
             "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:70/", "dict://127.0.0.1:11211/stats", "data:,x",
             "FILE:///etc/passwd",
@@ -115,7 +115,7 @@ struct HTTPClientTests {
     }
 
     @Test(
-        "refuses a URL that is none",
+        "refuses an invalid URL",
         arguments: ["http://", "http://[::1", "http://127.0.0.1:99999/", "https:///x", "http://a b/", "http://a\u{0}b/"])
     func badURLs(url: String) {
         #expect(throws: FetchFailure.self) { try client.fetch(url) }
@@ -130,7 +130,7 @@ struct HTTPClientTests {
         #expect(failure("/redirect?to=/keys", careful) == .schemeNotAllowed)
     }
 
-    @Test("trusts no certificate that nobody vouches for")
+    @Test("refuses a certificate of an unknown issuer")
     func untrusted() {
         do {
             _ = try client.fetch(server.https + "/keys")
@@ -143,7 +143,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test("says when nobody listens")
+    @Test("reports a refused connection")
     func refused() throws {
         let address = server.http
         // 1 is reserved (tcpmux) and closed.
@@ -166,7 +166,7 @@ struct CacheControlTests {
         ("Cache-Control: ,,,=,", nil),
     ]
 
-    @Test("is read for how long an answer may be kept", arguments: lines)
+    @Test("gives the time for which an answer may be cached", arguments: lines)
     func line(text: String, expected: Duration?) {
         var control = CacheControl()
         control.read(headerLine: text)

@@ -36,7 +36,7 @@ struct EmbeddedServicesTests {
         try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
     }
 
-    @Test("They give a database, a broker and a key; a second start finds the data, the port and the key of the first")
+    @Test("A second start finds the database, its port and the signing key of the first")
     func twoRuns() throws {
         let folder = Folder()
         var tokens: [TokenSigner] = []
@@ -87,7 +87,7 @@ struct EmbeddedServicesTests {
         }
     }
 
-    @Test("A server that a killed hub left running is stopped, and its data is there")
+    @Test("A server that a killed hub left running is stopped, and its data is kept")
     func leftovers() throws {
         let folder = Folder()
         let first = try start(folder)
@@ -111,7 +111,7 @@ struct EmbeddedServicesTests {
         #expect(try again.execute("SELECT count(*) FROM kept") == [["0"]])
     }
 
-    @Test("A server that dies is started again")
+    @Test("A server that dies is restarted")
     func restarts() throws {
         let folder = Folder()
         let services = try start(folder)
@@ -129,7 +129,7 @@ struct EmbeddedServicesTests {
         #expect(try server(folder) != process)
     }
 
-    @Test("A stale postmaster.pid, and a cluster that was begun and not finished, are in nobody's way")
+    @Test("A stale postmaster.pid or an unfinished cluster does not prevent a start")
     func stale() throws {
         let folder = Folder()
         try Files.makeDirectory("\(folder.path)/postgres.new/base")

@@ -10,7 +10,7 @@ struct PostgresSettingsTests {
     }
 
     @Test(
-        "postmaster.pid tells the process and whether it is ready",
+        "postmaster.pid gives the process and whether it is ready",
         arguments: [
             ("857\n/d\n1795476603\n54999\n/s\n127.0.0.1\n 16352108         9\nready   \n", 857, true),
             ("857\n/d\n1795476603\n54999\n/s\n127.0.0.1\n 16352108         9\nstarting\n", 857, false), ("857\n/d\n", 857, false),
@@ -21,7 +21,7 @@ struct PostgresSettingsTests {
         #expect(file?.isReady == isReady)
     }
 
-    @Test("Anything else is no server", arguments: ["", "\n", "x", "-857\n/d\n", "0", "1", "99999999999"])
+    @Test("A damaged postmaster.pid names no server", arguments: ["", "\n", "x", "-857\n/d\n", "0", "1", "99999999999"])
     func noPostmaster(_ text: String) { #expect(PostmasterFile(text) == nil) }
 
     @Test("A socket path of 107 bytes is the longest that is used as it is")

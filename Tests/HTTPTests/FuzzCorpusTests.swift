@@ -1,7 +1,7 @@
 import FuzzBodies
 import Testing
 
-@Suite("What the fuzzers found")
+@Suite("Inputs that fuzzers found")
 struct FuzzCorpusTests {
     @Test func staysMended() throws {
         let corpus = try FuzzBody.head.corpus()

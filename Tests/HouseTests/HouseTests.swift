@@ -1,14 +1,14 @@
 import Foundation
 import Testing
 
-@Suite("The house")
+@Suite("Rules of the source code")
 struct HouseTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Read once for all rules.
     private static let files = Result { try SourceFile.all(under: root) }
 
-    @Test("keeps its rules", arguments: Rule.all)
+    @Test("The source code follows each rule", arguments: Rule.all)
     func keeps(_ rule: Rule) throws {
         let files = try Self.files.get()
         #expect(files.contains { $0.isSource } && files.contains { $0.isTest }, "nothing was read")

@@ -17,14 +17,14 @@ struct Plant: Sendable, CustomTestStringConvertible {
 
 @Suite("Each rule of the house can fail")
 struct PlantedViolations {
-    @Test("It reports what was planted and nothing else", arguments: plants)
+    @Test("It reports the planted violations and no others", arguments: plants)
     func reports(_ plant: Plant) {
         let files = plant.files.sorted { $0.key < $1.key }.map { SourceFile(path: $0.key, text: $0.value) }
         let found = plant.rule.check(files, .hub).map { "\($0.path):\($0.line)" }
         #expect(found == plant.expected)
     }
 
-    @Test("Every rule has a plant it reports and one it lets pass", arguments: Rule.all)
+    @Test("Every rule has a planted violation that it reports and valid code that it accepts", arguments: Rule.all)
     func isPlanted(_ rule: Rule) {
         let mine = Self.plants.filter { $0.rule.name == rule.name }
         #expect(mine.contains { !$0.expected.isEmpty } && mine.contains { $0.expected.isEmpty })
@@ -163,7 +163,7 @@ struct PlantedViolations {
 @Suite("Reading Swift")
 struct LexerTests {
     @Test(
-        "Words in strings and comments are no code",
+        "Words in strings and comments do not count as code",
         arguments: [
             ("a /* b /* c */ d */ e", ["a", "e"]),
             ("a \"b \\\" c\" d", ["a", "d"]),
@@ -178,7 +178,7 @@ struct LexerTests {
     }
 
     @Test(
-        "Names are cut where a reader would cut them",
+        "Names are divided into words at their capital letters",
         arguments: [
             ("KeySetManager", ["Key", "Set", "Manager"]), ("Base64URL", ["Base64", "URL"]), ("JSONValue", ["JSON", "Value"]),
         ])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HubClient
 
-@Suite("What the commands write and read")
+@Suite("Values that the commands write and read")
 struct CommandLineValueTests {
     @Test("embedded.env is read as it was written", arguments: ["http://127.0.0.1:8080", "a b", "it's $HOME", "", "''"])
     func facts(_ value: String) {
@@ -28,7 +28,7 @@ struct CommandLineValueTests {
         #expect(EmbeddedFacts("HUB_URL=http://127.0.0.1:8080\n") == nil)
     }
 
-    @Test("An event holds what was given and nothing else")
+    @Test("An event has the given members and no others")
     func event() throws {
         var event = EventDraft(id: "1", type: "t", recipients: ["user:alice", "broadcast:system"], title: "Hi \"you\"")
         #expect(event.json == #"{"id":"1","type":"t","to":["user:alice","broadcast:system"],"title":"Hi \"you\""}"#)

@@ -5,11 +5,11 @@ import WSProtocol
 
 @testable import HubClient
 
-@Suite("What tail says and learns")
+@Suite("The protocol of hub tail")
 struct TailFollowerTests {
     private func reaction(_ follower: inout TailFollower, _ line: String) -> TailFollower.Reaction { follower.read(Array(line.utf8)) }
 
-    @Test("Without channels it follows all that the reply to connect lists, from their heads")
+    @Test("Without channels it follows all channels in the reply to connect, from their heads")
     func followsAll() {
         var follower = TailFollower(token: "t", channels: [], since: nil)
         #expect(follower.connect() == #"{"id":1,"type":"connect","token":"t"}"#)
@@ -22,7 +22,7 @@ struct TailFollowerTests {
         #expect(reaction(&follower, opened).commands == [#"{"id":4,"type":"subscribe","channel":"conversation:c","since":0}"#])
     }
 
-    @Test("It acknowledges what came, and only when that is wanted", arguments: [true, false])
+    @Test("It acknowledges received entries only with --ack", arguments: [true, false])
     func acknowledges(_ isWanted: Bool) {
         var follower = TailFollower(token: "t", channels: [], since: nil, acknowledges: isWanted)
         _ = follower.connect()
@@ -31,7 +31,7 @@ struct TailFollowerTests {
         #expect(reaction(&follower, #"{"type":"entry"}"#).commands.isEmpty)
     }
 
-    @Test("On the next connection it goes on where it stopped")
+    @Test("On the next connection it continues at its positions")
     func resumes() {
         var follower = TailFollower(token: "t", channels: [], since: nil)
         _ = follower.connect()
@@ -44,7 +44,7 @@ struct TailFollowerTests {
             ])
     }
 
-    @Test("Named channels are followed in the same round trip, from the position asked for")
+    @Test("Named channels are followed with connect, from the requested position")
     func namedChannels() {
         var follower = TailFollower(token: "t", channels: ["inbox", "broadcast:system"], since: 5)
         #expect(
@@ -54,7 +54,7 @@ struct TailFollowerTests {
         #expect(reaction(&follower, #"{"re":1,"ok":{"channels":[{"channel":"inbox"}]}}"#).commands == [])
     }
 
-    @Test("It is live when every channel is, once on each connection", arguments: [[], ["inbox", "broadcast:system"]])
+    @Test("It reports live once per connection, when every channel is live", arguments: [[], ["inbox", "broadcast:system"]])
     func live(channels: [String]) {
         var follower = TailFollower(token: "t", channels: channels, since: nil)
         let welcome = #"{"re":1,"ok":{"channels":[{"channel":"inbox"},{"channel":"broadcast:system"}]}}"#
@@ -69,14 +69,14 @@ struct TailFollowerTests {
         }
     }
 
-    @Test("A channel that cannot be followed ends it")
+    @Test("A refused channel ends the command")
     func refusedChannel() {
         var follower = TailFollower(token: "t", channels: ["broadcast:institution:x"], since: nil)
         let reply = #"{"re":1,"ok":{"channels":[],"refused":[{"channel":"broadcast:institution:x","code":"forbidden"}]}}"#
         #expect(reaction(&follower, reply).refusal == "broadcast:institution:x: forbidden")
     }
 
-    @Test("A refusal ends it, a temporary one does not")
+    @Test("A permanent refusal ends the command, a temporary one does not")
     func refusals() {
         var follower = TailFollower(token: "t", channels: [], since: nil)
         #expect(
@@ -87,7 +87,7 @@ struct TailFollowerTests {
     }
 
     @Test(
-        "Lines it does not understand ask for nothing",
+        "Lines that it does not understand cause no command",
         arguments: ["", "{", "[]", "7", #"{"type":7}"#, #"{"re":{},"ok":[]}"#, #"{"type":"entry"}"#])
     func nonsense(_ line: String) {
         var follower = TailFollower(token: "t", channels: [], since: nil)
@@ -95,12 +95,12 @@ struct TailFollowerTests {
     }
 }
 
-@Suite("Coming back after a lost connection")
+@Suite("Reconnecting after a lost connection")
 struct ReconnectPlanTests {
     private let bye = TailFollower.Bye(afterMilliseconds: 200, spreadMilliseconds: 5000)
 
     @Test(
-        "The hundreds of the close code decide",
+        "The hundreds digit of the close code decides about reconnecting",
         arguments: [
             (4000, false), (4099, false), (1000, false), (4300, false), (4399, false), (4100, true), (4200, true), (1006, true),
             (4999, true),
@@ -111,7 +111,7 @@ struct ReconnectPlanTests {
         if case .wait = verdict { #expect(comesBack) } else { #expect(!comesBack) }
     }
 
-    @Test("Pauses grow with each failure up to half a minute, and begin anew after a stable connection")
+    @Test("Pauses grow with each failure up to half a minute, and start again after a stable connection")
     func growth() {
         var plan = ReconnectPlan()
         let longest = (0..<20).map { _ in plan.next(after: nil, bye: nil, wasStable: false) { $0 - 1 } }
@@ -120,7 +120,7 @@ struct ReconnectPlanTests {
         #expect(plan.next(after: nil, bye: nil, wasStable: true) { $0 - 1 } == .wait(milliseconds: 500))
     }
 
-    @Test("The hub's window is obeyed")
+    @Test("It reconnects within the period that the hub advises")
     func window() {
         var plan = ReconnectPlan()
         #expect(plan.next(after: 4200, bye: bye, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
@@ -128,7 +128,7 @@ struct ReconnectPlanTests {
         #expect(plan.next(after: 4100, bye: bye, wasStable: true) { _ in 0 } == .wait(milliseconds: 200))
     }
 
-    @Test("Advice out of all proportion is cut")
+    @Test("An absurdly long advised delay is limited")
     func absurd() {
         var plan = ReconnectPlan()
         let absurd = TailFollower.Bye(afterMilliseconds: .max, spreadMilliseconds: .min)
@@ -153,7 +153,7 @@ struct TailConnectionTests {
         init(_ what: String) { self.what = what }
     }
 
-    @Test("Frames that come with the handshake's answer, in pieces of any size, become lines", arguments: [1, 2, 7, 1000])
+    @Test("Frames that arrive with the handshake's response become lines, in pieces of any size", arguments: [1, 2, 7, 1000])
     func lines(_ piece: Int) throws {
         var client = TailConnection(authority: "127.0.0.1:1", target: "/v1/socket", nonce: (1, 2)) { 0x0102_0304 }
         var incoming = try upgrade(client.requestHead)
@@ -192,7 +192,7 @@ struct TailConnectionTests {
         #expect(heard == ["hello", "answer"])
     }
 
-    @Test("An answer that is no upgrade is refused in one line")
+    @Test("A response without an upgrade gives a reason in one line")
     func refused() {
         var client = TailConnection(authority: "127.0.0.1:1", target: "/v1/socket", nonce: (1, 2)) { 0 }
         var answer = Array("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".utf8)

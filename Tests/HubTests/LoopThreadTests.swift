@@ -26,7 +26,7 @@ struct LoopThreadTests {
         func requestKey(_ kid: String?) {}
     }
 
-    @Test("a loop that cannot listen says so")
+    @Test("a loop that cannot listen reports a failure")
     func cannotListen() throws {
         let settings = LoopThread.Settings(policy: TokenPolicy())
         let loop = try LoopThread(index: 0, settings: settings)
@@ -37,7 +37,7 @@ struct LoopThreadTests {
         thread.join()
     }
 
-    @Test("limits nobody set are those the documentation names")
+    @Test("the default limits are the documented ones")
     func defaults() {
         #expect("\(ServingLimits(Configuration(), loops: 1))" == "\(ServingLimits())")
         #expect("\(SessionLimits(Configuration()))" == "\(SessionLimits())")

@@ -12,7 +12,7 @@ import Testing
 struct MetricsTests {
     private let metrics = HubMetrics(health: Health(), store: StoreStatistics())
 
-    @Test("the reference's table is the program's own; `make documents` writes it")
+    @Test("the table of metrics is up to date; `make documents` writes it")
     func document() throws {
         let table = MetricsText.markdownTable(metrics.instruments)
         #expect(try GeneratedDocument.holds(table, part: "metrics", of: "docs/reference/operations.md"))
@@ -43,7 +43,7 @@ struct MetricsTests {
         for metric in metrics.instruments.map(\.metric) { #expect(metric.help.hasSuffix("."), "\(metric.name): help is a sentence") }
     }
 
-    @Test("what falls open and what has closed again is not open")
+    @Test("the number of open sockets is the opened less the closed ones")
     func openSockets() {
         metrics.serving.socketsOpened.add(5)
         metrics.serving.socketsClosed.add(2)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Hub
 
-@Suite("From what an operator sets to what a part works with")
+@Suite("Settings of the operator become values of the parts")
 struct SettingsTests {
     @Test func `The settings arrive`() throws {
         var settings = Configuration.Kafka()

@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Testing
 
-@Suite("Values where they stand")
+@Suite("JSON documents")
 struct JSONDocumentTests {
     private func document(_ text: String, _ limits: JSONLimits = .default) throws -> JSONDocument {
         try JSONDocument(parsing: Array(text.utf8), limits: limits)
@@ -12,7 +12,7 @@ struct JSONDocumentTests {
         document.members(of: object)?.first { $0.name.isSameText(as: name) }?.value
     }
 
-    @Test("Members are found by name, at every depth, however the name is written")
+    @Test("Members are found by name at every depth, also with escapes in the name")
     func members() throws {
         let document = try document(#" { "a" : { "b" : [ 1 , { "c" : "deep" } ] , "d" : null } , "\u0065" : true, "" : 7 } "#)
         let a = try #require(member("a", of: document.root, in: document))
@@ -26,7 +26,7 @@ struct JSONDocumentTests {
         for missing in ["b", "c", "aa", "E"] { #expect(member(missing, of: document.root, in: document) == nil) }
     }
 
-    @Test("A name is told as a word, escapes resolved; what fits no word is none")
+    @Test("A short name is available as a word, with its escapes resolved; a longer one is not")
     func words() throws {
         let names = ["a", #"\u0061b"#, "sixteen bytes ok", "seventeen bytes no", #"a\u0000"#, "", "é"]
         let document = try document("{" + names.map { #""\#($0)":[\#($0.utf8.count)]"# }.joined(separator: ",") + "}")
@@ -40,7 +40,7 @@ struct JSONDocumentTests {
         }
     }
 
-    @Test("What a value is not it does not say")
+    @Test("A value is nil when it is read as another kind")
     func kinds() throws {
         let document = try document(#"["x",1,null,{},[]]"#)
         let elements = try #require(document.elements(of: document.root))
@@ -54,7 +54,7 @@ struct JSONDocumentTests {
     }
 
     @Test(
-        "The compact text is the tree's",
+        "The compact text equals that of JSONValue",
         arguments: [
             #" { "n" : 1.50E+2 , "x" : [ null , true , false , [ ] , { } ] } "#, #""\u00e9 \/ \" \\ \u0001 \ud83d\ude00""#, "-0",
             #"{"\u0061":{"b\n":"\t"}}"#, "[]", "{}", #"[[[1],[2]],{"a":{"b":{"c":[{}]}}}]"#,
@@ -64,7 +64,7 @@ struct JSONDocumentTests {
         #expect(document.text(document.root) == (try JSONValue.parse(text)).text)
     }
 
-    @Test("The limits and their errors are the tree's")
+    @Test("The limits and their errors equal those of JSONValue")
     func limits() throws {
         let limits = JSONLimits(maximumDepth: 2, maximumValues: 4, refusesNUL: true)
         for text in [

@@ -71,12 +71,12 @@ struct JSONGrammarTests {
         #expect(try JSONValue.parse(value.text) == value)
     }
 
-    @Test("A text that breaks a rule is refused with the rule and the place", arguments: refused)
+    @Test("A text that breaks a rule is refused with the rule and the offset", arguments: refused)
     func refuses(_ vector: Refused) {
         #expect(throws: JSONError(vector.reason, at: vector.offset)) { try JSONValue.parse(vector.bytes) }
     }
 
-    @Test("The scanner refuses the same texts for the same reasons, duplicates apart", arguments: refused)
+    @Test("The scanner refuses the same texts for the same reasons, except duplicates", arguments: refused)
     func scannerAgrees(_ vector: Refused) {
         var found: JSONError?
         do throws(JSONError) {
@@ -90,7 +90,7 @@ struct JSONGrammarTests {
     }
 
     @Test(
-        "Cut anywhere, no text traps, and only a number or nothing is still complete",
+        "No truncated text traps, and only a shortened number or trailing space leaves a valid text",
         arguments: accepted.map(\.0) + refused.map(\.testDescription))
     func everyCut(text: String) throws {
         let bytes = Array(text.utf8)
@@ -100,7 +100,7 @@ struct JSONGrammarTests {
         }
     }
 
-    @Test("Every single byte flipped in a text is accepted or refused, never worse")
+    @Test("A text with one changed byte is accepted or refused, and never traps")
     func flippedBytes() {
         let original = Array(#"{"a":[1,-2.5e3,"x\u00e9\ud83d\ude00é",{"b":null}],"c":true}"#.utf8)
         var accepted = 0

@@ -1,7 +1,7 @@
 import JSON
 import Testing
 
-@Suite("Bounds on what a text may cost")
+@Suite("Limits on the cost of a text")
 struct JSONLimitsTests {
     @Test("Nesting is accepted up to the limit and refused one level deeper", arguments: [1, 2, 63, 64])
     func depth(limit: Int) throws {
@@ -24,7 +24,7 @@ struct JSONLimitsTests {
         #expect(scan(text, JSONLimits(maximumDepth: 3)) == nil)
     }
 
-    @Test("A million opening brackets are refused at the limit, not followed")
+    @Test("A million opening brackets are refused at the limit")
     func bomb() {
         let bytes = [UInt8](repeating: UInt8(ascii: "["), count: 1_000_000)
         #expect(throws: JSONError(.tooDeep, at: 64)) { try JSONValue.parse(bytes) }
@@ -43,7 +43,7 @@ struct JSONLimitsTests {
         #expect(throws: JSONError(.tooManyValues, at: 7)) { try JSONValue.parse(#"[1,[2],3]"#, limits: limits) }
     }
 
-    @Test("U+0000 is refused where it is asked for, in names too")
+    @Test("U+0000 is refused when the caller asks for that, also in names")
     func nul() throws {
         let strict = JSONLimits(refusesNUL: true)
         #expect(try JSONValue.parse(#""\u0000""#).string == "\0")
@@ -62,7 +62,7 @@ struct JSONLimitsTests {
         }
     }
 
-    @Test("An object of many members costs in proportion to its size, not to the square")
+    @Test("The cost of an object is linear in its number of members")
     func manyMembers() throws {
         func cost(_ members: Int) throws -> Duration {
             let text = "{" + (0..<members).map { #""\#($0)":0"# }.joined(separator: ",") + "}"

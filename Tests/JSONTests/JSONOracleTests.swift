@@ -2,9 +2,9 @@ import Foundation
 import JSON
 import Testing
 
-@Suite("Beside another implementation")
+@Suite("Comparison with Foundation")
 struct JSONOracleTests {
-    @Test("What is accepted here means the same to Foundation", arguments: [1, 2, 3, 4] as [UInt64])
+    @Test("An accepted text has the same value in Foundation", arguments: [1, 2, 3, 4] as [UInt64])
     func agreement(seed: UInt64) throws {
         var random = SplitMix(state: seed)
         let corpus = JSONGrammarTests.accepted.map { Array($0.0.utf8) } + JSONGrammarTests.refused.map(\.bytes)

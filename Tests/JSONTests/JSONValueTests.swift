@@ -70,7 +70,7 @@ struct JSONValueTests {
         #expect(JSONValue.object(object).text == #"{"b":"x"}"#)
     }
 
-    @Test("Accessors answer only for their own kind")
+    @Test("Accessors return a value only for their own kind")
     func accessors() {
         let values: [JSONValue] = [nil, true, 1, "x", [1], ["a": 1]]
         #expect(values.map(\.kind) == [.null, .bool, .number, .string, .array, .object])
@@ -81,7 +81,7 @@ struct JSONValueTests {
         #expect(values.map { $0.object != nil } == [false, false, false, false, false, true])
     }
 
-    @Test("The scanner walks members and hands out slices of the lent bytes")
+    @Test("The scanner visits members and gives slices of the lent bytes")
     func scanning() throws {
         let bytes = Array(#"  {"id": 7, "type":"a\u0063k", "x":{"y":[1,{}]}, "all" : true, "é":"é"} "#.utf8)
         var scanner = JSONScanner(bytes.span)
@@ -104,7 +104,7 @@ struct JSONValueTests {
         #expect(seen == ["id=number=7", #"type=string="a\u0063k""#, #"x=object={"y":[1,{}]}"#, "all=bool=true", "é=string=\"é\""])
     }
 
-    @Test("A part of the bytes is scanned as if it were all of them")
+    @Test("A part of the bytes can be scanned on its own")
     func part() throws {
         let bytes = Array(#"[1,2]{"a":3}"#.utf8)
         #expect(try JSONValue.parse(5..<12, of: bytes.span) == ["a": 3])

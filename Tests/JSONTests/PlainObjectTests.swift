@@ -2,7 +2,7 @@ import Testing
 
 @testable import JSON
 
-@Suite("Objects as programs write them")
+@Suite("The fast path for plain objects")
 struct PlainObjectTests {
     private struct Member: Equatable {
         let name: UInt64
@@ -39,7 +39,7 @@ struct PlainObjectTests {
     private static let ack = #"{"id":1234,"type":"ack","channel":"broadcast:system","seq":4711}"#
 
     @Test(
-        "it finds what the scanner finds",
+        "it finds the same members as the scanner",
         arguments: [
             ack, #"{"a":0}"#, #"{"seq":""}"#, #"{"id":18446744073709551616,"channels":"x"}"#,
             #"{"body":"\#(String(repeating: "a text that is longer than a block, ", count: 5))","key":"k"}"#,
@@ -52,7 +52,7 @@ struct PlainObjectTests {
     }
 
     @Test(
-        "what is not plain, or not whole, is not its business",
+        "it leaves objects that are not plain or not complete to the scanner",
         arguments: [
             "", "{", "{}", "[]", "1", #"{"a":1"#, #"{"a":1,}"#, #"{"a":1,"b"}"#, #"{"a": 1}"#, #"{ "a":1}"#, #"{"a":01}"#, #"{"a":-1}"#,
             #"{"a":1.5}"#, #"{"a":1e3}"#, #"{"a":}"#, #"{"a":null}"#, #"{"a":true}"#, #"{"a":[1]}"#, #"{"a":{}}"#, #"{"a":"\n"}"#,
@@ -62,13 +62,13 @@ struct PlainObjectTests {
         #expect(scan(Array(text.utf8)) == nil)
     }
 
-    @Test("it begins where it is told, and tells where the object ends")
+    @Test("it begins at a given offset, and returns the offset of the object's end")
     func within() {
         #expect(scan(Array(#"xx{"a":1}{"b":2}"#.utf8), from: 2)?.end == 9)
         #expect(scan(Array(#"{"a":1}"#.utf8), from: 7) == nil)
     }
 
-    @Test("it ends when the visitor has seen enough")
+    @Test("it ends when the visitor stops it")
     func refused() {
         var seen = 0
         let end = PlainObject.scan(from: 0, of: Array(#"{"a":1,"b":2}"#.utf8).span) { _, _ in
@@ -78,7 +78,7 @@ struct PlainObjectTests {
         #expect(end == nil && seen == 1)
     }
 
-    @Test("whatever byte is changed, cut or added: what it takes the scanner takes, and finds the same")
+    @Test("with any byte changed, removed or added, the scanner finds the same members in the objects that it accepts")
     func mutations() {
         let original = Array(Self.ack.utf8)
         var taken = 0

@@ -34,7 +34,7 @@ struct KeyFeedTests {
             .verify(try signer.token(for: principal, issuer: "i", audience: "a"), now: 1_000)
     }
 
-    @Test("takes keys from a file, and new ones when the file changes")
+    @Test("reads keys from a file, and again when the file changes")
     func file() throws {
         let first = try TokenSigner.generate()
         let second = try TokenSigner.generate()
@@ -52,7 +52,7 @@ struct KeyFeedTests {
         #expect(feed.metrics.keys.value == 1)
     }
 
-    @Test("keeps the keys of a file that is broken or gone, and starts without one")
+    @Test("keeps the keys when their file is broken or removed, and starts without a file")
     func brokenFile() throws {
         let signer = try TokenSigner.generate()
         let feed = try feed(.file(folder.path)) { $0.refreshInterval = .milliseconds(20) }
@@ -70,7 +70,7 @@ struct KeyFeedTests {
         #expect(feed.metrics.keys.value == 1)
     }
 
-    @Test("asks an address again when a token names an unknown key")
+    @Test("fetches from an address again when a token names an unknown key")
     func address() throws {
         let server = try FolderServer(folder)
         let first = try TokenSigner.generate()
@@ -90,7 +90,7 @@ struct KeyFeedTests {
         #expect(heard.last == (try second.keySet()))
     }
 
-    @Test("tells at once that a key is not there which it asked for a moment ago")
+    @Test("reports at once that a key is absent if it has just fetched for it")
     func absentKey() throws {
         let signer = try TokenSigner.generate()
         try folder.write(signer.jwks)
@@ -109,7 +109,7 @@ struct KeyFeedTests {
         #expect(feed.metrics.fetches.value == 2)
     }
 
-    @Test("takes no shared secret from an address, and no answer but 200")
+    @Test("accepts no shared secret from an address, and no status but 200")
     func addressRefusals() throws {
         let server = try FolderServer(folder)
         let feed = try feed(.init(server.address))
@@ -120,7 +120,7 @@ struct KeyFeedTests {
         #expect(heard.count == 0)
     }
 
-    @Test("stops at once, whatever it waits for")
+    @Test("stops at once in every state")
     func stops() throws {
         let feed = try feed(.init("http://127.0.0.1:1/"))
         for number in 0..<5_000 { feed.request("k\(number)") }
@@ -128,7 +128,7 @@ struct KeyFeedTests {
         #expect(heard.count == 0)
     }
 
-    @Test("goes over plain HTTP to this machine only, unless told otherwise")
+    @Test("fetches over plain HTTP only from this machine, unless the configuration allows more")
     func plainHTTP() {
         let limits = { (place: String, isAllowed: Bool) in KeyLocation(place).limits(overPlainHTTP: isAllowed) }
         for place in ["http://127.0.0.1/jwks", "https://id.example/jwks", "http://id.example/jwks"] {
@@ -138,7 +138,7 @@ struct KeyFeedTests {
         }
     }
 
-    @Test("tells an address from a file by its first letters")
+    @Test("distinguishes an address from a file by its scheme")
     func locations() {
         #expect(KeyLocation("https://id.example/jwks") == .address("https://id.example/jwks"))
         #expect(KeyLocation("http://127.0.0.1/jwks") == .address("http://127.0.0.1/jwks"))

@@ -13,7 +13,7 @@ struct ClientCommandTests {
         return lines
     }
 
-    @Test("a plain ack is left in its message, and means the same as the command")
+    @Test("a plain ack is not copied out of its message, and has the same meaning as the command")
     func plainAcks() throws {
         let text = #"{"id":4,"type":"ack","channel":"inbox","seq":42}"# + "\n" + #"{"seq":0,"channel":"é","type":"ack"}"#
         let both = lines(text)
@@ -35,7 +35,7 @@ struct ClientCommandTests {
     }
 
     @Test(
-        "another command, or an ack with a fault, is no plain ack",
+        "another command, or an ack with an error, is not a plain ack",
         arguments: [
             #"{"id":4,"type":"ack","channel":"inbox"}"#, #"{"id":4,"type":"ack","channel":7,"seq":1}"#,
             #"{"id":4,"type":"ack","channel":"inbox","seq":9007199254740992}"#, #"{"id":"4","type":"ack","channel":"inbox","seq":1}"#,
@@ -49,7 +49,7 @@ struct ClientCommandTests {
         #expect(found.first?.result(in: Array(line.utf8).span) == ClientCommand.parse(Array(line.utf8), limits: CommandLimits()).first)
     }
 
-    @Test("every command but ping is a sign of the user, and a line that is no command is none")
+    @Test("every command but ping shows that the user is active; an invalid line does not")
     func signsOfTheUser() {
         for (line, _, body) in Self.accepted {
             #expect(lines(line).map(\.isSignOfUser) == [body != .ping], "\(line)")
@@ -180,12 +180,12 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"history","channel":"c","limit":"9"}"#, 1, .badRequest, "limit: "),
     ]
 
-    @Test("A good line is a command", arguments: accepted)
+    @Test("A valid line is a command", arguments: accepted)
     func accepts(line: String, id: UInt64?, body: ClientCommand.Body) {
         #expect(parse(line) == [.success(ClientCommand(id: id, body: body))])
     }
 
-    @Test("A bad line is refused with its id, a code, and the member to blame", arguments: rejected)
+    @Test("An invalid line is refused with its id, a code and the wrong member", arguments: rejected)
     func rejects(line: String, id: UInt64?, code: ErrorCode, message: String) {
         let results = parse(line)
         #expect(results.count == 1)
@@ -198,7 +198,7 @@ struct ClientCommandTests {
         #expect(rejection.message.hasPrefix(message), "\(rejection.message)")
     }
 
-    @Test("Every type is tested both ways")
+    @Test("Every command has a valid and an invalid example")
     func completeTable() {
         for type in ClientCommand.types {
             #expect(Self.accepted.contains { $0.0.contains("\"\(type.name)\"") })
@@ -262,7 +262,7 @@ struct ClientCommandTests {
         #expect(code(parse(#"{"type":"connect","channels":[{"channel":"a"},{"channel":"b"}]}"#, limits)[0]) == .limitExceeded)
     }
 
-    @Test("A refusal quotes no more than a little of what the peer wrote")
+    @Test("A refusal quotes a bounded part of the peer's text")
     func shortQuotes() {
         let marks = "e" + String(repeating: "\u{301}", count: 20_000)
         guard case .failure(let rejection) = parse(#"{"type":"\#(marks)"}"#)[0] else {
@@ -273,7 +273,7 @@ struct ClientCommandTests {
         #expect(rejection.message.utf8.count < 300)
     }
 
-    @Test("Cut anywhere or with any byte changed, a line is answered and never traps", arguments: accepted.map(\.0))
+    @Test("A truncated or changed line is answered and never traps", arguments: accepted.map(\.0))
     func damage(line: String) {
         let bytes = Array(line.utf8)
         for cut in bytes.indices {
@@ -290,7 +290,7 @@ struct ClientCommandTests {
         }
     }
 
-    @Test("What a client wrote becomes the members clients read")
+    @Test("The members of a sent message become members of its entry")
     func content() {
         let draft = ClientCommand.Send(target: .channel("c"), key: "k", body: "a \"b\"\n", context: "r", replyTo: Seq(3), data: "[1]")
         #expect(draft.content == #""body":"a \"b\"\n","context":"r","data":[1],"replyTo":3"#)

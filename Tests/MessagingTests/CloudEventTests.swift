@@ -12,7 +12,7 @@ extension EventDecoderTests {
         content: #""title":"T""#)
 
     @Test(
-        "A structured CloudEvent is known by its content type or its specversion",
+        "A structured CloudEvent is recognized by its content type or its specversion",
         arguments: [
             [], [("content-type", "application/cloudevents+json")], [("Content-Type", "application/cloudevents+json; charset=UTF-8")],
             [("content-type", "application/json")], [("content-type", "application/cloudevents")],
@@ -35,7 +35,7 @@ extension EventDecoderTests {
         #expect(drafts(Self.data, more + Self.attributes.map { ($0.0.uppercased(), $0.1) }) == [Self.expected])
     }
 
-    @Test("One target that is none does not stop the others, and is named")
+    @Test("An invalid target is named, and the other targets get their entries")
     func partlyGood() {
         func partly(_ value: String, _ headers: [(String, String)] = []) -> ([String], EventRejection)? {
             guard case .partly(let drafts, let rejection) = EventDecoder().decode(record(value, headers)) else { return nil }
@@ -61,7 +61,7 @@ extension EventDecoderTests {
         #expect(rejection(#"{"id":"1","type":"t","to":["x","y"]}"#)?.targets == [])
     }
 
-    @Test("A batch of CloudEvents gives the entries of all, or a reason naming the one at fault")
+    @Test("A batch of CloudEvents gives the entries of all, or a reason that names the invalid one")
     func batch() {
         let headers = [("content-type", "application/cloudevents-batch+json")]
         let second = Self.envelope.replacing("c-1", with: "c-2")
@@ -93,7 +93,7 @@ extension EventDecoderTests {
     }
 
     @Test(
-        "What a CloudEvent may not be",
+        "Invalid CloudEvents are refused",
         arguments: [
             (#"{"specversion":"0.3","id":"1","source":"s","type":"t","data":{}}"#, EventRejectionReason.badCloudEvent),
             (#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#, .missingData),

@@ -23,7 +23,7 @@ struct CodesTests {
     }
 
     @Test(
-        "Advice follows the hundreds, for codes never heard of too",
+        "The hundreds of a close code decide the advice, also for unknown codes",
         arguments: [
             (4000, .stop), (4050, .stop), (4099, .stop), (4100, .backOff), (4199, .backOff), (4200, .reconnect), (4299, .reconnect),
             (4300, .newToken), (4399, .newToken), (4400, .backOff), (3999, .backOff), (1000, .stop), (1006, .backOff), (1011, .backOff),
@@ -42,7 +42,7 @@ struct CodesTests {
         #expect(EndReason(code: 4001) == nil)
     }
 
-    @Test("Every row is a full sentence and its name is short, plain and its own")
+    @Test("Every row has a full sentence and a short, plain, unique name")
     func rows() {
         let sentences =
             ErrorCode.allCases.flatMap { [$0.meaning, $0.advice] } + EndReason.allCases.map(\.meaning)
@@ -59,7 +59,7 @@ struct CodesTests {
         #expect(Set(ErrorCode.allCases.map(\.meaning)).count == ErrorCode.allCases.count)
     }
 
-    @Test("The tables for documents hold every code")
+    @Test("The tables for documents have every code")
     func tables() {
         let codes = EndReason.allCases.count + StandardCloseCode.allCases.count
         for (table, rows) in [(ErrorCode.markdownTable, ErrorCode.allCases.count), (EndReason.markdownTable, codes)] {

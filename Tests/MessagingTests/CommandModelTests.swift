@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Commands made at random")
 struct CommandModelTests {
-    @Test("What a command means does not depend on how it is written", arguments: [1, 2, 3, 4] as [UInt64])
+    @Test("The meaning of a command does not depend on its notation", arguments: [1, 2, 3, 4] as [UInt64])
     func spellings(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<2_000 {
@@ -16,7 +16,7 @@ struct CommandModelTests {
         }
     }
 
-    @Test("Spoiled messages are answered line by line", arguments: [1, 2, 3, 4] as [UInt64])
+    @Test("Damaged messages are answered line by line", arguments: [1, 2, 3, 4] as [UInt64])
     func spoiled(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let corpus = ClientCommandTests.accepted.map { Array($0.0.utf8) } + ClientCommandTests.rejected.map { Array($0.0.utf8) }

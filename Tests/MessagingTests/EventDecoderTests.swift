@@ -52,7 +52,7 @@ struct EventDecoderTests {
         }
     }
 
-    @Test("The least event has a type and a target; null members are missing members")
+    @Test("The smallest event has a type and a target; a null member counts as absent")
     func least() {
         let least = drafts(#"{"id":"1","type":"t","to":"user:alice"}"#)
         #expect(
@@ -64,7 +64,7 @@ struct EventDecoderTests {
         #expect(drafts(event) == least)
     }
 
-    @Test("The drafts of one event have all in common but the channel, and a change of one is its own")
+    @Test("The drafts of one event differ only in their channel, and a change of one does not change the others")
     func shared() throws {
         let drafts = drafts(#"{"id":"1","type":"t","to":["user:a","user:b"],"title":"T"}"#)
         var changed = try #require(drafts.first)
@@ -77,7 +77,7 @@ struct EventDecoderTests {
     }
 
     @Test(
-        "A channel named twice gets one entry; names that only look alike are two",
+        "A channel named twice gets one entry; names that differ in bytes are two channels",
         arguments: [
             (#""user:a","user:a""#, 1), (#""broadcast:system","user:a","broadcast:system""#, 2),
             (#""conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","conversation:0B9E4F9C-3F67-4F4F-9D39-2D2F0C7CF0AA""#, 1),
@@ -88,7 +88,7 @@ struct EventDecoderTests {
     }
 
     @Test(
-        "The type tells notifications from system notices",
+        "The type distinguishes notifications from system notices",
         arguments: [
             ("system.news", EntryDraft.Kind.system), ("system.", .system), ("system", .notification), ("systemic.x", .notification),
             ("System.news", .notification),
@@ -98,7 +98,7 @@ struct EventDecoderTests {
     }
 
     @Test(
-        "A receipt is asked for by name or by true", arguments: [(#""required""#, true), ("true", true), ("false", false), ("null", false)])
+        "\"required\" or true requires a receipt", arguments: [(#""required""#, true), ("true", true), ("false", false), ("null", false)])
     func receipts(value: String, required: Bool) {
         #expect(drafts(#"{"id":"1","type":"t","to":["user:a"],"receipt":\#(value)}"#).map(\.receiptRequired) == [required])
     }
@@ -112,7 +112,7 @@ struct EventDecoderTests {
         #expect(drafts(#"{"id":"1","type":"t","to":["user:a"],"expiresAt":\#(value)}"#).map(\.expiresAt?.milliseconds) == [milliseconds])
     }
 
-    @Test("A link that leads to a page is kept", arguments: ["/", "/a/b?c=d#e", "https://example.org/é", "HTTP://example.org"])
+    @Test("A valid link is kept", arguments: ["/", "/a/b?c=d#e", "https://example.org/é", "HTTP://example.org"])
     func goodLinks(link: String) {
         #expect(drafts(#"{"id":"1","type":"t","to":["user:a"],"link":"\#(link)"}"#).map(\.content) == [#""link":"\#(link)""#])
     }
@@ -159,7 +159,7 @@ struct EventDecoderTests {
         (#"{"specversion":"1.0"}"#, .badCloudEvent),
     ]
 
-    @Test("What an event may not hold is named", arguments: rejections)
+    @Test("A refusal names the invalid member of an event", arguments: rejections)
     func rejects(value: String, reason: EventRejectionReason) {
         let rejection = rejection(value)
         #expect(rejection?.reason == reason)
@@ -167,7 +167,7 @@ struct EventDecoderTests {
         #expect(rejection?.detail.contains("\n") == false)
     }
 
-    @Test("Sizes: at the limit accepted, one beyond it refused")
+    @Test("A size at the limit is accepted, one byte more is refused")
     func sizes() {
         var limits = EventLimits()
         limits.targets = 2
@@ -182,13 +182,13 @@ struct EventDecoderTests {
         #expect(reason(#"{"type":"t","to":["user:a"]}"# + String(repeating: " ", count: 73)) == .tooLarge)
     }
 
-    @Test("A record without a value is discarded, whatever its headers")
+    @Test("A record without a value is discarded, with any headers")
     func tombstone() {
         #expect(EventDecoder().decode(record(nil)) == .discard(.tombstone))
         #expect(EventDecoder().decode(record(nil, [("ce_specversion", "1.0")], key: "k")) == .discard(.tombstone))
     }
 
-    @Test("Without an id, a record is itself when read again, and another in a topic made anew")
+    @Test("A record without an id has the same id when it is read again, and another id in a recreated topic")
     func derivedID() throws {
         func identity(_ change: (inout EventRecord) -> Void = { _ in }) throws -> [String] {
             var record = record(#"{"type":"t","to":["user:a"]}"#, key: "k")
@@ -211,7 +211,7 @@ struct EventDecoderTests {
 
     // MARK: Trace
 
-    @Test("The trace comes from the extension, else from the record's header; a malformed one is passed over")
+    @Test("The trace comes from the extension, else from the record's header; a malformed trace is ignored")
     func traces() {
         let other = trace(parent: "1111111111111111")
         let structured = "{\(Self.envelope),\"traceparent\":\"\(other)\",\"data\":\(Self.data)}"
@@ -228,7 +228,7 @@ struct EventDecoderTests {
     // MARK: Damage
 
     @Test(
-        "Cut anywhere, a record is refused and nothing traps; what is accepted can be spliced into a frame",
+        "A truncated record is refused and never traps; accepted content can be inserted into a frame",
         arguments: [
             ("{\(envelope),\"data\":\(data)}", []), (data, attributes),
             (#"{"type":"t","to":["user:a"],"title":{"fr":"\u00e9"},"data":[1,{"a":2}]}"#, []),
@@ -257,7 +257,7 @@ struct EventDecoderTests {
         }
     }
 
-    @Test("docs/reference/events.md explains the reasons as the code does, and its examples are accepted")
+    @Test("docs/reference/events.md has the code's reasons, and its examples are accepted")
     func document() throws {
         let document = try String(contentsOf: ProtocolDocumentTests.root.appending(path: "docs/reference/events.md"), encoding: .utf8)
         let begin = try #require(document.range(of: "<!-- reasons:begin -->\n"))
@@ -276,7 +276,7 @@ struct EventDecoderTests {
         }
     }
 
-    @Test("Every reason is explained, once")
+    @Test("Every reason is explained once")
     func reasons() {
         let table = EventRejectionReason.markdownTable
         for reason in EventRejectionReason.allCases {

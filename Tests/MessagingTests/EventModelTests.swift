@@ -3,9 +3,9 @@ import Messaging
 import TestKit
 import Testing
 
-@Suite("Records spoiled at random")
+@Suite("Randomly damaged records")
 struct EventModelTests {
-    @Test("A record gives the same entries each time, fit to be stored and spliced, or a reason", arguments: [1, 2, 3, 4] as [UInt64])
+    @Test("A record always gives the same storable entries, or a reason", arguments: [1, 2, 3, 4] as [UInt64])
     func spoiled(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let values =

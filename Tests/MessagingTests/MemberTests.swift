@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Tables of known members")
 struct MemberTests {
-    @Test("Every member of an event has a name of its own and a place")
+    @Test("Every member of an event has a unique name and an index")
     func events() throws {
         let words = EventMember.allCases.map { JSONSlice.word($0.name) }
         #expect(Set(words).count == words.count && !words.contains(0), "a name of more than 16 bytes would stand for every long one")
@@ -18,7 +18,7 @@ struct MemberTests {
         for member in EventMember.allCases { #expect(none[member] == nil, "\(member.name)") }
     }
 
-    @Test("Every member of a command has a name of its own and a place, read either way")
+    @Test("Every member of a command has a unique name and an index in both parsers")
     func commands() throws {
         let words = CommandMember.allCases.map { JSONSlice.word($0.name) }
         #expect(Set(words).count == words.count && !words.contains(0))

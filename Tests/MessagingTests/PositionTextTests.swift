@@ -7,7 +7,7 @@ import Testing
 struct PositionTextTests {
     private static let conversation = Channel(storedName: "conversation:7b0d4a1e-52c5-4f0e-9a55-0a3c6f1f2b11")!
 
-    @Test("what is written is read again, whatever the channels are named")
+    @Test("written positions are read again, for all channel names")
     func roundTrip() throws {
         let ann = try user("ann")
         let positions: [(channel: Channel, seq: Seq)] = [
@@ -36,7 +36,7 @@ struct PositionTextTests {
         ])
     func refused(text: String) throws { #expect(PositionText.read(text, for: try user("ann")) == nil, "\(text)") }
 
-    @Test("damaged texts never trap")
+    @Test("damaged texts never cause a trap")
     func damaged() throws {
         let ann = try user("ann")
         var random = SeededRandom(seed: 11)

@@ -19,7 +19,7 @@ struct ProtocolDocumentTests {
         try Self.require(path, holds: expected, now: document)
     }
 
-    @Test("The schema of commands is the one that the command files make")
+    @Test("The schema of commands is generated from the command files")
     func schemaAgrees() throws {
         let path = "docs/reference/schemas/client-command.json"
         let text = try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
@@ -37,19 +37,19 @@ struct ProtocolDocumentTests {
         try Self.require(path, holds: String(expected), now: text)
     }
 
-    @Test("A command's name fits into the word by which the parser finds it, and is its own")
+    @Test("A command's name is unique and fits into the parser's word")
     func names() {
         #expect(Set(ClientCommand.names).count == ClientCommand.names.count)
         #expect(ClientCommand.names.allSatisfy { (1...16).contains($0.utf8.count) })
     }
 
-    @Test("The members of all commands fit into what a line's members are kept in")
+    @Test("The members of all commands fit into the parser's storage")
     func members() {
         #expect(CommandMember.allCases.count == CommandMembers.most)
         #expect(CommandMember.allCases.allSatisfy { $0.name.utf8.count <= 8 }, "the quick reader compares words of eight bytes")
     }
 
-    @Test("Every command's summary is one sentence that a table can hold")
+    @Test("Every command's summary is one sentence that fits into a table")
     func summaries() {
         for type in ClientCommand.types {
             #expect(type.summary.hasSuffix(".") && type.summary.count > 10 && !type.summary.contains("|"), "\(type.name)")
@@ -70,7 +70,7 @@ struct ProtocolDocumentTests {
         if text != expected { try expected.write(to: root.appending(path: path), atomically: true, encoding: .utf8) }
     }
 
-    @Test("The codes said to be reserved are those that nothing sends")
+    @Test("The codes that the hub never sends are documented as reserved")
     func reservedCodes() throws {
         let ending = try Self.lines(of: ["Sources/Sessions", "Sources/Transports"]).filter {
             !Self.isRowOfATable($0) && !$0.contains("code:") && !$0.contains("refuse(")

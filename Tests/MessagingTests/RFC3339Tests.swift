@@ -4,7 +4,7 @@ import Testing
 @Suite("Times of RFC 3339")
 struct RFC3339Tests {
     @Test(
-        "A moment is written in UTC with milliseconds",
+        "A time is written in UTC with milliseconds",
         arguments: [
             (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"), (1_795_473_900_123, "2026-11-23T22:45:00.123Z"),
             (951_782_400_000, "2000-02-29T00:00:00.000Z"), (951_868_800_000, "2000-03-01T00:00:00.000Z"),
@@ -42,7 +42,7 @@ struct RFC3339Tests {
         #expect(Timestamp(rfc3339: text) == nil)
     }
 
-    @Test("Every day of a thousand years is the day after the one before")
+    @Test("The days of a thousand years follow each other without a gap")
     func calendar() throws {
         var (year, month, day) = (1600, 1, 1)
         var moment = try #require(Timestamp(rfc3339: "1600-01-01T00:00:00Z"))
@@ -61,7 +61,7 @@ struct RFC3339Tests {
         }
     }
 
-    @Test("Cut anywhere, a time is no time")
+    @Test("A truncated time is refused")
     func cuts() {
         let text = "2026-11-23T22:45:00.123+01:00"
         for length in 0..<text.count { #expect(Timestamp(rfc3339: String(text.prefix(length))) == nil) }

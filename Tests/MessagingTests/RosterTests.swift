@@ -2,7 +2,7 @@ import Messaging
 import TestKit
 import Testing
 
-@Suite("Roster and subscriber: nothing falls between history and live")
+@Suite("Roster and subscriber: no entry is lost between history and live")
 struct RosterTests {
     static let alice = UserID("alice")!
     static let system = Channel.broadcast("system")
@@ -26,7 +26,7 @@ struct RosterTests {
         #expect(one.position == Seq(6))
     }
 
-    @Test("an entry that passes by while the start is unknown is read from the store, not lost")
+    @Test("an entry that arrives before the start is known is read from the store")
     func registeredFirst() {
         var one = subscriber()
         #expect(admit(&one, 6) == .skip)
@@ -37,7 +37,7 @@ struct RosterTests {
         #expect(one.phase == .live)
     }
 
-    @Test("an entry that passes by during a page is asked for by another page")
+    @Test("an entry that arrives during a page is read with another page")
     func passesDuringPage() {
         var one = subscriber()
         #expect(one.open(state(head: 3), since: Seq(1)) == true)
@@ -49,7 +49,7 @@ struct RosterTests {
         #expect(one.finishPage(head: Seq(4), more: false) == true)
     }
 
-    @Test("what a page brought is not delivered again by the bus")
+    @Test("an entry of a page is not delivered again by the bus")
     func deduplicates() {
         var one = subscriber()
         _ = one.open(state(head: 2), since: Seq(0))
@@ -76,7 +76,7 @@ struct RosterTests {
         #expect(one.position == Seq(5))
     }
 
-    @Test("counters include each entry once, whatever the order of events, and never one's own")
+    @Test("counters include each entry once in any order of events, and never the user's own entries")
     func counts() {
         var one = subscriber()
         _ = one.open(state(head: 4, unread: 2), since: Seq(2))
@@ -95,7 +95,7 @@ struct RosterTests {
         #expect(one.version == 6)
     }
 
-    @Test("the store's numbers replace the loop's, unless newer entries were counted since")
+    @Test("the store's counters replace the loop's, unless the loop has counted newer entries")
     func adopts() {
         var one = subscriber()
         _ = one.open(state(head: 4, unread: 4), since: nil)
@@ -119,7 +119,7 @@ struct RosterTests {
         #expect(admit(&one, 5) == .deliver)
     }
 
-    @Test("places stay where they are while others leave and join")
+    @Test("a subscriber's slot does not change while others leave and join")
     func stablePlaces() {
         var roster = Roster(channel: Self.system)
         let slots = (0..<4).map { roster.add(Subscriber(session: SessionID(slot: UInt32($0), generation: 0), user: 0)) }
@@ -138,7 +138,7 @@ struct RosterTests {
         #expect(next == 2)
     }
 
-    @Test("what was missed is read, whatever the subscription was doing")
+    @Test("missed entries are read in every state of the subscription")
     func suspects() {
         var opening = subscriber()
         opening.suspect()
@@ -157,7 +157,7 @@ struct RosterTests {
         #expect(live.startPage() == Seq(4))
     }
 
-    @Test("a page ordered before a rewind is not taken")
+    @Test("a page that was requested before a rewind is ignored")
     func stalePage() {
         var one = subscriber()
         _ = one.open(state(head: 4), since: Seq(3))
@@ -169,7 +169,7 @@ struct RosterTests {
     }
 
     /// Interleaves commits, bus events, lost events, rewinds and pages at random: what is pushed is always the next entry.
-    @Test("any interleaving of commits, events, losses, rewinds and pages pushes every entry once, in order", arguments: 0..<300)
+    @Test("every interleaving of commits, events, losses, rewinds and pages pushes each entry once and in order", arguments: 0..<300)
     func interleavings(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         func below(_ bound: UInt64) -> UInt64 { UInt64.random(in: 0..<bound, using: &random) }
@@ -233,7 +233,7 @@ struct RosterTests {
 struct RosterExpiryTests {
     private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
 
-    @Test("the earliest expiry is told once, when it has come")
+    @Test("the earliest expiry is reported once, at its time")
     func earliest() {
         var roster = Roster(channel: .broadcast("system"))
         #expect(roster.takeExpiry(upTo: at(100)) == false)
@@ -245,7 +245,7 @@ struct RosterExpiryTests {
         #expect(roster.takeExpiry(upTo: at(100)) == false, "the later ones are told by those who are counted anew")
     }
 
-    @Test("only those for whom something counts are counted anew, a bounded number at a time")
+    @Test("only users with counted entries are recounted, a bounded number at a time")
     func counting() {
         var roster = Roster(channel: .broadcast("system"))
         for key in 0..<10 {

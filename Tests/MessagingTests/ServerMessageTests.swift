@@ -145,7 +145,7 @@ struct ServerMessageTests {
         ),
     ]
 
-    @Test("Each message has exactly its documented form, appended to what is there", arguments: cases)
+    @Test("Each message is appended in exactly its documented form", arguments: cases)
     func exact(expected: String, write: @Sendable (inout [UInt8]) -> Void) throws {
         var output = Array("x\n".utf8)
         write(&output)

@@ -36,7 +36,7 @@ struct SessionTests {
         return action
     }
 
-    @Test("a plain ack is judged as the command it stands for")
+    @Test("a plain ack is checked like the command")
     func plainAck() {
         let broadcast = "broadcast:institution:lyon"
         var session = opened(following: ["inbox", broadcast, Self.conversation])
@@ -50,7 +50,7 @@ struct SessionTests {
         }
     }
 
-    @Test("a plain ack is not obeyed before connect is answered, nor in what the store has not agreed to")
+    @Test("a plain ack is refused before the reply to connect and before the store confirms the subscription")
     func plainAckTooEarly() {
         var unanswered = opened(following: ["inbox"])
         #expect(receive(&unanswered, plain: "inbox", 1, sent: nil).flatMap(code) == .notSubscribed)
@@ -64,7 +64,7 @@ struct SessionTests {
                 == .store(.move(Self.alice, .inbox(Self.alice), .delivered(Seq(1)), session: "s1"), .ack))
     }
 
-    @Test("after a rewind, what had been sent before may still be acknowledged and marked, until the subscription ends")
+    @Test("after a rewind, entries sent before it may be acknowledged and marked until the subscription ends")
     func rewound() {
         var session = opened(following: ["inbox", "broadcast:system"])
         session.rewound(0, from: Seq(10))
@@ -88,7 +88,7 @@ struct SessionTests {
     }
 
     @Test(
-        "before connect nothing else is obeyed",
+        "before connect every other command is refused",
         arguments: [
             ClientCommand.Body.ping, .activity, .ack(channel: "inbox", seq: Seq(1)), .subscribe(channel: "inbox"),
             .refresh(token: "t"),
@@ -98,7 +98,7 @@ struct SessionTests {
         #expect(code(receive(&session, body)) == .notConnected)
     }
 
-    @Test("connect is obeyed once, and again only after it failed")
+    @Test("connect is accepted once, and again only after it failed")
     func connectOnce() {
         var session = Session(id: "s1")
         #expect(receive(&session, .connect(token: "t", subscriptions: [])) == .connect(token: "t", []))
@@ -120,7 +120,7 @@ struct SessionTests {
         #expect(session.identity?.user == Self.alice)
     }
 
-    @Test("an ack goes to the store; beyond what was sent it is refused")
+    @Test("an ack goes to the store; an ack beyond the sent entries is refused")
     func ack() {
         var session = opened(following: ["inbox"])
         #expect(
@@ -131,7 +131,7 @@ struct SessionTests {
         #expect(code(receive(&session, .ack(channel: "room:1", seq: Seq(1)))) == .unknownChannel)
     }
 
-    @Test("a followed channel is found by its very name, and by another spelling of it")
+    @Test("a followed channel is found by its name, also with an uppercase conversation id")
     func names() {
         var session = opened(following: ["broadcast:institution:lyon", Self.conversation])
         for (name, channel) in [
@@ -150,7 +150,7 @@ struct SessionTests {
     }
 
     @Test(
-        "marks obey the same bound in each of their forms",
+        "all forms of mark-read have the same bound",
         arguments: [
             (ClientCommand.Body.markSeen(channel: "inbox", upTo: Seq(11)), ErrorCode.notSent),
             (.markRead(channel: "inbox", .upTo(Seq(11))), .notSent), (.markRead(channel: "inbox", .set([Seq(2), Seq(11)])), .notSent),
@@ -161,7 +161,7 @@ struct SessionTests {
         #expect(code(receive(&session, body)) == expected)
     }
 
-    @Test("marking all read means all that this session was sent, and nothing that came since")
+    @Test("mark-read of all marks the entries that were sent to this session, and no newer ones")
     func markAll() {
         var session = opened(following: ["inbox"])
         #expect(
@@ -172,7 +172,7 @@ struct SessionTests {
                 == .store(.move(Self.alice, .inbox(Self.alice), .read(.upTo(.zero)), session: "s1"), .mark))
     }
 
-    @Test("one is told how far the others are, not oneself, and not those who have got nothing yet")
+    @Test("a user gets the progress of other members who have received entries, and not the user's own")
     func receipts() {
         let carol = UserID("carol")!
         let reached = MemberProgress(Self.bob, delivered: Seq(3), read: Seq(1))
@@ -186,7 +186,7 @@ struct SessionTests {
         #expect(state.receipts(for: carol).map(\.user) == [Self.alice, Self.bob])
     }
 
-    @Test("people write in conversations, to somebody else, and nowhere else")
+    @Test("users send messages only to conversations and other users")
     func send() {
         var session = opened()
         let draft = ClientCommand.Send(target: .channel(Self.conversation), key: "k", body: "hello")
@@ -205,7 +205,7 @@ struct SessionTests {
         #expect(code(receive(&session, .open(with: Self.alice, context: nil))) == .badRequest)
     }
 
-    @Test("history of a channel one does not follow asks for the right first")
+    @Test("history of a channel that is not followed checks the right first")
     func history() {
         var session = opened(following: ["inbox"])
         #expect(
@@ -218,7 +218,7 @@ struct SessionTests {
                     .state(Self.alice, institution, entitled: false), .historyRight(.init(after: Seq(3), before: nil, limit: 10))))
     }
 
-    @Test("conversations are listed behind a conversation, a page at a time")
+    @Test("conversations are listed in pages, each after a given conversation")
     func conversations() {
         var session = opened()
         let channel = Channel(wireName: Self.conversation, for: Self.alice)!
@@ -243,7 +243,7 @@ struct SessionTests {
         #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
     }
 
-    @Test("names are told apart by bytes, also when they begin with a combining mark", arguments: ["\u{301}x", "\u{20DD}", "\u{1F3FD}"])
+    @Test("names are compared by bytes, also when they begin with a combining mark", arguments: ["\u{301}x", "\u{20DD}", "\u{1F3FD}"])
     func combiningMarks(name: String) {
         let inbox = Channel.inbox(UserID(name)!)
         #expect(Channel(storedName: inbox.storedName) == inbox)
@@ -268,7 +268,7 @@ struct SessionTests {
     }
 
     @Test(
-        "broadcasts one is entitled to by token",
+        "the token's claims give the right to follow broadcasts",
         arguments: [
             ("system", true), ("institution:lyon", true), ("institution:paris", false), ("category:reviewer", true),
             ("category:teacher", false), ("activity:7", true), ("activity:8", false),
@@ -278,7 +278,7 @@ struct SessionTests {
         #expect(identity.isEntitled(to: .broadcast(name)) == expected)
     }
 
-    @Test("names begin with a combining mark without becoming part of what stands before it")
+    @Test("a combining mark at the start of a name does not change the text before it")
     func combiningMarks() throws {
         let name = "\u{301}cole"
         let user = try #require(UserID(name))
@@ -289,7 +289,7 @@ struct SessionTests {
         #expect(Self.identity(institution: name).broadcasts(limit: 10) == ["system", "institution:" + name])
     }
 
-    @Test("a subscription the store has not agreed to gives no rights")
+    @Test("a subscription gives no rights before the store confirms it")
     func notGranted() {
         var session = opened(following: [Self.conversation])
         func receive(_ body: ClientCommand.Body) -> Session.Action {
@@ -308,7 +308,7 @@ struct SessionTests {
         #expect(receive(.unsubscribe(channel: Self.conversation)) == .unsubscribe(0))
     }
 
-    @Test("a refreshed token that lost a right ends the subscriptions that stood on it")
+    @Test("a refreshed token with fewer rights ends the subscriptions that need the lost rights")
     func refreshLosesRights() {
         let old = Self.identity(institution: "lyon", roles: ["reviewer"])
         var session = Session(id: "s1")

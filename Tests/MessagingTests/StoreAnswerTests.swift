@@ -2,7 +2,7 @@ import Testing
 
 @testable import Messaging
 
-@Suite("Session: what the store's answers mean")
+@Suite("Session: answers of the store")
 struct StoreAnswerTests {
     static let alice = UserID("alice")!
     static let bob = UserID("bob")!
@@ -47,13 +47,13 @@ struct StoreAnswerTests {
         (.snapshot([], more: true), .conversations, #"{"re":7,"ok":{"channels":[],"more":true}}"#),
     ]
 
-    @Test("an answer becomes the command's reply, and no reply for a command without an id", arguments: told)
+    @Test("an answer becomes the command's reply; a command without an id gets none", arguments: told)
     func replies(reply: StoreReply, purpose: Session.Purpose, text: String) {
         #expect(answer(reply, to: purpose) == (.told, text))
         #expect(answer(reply, to: purpose, re: nil) == (.told, ""))
     }
 
-    @Test("a conversation is told as followed when the session follows it", arguments: [true, false])
+    @Test("the reply says that a conversation is followed when the session follows it", arguments: [true, false])
     func followed(isFollowed: Bool) {
         let following = isFollowed ? [Self.conversation] : []
         let opened = answer(.opened(Self.state, created: true), to: .open, following: following)
@@ -70,7 +70,7 @@ struct StoreAnswerTests {
                 == (.store(.append(Self.draft.entry(from: Self.alice, in: Self.conversation)), .send(Self.conversation)), ""))
     }
 
-    @Test("the history of a channel that is not followed is read once the right to it is known")
+    @Test("the history of a channel that is not followed is read after the right is confirmed")
     func historyRight() {
         let page = ClientCommand.History.Page(after: Seq(1), before: nil, limit: 5)
         #expect(
@@ -83,7 +83,7 @@ struct StoreAnswerTests {
         .historyRight(.init(after: nil, before: nil, limit: 1)), .conversations,
     ]
 
-    @Test("a failure refuses every command alike", arguments: purposes)
+    @Test("a failure gives the same error for every command", arguments: purposes)
     func failures(purpose: Session.Purpose) {
         for (failure, code) in [
             (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
@@ -99,7 +99,7 @@ struct StoreAnswerTests {
         }
     }
 
-    @Test("an answer of another kind, and data the store refuses, are the hub's own faults: they are logged, not told", arguments: purposes)
+    @Test("an unexpected answer and refused data are bugs of the hub: they are logged, and the client gets no detail", arguments: purposes)
     func faults(purpose: Session.Purpose) {
         for reply in [StoreReply.stored([]), .failed(.refused("secret"))] {
             guard case (.refuse(let refusal), "") = answer(reply, to: purpose) else {

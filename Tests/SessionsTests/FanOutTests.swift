@@ -5,11 +5,11 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Entries of a channel on their way to its subscribers")
+@Suite("Fan-out of entries to subscribers")
 struct FanOutTests {
     private let system = Channel.broadcast("system")
 
-    @Test("a burst goes only as far as the client takes it; the rest is read when it has caught up")
+    @Test("a burst is pushed until the client is congested; the rest is read from the store later")
     func longBurst() throws {
         let clients = Clients()
         clients.patience = 3

@@ -9,7 +9,7 @@ import Testing
 @Suite("The sessions of several loops over a bus that loses, repeats and reorders")
 struct LossyBusTests {
     @Test(
-        "a random run ends as over the bus in memory: every entry once and in order, and the counters of the store",
+        "a random run ends as over the bus in memory: each entry once and in order, with the store's counters",
         arguments: 0..<30 as Range<UInt64>)
     func sameEnd(seed: UInt64) async throws {
         let lossyBus = LossyBus(seed: seed, lossOneIn: 5)

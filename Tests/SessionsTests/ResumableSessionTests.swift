@@ -24,7 +24,7 @@ struct ResumableSessionTests {
         while !condition() { bench.turn() }
     }
 
-    @Test("a credential names one session of one loop; its text is 30 characters, and any change of it finds nothing")
+    @Test("a credential of 30 characters names one session of one loop; a changed credential names none")
     func credentials() throws {
         let bench = try SessionBench()
         let id = try connect(bench)
@@ -50,7 +50,7 @@ struct ResumableSessionTests {
         #expect(bench.clients.texts(id).first?.contains("credential") == false)
     }
 
-    @Test("without a stream or a poll a session ends, and its end is told to those that keep something for it")
+    @Test("a session without a stream or a poll ends, and its transports are told")
     func detachedEnds() throws {
         let bench = try SessionBench { $0.detached = .milliseconds(50) }
         var ended: [SessionID] = []
@@ -61,7 +61,7 @@ struct ResumableSessionTests {
         #expect(bench.clients.closed.isEmpty, "nobody is there to be told")
     }
 
-    @Test("an attached session lives on")
+    @Test("an attached session does not end")
     func attachedLives() throws {
         let bench = try SessionBench { $0.detached = .milliseconds(50) }
         let (kept, left) = (try connect(bench), try connect(bench))
@@ -70,7 +70,7 @@ struct ResumableSessionTests {
         #expect(bench.sessions.isConnected(kept) && !bench.sessions.isConnected(left))
     }
 
-    @Test("a session without connect ends in time, one whose user is idle when it is a browser's")
+    @Test("a session without connect ends at its deadline, a browser's session also when its user is idle")
     func deadlines() throws {
         let bench = try SessionBench {
             $0.connectWithin = .milliseconds(50)
@@ -84,7 +84,7 @@ struct ResumableSessionTests {
         #expect(bench.sessions.isConnected(program))
     }
 
-    @Test("entries that may not have arrived are sent again, and what was sent before may still be acknowledged")
+    @Test("entries that may not have arrived are sent again, and earlier sends may still be acknowledged")
     func resumes() throws {
         let bench = try SessionBench()
         let id = try connect(bench)
@@ -108,7 +108,7 @@ struct ResumableSessionTests {
         #expect(bench.clients.seqs(id) == [2, 3])
     }
 
-    @Test("the replies to a request's commands come together, when the last is there; pushes go another way")
+    @Test("the replies to a request's commands are sent together after the last; pushes are sent separately")
     func exchanges() throws {
         let bench = try SessionBench()
         let id = try connect(bench)

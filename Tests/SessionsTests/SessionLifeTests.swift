@@ -12,7 +12,7 @@ import Testing
 struct SessionLifeTests {
     // MARK: Before connect
 
-    @Test("who sends commands and no connect is answered a few times, then closed")
+    @Test("a client that sends commands without connect is answered a few times, then closed")
     func commandsWithoutConnect() throws {
         let bench = try SessionBench()
         let eve = bench.open()
@@ -23,7 +23,7 @@ struct SessionLifeTests {
         #expect(bench.clients.texts(eve).count == 9, "nothing is answered behind the end")
     }
 
-    @Test("a connect without any token counts as well")
+    @Test("a connect without a token counts as such a command")
     func emptyConnects() throws {
         let bench = try SessionBench()
         let eve = bench.open()
@@ -39,7 +39,7 @@ struct SessionLifeTests {
         #expect(bench.clients.closed.isEmpty)
     }
 
-    @Test("a session counts as connected only when the store has answered its connect")
+    @Test("a session is connected only after the store has answered its connect")
     func connectedByTheStore() throws {
         let bench = try SessionBench()
         let ann = bench.open()
@@ -55,7 +55,7 @@ struct SessionLifeTests {
         #expect(bench.sessions.isConnected(ann))
     }
 
-    @Test("what follows a connect before its reply is refused, and the connect goes on")
+    @Test("commands between a connect and its reply are refused, and the connect continues")
     func aheadOfTheReply() throws {
         let bench = try SessionBench()
         let ann = bench.open()
@@ -72,7 +72,7 @@ struct SessionLifeTests {
         #expect(bench.sessions.isConnected(ann))
     }
 
-    @Test("a connect that failed leaves nobody behind who hears signals")
+    @Test("after a failed connect the session gets no signals")
     func failedConnect() throws {
         let bench = try SessionBench()
         let (ann, bob) = (try user("ann"), try user("bob"))
@@ -91,7 +91,7 @@ struct SessionLifeTests {
         #expect(bench.clients.texts(key).count { $0.contains(#""signal":"conversation""#) } == 1)
     }
 
-    @Test("connect asks for what is followed, refuses each name once, and says when there are more channels")
+    @Test("connect follows the requested channels, refuses each name once, and says when there are more channels")
     func channelsOfConnect() throws {
         let bench = try SessionBench()
         let ann = bench.open()
@@ -113,7 +113,7 @@ struct SessionLifeTests {
 
     // MARK: The end
 
-    @Test("a hub that stops answers what was asked for before it says goodbye, and begins nothing more")
+    @Test("a stopping hub answers the received commands before it sends bye, and accepts no more")
     func leaving() throws {
         let bench = try SessionBench()
         let system = ChannelState(channel: SessionLoopTests.system, head: Seq(4))
@@ -140,7 +140,7 @@ struct SessionLifeTests {
 
     // MARK: Tokens
 
-    @Test("who waits for a key is told when its time is over, each in its turn")
+    @Test("each token that waits for a key is answered at its deadline, in order")
     func waitedInVain() throws {
         let bench = try SessionBench { $0.keyWait = .milliseconds(1) }
         let stranger = try TokenSigner.generate()
@@ -155,7 +155,7 @@ struct SessionLifeTests {
         #expect(bench.clients.closed.isEmpty)
     }
 
-    @Test("tokens that wait for their keys are bounded: whoever comes beyond is asked to come again")
+    @Test("a bounded number of tokens wait for their keys; further clients are asked to try again")
     func tooManyWaiting() throws {
         let bench = try SessionBench()
         let token = try bench.token("ann", with: try TokenSigner.generate())
@@ -166,7 +166,7 @@ struct SessionLifeTests {
         #expect(bench.sessions.authentication.waiting.count == WaitingTokens.most)
     }
 
-    @Test("only those wait no longer whose key is said to be absent")
+    @Test("only tokens whose key is reported absent stop waiting")
     func absentKeys() throws {
         var waiting = WaitingTokens()
         for (number, kid) in ["a", nil, "b", "a"].enumerated() {
@@ -183,7 +183,7 @@ struct SessionLifeTests {
         #expect(waiting.takeAll().map(\.session.slot) == [2])
     }
 
-    @Test("a token accepted in the leeway behind its end opens a session that lasts as long")
+    @Test("a token accepted within the leeway after exp opens a session that ends with the leeway")
     func withinLeeway() throws {
         let bench = try SessionBench()
         let ann = bench.open()
@@ -199,7 +199,7 @@ struct SessionLifeTests {
         #expect(told == expiry.rfc3339)
     }
 
-    @Test("a token whose key the source could not be asked for is refused for the moment, not for good")
+    @Test("a token whose key could not be fetched is refused temporarily")
     func keyNotAsked() throws {
         let bench = try SessionBench()
         let ann = bench.open()

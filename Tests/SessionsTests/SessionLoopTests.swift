@@ -9,7 +9,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The sessions of a loop: whatever the order in which things happen")
+@Suite("The sessions of a loop: orders of events")
 struct SessionLoopTests {
     static let secret = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
     static let system = Channel.broadcast("system")
@@ -30,7 +30,7 @@ struct SessionLoopTests {
 
     // MARK: Nobody sees what is not theirs
 
-    @Test("what follows a subscribe in the same message does not profit from it before the store has agreed")
+    @Test("commands after a subscribe in the same message get no rights before the store confirms it")
     func nothingBeforeTheStoreAgrees() throws {
         let bench = try SessionBench()
         let eve = try bench.connect("eve")
@@ -55,7 +55,7 @@ struct SessionLoopTests {
         }
     }
 
-    @Test("signals and receipts of a channel go only to those the store has let in")
+    @Test("signals and receipts of a channel go only to sessions that the store has confirmed")
     func noSignalsBeforeTheStoreAgrees() throws {
         let bench = try SessionBench()
         let ann = try user("ann")
@@ -70,7 +70,7 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(eve).isEmpty)
     }
 
-    @Test("a right that was withdrawn does not open what was asked for again")
+    @Test("a confirmation from before a right was withdrawn does not answer a later subscribe")
     func withdrawnRight() throws {
         let bench = try SessionBench()
         let channel = Channel.broadcast("institution:lyon")
@@ -97,7 +97,7 @@ struct SessionLoopTests {
         #expect(!texts.contains { $0.contains(#""head""#) || $0.contains(#""type":"entry""#) })
     }
 
-    @Test("what was asked again about an ended subscription is not told about the next one")
+    @Test("an answer about an ended subscription does not affect the next subscription")
     func recountOfAnEndedSubscription() throws {
         let bench = try SessionBench { $0.storeRetry = .zero }
         let (ann, bob) = (try user("ann"), try user("bob"))
@@ -119,7 +119,7 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(key).isEmpty)
     }
 
-    @Test("whoever may no longer follow a channel is told so on every session, and hears nothing more of it")
+    @Test("a user who loses a channel is told on every session, and gets nothing more from it")
     func rightIsGone() throws {
         let bench = try SessionBench()
         let state = ChannelState(channel: Self.secret, members: [try user("ann"), try user("bob")])
@@ -134,7 +134,7 @@ struct SessionLoopTests {
 
     // MARK: Pages and rewinds
 
-    @Test("a page ordered before a rewind leaves no hole")
+    @Test("a page that was requested before a rewind causes no gap")
     func rewindWhileReading() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
@@ -156,7 +156,7 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(ann) == [2, 3, 4, 5, 6])
     }
 
-    @Test("what was sent before a rewind may be acknowledged while the entries come again")
+    @Test("entries sent before a rewind may be acknowledged while they are sent again")
     func ackAfterRewind() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
@@ -173,7 +173,7 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(ann).last?.hasPrefix(#"{"re":4,"error":{"code":"not_sent""#) == true)
     }
 
-    @Test("a sign of the user is answered at once, and the store is not asked")
+    @Test("the activity command is answered at once, without the store")
     func activity() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann")
@@ -183,7 +183,7 @@ struct SessionLoopTests {
         #expect(bench.store.take().isEmpty)
     }
 
-    @Test("a page that belongs to an ended subscription is not told in the next one")
+    @Test("a page of an ended subscription is not sent to the next subscription")
     func pageOfAnEndedSubscription() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
@@ -199,7 +199,7 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(ann).isEmpty)
     }
 
-    @Test("events that were dropped are read, also by those who had not begun or were reading")
+    @Test("dropped events are read from the store, also by subscriptions that had not begun or were reading")
     func missedEvents() throws {
         let bench = try SessionBench()
         let ann = bench.open()
@@ -219,7 +219,7 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(ann) == [5])
     }
 
-    @Test("a page that comes when the client does not read is read again when it does")
+    @Test("a page that arrives while the client is congested is read again later")
     func congestedWhileReading() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
@@ -241,7 +241,7 @@ struct SessionLoopTests {
 
     // MARK: Every command is answered
 
-    @Test("a subscribe that is taken back before the store answers is answered all the same")
+    @Test("a subscribe that is cancelled before the store answers still gets a reply")
     func subscribeTakenBack() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann")
@@ -253,7 +253,7 @@ struct SessionLoopTests {
         for id in 2...3 { #expect(bench.clients.texts(ann).count { $0.hasPrefix(#"{"re":\#(id),"#) } == 1, "command \(id)") }
     }
 
-    @Test("while the store owes an answer the loop lets others run")
+    @Test("the loop is marked as waiting for other threads while the store has an open order")
     func awaitsTheStore() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
@@ -267,7 +267,7 @@ struct SessionLoopTests {
 
     // MARK: Bounds
 
-    @Test("a store with room for some of a turn's orders takes those")
+    @Test("a store with room for some of a turn's orders accepts those")
     func someRoom() throws {
         let bench = try SessionBench()
         let keys = try (0..<200).map { try bench.connect("user \($0)") }
@@ -278,7 +278,7 @@ struct SessionLoopTests {
         #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 72)
     }
 
-    @Test("a loop never has more orders open than its mailbox has room for their outcomes")
+    @Test("a loop has no more open orders than its mailbox has room for outcomes")
     func openOrders() throws {
         let bench = try SessionBench(openOrders: 64)
         let keys = try (0..<100).map { try bench.connect("user \($0)") }
@@ -288,7 +288,7 @@ struct SessionLoopTests {
         #expect(keys.count { bench.clients.texts($0).contains { $0.contains(#""code":"unavailable""#) } } == 36)
     }
 
-    @Test("tokens that wait for a key count as unanswered: who sends too many is not read")
+    @Test("tokens that wait for a key count as unanswered commands: a client with too many is not read")
     func waitingTokens() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann")
@@ -300,7 +300,7 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(ann).count == 64)
     }
 
-    @Test("entries that wait for slow sockets are bounded: beyond it they are read from the store")
+    @Test("a bounded number of entries wait for slow sockets; further ones are read from the store")
     func boundedFanOut() {
         let clients = Clients()
         var waiting = FanOut()
@@ -319,7 +319,7 @@ struct SessionLoopTests {
 
     // MARK: Counters
 
-    @Test("the first entry after a pause takes the counters with it, to all but its author; the next ones leave them for later")
+    @Test("the first entry after a pause carries the counters, except to its author; the counters of further entries follow later")
     func countersRideAlong() throws {
         let bench = try SessionBench()
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system)])
@@ -332,7 +332,7 @@ struct SessionLoopTests {
         #expect(bench.clients.kinds(ann) == ["entry", "entry", "entry"])
     }
 
-    @Test("entries of one channel that came in one batch go out together, whatever stands between them, with one set of counters")
+    @Test("the entries of one channel in a batch are sent together, with one set of counters")
     func batchOfManyChannels() throws {
         let bench = try SessionBench()
         let (annsInbox, bobsInbox) = (Channel.inbox(try user("ann")), Channel.inbox(try user("bob")))
@@ -346,7 +346,7 @@ struct SessionLoopTests {
         }
     }
 
-    @Test("who lacks an entry gets no counters with it, but with what is read from the store")
+    @Test("a session that misses an entry gets its counters with the entries that are read from the store")
     func countersOfThoseBehind() throws {
         let bench = try SessionBench()
         let bob = try bench.connect("bob", following: [ChannelState(channel: Self.system)])
@@ -361,7 +361,7 @@ struct SessionLoopTests {
 
     // MARK: Lost events
 
-    @Test("a cursor that moved while events were lost is told")
+    @Test("a cursor that moved while events were lost is sent")
     func cursorOfLostEvents() throws {
         let bench = try SessionBench { $0.storeRetry = .zero }
         let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4), cursorVersion: 1)])

@@ -90,7 +90,7 @@ struct OperationTests {
         #expect(operation.descriptor.successor.map { $0.descriptor.lane == operation.descriptor.lane } ?? true)
     }
 
-    @Test("a page that a batch already reads takes 1 of it")
+    @Test("an order for a page that the batch already reads has weight 1")
     func samePage() {
         var filling = Pages.Filling()
         let page = StoreRequest.page(.broadcast("all"), after: Seq(3), before: nil, limit: 50)

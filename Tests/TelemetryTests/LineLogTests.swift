@@ -28,7 +28,7 @@ struct LineLogTests {
         #expect(written == ["time=2026-11-23T22:45:00.123Z level=info msg=listening cores=2 loop=4 url=http://127.0.0.1:8080"])
     }
 
-    @Test("What is less severe than the level is not written")
+    @Test("Lines below the level are not written")
     func level() {
         let written = lines(level: .warning) { log in
             log.info("a")

@@ -14,7 +14,7 @@ import WSProtocol
 
 @Suite("The connections of a loop: plain HTTP")
 struct HTTPServerTests {
-    @Test("who waits for 100 Continue is told to go on, once")
+    @Test("a client that waits for 100 Continue gets it once")
     func expectContinue() throws {
         let bench = try ServerBench()
         let head = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
@@ -24,7 +24,7 @@ struct HTTPServerTests {
         #expect(bench.say(head + "hello").hasPrefix("HTTP/1.1 200 OK"))
     }
 
-    @Test("requests sent ahead are answered as far as the client takes the answers, and all of them in the end")
+    @Test("pipelined requests are answered while the client reads, and all are answered in the end")
     func pipelined() throws {
         let bench = try ServerBench()
         let id = try #require(bench.id)
@@ -52,7 +52,7 @@ struct HTTPServerTests {
         #expect(bench.server.metrics.requests.value == UInt64(said + 5))
     }
 
-    @Test("an idle connection has patience until a request begins, and that request has a time of its own")
+    @Test("each request has a deadline that later bytes do not extend; an idle connection has a longer one")
     func slowRequests() throws {
         let bench = try ServerBench()
         let id = try #require(bench.id)
@@ -77,7 +77,7 @@ struct HTTPServerTests {
         #expect(String(decoding: bench.hear(), as: UTF8.self).hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
     }
 
-    @Test("every answer has a date, also a refusal")
+    @Test("every response has a Date header, also a refusal")
     func dates() throws {
         let bench = try ServerBench()
         let before = WallClock.now() / 1_000
@@ -88,7 +88,7 @@ struct HTTPServerTests {
 
     // MARK: HTTP/1.0
 
-    @Test("a request of HTTP/1.0 is answered and the connection closed; keep-alive is honoured and announced")
+    @Test("a connection of HTTP/1.0 is closed after the response, unless the client asks for keep-alive")
     func oldVersion() throws {
         let bench = try ServerBench()
         let kept = bench.say("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -105,7 +105,7 @@ struct HTTPServerTests {
 
     // MARK: Answers that come later
 
-    @Test("requests of one connection are answered in order, also when an answer comes later")
+    @Test("requests of one connection are answered in order, also when a handler answers later")
     func inOrder() throws {
         let bench = try ServerBench()
         let slow = SlowHandler()
@@ -120,7 +120,7 @@ struct HTTPServerTests {
         #expect(answers.contains("HTTP/1.1 200 OK\r\n"))
     }
 
-    @Test("a client that sends many requests ahead gets one answer in a turn")
+    @Test("a client that pipelines many requests gets one response per turn")
     func fairness() throws {
         let bench = try ServerBench()
         let asked = Array(String(repeating: "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", count: 5).utf8)
@@ -153,7 +153,7 @@ struct HTTPServerTests {
         #expect(answer.hasSuffix(minor == 1 ? "\r\n\r\n5\r\nhello\r\n0\r\n\r\n" : "\r\nconnection: close\r\n\r\nhello"))
     }
 
-    @Test("a handler hears that the client of its unanswered request is gone")
+    @Test("a handler is told that the client of its unanswered request has left")
     func goneWhileWaiting() throws {
         let bench = try ServerBench()
         let slow = SlowHandler()
@@ -167,7 +167,7 @@ struct HTTPServerTests {
 
     // MARK: Other loops
 
-    @Test("a connection whose request belongs to another loop is answered there, with what came behind the request")
+    @Test("a connection whose request belongs to another loop is answered there, with the bytes after the request")
     func handover() throws {
         let (here, there) = (try ServerBench(), try ServerBench())
         let mailboxes = [
@@ -186,7 +186,7 @@ struct HTTPServerTests {
         #expect(there.server.table.count == 2)
     }
 
-    @Test("a loop whose mailbox is full takes no connection: the request is refused, and may be tried again")
+    @Test("a loop with a full mailbox accepts no handed-over connection: the request gets a temporary refusal")
     func fullMailbox() throws {
         let bench = try ServerBench()
         let full = Mailbox<HandedConnection>(capacity: 0, wakes: bench.loop.handle)
@@ -195,7 +195,7 @@ struct HTTPServerTests {
         #expect(bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
     }
 
-    @Test("a loop that has as many connections as it may keeps none that is handed over")
+    @Test("a loop at its limit of connections answers a handed-over request with 503 and closes the connection")
     func fullLoop() throws {
         let (here, there) = (try ServerBench(), try ServerBench(connections: 1))
         let mailboxes = [here, there].map { Mailbox<HandedConnection>(capacity: 4, wakes: $0.loop.handle) }

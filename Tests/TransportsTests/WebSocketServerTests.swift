@@ -32,7 +32,7 @@ struct WebSocketServerTests {
         func lost(_ endpoint: WebSocketEndpoint) {}
     }
 
-    @Test("what is said before a close goes out before it, also to a client with a compression context of its own")
+    @Test("messages before a close are sent before it, also to a client with its own compression context")
     func lastWords() throws {
         let bench = try ServerBench()
         let sockets = WebSocketServer(bench.server)

@@ -127,7 +127,7 @@ struct ModelTests {
     }
 }
 
-@Suite("What a connection costs")
+@Suite("The memory of a connection")
 struct FootprintTests {
     @Test func anIdleConnectionIsSmallAndOwnsNothing() {
         #expect(MemoryLayout<WebSocketConnection>.size <= 200)

@@ -179,7 +179,7 @@ struct OriginTests {
     }
 
     @Test(
-        "a server on loopback believes no other name of itself",
+        "a server on loopback accepts no other host name for itself",
         arguments: [
             ("localhost:8080", true), ("127.0.0.1:8080", true), ("[::1]:8080", true), ("[::1]", true), ("evil.example:8080", false),
             ("127.0.0.1.evil.example:8080", false), ("localhost.evil.example", false),
