@@ -1,4 +1,4 @@
-"""Chromium without a driver in between: its DevTools protocol over a WebSocket."""
+"""Controls Chromium by its DevTools protocol over a WebSocket, without a driver."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ import websockets
 
 
 class Browser:
-    """A headless Chromium with a profile of its own, gone with `close`."""
+    """A headless Chromium with its own profile, which `close` removes."""
 
     def __init__(self, process, profile, port):
         self._process = process
@@ -138,7 +138,7 @@ class Page:
         return await self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText")
 
     async def click(self, selector):
-        """A real press of the mouse in the element's middle."""
+        """Presses the mouse in the element's middle."""
         box = await self.evaluate(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
             " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()")

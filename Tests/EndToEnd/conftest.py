@@ -1,4 +1,4 @@
-"""Fixtures: one embedded hub and one beside foreign parts for the whole run; coroutine tests; no frame against the schemas."""
+"""Fixtures: one embedded and one standalone hub for the whole run, coroutine tests, and the check of every frame against the schemas."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ TEST_SECONDS = 150
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Runs `async def` tests, each in a loop of its own; whatever clients it opened are closed behind it."""
+    """Runs `async def` tests, each in its own event loop, and closes the clients that the test opened."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
@@ -58,7 +58,7 @@ def every_frame_is_documented():
 
 @pytest.fixture(scope="session")
 def hub():
-    """`hub serve --embedded`, shared: every test brings its own people."""
+    """`hub serve --embedded`, shared by the tests: each test uses its own users."""
     hub = EmbeddedHub()
     try:
         yield hub.start()
@@ -85,7 +85,7 @@ class Platform:
 
     @contextlib.asynccontextmanager
     async def running(self, name, **how):
-        """A hub for the length of a test."""
+        """A hub that runs during one test."""
         hub = self.hub(name, **how)
         try:
             yield await asyncio.to_thread(hub.start)
@@ -114,7 +114,7 @@ ALLOWED_ORIGIN = "https://app.example.org"
 
 @pytest.fixture(scope="module")
 def brisk(platform):
-    """The fallbacks with short times, two loops, little room for what is not read, and one origin that may ask."""
+    """A hub with short times of the fallbacks, two loops, a small backlog and one allowed origin."""
     hub = platform.hub("brisk", extra={
         "HUB_FALLBACK_HEARTBEAT": "1s", "HUB_FALLBACK_POLL_WAIT": "2s", "HUB_FALLBACK_DETACHED": "4s", "HUB_LIMITS_IDLE": "5s",
         "HUB_WEBSOCKET_ORIGINS": ALLOWED_ORIGIN, "HUB_LOOPS_COUNT": "2", "HUB_AUTH_LEEWAY": "0s",

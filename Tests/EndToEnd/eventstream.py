@@ -10,7 +10,7 @@ TYPES = {"entry", "cursor", "receipt", "counters", "signal", "bye", "control", "
 
 @dataclass
 class Block:
-    """What stands between two empty lines."""
+    """The lines between two empty lines."""
 
     event: str | None = None
     data: str | None = None
@@ -23,7 +23,7 @@ class Block:
 
 
 class Parser:
-    """Takes bytes as they arrive and gives whole blocks."""
+    """Takes bytes as they arrive and returns complete blocks."""
 
     def __init__(self):
         self._rest = b""

@@ -1,4 +1,4 @@
-"""What the tests of the fallbacks share: single requests, an event stream read block by block, bytes on a connection."""
+"""Parts that the tests of the fallbacks share: single requests, an event stream read block by block, bytes on a connection."""
 
 import asyncio
 import contextlib
@@ -90,7 +90,7 @@ class Stream:
         self._begun = False
 
     async def block(self, seconds=10):
-        """The next block behind the comment that begins every stream; None at the end."""
+        """The next block, after the comment that begins every stream; None at the end."""
         block = await self._next(seconds)
         if not self._begun and block is not None and block.comment == "connected":
             block = await self._next(seconds)
@@ -113,7 +113,7 @@ class Stream:
         return block
 
     async def frame(self, kind, seconds=10, **members):
-        """The next frame of this type with these members; those before it are passed over."""
+        """The next frame of this type with these members; earlier frames are skipped."""
         async with asyncio.timeout(seconds):
             while (block := await self.block(seconds)) is not None:
                 if block.event == kind and all(block.frame.get(name) == value for name, value in members.items()):
@@ -121,7 +121,7 @@ class Stream:
         raise AssertionError(f"the stream ended without {kind} {members}; heard {self.heard}")
 
     async def id_behind(self, seq, channel):
-        """Reads on until the position covers this entry; the position."""
+        """Reads until the position covers this entry, and returns the position."""
         if seq not in seqs(self.heard, channel):
             await self.frame("entry", channel=channel, seq=seq)
         before = self.position
@@ -130,7 +130,7 @@ class Stream:
         return self.position
 
     async def rest(self, seconds=10):
-        """Reads to the end; every frame of the whole stream."""
+        """Reads to the end, and returns all frames of the stream."""
         while await self.block(seconds) is not None:
             pass
         return self.heard
@@ -173,7 +173,7 @@ class RawHTTP(RawSocket):
         self.send(request(method, path, body, version, **headers))
 
     async def answer(self, seconds=15):
-        """Status, headers and the body, whichever way its length is told."""
+        """Status, headers and the body, with a Content-Length or in chunks."""
         async with asyncio.timeout(seconds):
             status, headers = await self.head()
             if "chunked" in headers.get("transfer-encoding", ""):

@@ -27,7 +27,7 @@ def http(url, **how):
 
 
 def refusal_of(response):
-    """The error of a request that was refused as a whole; what is not in its documented form becomes a violation."""
+    """The error of a request that was refused as a whole; an undocumented form is recorded as a violation."""
     kind = response.headers.get("content-type", "").partition(";")[0]
     try:
         body = response.json()
@@ -67,7 +67,7 @@ class HTTPClient(Session):
 
     @classmethod
     async def resumed(cls, url, credential, position=None, **how):
-        """Goes on with a session that another client has begun."""
+        """Continues a session that another client has opened."""
         client = await cls.open(url, **how)
         client.credential = credential
         client.begin_reading(position)
@@ -96,7 +96,7 @@ class HTTPClient(Session):
         return self.close_code
 
     async def _over(self, code=1006):
-        """The session can no longer be reached."""
+        """Marks the session as ended."""
         if self.close_code is None:
             self.close_code = code
         await self._end()
@@ -310,7 +310,7 @@ class PollClient(HTTPClient):
             await self._over(answer["events"][-1]["code"])
 
     async def quiet(self):
-        """A poll that begins after the reply brings whatever came before it; the one that waits is answered at once."""
+        """A poll that begins after the reply returns everything from before it, and answers the waiting poll at once."""
         await self.ask("ping")
         if self._reader is None or self.ended.is_set():
             return
@@ -329,7 +329,7 @@ class PollClient(HTTPClient):
 
 
 class ShortPollClient(PollClient):
-    """Asks again and again and never waits."""
+    """Polls repeatedly, without a wait."""
 
     transport = "short-poll"
     wait = 0

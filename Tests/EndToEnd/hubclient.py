@@ -1,4 +1,4 @@
-"""Asynchronous clients of the hub; every line they say or hear is held against the schemas.
+"""Asynchronous clients of the hub; every line they send or receive is checked against the schemas.
 
 `Session` is what all transports share: commands and their replies, pushes and how a test waits for them. `Client` is the one on the
 library `websockets`; httpclients.py has those over HTTP.
@@ -26,13 +26,13 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """The connection ended before the answer came: nobody knows whether the command was carried out."""
+    """The connection ended before the answer came: it is unknown whether the command was carried out."""
 
 
 class Session:
     """One session. Pushes are kept in `heard`; `next` waits for one that was not yet taken."""
 
-    living = []  # every client that was opened, for whoever has to clean up
+    living = []  # every client that was opened, for the clean-up after a test
     transport = None
     close_code = None
 
@@ -52,7 +52,7 @@ class Session:
 
     @classmethod
     async def open(cls, url, **how):
-        """Everything up to `connect`, which is still to be sent. `url` is the address of the WebSocket, whatever the transport."""
+        """Opens the connection, without `connect`. `url` is the address of the WebSocket, for every transport."""
         raise NotImplementedError
 
     async def say(self, text):
@@ -63,7 +63,7 @@ class Session:
         raise NotImplementedError
 
     def drop(self):
-        """The network fails."""
+        """Breaks the connection, as a failing network does."""
         raise NotImplementedError
 
     def pause(self):
@@ -89,7 +89,7 @@ class Session:
         return members
 
     async def closed(self, seconds=10):
-        """Waits for the hub to close; the code."""
+        """Waits for the hub to close the session, and returns the code."""
         async with asyncio.timeout(seconds):
             await self.ended.wait()
         return self.close_code
@@ -97,7 +97,7 @@ class Session:
     # Talking
 
     async def ask(self, command, seconds=20, lawful=True, **members):
-        """One command, its `ok`; raises `Refused` or `Lost`. `lawful=False` for what the schemas do not allow."""
+        """Sends one command and returns its `ok`; raises `Refused` or `Lost`. `lawful=False` for commands that the schemas do not allow."""
         answer = self.begin(command, lawful, **members)
         await answer.sent
         return await asyncio.wait_for(answer, seconds)
@@ -144,7 +144,7 @@ class Session:
     # Listening
 
     async def _tell(self):
-        """Wakes whoever waits for something that was heard."""
+        """Wakes the tasks that wait for a push."""
         async with self._news:
             self._news.notify_all()
 
@@ -197,7 +197,7 @@ class Session:
         return await self._until(found, f"{kind} {members}", seconds)
 
     async def entries(self, channel, count, seconds=20):
-        """Waits until `count` entries of a channel were heard; all of them, as they came."""
+        """Waits until `count` entries of a channel have arrived, and returns all of them in their order."""
 
         def found():
             heard = self.entries_of(channel)
@@ -215,7 +215,7 @@ class Session:
         return (await self._until(found, "an error with re null", seconds))["error"]
 
     async def quiet(self):
-        """Everything the hub had to say before this is heard."""
+        """Returns when all earlier pushes of the hub have arrived."""
         await self.ask("ping")
 
 
@@ -231,7 +231,7 @@ class Client(Session):
 
     @classmethod
     async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None):
-        """The socket alone; `connect` is still to be sent."""
+        """Opens the socket, without `connect`."""
         socket = await websockets.connect(
             url, subprotocols=list(subprotocols) or None, additional_headers=headers, origin=origin, compression=compression,
             proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5)

@@ -1,4 +1,4 @@
-"""The documented schemas, held against every line that any client of these tests sends or receives."""
+"""Checks every line that a client of these tests sends or receives against the documented schemas."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def pushes():
 
 
 def complaint(frame, command=None):
-    """Why `frame` is not what the documentation promises, or None. `command` is what a reply answers."""
+    """The reason why `frame` differs from the documentation, or None. `command` is the command that a reply answers."""
     if not isinstance(frame, dict):
         return f"not an object: {frame!r}"
     if "re" in frame:

@@ -1,4 +1,4 @@
-"""What stands between a browser and the hub: nginx and haproxy as a default installation has them, and a proxy that cuts upgrades."""
+"""Proxies between a browser and the hub: nginx and haproxy as a default installation has them, and a proxy that cuts upgrades."""
 
 import asyncio
 import contextlib

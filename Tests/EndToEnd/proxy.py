@@ -1,4 +1,4 @@
-"""A TCP proxy between a browser and the hub, as bad as some that people sit behind."""
+"""A TCP proxy between a browser and the hub, with the faults of real proxies."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Bytes on a TCP connection, for what no honest client would send."""
+"""Bytes on a TCP connection, for input that a correct client does not send."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ def head(path="/v1/socket", method="GET", version="HTTP/1.1", without=(), **chan
 
 
 def frame(opcode, payload=b"", *, fin=True, masked=True, rsv=0, length=None):
-    """One frame; `length` lies about the payload's."""
+    """One frame; `length` replaces the true length of the payload."""
     payload = payload.encode() if isinstance(payload, str) else payload
     claimed = len(payload) if length is None else length
     first = (0x80 if fin else 0) | rsv << 4 | opcode
@@ -85,7 +85,7 @@ class RawSocket:
                 return None
 
     async def close_code(self):
-        """Reads on to the close frame; its code. None when the connection ends without one."""
+        """Reads up to the close frame, and returns its code. None when the connection ends without one."""
         while (got := await self.receive()) is not None:
             if got[0] == 8:
                 return struct.unpack("!H", got[1][:2])[0] if got[1] else 1005

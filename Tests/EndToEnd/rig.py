@@ -54,7 +54,7 @@ def run(*command, text=None, **how):
 
 
 def processes():
-    """pid → (parent, environment and command line as one text, state) of everything that runs."""
+    """pid → (parent, environment and command line as one text, state) of every running process."""
     table = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -81,7 +81,7 @@ def descendants(pid):
 
 
 def mentioning(text):
-    """Living processes whose command line names `text`: what a data folder left behind."""
+    """Living processes whose command line names `text`: processes that a data folder has left."""
     return {
         pid: command for pid, (_, command, state) in processes().items()
         if text in command and state != "Z" and pid != os.getpid()}
@@ -153,7 +153,7 @@ class Hub:
 
     @contextlib.contextmanager
     def frozen(self):
-        """Stopped in the midst of whatever it does, and let go on."""
+        """Stops the process at any point, and continues it later."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -161,7 +161,7 @@ class Hub:
             self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
-        """kill -9 of the hub alone; what it had started stays."""
+        """Kills the hub with -9, and leaves the processes that it has started."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -205,7 +205,7 @@ class EmbeddedHub(Hub):
         return run(hub_program(), "token", *options, env=self._environment).strip()
 
     def wipe(self):
-        """Ends everything the data folder still has running, then removes it."""
+        """Ends all processes of the data folder, then removes it."""
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
 
@@ -227,7 +227,7 @@ class StandaloneHub(Hub):
             name=name, prepare=prepare)
 
     def keep_address(self):
-        """Later starts listen where this one does, as clients expect."""
+        """Later starts listen on the same address, because clients reconnect to it."""
         self._environment["HUB_LISTEN"] = f"127.0.0.1:{self.address[1]}"
 
     def token(self, subject, **claims):
@@ -308,7 +308,7 @@ class Postgres:
 
     @contextlib.contextmanager
     def frozen(self):
-        """Takes connections and answers nothing."""
+        """Accepts connections and answers nothing."""
         main = int((self.data / "postmaster.pid").read_text().splitlines()[0])
         processes = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
         for process in processes:
@@ -347,7 +347,7 @@ class Kafka:
         run("kcat", "-P", "-b", self.brokers, "-t", topic, *options, text=text)
 
     def consume(self, topic, quiet_seconds=2):
-        """Everything a topic holds: {"key", "payload", "headers", …} each."""
+        """All records of a topic: {"key", "payload", "headers", …} each."""
         out = subprocess.run(
             ["kcat", "-C", "-b", self.brokers, "-t", topic, "-o", "beginning", "-e", "-J", "-m", "10"],
             capture_output=True, text=True, timeout=60)
@@ -396,6 +396,6 @@ def event(*to, id=None, type="peer-review.requested", title="Une évaluation vou
 
 
 def person(name="user"):
-    """A user nobody else has."""
+    """A user that no other test uses."""
     return f"{name}-{uuid.uuid4().hex[:8]}"
 

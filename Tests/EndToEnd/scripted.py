@@ -90,7 +90,7 @@ class WebFolder:
 
 
 async def scripted(script):
-    """What the script returns, run in a page with a scripted `WebSocket` and `fetch`."""
+    """The result of the script, run in a page with a scripted `WebSocket` and `fetch`."""
     with WebFolder() as folder:
         browser = await Browser.start()
         try:

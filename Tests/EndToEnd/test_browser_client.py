@@ -1,4 +1,4 @@
-"""web/hub-client.js in Chromium, against a scripted socket: what the protocol asks of a client, it does."""
+"""web/hub-client.js in Chromium, against a scripted socket: it does everything that the protocol requires of a client."""
 
 import json
 
@@ -31,7 +31,7 @@ async def test_pauses_grow_and_are_random():
     assert delays == [[[0, 500], [0, 1_000], [0, 2_000], [0, 30_000]], 1_000, [300, 5_300]]
 
 
-async def test_it_keeps_order_drops_repeats_and_mends_gaps():
+async def test_it_keeps_order_drops_repeats_and_fills_gaps():
     seqs, asked, acks = await scripted("""
         client.start();
         const socket = await connect();
@@ -87,7 +87,7 @@ async def test_a_message_without_an_answer_is_sent_again_under_its_key():
     assert keys[0] == keys[1] and result == {"seq": 7, "duplicate": True}
 
 
-async def test_it_stays_away_when_told_to():
+async def test_it_does_not_reconnect_after_a_final_close_code():
     count, states = await scripted("""
         client.start();
         const socket = await connect();
@@ -188,7 +188,7 @@ async def test_marks_made_offline_are_sent_with_the_next_connection_the_newest_o
     assert result == {"seen": 8}
 
 
-async def test_without_a_network_it_does_not_wait_for_the_silence():
+async def test_without_a_network_it_closes_the_connection_at_once():
     assert await scripted("""
         Math.random = () => 0.999;
         client.start();
@@ -201,7 +201,7 @@ async def test_without_a_network_it_does_not_wait_for_the_silence():
     """) == ["waiting", "connected", 2]
 
 
-async def test_after_idleness_it_comes_back_when_the_user_does():
+async def test_after_an_idle_timeout_it_reconnects_when_the_user_is_active():
     for sign in ("new Event('pointerdown')", "new Event('keydown')"):
         states, first = await scripted(f"""
             client.start();
@@ -219,7 +219,7 @@ async def test_after_idleness_it_comes_back_when_the_user_does():
         assert first == [{"id": 1, "type": "connect", "token": "2", "channels": [{"channel": "inbox", "since": 5}]}], "one frame"
 
 
-async def test_signs_of_the_user_are_told_at_most_once_a_minute():
+async def test_activity_is_sent_at_most_once_a_minute():
     assert await scripted("""
         const client = makeClient({ timing: { activityEveryMs: 300 } });
         client.start();

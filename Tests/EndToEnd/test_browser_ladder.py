@@ -28,7 +28,7 @@ def quiet(states):
     return not set(states) & {"waiting", "ended", "idle"}
 
 
-async def test_two_deaths_before_it_is_established_lead_to_the_event_stream():
+async def test_two_lost_websockets_before_one_is_established_lead_to_the_event_stream():
     states, transports, request, token = await scripted(DOWN_TO_STREAM + """
         const stream = await connectOverHTTP("events");
         const [opening] = requests;
@@ -40,7 +40,7 @@ async def test_two_deaths_before_it_is_established_lead_to_the_event_stream():
     assert request["headers"]["Hub-Session"] == "secret", "the credential stands in no URL"
 
 
-async def test_an_established_websocket_that_breaks_says_nothing_against_websockets():
+async def test_a_break_of_an_established_websocket_does_not_change_the_transport():
     states, sockets, requests = await scripted(f"""
         Math.random = () => 0;
         const client = makeClient({{ timing: {QUICK} }});
@@ -58,7 +58,7 @@ async def test_an_established_websocket_that_breaks_says_nothing_against_websock
 
 
 @pytest.mark.parametrize("code", [4200, 4100, 4300])
-async def test_what_the_hub_says_itself_says_nothing_against_websockets(code):
+async def test_a_close_code_of_the_hub_does_not_change_the_transport(code):
     assert await scripted(f"""
         Math.random = () => 0;
         const client = makeClient({{ timing: {QUICK} }});
@@ -73,7 +73,7 @@ async def test_what_the_hub_says_itself_says_nothing_against_websockets(code):
     """) == [0, "websocket"]
 
 
-async def test_a_hub_that_answers_nowhere_is_an_outage_and_not_a_bad_transport():
+async def test_a_hub_that_does_not_answer_does_not_change_the_transport():
     states, transport = await scripted("""
         Math.random = () => 0;
         client.start();
@@ -180,7 +180,7 @@ async def test_a_bye_in_the_stream_or_the_poll_is_obeyed():
         """) == ["idle", "connecting", "connected"]
 
 
-async def test_it_climbs_when_a_websocket_is_established_and_loses_and_repeats_nothing():
+async def test_it_returns_to_an_established_websocket_without_loss_or_repetition():
     states, transports, seqs, asked, aborted, acked = await scripted(DOWN_TO_STREAM + ESTABLISH + """
         const stream = await connectOverHTTP("events");
         stream.streams();
@@ -217,7 +217,7 @@ async def test_it_climbs_when_a_websocket_is_established_and_loses_and_repeats_n
     assert aborted and acked == 6
 
 
-async def test_a_websocket_that_dies_again_changes_nothing_and_is_tried_more_rarely():
+async def test_a_websocket_that_fails_again_is_tried_more_rarely():
     states, transports, tries = await scripted(DOWN_TO_STREAM.replace("climbLongestMs: 250", "climbLongestMs: 10000") + ESTABLISH + """
         const stream = await connectOverHTTP("events");
         stream.streams();

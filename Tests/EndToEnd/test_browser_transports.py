@@ -44,7 +44,7 @@ UNHURRIED = "{ stableAfterMs: 1000, firstByteMs: 1500 }"
 
 @pytest.fixture(scope="module")
 def quiet_hub():
-    """A hub that sends people away after four seconds without a sign of them."""
+    """A hub that disconnects pages after four seconds without activity."""
     hub = EmbeddedHub("idle", settings={"limits.idle": "4s"})
     try:
         yield hub.start()
@@ -72,7 +72,7 @@ async def behind_a_proxy(hub, timing=QUICK, options="", **faults):
 
 
 async def received(page, count, what=None):
-    """All entries up to the count, in order, each once."""
+    """All entries up to the count, in order and each once."""
     await page.until(f"heard.entry.length >= {count}", what)
     assert await page.evaluate("heard.entry") == list(range(1, count + 1))
 

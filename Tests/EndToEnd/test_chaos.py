@@ -1,4 +1,4 @@
-"""Two hundred clients, ten thousand events, messages both ways, and everything that can die dies. Longer with `make chaos`."""
+"""Two hundred clients, ten thousand events, messages both ways, and each part is killed. Longer with `make chaos`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The chaos run's own verdicts can fail: each thing that must hold, broken once."""
+"""Each check of the chaos run can fail: every guarantee is broken once."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def settled(monkeypatch):
     return run, entries, cursors, one, two, conversation
 
 
-def test_a_good_run_is_not_blamed(monkeypatch):
+def test_a_good_run_passes_every_check(monkeypatch):
     run, *_ = settled(monkeypatch)
     run._verify()
     assert run.wrong == []

@@ -1,4 +1,4 @@
-"""Clients of three lineages do the same on the same hub: Python's websockets, aiohttp, and Chromium's own WebSocket."""
+"""Three independent clients behave the same on the same hub: Python's websockets, aiohttp, and Chromium's own WebSocket."""
 
 import asyncio
 import json

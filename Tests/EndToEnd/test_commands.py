@@ -1,4 +1,4 @@
-"""Every command and every push, between people, over every transport."""
+"""Every command and every push between users, over every transport."""
 
 import asyncio
 import uuid

@@ -63,7 +63,7 @@ async def test_pushes_do_not_come_with_replies(brisk):
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/x-www-form-urlencoded", None])
-async def test_the_content_type_is_not_looked_at(brisk, kind):
+async def test_any_content_type_is_accepted(brisk, kind):
     async with requests(brisk) as http:
         headers = {"Content-Type": kind} if kind else {}
         credential = (await opened(http, brisk.token(person()), headers=headers))["credential"]
@@ -130,7 +130,7 @@ async def test_without_a_session_the_first_line_is_connect(brisk, body):
 
 
 @every_path
-async def test_a_credential_nobody_was_given_is_unknown(brisk, method, path):
+async def test_an_invented_credential_is_unknown(brisk, method, path):
     async with requests(brisk) as http:
         ok = await opened(http, brisk.token(person()))
         own = ok["credential"]
@@ -174,7 +174,7 @@ async def test_a_token_in_the_query_is_refused_without_repeating_it(brisk, metho
 
 
 @every_path
-async def test_a_page_of_somewhere_else_is_sent_away(brisk, method, path):
+async def test_a_page_of_another_origin_is_refused(brisk, method, path):
     async with requests(brisk) as http:
         for origin in ("https://evil.example.org", "null", ALLOWED_ORIGIN + ".evil.org", ALLOWED_ORIGIN.replace("https", "http")):
             response = await http.request(method, path, headers={"Origin": origin, **bearer(brisk.token(person()))})
@@ -195,7 +195,7 @@ async def test_without_configuration_no_other_origin_is_allowed(hub, method, pat
 
 
 @every_path
-async def test_a_configured_origin_is_let_in(brisk, method, path):
+async def test_a_configured_origin_is_accepted(brisk, method, path):
     async with requests(brisk, headers={"Origin": ALLOWED_ORIGIN}) as http:
         response = await http.request(
             "OPTIONS", path, headers={
@@ -238,7 +238,7 @@ async def test_a_body_that_is_too_large_is_refused_and_the_session_goes_on(brisk
         assert await is_alive(http, ok["credential"])
 
 
-async def test_a_size_that_is_only_claimed_is_judged_by_its_claim(brisk):
+async def test_a_request_with_an_absurd_content_length_is_refused_at_once(brisk):
     raw = await RawHTTP.open(brisk.address)
     raw.ask("POST", "/v1/commands", Content_Length=10**12, Hub_Session="x")
     status, _, _ = await raw.answer(5)
@@ -246,7 +246,7 @@ async def test_a_size_that_is_only_claimed_is_judged_by_its_claim(brisk):
     await raw.ends()
 
 
-async def test_a_body_in_chunks_is_understood_or_refused(brisk):
+async def test_a_chunked_body_is_decoded_or_refused(brisk):
     async with requests(brisk) as http:
         credential = (await opened(http, brisk.token(person())))["credential"]
         raw = await RawHTTP.open(brisk.address)
@@ -270,7 +270,7 @@ async def test_who_waits_for_leave_to_send_a_body_gets_it(brisk):
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/commands"), ("HEAD", "/v1/commands"), ("PUT", "/v1/poll"), ("GET", "/v1/poll")])
-async def test_another_method_is_told_which_one_it_is(brisk, method, path):
+async def test_another_method_is_refused_with_the_allowed_one(brisk, method, path):
     async with requests(brisk) as http:
         response = await http.request(method, path)
         assert response.status_code == 405 and "POST" in response.headers["allow"]
@@ -297,7 +297,7 @@ async def test_requests_sent_ahead_are_answered_in_order(brisk):
         assert "events" in json.loads(answers[4][2])
 
 
-async def test_a_stream_ends_what_is_sent_behind_it(brisk):
+async def test_requests_behind_a_stream_wait_for_its_end(brisk):
     """A stream has no end that a client could wait for: what it sends behind the request is answered after the end, or never."""
     raw = await RawHTTP.open(brisk.address)
     raw.send(request("GET", "/v1/events", **bearer(brisk.token(person(), ttl=3))) + request("GET", "/livez"))
@@ -361,7 +361,7 @@ async def test_http_1_0_may_give_commands(brisk):
     await raw.ends()
 
 
-async def test_what_left_before_the_answer_harms_nobody(brisk):
+async def test_clients_that_leave_before_the_answer_harm_nobody(brisk):
     async with requests(brisk) as http:
         credential = (await opened(http, brisk.token(person())))["credential"]
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""One person, one position, three transports: what one of them brought the next goes on from."""
+"""One user, one position, three transports: each continues at the position of the one before."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ from rig import event, person
 
 
 class Keeper:
-    """What a careful client keeps: its position, and each entry once."""
+    """The state of a careful client: its position, and each entry once."""
 
     def __init__(self):
         self.position, self.kept, self.doubles = 0, [], 0
@@ -83,7 +83,7 @@ async def test_one_session_between_stream_and_polling_every_entry_once(hub):
 
 
 @pytest.mark.parametrize(("first", "second"), itertools.permutations(TRANSPORTS, 2))
-async def test_what_came_by_one_is_acknowledged_on_another(hub, first, second):
+async def test_an_entry_of_one_transport_is_acknowledged_on_another(hub, first, second):
     name = person()
     one = await TRANSPORTS[first].connect(hub.socket_url, hub.token(name), {"inbox": 0})
     await asyncio.to_thread(hub.kafka.produce, *[event(f"user:{name}") for _ in range(5)], key=name)

@@ -16,7 +16,7 @@ COMMANDS = {ref["$ref"].rsplit("/", 1)[1] for ref in protocol.client_command["on
 
 
 @pytest.mark.parametrize("schema", [protocol.client_command, protocol.server_frame, protocol.fallback], ids=lambda schema: schema["title"])
-def test_a_schema_is_a_schema(schema):
+def test_every_schema_is_valid(schema):
     Draft202012Validator.check_schema(schema)
 
 
@@ -143,7 +143,7 @@ def anchors(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(protocol.ROOT)))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S))
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", text):

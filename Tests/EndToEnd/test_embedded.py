@@ -1,4 +1,4 @@
-"""`hub serve --embedded` and the commands around it, as somebody sees them who just installed it."""
+"""`hub serve --embedded` and the commands around it, as a new user sees them."""
 
 import json
 import os
@@ -55,7 +55,7 @@ async def test_tokens_outlive_a_restart(own):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_leaving_leaves_no_process_behind(own, how):
+def test_no_process_is_left_after_the_end(own, how):
     own.start()
     family = descendants(own.process.pid)
     assert family, "a private PostgreSQL belongs to it"
@@ -65,7 +65,7 @@ def test_leaving_leaves_no_process_behind(own, how):
     assert mentioning(str(own.data)) == {}
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_leaves_nothing(own):
+def test_no_process_is_left_after_ctrl_c_in_a_terminal(own):
     """A terminal sends SIGINT to every process of the group, not to the hub alone."""
     own.start()
     family = descendants(own.process.pid)
@@ -74,7 +74,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_leaves_nothing(own):
     wait_until(lambda: not any(alive(pid) for pid in family), "every process of the hub has ended", 10)
 
 
-async def test_what_a_killed_hub_left_is_taken_over(own):
+async def test_a_start_takes_over_the_server_of_a_killed_hub(own):
     own.start()
     name = person()
     client = await Client.connect(own.socket_url, own.token(name), {"inbox": 0})
@@ -91,7 +91,7 @@ async def test_what_a_killed_hub_left_is_taken_over(own):
     wait_until(lambda: not any(alive(pid) for pid in family) and not mentioning(str(own.data)), "nothing is left", 10)
 
 
-def test_the_data_folder_is_nobody_elses(own):
+def test_only_the_owner_can_read_the_keys(own):
     own.start()
     for path in own.data.rglob("*"):
         if path.is_file() and any(word in path.name for word in ("key", "jwk", "pem")) and "postgres" not in str(path) and "pg" not in path.parts:
@@ -114,7 +114,7 @@ def test_embedded_is_for_loopback_only(own):
     assert done.returncode != 0 and "loopback" in done.stderr.lower()
 
 
-def test_it_says_loudly_that_it_is_not_for_production(own):
+def test_it_warns_that_it_is_not_for_production(own):
     own.start()
     assert "not for production" in own.tail().lower()
 
@@ -152,6 +152,6 @@ async def test_token_publish_and_tail(hub):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["token", "--help"], ["publish", "--help"], ["tail", "--help"]])
-def test_help_teaches(arguments):
+def test_the_help_texts_have_examples(arguments):
     done = subprocess.run([hub_program(), *arguments], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0 and len(done.stdout.splitlines()) > 5

@@ -36,7 +36,7 @@ async def test_a_stream_opens_a_session_and_says_so_first(brisk):
         assert live == {"inbox", "broadcast:system", "broadcast:institution:a b/é"}
 
 
-async def test_two_sessions_of_one_user_have_nothing_in_common(brisk):
+async def test_two_sessions_of_one_user_are_independent(brisk):
     token = brisk.token(person())
     async with requests(brisk) as http:
         one, two = await opened(http, token), await opened(http, token)
@@ -44,7 +44,7 @@ async def test_two_sessions_of_one_user_have_nothing_in_common(brisk):
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
-async def test_a_stream_of_a_session_that_is_there(brisk, way):
+async def test_a_stream_attaches_to_an_existing_session(brisk, way):
     talk = await Talk.begin(brisk)
     await talk.write(2)
     async with requests(brisk) as http:
@@ -114,7 +114,7 @@ async def test_the_last_event_id_brings_what_came_after_it(brisk):
             await events.frame("entry", seq=7)
 
 
-async def test_what_was_on_its_way_when_the_connection_broke_comes_again(brisk):
+async def test_entries_in_flight_when_the_connection_broke_are_sent_again(brisk):
     talk = await Talk.begin(brisk)
     async with requests(brisk) as http:
         await talk.write(1)
@@ -143,7 +143,7 @@ async def test_what_was_on_its_way_when_the_connection_broke_comes_again(brisk):
 
 
 @pytest.mark.parametrize("position", ["", "0", "1;", "x", "1;i@-1", "1;i@99999999999999999999", "9;i@1", "1;i@4;i@5", "é", "1;" + "x" * 3_000])
-async def test_a_position_that_is_none_harms_nothing(brisk, position):
+async def test_an_invalid_position_is_harmless(brisk, position):
     talk = await Talk.begin(brisk)
     await talk.write(1)
     async with requests(brisk) as http:
@@ -242,7 +242,7 @@ async def test_a_session_without_transport_ends_after_a_while(brisk):
         assert not await is_alive(http, streamed) and not await is_alive(http, asked)
 
 
-async def test_who_does_not_read_gets_everything_later(brisk):
+async def test_a_client_that_stops_reading_gets_everything_later(brisk):
     talk = await Talk.begin(brisk)
     raw = await RawHTTP.open(brisk.address)
     raw.ask("GET", f"/v1/events?channel={talk.channel}%400", **bearer(talk.token))
@@ -299,7 +299,7 @@ async def test_a_refresh_keeps_the_stream(brisk):
         assert await is_alive(http, credential)
 
 
-async def test_sigterm_says_goodbye_on_streams_and_polls(platform):
+async def test_sigterm_sends_bye_on_streams_and_polls(platform):
     async with platform.running("leaving", extra={"HUB_FALLBACK_POLL_WAIT": "20s"}) as hub:
         async with requests(hub) as http, stream(http, **bearer(hub.token(person()))) as events:
             await events.frame("reply")
@@ -316,7 +316,7 @@ async def test_sigterm_says_goodbye_on_streams_and_polls(platform):
         assert await asyncio.to_thread(hub.process.wait, 20) == 0
 
 
-async def test_while_it_stops_the_hub_takes_no_new_sessions(platform):
+async def test_a_stopping_hub_accepts_no_new_sessions(platform):
     async with platform.running("closing") as hub:
         # A client that does not read keeps the hub waiting for a moment.
         slow = await RawHTTP.open(hub.address)

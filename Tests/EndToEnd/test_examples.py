@@ -1,4 +1,4 @@
-"""What the tutorial and the examples show works as they say."""
+"""The code in the tutorial and the examples works as described."""
 
 import asyncio
 import os

@@ -258,7 +258,7 @@ async def test_haproxy_lets_upgrades_through(hub):
         await (await Client.connect(proxied.socket_url, hub.token(person()))).quiet()
 
 
-async def test_where_upgrades_die_the_fallbacks_carry_on(hub):
+async def test_the_fallbacks_work_where_a_proxy_cuts_upgrades(hub):
     """A proxy accepts the upgrade and cuts it 100 to 500 ms later: what the WebSocket brought until then counts."""
     name, total = person(), 200
     cutter = Cutter(hub)

@@ -1,4 +1,4 @@
-"""The opening handshake, frames and ends of connections that no honest client would try."""
+"""The opening handshake, frames and closes, also in forms that a correct client does not send."""
 
 import asyncio
 import json
@@ -108,7 +108,7 @@ async def test_the_key_twice_is_refused(hub):
     assert (await answer_to(hub, request))[0] == 400
 
 
-async def test_a_slow_head_is_given_up(hub):
+async def test_a_slow_head_ends_the_connection(hub):
     raw = await RawSocket.open(hub.address)
     raw.send(head()[:-4])
     await raw.ends(seconds=30)
@@ -122,7 +122,7 @@ async def test_frames_right_behind_the_head_are_not_lost(hub):
     assert json.loads(text)["error"]["code"] == "not_connected"
 
 
-async def test_one_byte_at_a_time_is_as_good(hub):
+async def test_a_head_may_arrive_byte_by_byte(hub):
     raw = await RawSocket.open(hub.address)
     for byte in head():
         raw.send(bytes([byte]))
@@ -218,6 +218,6 @@ async def test_a_dropped_connection_loses_nothing(hub, how):
     assert [entry["seq"] for entry in await client.entries("inbox", 2)] == [1, 2]
 
 
-async def test_a_silent_tcp_connection_is_given_up(hub):
+async def test_a_silent_tcp_connection_is_closed(hub):
     raw = await RawSocket.open(hub.address)
     await raw.ends(seconds=30)

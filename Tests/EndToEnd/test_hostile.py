@@ -1,4 +1,4 @@
-"""What was once found by attacking a running hub; each test is one way in which it gave in."""
+"""Attacks on a running hub that once succeeded, one per test."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def inbox_of(Client, hub, count):
     return token
 
 
-async def test_following_anew_before_the_first_answer_came_begins_where_the_last_asked(hub, Client):
+async def test_a_repeated_subscribe_begins_at_the_position_of_the_last_one(hub, Client):
     token = await inbox_of(Client, hub, 250)
     for seed in range(20):
         chance = random.Random(seed)
@@ -67,7 +67,7 @@ async def test_following_anew_before_the_first_answer_came_begins_where_the_last
         await client.close()
 
 
-async def test_going_back_in_the_middle_of_a_replay_leaves_nothing_out(hub, Client):
+async def test_a_rewind_during_a_replay_skips_no_entry(hub, Client):
     token = await inbox_of(Client, hub, 250)
     client = await Client.connect(hub.socket_url, token)
     answers = [client.begin("subscribe", channel="inbox", since=since) for since in (240, 120, 0)]
@@ -98,7 +98,7 @@ async def test_a_hub_that_was_stopped_for_a_while_gives_its_clients_time_to_answ
         assert opcode == 1 and b'"re":2' in payload, (opcode, payload)
 
 
-async def test_a_client_that_answers_no_ping_is_still_given_up(platform):
+async def test_a_client_that_answers_no_ping_is_disconnected(platform):
     extra = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "1s"}
     async with platform.running("silent", extra=extra) as hub:
         raw = await RawSocket.upgraded(hub.address)
@@ -158,7 +158,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("changed", [one[1] for one in ELSEWHERE], ids=[one[0] for one in ELSEWHERE])
 @pytest.mark.parametrize("request_line", ["GET /demo/token?subject=alice", "POST /demo/publish"])
-async def test_pages_of_others_get_nothing_of_the_demo(hub, request_line, changed):
+async def test_pages_of_other_origins_cannot_read_the_demo(hub, request_line, changed):
     async def status(fields):
         raw = await RawSocket.open(hub.address)
         lines = [f"{name}: {value}" for name, value in fields.items()]

@@ -1,4 +1,4 @@
-"""`limits.idle`: a page whose user does nothing is sent away, on every transport; programs are not."""
+"""`limits.idle`: a page whose user is idle is disconnected on every transport; programs are not."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from hubclient import Client, Lost
 from rig import event, person
 
 
-async def test_without_a_sign_of_the_user_a_page_is_sent_away(brisk):
-    """All at once, for each waits some seconds."""
+async def test_a_page_without_activity_is_disconnected(brisk):
+    """All transports in one test, because each waits some seconds."""
 
     async def one(kind, *, origin=None, does=None):
         client = await kind.connect(brisk.socket_url, brisk.token(person()), {"inbox": 0}, origin=origin)
@@ -36,7 +36,7 @@ async def test_without_a_sign_of_the_user_a_page_is_sent_away(brisk):
         await client.quiet()
 
 
-async def test_what_comes_for_the_user_is_no_sign_of_them(brisk):
+async def test_pushes_to_a_user_do_not_count_as_activity(brisk):
     name = person()
     program = await Client.connect(brisk.socket_url, brisk.token(name), {"inbox": 0})
     await asyncio.to_thread(brisk.kafka.produce, event(f"user:{name}"), key=name)

@@ -1,4 +1,4 @@
-"""From Kafka, through PostgreSQL, to the right people: shapes, order, duplicates, rubbish."""
+"""From Kafka through PostgreSQL to the recipients: forms of events, order, duplicates, undecodable records."""
 
 import json
 import subprocess
@@ -83,7 +83,7 @@ RUBBISH = [
 ]
 
 
-async def test_rubbish_goes_to_the_dead_letters_and_the_partition_goes_on(hub):
+async def test_undecodable_records_become_dead_letters_and_the_partition_goes_on(hub):
     name, client = await inbox(hub)
     mark = uuid.uuid4().hex
     hub.kafka.produce(event(f"user:{name}", id="before"), *RUBBISH, event(f"user:{name}", id="after"), key=mark)
@@ -123,7 +123,7 @@ async def test_a_tombstone_and_a_null_key_stop_nothing(hub):
     assert (await client.next("entry"))["seq"] == 1
 
 
-async def test_a_large_event_arrives_whole_and_a_larger_one_not_at_all(hub):
+async def test_a_large_event_arrives_whole_and_a_too_large_one_becomes_a_dead_letter(hub):
     name, client = await inbox(hub)
     large = event(f"user:{name}", body="é" * 14_000, data={"x": list(range(500))})
     too_large = event(f"user:{name}", body="é" * 17_000)

@@ -1,4 +1,4 @@
-"""What one user can do to another is bounded."""
+"""Limits on the harm that one user can do to another."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def flooded(platform):
         hub.stop()
 
 
-async def test_conversations_of_two_are_bounded_and_who_is_flooded_still_comes_in(flooded, Client):
+async def test_conversations_of_two_are_bounded_and_their_target_can_still_connect(flooded, Client):
     hub = flooded
     victim, friend = person("victim"), person("friend")
     first = await Client.connect(hub.socket_url, hub.token(friend))
@@ -56,7 +56,7 @@ async def test_a_key_is_one_message_in_each_conversation(hub, Client):
     assert [answer["seq"] for answer in sent] == [1, 1, 1, 1]
 
 
-async def test_what_is_sent_ahead_of_the_reply_to_connect_does_nothing(hub, Client):
+async def test_commands_before_the_reply_to_connect_are_refused(hub, Client):
     alice, bob = person("alice"), person("bob")
     client = await Client.open(hub.socket_url)
     # In one message: of three, the last could come after the reply.
@@ -71,7 +71,7 @@ async def test_what_is_sent_ahead_of_the_reply_to_connect_does_nothing(hub, Clie
     await client.ask("subscribe", channel="inbox")
 
 
-async def test_seen_messages_are_told_as_delivered(hub, Client):
+async def test_seen_messages_are_reported_as_delivered(hub, Client):
     alice, bob = person("alice"), person("bob")
     one = await Client.connect(hub.socket_url, hub.token(alice))
     two = await Client.connect(hub.socket_url, hub.token(bob))

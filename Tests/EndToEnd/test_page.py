@@ -1,4 +1,4 @@
-"""The demo page, really used: pressed, typed into and read in Chromium."""
+"""The demo page in Chromium, used by mouse and keyboard."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ BOTH_ONLINE = READY + "2"
 
 @pytest.fixture(scope="module")
 def fresh():
-    """A hub where Alice and Bob have not met yet."""
+    """A hub where Alice and Bob have no conversation yet."""
     hub = EmbeddedHub("page")
     try:
         yield hub.start()
@@ -172,7 +172,7 @@ STICKING_OUT = """
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
-async def test_nothing_sticks_out_of_a_narrow_window(fresh, language):
+async def test_nothing_overflows_a_narrow_window(fresh, language):
     async def body(browser, url):
         page = await browser.open(f"{url}?lang={language}", width=360, height=800)
         await page.until(BOTH_ONLINE)
@@ -278,7 +278,7 @@ ACCESSIBLE = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_everyone_can_use_it(fresh, scheme):
+async def test_the_page_is_accessible(fresh, scheme):
     async def body(browser, url):
         page = await browser.open(url)
         await page.call("Emulation.setEmulatedMedia", features=[

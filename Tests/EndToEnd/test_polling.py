@@ -1,4 +1,4 @@
-"""`POST /v1/poll`: the session by asking, long or short."""
+"""`POST /v1/poll`: the session over long and short polls."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ async def test_a_poll_waits_no_longer_than_asked_for_and_allowed(brisk, wait, le
 
 
 @pytest.mark.parametrize("wait", ["-1", "soon", "1.5", "", "99999999999999999999"])
-async def test_a_wait_that_is_no_number_is_refused_or_bounded(brisk, wait):
+async def test_an_invalid_wait_is_refused_and_a_long_one_is_bounded(brisk, wait):
     async with requests(brisk) as http:
         credential = (await opened(http, brisk.token(person())))["credential"]
         response = await asyncio.wait_for(http.post("/v1/poll", params={"wait": wait}, headers=session(credential)), 5)
@@ -91,7 +91,7 @@ async def test_a_wait_that_is_no_number_is_refused_or_bounded(brisk, wait):
         assert await is_alive(http, credential)
 
 
-async def test_a_lost_answer_is_made_up_for(brisk):
+async def test_the_entries_of_a_lost_answer_are_sent_again(brisk):
     talk = await Talk.begin(brisk)
     async with requests(brisk) as http:
         credential = (await opened(http, talk.token, talk.channels))["credential"]
@@ -222,7 +222,7 @@ async def test_the_first_poll_of_a_session_starts_at_the_position_it_names(brisk
         assert seen == [1, 2]
 
 
-async def test_a_token_whose_key_nobody_has_is_refused_for_good(brisk):
+async def test_a_token_with_an_unknown_key_is_refused_permanently(brisk):
     name = person()
     strange = brisk.token(name, headers={"kid": "nobody-has-it"})
     async with requests(brisk) as http:
@@ -276,7 +276,7 @@ async def test_http_1_0_may_poll(brisk):
 @pytest.mark.parametrize(
     "body", ["{", "[]", "7", '{"after":7}', '{"after":"rubbish"}', '{"channels":"inbox"}', '{"channels":[{"channel":7}]}', "\xff", '{"a":1,"a":2}'],
     ids=lambda body: body[:20])
-async def test_a_body_that_is_none_is_refused(brisk, body):
+async def test_an_invalid_body_is_refused(brisk, body):
     async with requests(brisk) as http:
         credential = (await opened(http, brisk.token(person())))["credential"]
         for headers in (session(credential), bearer(brisk.token(person()))):
@@ -296,7 +296,7 @@ async def test_a_body_that_is_too_large_is_refused(brisk):
         assert await is_alive(http, credential)
 
 
-async def test_marks_of_what_a_poll_brought(brisk):
+async def test_entries_of_a_poll_can_be_acknowledged_and_marked(brisk):
     talk = await Talk.begin(brisk)
     async with requests(brisk) as http:
         credential = (await opened(http, talk.token, talk.channels))["credential"]

@@ -27,8 +27,8 @@ async def test_resuming_brings_what_is_missing_once_and_in_order(hub, Client):
     assert replayed == list(range(11, live["seq"] + 1)), "replay, the marker, then live"
 
 
-async def test_nothing_falls_between_history_and_live(hub, Client):
-    """People subscribe again and again while entries pour in."""
+async def test_no_entry_is_lost_between_history_and_live(hub, Client):
+    """Users subscribe again and again while many entries arrive."""
     name = person()
     token = hub.token(name)
     total = 1_500
@@ -75,7 +75,7 @@ async def test_a_slow_reader_gets_everything_and_holds_nobody_up(hub, Client):
 
 
 class Persistent:
-    """A device of a user: comes back whenever the connection is lost, keeps what it has."""
+    """A device of a user: it reconnects after each lost connection, and keeps its entries."""
 
     def __init__(self, hub, name, Client):
         self.hub, self.name, self.Client = hub, name, Client
@@ -148,8 +148,8 @@ async def test_while_postgres_hangs_a_session_cannot_be_opened_for_now(platform)
                     await asyncio.sleep(0.5)
 
 
-async def test_while_postgres_is_away_commands_say_so_and_then_go_on(platform):
-    """All transports in one go: stopping the database costs more than the test."""
+async def test_while_postgres_is_away_commands_are_unavailable_and_then_succeed(platform):
+    """All transports in one test, because stopping the database takes longer than the test."""
     async with platform.running("postgres-away", extra={"HUB_LIMITS_CONNECT_WITHIN": "60s"}) as hub:
         name = person()
         clients = [await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0}) for Client in TRANSPORTS.values()]
@@ -209,7 +209,7 @@ async def test_a_broker_that_goes_away_comes_back_without_a_restart(platform):
             assert (await client.next("entry", seconds=40))["seq"] == 1
 
 
-async def test_stopping_says_goodbye_and_is_quick(platform):
+async def test_stopping_sends_bye_and_is_quick(platform):
     async with platform.running("goodbye") as hub:
         clients = [await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for Client in TRANSPORTS.values()]
         for client in clients:
@@ -231,7 +231,7 @@ def metric(hub, name):
         return next(float(line.split()[1]) for line in answer.read().decode().splitlines() if line.startswith(name + " "))
 
 
-async def test_a_second_hub_on_one_database_says_so_and_serves(platform):
+async def test_a_second_hub_on_one_database_reports_it_and_serves(platform):
     async with platform.running("alone") as first:
         assert metric(first, "hub_other_hub") == 0
         async with platform.running("second", extra={"HUB_KAFKA_GROUP": "second"}) as second:

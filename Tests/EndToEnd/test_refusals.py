@@ -1,4 +1,4 @@
-"""Bad input: the documented code, nothing lost, the others untouched."""
+"""Invalid input gets the documented code, loses no entry, and does not affect other users."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from rig import event, person
 
 @pytest.fixture
 def bystander(hub):
-    """Somebody else on the same hub: what they are owed must arrive whatever the test did."""
+    """Another user on the same hub, whose entries must arrive in spite of the test."""
 
     class Bystander:
         async def __aenter__(self):
@@ -111,7 +111,7 @@ async def test_what_is_not_json_is_answered_and_harms_nothing(hub, text, Client)
 
 
 @pytest.mark.only_over("websocket", reason="over HTTP a request without a session must begin with connect")
-async def test_nothing_is_obeyed_before_connect(hub, Client):
+async def test_commands_before_connect_are_refused(hub, Client):
     client = await Client.open(hub.socket_url)
     for command in ("ping", "subscribe", "ack", "typing"):
         with pytest.raises(Refused, match="not_connected"):
@@ -137,7 +137,7 @@ async def test_acknowledging_what_was_never_sent(hub, bystander, Client):
         assert (state["read"], state["unread"]) == (1, 1)
 
 
-async def test_a_foreign_conversation_stays_closed(hub, bystander, Client):
+async def test_a_conversation_of_others_is_forbidden(hub, bystander, Client):
     async with bystander:
         alice, bob, eve = person("alice"), person("bob"), person("eve")
         one = await Client.connect(hub.socket_url, hub.token(alice))

@@ -1,4 +1,4 @@
-"""What goes to many sockets leaves in one system call where the kernel can, and in as many as there are where it cannot."""
+"""Sends to many sockets take one system call if the kernel has io_uring, otherwise one call per socket."""
 
 import asyncio
 import re

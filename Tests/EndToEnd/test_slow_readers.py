@@ -1,4 +1,4 @@
-"""A client that does not read: what it loses is its connection, never an entry."""
+"""A client that does not read loses its connection, but never an entry."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from rig import event, person
 
 @pytest.fixture(scope="module")
 def narrow(platform):
-    """Little room for what a socket does not take."""
+    """A hub with a small backlog per socket."""
     hub = platform.hub("narrow", extra={
         "HUB_OUTBOUND_HIGH_WATERMARK_BYTES": "64KiB", "HUB_OUTBOUND_LOW_WATERMARK_BYTES": "16KiB",
         "HUB_OUTBOUND_BACKLOG_BYTES": "512KiB"})
@@ -25,7 +25,7 @@ def narrow(platform):
 
 
 async def reluctant(hub, name):
-    """A session on a socket of which nothing is read after the reply to `connect`."""
+    """A session whose client reads nothing after the reply to `connect`."""
     raw = await RawSocket.upgraded(hub.address)
     raw.send(frame(1, json.dumps({"id": 1, "type": "connect", "token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}]})))
     assert b'{"re":1,"ok":' in (await raw.receive())[1]
@@ -37,7 +37,7 @@ def metric(hub, name):
         return float(re.search(rf"(?m)^{name} (\S+)$", answer.read().decode())[1])
 
 
-async def test_who_only_asks_and_never_reads_is_cut_and_resumes(narrow):
+async def test_a_client_that_never_reads_its_replies_is_cut_and_resumes(narrow):
     name = person()
     client = await Client.connect(narrow.socket_url, narrow.token(name), {"inbox": 0})
     narrow.kafka.produce(*[event(f"user:{name}", body="x" * 3_000) for _ in range(40)], key=name)

@@ -1,4 +1,4 @@
-"""Who gets in, for how long, and what a hostile token gets."""
+"""Which tokens are accepted, for how long, and how hostile tokens are refused."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from rig import event, person
 
 @pytest.fixture(scope="module")
 def strict(platform):
-    """No leeway and little patience, so that expiry can be waited for."""
+    """A hub without leeway and with short timeouts, so that a test can wait for an expiry."""
     hub = platform.hub("strict", extra={"HUB_AUTH_LEEWAY": "0s", "HUB_LIMITS_CONNECT_WITHIN": "6s"})
     try:
         yield hub.start()
@@ -87,7 +87,7 @@ async def test_a_hostile_token_gets_nothing(strict, Client):
             raise AssertionError(f"{name}: {error!r}") from error
 
 
-async def test_a_key_that_was_just_asked_for_in_vain_is_not_waited_for(strict, Client):
+async def test_a_token_does_not_wait_for_a_key_that_was_just_found_absent(strict, Client):
     other = ec.generate_private_key(ec.SECP256R1())
     await refused(Client, strict, strict.issuer.token("mallory", key=other, headers={"kid": "absent"}), "invalid_token", 4301)
     began = time.monotonic()
@@ -95,11 +95,11 @@ async def test_a_key_that_was_just_asked_for_in_vain_is_not_waited_for(strict, C
     assert time.monotonic() - began < 1.5, "the wait for a key to be fetched is 4 s"
 
 
-async def test_an_expired_token_is_told_so(strict, Client):
+async def test_an_expired_token_gets_its_own_error(strict, Client):
     await refused(Client, strict, strict.token("alice", ttl=-600), "token_expired", 4300)
 
 
-async def test_no_token_is_an_invalid_one(strict, Client):
+async def test_a_missing_token_is_an_invalid_token(strict, Client):
     client = await Client.open(strict.socket_url)
     with pytest.raises(Refused, match="invalid_token"):
         await client.ask("connect")
