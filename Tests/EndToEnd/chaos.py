@@ -1,4 +1,4 @@
-"""The long run: people come and go, services publish, and everything that can die dies.
+"""The long run: users connect and leave, services publish, and each part is killed.
 
 Verified at the end: every durable entry is with every entitled device exactly once and in order, nowhere else; every
 acknowledgement that got a reply is in hub.cursor, also looked at after each fault before a hub works again; every message that got a

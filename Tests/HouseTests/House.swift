@@ -51,14 +51,14 @@ struct House {
 
         "Store": Target(
             ours: ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres"],
-            others: ["Logging", "Synchronization"], blocks: "the migration's own thread; whoever stops the store joins its thread",
+            others: ["Logging", "Synchronization"], blocks: "the migration's own thread; the thread that stops the store joins it",
             locks: "start and stop"),
         "Intake": Target(
             ours: ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka"], others: ["Logging"],
-            blocks: "the intake's own thread, when it leaves its group; whoever stops it joins it"),
+            blocks: "the intake's own thread, when it leaves its group; the thread that stops the intake joins it"),
         "KeySource": Target(
             ours: ["Pacing", "Auth", "Configuration", "Telemetry", "Reactor", "Linux", "Curl"], others: ["Logging"],
-            blocks: "the keys' own thread; whoever stops it joins it"),
+            blocks: "the keys' own thread; the thread that stops the feed joins it"),
 
         "Sessions": Target(
             ours: ["Bytes", "Pacing", "JSON", "Auth", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux"],

@@ -12,7 +12,7 @@ struct FanOutTests {
     @Test("a burst is pushed until the client is congested; the rest is read from the store later")
     func longBurst() throws {
         let clients = Clients()
-        clients.patience = 3
+        clients.mostTexts = 3
         var fanOut = FanOut()
         let table = SessionTable(loop: 0)
         let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id

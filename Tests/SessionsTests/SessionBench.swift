@@ -126,9 +126,9 @@ final class Clients: Transport {
     }
     func send(_ frame: StagedFrame, to address: TransportAddress) { sent[session(address), default: []].append(staged[Int(frame.index)]) }
     /// Congested after so many frames.
-    var patience = Int.max
+    var mostTexts = Int.max
     func isCongested(_ address: TransportAddress) -> Bool {
-        congested.contains(session(address)) || texts(session(address)).count >= patience
+        congested.contains(session(address)) || texts(session(address)).count >= mostTexts
     }
     func pauseReading(_ address: TransportAddress) { paused.insert(session(address)) }
     func resumeReading(_ address: TransportAddress) { paused.remove(session(address)) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Store
 
-/// What a statement reads must grow with what it is asked, not with the tables: also when its plan was made while they were empty.
+/// The rows that a statement reads must depend on its parameters and not on the size of the tables, also with a plan from empty tables.
 @Suite(.timeLimit(.minutes(2))) struct StatementPlanTests {
     private static let users = 4_000
     private static let broadcast = 9_000
@@ -78,8 +78,8 @@ import Testing
         var loops = 1.0
         for line in plan {
             func number(after mark: String) -> Double? {
-                guard let place = line.ranges(of: mark).last else { return nil }
-                return Double(line[place.upperBound...].prefix { $0.isNumber || $0 == "." })
+                guard let range = line.ranges(of: mark).last else { return nil }
+                return Double(line[range.upperBound...].prefix { $0.isNumber || $0 == "." })
             }
             loops = number(after: "loops=") ?? loops
             if line.contains("Removed by") { read += loops * (number(after: ": ") ?? 0) }

@@ -182,7 +182,7 @@ import Testing
             """)
         #expect(gaps.isEmpty)
         #expect(try first.cell("select count(*) from hub.entry") == "400")
-        // Each entry was announced exactly once, by whoever stored it.
+        // Each entry was announced exactly once, by the store that stored it.
         #expect((first.bus.entries + second.bus.entries).count == 400)
         #expect(Set(first.bus.entries + second.bus.entries).count == 400)
     }
