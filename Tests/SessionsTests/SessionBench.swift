@@ -125,7 +125,7 @@ final class Clients: Transport {
         return StagedFrame(index: UInt32(staged.count - 1), turn: 0)
     }
     func send(_ frame: StagedFrame, to address: TransportAddress) { sent[session(address), default: []].append(staged[Int(frame.index)]) }
-    /// Congested after so many frames.
+    /// The number of frames after which a session counts as congested.
     var mostTexts = Int.max
     func isCongested(_ address: TransportAddress) -> Bool {
         congested.contains(session(address)) || texts(session(address)).count >= mostTexts

@@ -27,7 +27,7 @@ public enum EndReason: CaseIterable, Sendable {
                 .stop
             )
         case .forbidden: ("forbidden", "The user may not use the hub.", .stop)
-        case .replaced: ("replaced", "A newer connection has taken this one's place.", .stop)
+        case .replaced: ("replaced", "A newer connection has replaced this one.", .stop)
         case .blocked: ("blocked", "The user has been blocked.", .stop)
         case .featureOff: ("feature_off", "Real-time delivery is switched off for this user.", .stop)
         case .overloaded: ("overloaded", "The hub has too much to do.", .backOff)
