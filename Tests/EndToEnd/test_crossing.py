@@ -82,7 +82,7 @@ async def test_one_session_between_stream_and_polling_every_entry_once(hub):
     assert keeper.kept == [str(i) for i in range(total)]
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(TRANSPORTS, 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(TRANSPORTS, 2)))
 async def test_an_entry_of_one_transport_is_acknowledged_on_another(hub, first, second):
     name = person()
     one = await TRANSPORTS[first].connect(hub.socket_url, hub.token(name), {"inbox": 0})
