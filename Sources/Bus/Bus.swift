@@ -16,7 +16,7 @@
 /// | an entry | a later entry of its channel (the gap in `seq` makes the subscriber read a page), or a reported loss |
 /// | the last entry of a channel, with no report | nothing, until the next entry of the channel or the next reported loss |
 /// | a moved cursor | a reported loss (every subscription reads its state), or the next move of that cursor |
-/// | a withdrawn right | the store refuses the user's commands in the channel; a subscription goes on until its session ends |
+/// | a withdrawn right | the store refuses the user's commands in the channel; a reported loss ends the subscription (its state is refused) |
 /// | an opened conversation | nothing here: the member finds it by `conversations` or by the next `connect` |
 /// | a signal | nothing |
 ///

@@ -52,7 +52,7 @@ final class StoreGateway {
         guard let identity = live.session.identity else { return }
         let registration = subscription.registration
         order(
-            .state(identity.user, subscription.channel, entitled: true), for: live, .none,
+            .state(identity.user, subscription.channel, entitled: identity.isEntitled(to: subscription.channel)), for: live, .none,
             retell ? .retell(registration) : .recount(registration))
     }
 

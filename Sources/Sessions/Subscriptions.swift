@@ -250,7 +250,13 @@ final class Subscriptions {
             live.hasMissedEvents = true
             return replay.stall(live.id)
         }
-        guard case .state(let channelState) = reply, let index = live.session.subscription(registered: registration) else { return }
+        guard let index = live.session.subscription(registered: registration) else { return }
+        if reply == .failed(.forbidden) {
+            // The event that told of the withdrawn right was missed.
+            let ended = leave(live, at: index)
+            return state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(ended.channel), into: &$0) }
+        }
+        guard case .state(let channelState) = reply else { return }
         let subscription = live.session.subscriptions[index]
         state.outbound.pushLines(to: live.id) { tellReceipts(live, channelState, in: &$0) }
         let known = state.fanOut.subscriber(subscription)?.cursorVersion

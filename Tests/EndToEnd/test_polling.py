@@ -193,8 +193,14 @@ async def test_a_session_that_ended_between_two_polls_says_why_once(brisk):
         position, frames = await poll(http, headers=bearer(brisk.token(person(), ttl=2)))
         credential = frames[0]["ok"]["credential"]
         await asyncio.sleep(4)
-        _, frames = await poll(http, credential, 0, after=position)
+        # Neither a request for commands nor one that cannot be understood carries the reason, so neither uses it up.
+        response = await http.post("/v1/commands", content='{"id":1,"type":"ping"}', headers=session(credential))
+        assert (response.status_code, refusal_of(response)["code"]) == (404, "session_unknown")
+        assert (await http.post("/v1/poll?wait=x", headers=session(credential))).status_code == 400
+        assert (await http.head("/v1/events", headers=session(credential))).status_code == 200
+        after, frames = await poll(http, credential, 0, after=position)
         assert [(frame["type"], frame["code"]) for frame in frames] == [("bye", 4300)]
+        assert after == position, "the client goes on from the position it named"
         response = await http.post("/v1/poll?wait=0", headers=session(credential))
         assert (response.status_code, refusal_of(response)["code"]) == (404, "session_unknown")
 

@@ -27,6 +27,20 @@ struct LossyBusTests {
         #expect(lossy.ends == lossy.expectedEnds)
         #expect(lossy.ends == direct.ends)
     }
+
+    @Test("events that were all lost are made up for after the report of the loss, and not before it", arguments: 0..<5 as Range<UInt64>)
+    func reportIsNeeded(seed: UInt64) async throws {
+        let bus = LossyBus(seed: seed, lossOneIn: 1)
+        let run = try LoopsRun(bus, seed: seed)
+        try run.play(deliver: {}, reportLosses: {})
+        run.answerAll()
+        #expect(run.ends.values.allSatisfy { $0.seqs.isEmpty })
+        #expect(run.expectedEnds.values.contains { !$0.seqs.isEmpty })
+
+        bus.reportLosses()
+        try await run.settle()
+        #expect(run.ends == run.expectedEnds)
+    }
 }
 
 /// The store as it should be: every entry and cursor, and true answers to what a loop asks.
@@ -154,16 +168,20 @@ private final class LoopsRun {
         bench.answer(order, store.answer(order.request))
     }
 
+    func answerAll() {
+        turn()
+        while !open.isEmpty {
+            answerOne()
+            turn()
+        }
+    }
+
     /// Answers all that is asked until the loops have what they should, or do not get there.
     func settle() async throws {
         var rounds = 0
         try await until {
             rounds += 1
-            turn()
-            while !open.isEmpty {
-                answerOne()
-                turn()
-            }
+            answerAll()
             return ends == expectedEnds || rounds > 1_000
         }
     }

@@ -219,6 +219,26 @@ struct SessionLoopTests {
         #expect(bench.clients.seqs(ann) == [5])
     }
 
+    @Test("a right that was withdrawn by an event that was dropped ends the subscription when its state is read again")
+    func missedWithdrawal() async throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.secret)])
+        bench.inbox.missedEvents()
+        var asked: [StoreOrder] = []
+        try await until {
+            bench.turn()
+            asked += bench.store.take().filter { if case .state = $0.request { true } else { false } }
+            return !asked.isEmpty
+        }
+        try #require(asked.count == 1)
+        #expect(asked[0].request == .state(try user("ann"), Self.secret, entitled: false))
+        bench.answer(asked[0], .failed(.forbidden))
+        #expect(bench.clients.texts(ann).contains { $0.contains(#""signal":"unsubscribed","channel":"\#(Self.secret.wireName)""#) })
+        bench.hear(.entries([try entry(1, in: Self.secret)]))
+        bench.turn()
+        #expect(bench.clients.seqs(ann).isEmpty)
+    }
+
     @Test("a page that arrives while the client is congested is read again later")
     func congestedWhileReading() throws {
         let bench = try SessionBench()

@@ -192,7 +192,10 @@ struct HTTPServerTests {
         let full = Mailbox<HandedConnection>(capacity: 0, wakes: bench.loop.handle)
         bench.server.exchangeConnections(with: [full], own: 1)
         bench.server.add(Elsewhere(loop: 0), at: "/x")
-        #expect(bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
+        // The second request is not complete; what is dropped of it must not leave its rest to be read as a head.
+        let answer = bench.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HT")
+        #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("connection: close"))
+        #expect(bench.say("TP/1.1\r\nHost: h\r\n\r\n") == "")
     }
 
     @Test("a loop at its limit of connections answers a handed-over request with 503 and closes the connection")

@@ -74,7 +74,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         if request.method == .head { return .now(head(admission)) }
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
-        case .ended(let bye): sayOnly(bye, admission.headers, id)
+        case .ended(let credential): sayOnly(gate.takeBye(credential), admission.headers, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
             attach(session, behind: position, admission.headers, id)
@@ -106,9 +106,13 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         server.endStream(id)
     }
 
-    /// `inbox` or `inbox@41`: a channel and the newest entry the client has.
+    /// `inbox` or `inbox@41`: a channel and the newest entry the client has. A name that itself ends with `@` and digits is written with
+    /// one more `@` behind it.
     private static func channel(_ text: String) -> (name: String, since: Seq?) {
-        guard let at = text.lastIndex(of: "@"), let seq = UInt64(text[text.index(after: at)...]) else { return (text, nil) }
+        guard let at = text.lastIndex(of: "@") else { return (text, nil) }
+        let position = text[text.index(after: at)...]
+        if position.isEmpty { return (String(text[..<at]), nil) }
+        guard let seq = UInt64(position) else { return (text, nil) }
         return (String(text[..<at]), Seq(seq))
     }
 

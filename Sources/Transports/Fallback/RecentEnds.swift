@@ -2,7 +2,7 @@ import Linux
 package import Reactor
 
 /// What the clients of ended sessions have not been told: the session ended between two polls, or while its stream was interrupted. Kept for
-/// half a minute at least, and bounded.
+/// 30 to 60 seconds; for less time when more than 4 096 sessions end meanwhile.
 package final class RecentEnds {
     private static let kept: Duration = .seconds(30)
     private static let most = 4_096
@@ -21,6 +21,12 @@ package final class RecentEnds {
     func keep(_ bye: [UInt8], for credential: String) {
         age()
         young[credential] = bye
+    }
+
+    /// Whether the client of this session has still to be told why it ended.
+    func has(_ credential: String) -> Bool {
+        age()
+        return young[credential] != nil || old[credential] != nil
     }
 
     /// Told once.

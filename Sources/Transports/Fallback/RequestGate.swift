@@ -14,8 +14,8 @@ package final class RequestGate {
             case session(SessionID)
             /// The request names no session and opens one.
             case new
-            /// The session has ended, and its client has not been told why: this `bye` says it.
-            case ended(bye: [UInt8])
+            /// The session has ended, and its client has not been told why. `takeBye` gives the frame that says so.
+            case ended(credential: String)
             /// The session is another loop's.
             case elsewhere(loop: Int)
         }
@@ -91,7 +91,7 @@ package final class RequestGate {
         let credential = text.flatMap { SessionCredential($0) }.flatMap { Int($0.loop) < loops ? $0 : nil }
         if let credential, Int(credential.loop) != loop { return admitted(.elsewhere(loop: Int(credential.loop))) }
         guard let session = credential.flatMap({ sessions.session($0) }) else {
-            if let text, let bye = ends.take(text) { return admitted(.ended(bye: bye)) }
+            if let text, ends.has(text) { return admitted(.ended(credential: text)) }
             if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
             guard text == nil || reopens && bearer != nil else { return .answered(Self.unknownSession(cors)) }
             guard sessions.resumableCount < mostSessions else {
@@ -102,6 +102,9 @@ package final class RequestGate {
         if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
         return admitted(.session(session))
     }
+
+    /// The `bye` of an ended session. It is told once, so only an answer that carries it may take it.
+    func takeBye(_ credential: String) -> [UInt8] { ends.take(credential) ?? [] }
 
     /// A session works for its own user only: a token in the request must be valid and of that user.
     private func refusal(of token: String, for session: SessionID, _ cors: [(String, String)]) -> HTTPResponse? {

@@ -354,6 +354,8 @@ package final class HTTPServer: ConnectionDriver {
         else {
             let refusal = receiving.request.flatMap { connection.handler?.response(to: $0, refusedFor: .busy) }
             connection.receiving = nil
+            // What was received behind the request's head is dropped, so the next bytes are no head.
+            connection.persistence = .close
             return finish(connection, refusal ?? HTTPResponse(status: 503))
         }
         connections[Int(connection.id.slot)] = nil

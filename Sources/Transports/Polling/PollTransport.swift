@@ -69,7 +69,9 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         guard let fallback else { return .now(RequestGate.draining(admission.headers)) }
         switch admission.target {
         case .elsewhere(let loop): return .elsewhere(loop: loop)
-        case .ended(let bye): return .now(Self.response(after: PositionText.write([]), bye, admission.headers))
+        case .ended(let credential):
+            let bye = gate.takeBye(credential)
+            return .now(Self.response(after: parameters.after ?? PositionText.write([]), bye, admission.headers))
         case .new: open(parameters, admission, fallback, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
@@ -209,8 +211,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func end(_ address: TransportAddress, _ reason: EndReason, spread: Duration) {
         guard let session = fallback?[address] else { return }
-        var bye: [UInt8] = []
-        ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
+        let bye = Self.bye(reason, spread)
         if let id = session.connection, session.carrier === self {
             session.hold(bye.span)
             answerNow(id)
@@ -221,19 +222,35 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         sessions.close(session.id)
     }
 
+    private static func bye(_ reason: EndReason, _ spread: Duration) -> [UInt8] {
+        var bye: [UInt8] = []
+        ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
+        return bye
+    }
+
     /// Answers the polls that have frames now: all of a turn in one answer.
     private func endTurn() {
         staged.removeAll(keepingCapacity: true)
-        for session in overflowing where fallback?[session.id] != nil {
-            server.metrics.slowConsumers.add()
-            sessions.close(session.id)
-        }
+        let overflowed = overflowing
         overflowing.removeAll()
+        for session in overflowed where fallback?[session.id] != nil { endOverflowed(session) }
         guard !ready.isEmpty else { return }
         let sessions = ready
         ready.removeAll(keepingCapacity: true)
         for session in sessions where session.carrier === self {
             if let id = session.connection { answerNow(id) }
         }
+    }
+
+    /// Ends a session for which more waits than may. Frames were dropped, so its client goes on from the position that it named last.
+    private func endOverflowed(_ session: FallbackSession) {
+        server.metrics.slowConsumers.add()
+        let bye = Self.bye(.slowConsumer, .zero)
+        if let id = session.connection, let poll = waiting.removeValue(forKey: id) {
+            server.respond(id, Self.response(after: poll.behind ?? PositionText.write([]), bye, poll.headers))
+        } else if let credential = sessions.credential(of: session.id) {
+            ends.keep(bye, for: credential.text)
+        }
+        sessions.close(session.id)
     }
 }
