@@ -54,6 +54,8 @@ package struct Configuration: Equatable, Sendable {
         package var highWatermarkBytes = 256 * 1024
         package var lowWatermarkBytes = 64 * 1024
         package var backlogBytes = 4 * 1024 * 1024
+        /// The room that the longest entry needs between the high watermark and the backlog.
+        package static let entryBytes = 64 * 1024
         package init() {}
     }
 

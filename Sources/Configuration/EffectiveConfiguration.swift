@@ -148,8 +148,12 @@ package struct EffectiveConfiguration: Equatable, Sendable {
         if outbound.lowWatermarkBytes >= outbound.highWatermarkBytes {
             found.append("\(source("outbound.low-watermark-bytes")) must be less than \(source("outbound.high-watermark-bytes"))")
         }
-        if outbound.highWatermarkBytes >= outbound.backlogBytes {
-            found.append("\(source("outbound.high-watermark-bytes")) must be less than \(source("outbound.backlog-bytes"))")
+        // Otherwise an entry that is pushed just below the watermark would end the session, and its replay would do so again.
+        if outbound.backlogBytes < outbound.highWatermarkBytes + Configuration.Outbound.entryBytes {
+            let room = Size.text(Configuration.Outbound.entryBytes)
+            found.append(
+                "\(source("outbound.backlog-bytes")) must be at least \(source("outbound.high-watermark-bytes")) and \(room), so that an entry fits between them"
+            )
         }
         if configuration.limits.bodyBytes >= configuration.limits.messageBytes {
             found.append("\(source("limits.body-bytes")) must be less than \(source("limits.message-bytes")), which carries it")

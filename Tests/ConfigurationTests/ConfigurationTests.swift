@@ -195,11 +195,14 @@ struct ConfigurationTests {
     @Test(
         "Values that contradict each other are refused",
         arguments: [
-            "outbound: { low-watermark-bytes: 256KiB }", "outbound: { backlog-bytes: 128KiB }", "limits: { body-bytes: 64KiB }",
+            "outbound: { low-watermark-bytes: 256KiB }", "outbound: { backlog-bytes: 319KiB }", "limits: { body-bytes: 64KiB }",
             "embedded: true\nlisten: 0.0.0.0:8080", "embedded: true\nlisten: \"*:8080\"",
             "embedded: true\nlisten: 127.0.0.1.example.org:80",
         ])
     func contradictions(_ text: String) throws { #expect(try refusal(file: text).count == 1) }
+
+    @Test("The backlog may be as small as the high watermark and one entry")
+    func smallestBacklog() throws { #expect(try refusal(file: "outbound: { backlog-bytes: 320KiB }") == []) }
 
     @Test(
         "The embedded services may listen on any loopback address",

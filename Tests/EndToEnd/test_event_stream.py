@@ -363,3 +363,12 @@ async def test_the_bytes_of_a_stream_are_utf_8_and_line_feeds_only(brisk):
     [entry] = [block.frame for block in Parser().feed(data) if block.event == "entry"]
     assert entry["body"] == "une\nligne\r\net 👋 \u2028 fin"
     protocol.check(entry)
+
+
+async def test_a_channel_whose_name_ends_like_a_position_is_followed_by_its_whole_name(brisk):
+    name = f"broadcast:course:{person()}@2"
+    token = brisk.token(person(), channels=[name.removeprefix("broadcast:")])
+    for written in (f"{name}@", f"{name}@0"):
+        async with requests(brisk) as http, stream(http, [("channel", written)], **bearer(token)) as events:
+            ok = (await events.block()).frame["ok"]
+            assert [state["channel"] for state in ok["channels"] if state["subscribed"]] == [name], written
