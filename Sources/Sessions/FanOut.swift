@@ -8,7 +8,7 @@ import Reactor
 /// A broadcast to ten thousand sockets takes tens of milliseconds: it is cut into slices, between which the loop
 /// handles input. Entries of one channel that arrived together go out together, so each socket gets one write.
 struct FanOut: ~Copyable {
-    /// Sends per slice: about 1 ms of kernel time, which is what an ack waits for, twice at most.
+    /// Sockets written to per slice, each with all entries of the job: about 1 ms of kernel time. An ack waits for two slices at most.
     static let sliceDeliveries = 128
     /// Bytes of entries that may wait for their slices; beyond it they are read from the store.
     static let waitingBytes = 32 << 20
@@ -179,7 +179,7 @@ struct FanOut: ~Copyable {
         package var deliveries = 0
     }
 
-    /// Sends up to `sliceDeliveries` frames. Call again while not idle.
+    /// Visits up to `sliceDeliveries` subscribers. Call again while not idle.
     mutating func runSlice(_ table: SessionTable, _ transports: [any Transport], at now: MonotonicInstant) -> Outcome {
         var outcome = Outcome()
         while firstJob < jobs.count, outcome.deliveries < Self.sliceDeliveries {

@@ -200,6 +200,12 @@ package final class SessionLoop {
             if subscriptions.rewind(live, subscription, to: position) { replay.orderPage(live, subscription) }
             gateway.recount(live, subscription, retell: true)
         }
+        // The signal that told of a withdrawn right may be among the frames that did not arrive.
+        for channel in known.keys where live.session.subscription(to: channel) == nil {
+            state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
+        }
+        // A channel whose page was put off because the client did not read has nothing to rewind.
+        replay.readOn(live)
         return true
     }
 
@@ -215,6 +221,8 @@ package final class SessionLoop {
                 gateway.recount(live, subscription)
             }
         }
+        // Connections are settled behind the end of a turn, and the orders leave at the end of the next one.
+        if gateway.waitingCount > 0 { state.loop.handle.wake() }
     }
 
     // MARK: Commands
@@ -230,6 +238,17 @@ package final class SessionLoop {
         }
     }
 
+    /// The same for an HTTP request, which waits for the replies.
+    /// - Parameter complete: is given the replies, a line each with its end, once all commands with an id are answered.
+    /// - Returns: false, and nothing is done, when as many commands of the session wait as may: its client asks faster than the store answers.
+    package func message(_ id: SessionID, _ text: Span<UInt8>, complete: @escaping (_ replies: [UInt8]) -> Void) -> Bool {
+        if let live = state.table[id], live.inFlight >= state.limits.inFlight { return false }
+        let exchange = state.exchanges.begin(complete)
+        if let live = state.table[id] { receive(live, text, exchange: exchange) }
+        state.exchanges.release(exchange)
+        return true
+    }
+
     /// Whether the first line of a message is a `connect` with an id: without its reply nobody could name the session it opens.
     package func opensSession(_ text: Span<UInt8>) -> Bool {
         var isFirst = true
@@ -240,17 +259,6 @@ package final class SessionLoop {
             opens = command.id != nil
         }
         return opens
-    }
-
-    /// The same for an HTTP request, which waits for the replies.
-    /// - Parameter complete: is given the replies, a line each with its end, once all commands with an id are answered.
-    /// - Returns: false, and nothing is done, when as many commands of the session wait as may: its client asks faster than the store answers.
-    package func message(_ id: SessionID, _ text: Span<UInt8>, complete: @escaping (_ replies: [UInt8]) -> Void) -> Bool {
-        if let live = state.table[id], live.inFlight >= state.limits.inFlight { return false }
-        let exchange = state.exchanges.begin(complete)
-        if let live = state.table[id] { receive(live, text, exchange: exchange) }
-        state.exchanges.release(exchange)
-        return true
     }
 
     private func receive(_ live: LiveSession, _ text: Span<UInt8>, exchange: ExchangeID?) {

@@ -4,7 +4,7 @@ import Reactor
 import StoreAPI
 import Telemetry
 
-/// Takes a loop's questions to the store and remembers what each was asked for, until it is answered.
+/// Takes a loop's orders to the store and remembers what each was asked for, until it is answered.
 final class StoreGateway {
     /// What is to be done when the store answers.
     struct Pending {
@@ -35,9 +35,9 @@ final class StoreGateway {
         self.inbox = inbox
     }
 
-    /// Questions that are not answered yet.
+    /// Orders that are not answered yet.
     var openCount: Int { pending.count }
-    /// Questions that leave at the end of this turn.
+    /// Orders that leave at the end of this turn.
     var waitingCount: Int { orders.count }
 
     func order(_ request: consuming StoreRequest, for live: LiveSession, _ origin: CommandOrigin, _ step: Pending.Step) {
@@ -58,11 +58,11 @@ final class StoreGateway {
 
     func take(_ token: UInt64) -> Pending? { pending.remove(token) }
 
-    /// At most so many questions are handed over at once, under one lock; at least so many are tried where the store has little room.
+    /// At most so many orders are handed over at once, under one lock; at least so many are tried where the store has little room.
     private static let handover = (most: 512, least: 64)
 
-    /// Hands this turn's questions over, in parts: a store that has no room for all has room for some.
-    /// - Parameter refused: is told the questions there was no room for.
+    /// Hands over the orders of this turn, in parts: a store that has no room for all has room for some.
+    /// - Parameter refused: is told the orders there was no room for.
     func submit(_ refused: (_ token: UInt64) -> Void) {
         guard !orders.isEmpty else { return }
         var batch: [StoreOrder] = []

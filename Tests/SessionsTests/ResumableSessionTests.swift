@@ -108,6 +108,36 @@ struct ResumableSessionTests {
         #expect(bench.clients.seqs(id) == [2, 3])
     }
 
+    @Test("a channel that was lost while nothing carried the session is told on resuming")
+    func lostChannelIsToldAgain() throws {
+        let bench = try SessionBench()
+        let id = try connect(bench)
+        let position = bench.sessions.positions(of: id)
+        bench.hear(.withdrawn(SessionLoopTests.system, from: try user("ann")))
+        bench.turn()
+        let signal = #"{"type":"signal","signal":"unsubscribed","channel":"broadcast:system"}"#
+        #expect(bench.clients.texts(id).count { $0.contains(signal) } == 1)
+        #expect(bench.sessions.resume(id, behind: position))
+        bench.turn()
+        #expect(bench.clients.texts(id).count { $0.contains(signal) } == 2)
+    }
+
+    @Test("resuming asks for a page that was put off because the client did not read")
+    func putOffPage() throws {
+        let bench = try SessionBench()
+        let id = try connect(bench)
+        let position = bench.sessions.positions(of: id)
+        bench.clients.congested = [id]
+        // A gap: entry 1 must be read from the store, which waits until the client reads.
+        bench.hear(.entries([try SessionLoopTests().entry(2, in: SessionLoopTests.system)]))
+        bench.turn()
+        #expect(!bench.store.take().contains { if case .page = $0.request { true } else { false } })
+        bench.clients.congested = []
+        #expect(bench.sessions.resume(id, behind: position))
+        bench.turn()
+        #expect(bench.store.take().contains { if case .page = $0.request { true } else { false } })
+    }
+
     @Test("the replies to a request's commands are sent together after the last; pushes are sent separately")
     func exchanges() throws {
         let bench = try SessionBench()
