@@ -87,14 +87,14 @@ import Testing
     @Test func acksOfAnOpenLoopCountFromTheirIntendedMoments() throws {
         let acknowledging = Acknowledging(head: 100, rate: 1_000)
         let crowd = try AckCrowd(plan(.ack(acknowledging), seats: 2), acknowledging)
-        // The first of each seat belongs to getting ready.
+        // The first ack of each seat is not measured.
         for seat in 0..<2 {
             crowd.received(seat, Array(#"{"type":"signal","signal":"live","channel":"broadcast:system","seq":100}"#.utf8).span)
             crowd.received(seat, Array(#"{"re":2,"ok":{"delivered":1}}"#.utf8).span)
         }
         crowd.begin()
         let start = try #require(crowd.nextMoment)
-        // Nobody came to it for a while: all that were due by then go out, and none is taken to be later than it was due.
+        // After a pause of the generator all due acks are sent, each with its own scheduled time.
         while MonotonicInstant.now.nanoseconds < start + 3_000_000 { continue }
         crowd.act()
         let next = try #require(crowd.nextMoment)
@@ -162,10 +162,10 @@ import Testing
 
 @Suite struct WatchTests {
     private func keepsGrowing(_ kibibytes: [Int64], published: [Int64] = [0, 0, 0, 0]) -> Bool {
-        let readings = (0..<40).map { place in
+        let readings = (0..<40).map { number in
             Watch.Reading(
-                seconds: Double(place), residentBytes: kibibytes[place / 10] << 10, descriptors: 9, threads: 5,
-                publishedBytes: published[place / 10] << 10)
+                seconds: Double(number), residentBytes: kibibytes[number / 10] << 10, descriptors: 9, threads: 5,
+                publishedBytes: published[number / 10] << 10)
         }
         return Watch.keepsGrowing(Watch.quarters(readings))
     }
