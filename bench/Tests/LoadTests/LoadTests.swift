@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func aNumberIsFoundBehindItsName() {
+    @Test func aNumberIsFoundAfterItsName() {
         let line = Array(#"{"type":"entry","channel":"inbox","seq":42,"id":"7"}"#.utf8)
         let seq = HubLineView.number(line.span, 0..<line.count, after: HubLineView.seq)
         let delivered = HubLineView.number(line.span, 0..<line.count, after: HubLineView.delivered)
@@ -67,14 +67,14 @@ import Testing
         Plan(door: door, part: part, seats: seats, firstSeat: 0, epoch: 5_000_000)
     }
 
-    @Test func aDeliveryIsStampedWhenItIsLookedAtAndNotWhenItsBatchCame() throws {
+    @Test func aDeliveryIsTimedWhenItIsHandledAndNotWhenItsBatchArrived() throws {
         let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .plain)), seats: 1), Hearing(dialect: .plain))
         try crowd.swarm.turn(until: 0)
         let published = MonotonicInstant.now.nanoseconds - crowd.plan.epoch
         #expect(crowd.moment >= published)
     }
 
-    @Test func whatIsNoDeliveryIsCountedApart() throws {
+    @Test func otherFramesAreCountedSeparately() throws {
         let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .hub)), seats: 1), Hearing(dialect: .hub))
         crowd.begin()
         let entry = #"{"type":"entry","channel":"broadcast:system","seq":1,"id":"0000000000000001","kind":"notification"}"#
@@ -84,7 +84,7 @@ import Testing
         #expect(found.count("deliveries") == 3 && found.count(Findings.messages) == 3 && found.count(Findings.others) == 2)
     }
 
-    @Test func acksOfAnOpenLoopCountFromTheirIntendedMoments() throws {
+    @Test func acksOfAnOpenLoopCountFromTheirScheduledTimes() throws {
         let acknowledging = Acknowledging(head: 100, rate: 1_000)
         let crowd = try AckCrowd(plan(.ack(acknowledging), seats: 2), acknowledging)
         // The first ack of each seat is not measured.
@@ -118,7 +118,7 @@ import Testing
         #expect(Switches.now.sleeps + Switches.now.preemptions > 0)
     }
 
-    @Test func theControlGroupIsLookedForWhereEitherVersionMountsIt() {
+    @Test func theControlGroupIsSearchedInTheFoldersOfBothVersions() {
         #expect(ControlGroup.candidates("0::/system.slice/hub.service\n").map(\.folder).first == "/sys/fs/cgroup/system.slice/hub.service")
         let old = ControlGroup.candidates("9:name=systemd:/\n4:memory:/a/b\n1:cpu:/\n0::/\n")
         #expect(old.first.map { $0.folder == "/sys/fs/cgroup/memory/a/b" && !$0.isUnified } == true)
@@ -170,17 +170,17 @@ import Testing
         return Watch.keepsGrowing(Watch.quarters(readings))
     }
 
-    @Test func whatWarmsUpDoesNotKeepGrowing() {
+    @Test func aWarmUpDoesNotCountAsGrowth() {
         #expect(!keepsGrowing([40_000, 60_000, 60_100, 60_200]))
         #expect(!keepsGrowing([40_000, 50_000, 60_000, 60_200]))
     }
 
-    @Test func whatGrowsFromEachQuarterToTheNextDoes() {
+    @Test func growthInEachQuarterCountsAsGrowth() {
         #expect(keepsGrowing([40_000, 42_000, 44_000, 46_000]))
         #expect(!keepsGrowing([40_000, 42_000, 44_000, 46_000], published: [0, 2_000, 4_000, 6_000]))
     }
 
-    @Test func tooFewReadingsTellNothing() {
+    @Test func tooFewReadingsShowNoGrowth() {
         #expect(
             Watch.quarters(
                 Array(repeating: Watch.Reading(seconds: 0, residentBytes: 0, descriptors: 0, threads: 0, publishedBytes: 0), count: 7)
