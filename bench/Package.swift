@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, so that who builds the hub builds no benchmark. The parts it measures are the hub's own targets.
+// A separate package, so that building the hub does not build the benchmarks. It imports the hub's own targets.
 let house: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
@@ -22,22 +22,22 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
     targets: [
-        // What a run found, and how it is written down: text, JSON, one HTML page.
+        // The results of a run, and their reports: text, JSON, one HTML page.
         .target(
             name: "Report", dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: house),
         .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: house),
 
-        // How each server of the comparison is spoken to. Pure.
+        // The protocol of each server of the comparison. Does no I/O.
         .target(name: "Dialect", swiftSettings: house),
         .testTarget(name: "DialectTests", dependencies: ["Dialect", parts], swiftSettings: house),
 
-        // `bench-report`: several runs' JSON in one report.
+        // `bench-report`: joins the JSON of several runs in one report.
         .executableTarget(name: "bench-report", dependencies: [arguments, "Report"], path: "Sources/ReportCommand", swiftSettings: house),
 
-        // `micro-bench`: the inner operations, each beside something whose price is known.
+        // `micro-bench`: the inner operations, each with a yardstick of known cost.
         .executableTarget(name: "micro-bench", dependencies: [parts, arguments, "Report"], path: "Sources/Micro", swiftSettings: house),
 
-        // The load generator: a crowd of client sockets on one loop, the processes that share it, what is measured of the server.
+        // The load generator: many client sockets on one loop, the worker processes, and the measurement of the server.
         .target(name: "Load", dependencies: [parts, "Report", "Dialect", "Peers"], swiftSettings: house),
         .testTarget(name: "LoadTests", dependencies: ["Load", "Report", "Dialect", parts], swiftSettings: house),
         .executableTarget(
@@ -46,15 +46,15 @@ let package = Package(
 
         .testTarget(name: "HubBenchTests", dependencies: ["hub-bench", "Load", "Dialect", arguments], swiftSettings: house),
 
-        // The other servers of the comparison, started from bench/peers.
+        // The other servers of the comparison, which are started from bench/peers.
         .target(name: "Peers", dependencies: ["Dialect", parts], swiftSettings: house),
         .testTarget(name: "PeersTests", dependencies: ["Peers", "Dialect", parts], swiftSettings: house),
 
-        // Who is measured when, and what is compared with what. Pure.
+        // The order of the measurements, and the comparisons between servers. Does no I/O.
         .target(name: "Compare", dependencies: ["Dialect", "Report"], swiftSettings: house),
         .testTarget(name: "CompareTests", dependencies: ["Compare", "Dialect", "Report"], swiftSettings: house),
 
-        // `bench/run`: the reactor beside bare C.
+        // `reactor-bench`: the reactor for the comparison with bare C in `bench/run`.
         .executableTarget(name: "reactor-bench", dependencies: [parts], path: "Sources/ReactorBench", swiftSettings: house),
     ]
 )

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Inputs that fuzzers found")
 struct FuzzCorpusTests {
-    @Test func staysMended() throws {
+    @Test func corpusInputsStillPass() throws {
         let corpus = try FuzzBody.head.corpus()
         #expect(corpus.count > 10)
         for input in corpus { FuzzBody.head.run(input) }

@@ -45,7 +45,7 @@ struct Missing: Error {}
 
 @Suite("RFC 9112: request heads that are accepted")
 struct RequestHeadTests {
-    @Test func aPlainGetIsReadInFull() throws {
+    @Test func allPartsOfAGetAreParsed() throws {
         let got = try request("GET /v1/socket?a=1&b HTTP/1.1\r\nHost: Example.org:8080\r\nAccept:\t*/* \r\nX-Empty:\r\n\r\n")
         #expect(got.method == .get)
         #expect(got.target == "/v1/socket?a=1&b")
@@ -69,7 +69,7 @@ struct RequestHeadTests {
         #expect(got.query == query)
     }
 
-    @Test func theAsteriskIsForOptions() throws {
+    @Test func onlyOptionsMayHaveAnAsteriskTarget() throws {
         #expect(try request("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").path == "*")
         #expect(parse("GET * HTTP/1.1\r\nHost: h\r\n\r\n") == .rejected(.malformedTarget))
     }
@@ -93,7 +93,7 @@ struct RequestHeadTests {
         #expect(!got.headers.list("connection", contains: "up"))
     }
 
-    @Test func bytesAreReadNotCharacters() throws {
+    @Test func textIsParsedByBytesAndNotByCharacters() throws {
         let got = try request("GET / HTTP/1.1\r\nHost: h\r\nX: \u{308}a,\u{308}b \r\nUpgrade: websoc\u{212A}et\r\n\r\n")
         #expect(got.headers.first("x").map { Array($0.unicodeScalars) } == ["\u{308}", "a", ",", "\u{308}", "b"])
         #expect(got.headers.list("x").count == 2)
@@ -283,7 +283,7 @@ struct RefusedHeadTests {
 
     // A parser that began anew for each byte would look at 300 000² / 2 of them, and not come to an end within the minute.
     @Test(.timeLimit(.minutes(1)))
-    func aHeadThatComesByteByByteCostsItsLength() {
+    func parsingAHeadByteByByteTakesLinearTime() {
         var limits = HTTPLimits()
         limits.headBytes = 400_000
         let bytes = Array("GET / HTTP/1.1\r\nHost: h\r\nX: ".utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: 300_000)

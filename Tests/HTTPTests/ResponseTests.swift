@@ -44,7 +44,7 @@ struct ResponseTests {
         #expect(HTTPDate(seconds: seconds).text == text)
     }
 
-    @Test func aDateStandsInTheHead() {
+    @Test func theHeadHasADate() {
         #expect(
             written(HTTPResponse(status: 204), date: HTTPDate(seconds: 0))
                 == "HTTP/1.1 204 No Content\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n")

@@ -126,7 +126,7 @@ struct JSONValueTests {
         if hasOne { #expect(word == JSONSlice.word(name)) }
     }
 
-    @Test(arguments: [0, 1, 15, 16, 17, 31, 32, 33, 50]) func everyByteOfATextCounts(length: Int) {
+    @Test(arguments: [0, 1, 15, 16, 17, 31, 32, 33, 50]) func differencesAtEveryOffsetAreFound(length: Int) {
         let text = String(repeating: "a", count: length)
         #expect(text.isSameText(as: text) && !text.isSameText(as: text + "a"))
         #expect(!"e\u{301}".isSameText(as: "\u{e9}"))

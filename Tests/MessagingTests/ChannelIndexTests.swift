@@ -5,7 +5,7 @@ import Testing
 @Suite("Positions of channels")
 struct ChannelIndexTests {
     @Test(arguments: [1, ChannelIndex.few, ChannelIndex.few + 1, 3 * ChannelIndex.few])
-    func eachIsFoundWhereItCame(count: Int) {
+    func positionsFollowTheOrderOfInsertion(count: Int) {
         let channels = (0..<count).map { Channel.broadcast("course:\($0)") }
         var index = ChannelIndex()
         for channel in channels + channels {

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ConnectionTests {
     private func connect() throws -> Connection { try Connection.open(PostgresCluster.shared.get().makeDatabase()) }
 
-    @Test func whatWasQueuedBeforeACommitIsOneTransaction() throws {
+    @Test func statementsQueuedBeforeACommitAreOneTransaction() throws {
         let connection = try connect()
         try connection.run("create table t (n int)")
         try connection.commit()
@@ -23,7 +23,7 @@ import Testing
         #expect(rows.int64(0, 1) == 4)
     }
 
-    @Test func parametersComeBackAsTheyWentIn() throws {
+    @Test func parametersRoundTripUnchanged() throws {
         let connection = try connect()
         var parameters = Parameters()
         let texts = ["", "plain", "é, 🙂 and \"quotes\" {\\}", String(repeating: "x", count: 100_000)]
@@ -71,7 +71,7 @@ import Testing
         #expect(rows.int64(0, 13) == nil && rows.int32(0, 8) == nil && rows.multirange(0, 7) == nil && rows.texts(0, 6) == nil)
     }
 
-    @Test func textsInTwoPartsArriveAsOne() throws {
+    @Test func textsInTwoPartsAreStoredAsOne() throws {
         let connection = try connect()
         var parameters = Parameters()
         parameters.append(joined: [("inbox:", "é"), ("", ""), ("a", "")])
@@ -112,7 +112,7 @@ import Testing
         #expect(!error.lost)
     }
 
-    @Test func moreThanTheSocketsHoldGoesBothWays() throws {
+    @Test func moreBytesThanTheSocketBuffersHoldPassInBothDirections() throws {
         let connection = try connect()
         let text = String(repeating: "0123456789", count: 300_000)
         for _ in 0..<8 {
@@ -135,7 +135,7 @@ import Testing
     }
 
     @Test(arguments: ["host=/nowhere dbname=x", "no such thing", "postgresql://[::1"])
-    func anAddressThatLeadsNowhereIsAFailure(address: String) {
+    func anUnreachableAddressIsAnError(address: String) {
         #expect(throws: PostgresError.self) { _ = try Connection.open(address) }
         #expect(throws: PostgresError.self) { _ = try BlockingConnection(address, applicationName: "tests") }
     }
@@ -151,11 +151,11 @@ import Testing
     }
 
     @Test(arguments: [Int64(0), 1, -1, 999, -999, -1_000, -1_001, 946_684_800_000, 1_795_474_800_123, -62_135_596_800_000])
-    func momentsSurviveTheOtherEpoch(milliseconds: Int64) {
+    func timesSurviveTheConversionToThePostgresEpoch(milliseconds: Int64) {
         #expect(PostgresTime(unixMilliseconds: milliseconds)?.unixMilliseconds == milliseconds)
     }
 
-    @Test func momentsThatDoNotFitAreNil() {
+    @Test func timesOutOfRangeAreNil() {
         #expect(PostgresTime(unixMilliseconds: .max) == nil)
         #expect(PostgresTime(unixMilliseconds: .min) == nil)
     }

@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test(arguments: [SystemError.tooManyInProcess, SystemError.tooManyInSystem, SystemError.noMemory, SystemError.noBuffers])
-    func acceptingRestsWhenNoDescriptorIsLeft(errno: Int32) throws {
+    func acceptingPausesWhenNoDescriptorIsLeft(errno: Int32) throws {
         var limits = ConnectionLimits()
         limits.acceptPause = .milliseconds(20)
         let wire = try Wire(limits, listens: true)
@@ -40,7 +40,7 @@ import Testing
         #expect(wire.table.statistics.acceptFailures == 1)
     }
 
-    @Test func aDescriptorGivenBackEndsThePauseAtOnce() throws {
+    @Test func aFreedDescriptorEndsThePauseAtOnce() throws {
         var limits = ConnectionLimits()
         limits.acceptPause = .seconds(3_600)
         let wire = try Wire(limits, listens: true)
@@ -56,7 +56,7 @@ import Testing
         wire.turn(until: { wire.driver.opened.count == 2 })
     }
 
-    @Test func pausesThatFollowEachOtherLeaveOneTimer() throws {
+    @Test func consecutivePausesLeaveOneTimer() throws {
         var limits = ConnectionLimits()
         limits.maximum = 1
         limits.acceptPause = .seconds(3_600)
@@ -83,7 +83,7 @@ import Testing
         #expect(wire.table.statistics.acceptFailures == 1)
     }
 
-    @Test func aStormIsAcceptedInPortions() throws {
+    @Test func manyConnectionsAreAcceptedInPortions() throws {
         var limits = ConnectionLimits()
         limits.acceptsPerTurn = 4
         let wire = try Wire(limits, listens: true)
@@ -94,7 +94,7 @@ import Testing
         #expect(clients.count == 10)
     }
 
-    @Test func nobodyIsAcceptedOnceListeningStopped() throws {
+    @Test func noConnectionIsAcceptedAfterListeningStopped() throws {
         let wire = try Wire(listens: true)
         let client = try wire.client()
         wire.turn(until: { wire.table.count == 1 })

@@ -54,7 +54,7 @@ import Testing
         #expect(try Socket.pull(peer)?.count == 30_001)
     }
 
-    @Test func aDriverThatAnswersDrainedWithMoreDoesNotHoldTheTurn() throws {
+    @Test func aDriverThatSendsMoreWhenDrainedDoesNotBlockTheTurn() throws {
         let wire = try Wire(limits)
         let (id, peer) = try wire.connect(sendBuffer: 4_096)
         let (other, otherPeer) = try wire.connect()
@@ -83,7 +83,7 @@ import Testing
         #expect(heard > 10)
     }
 
-    @Test func aPeerThatTakesNothingIsClosedAtTheHardLimit() throws {
+    @Test func aPeerThatDoesNotReadIsClosedAtTheHardLimit() throws {
         let wire = try Wire(limits)
         let (slow, _) = try wire.connect()
         let (other, otherPeer) = try wire.connect()
@@ -160,7 +160,7 @@ import Testing
     }
 
     /// Frames to many connections in random order and sizes, over sockets that take as much as they like: every stream is whole.
-    @Test(arguments: 0..<8 as Range<UInt64>) func everyStreamArrivesWhole(seed: UInt64) throws {
+    @Test(arguments: 0..<8 as Range<UInt64>) func everyStreamArrivesComplete(seed: UInt64) throws {
         var random = SplitMix(seed)
         var roomy = ConnectionLimits()
         roomy.backlogBytes = 64 << 20

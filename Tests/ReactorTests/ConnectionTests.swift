@@ -4,7 +4,7 @@ import Testing
 @testable import Reactor
 
 @Suite struct ConnectionTests {
-    @Test func bytesComeBackAsTheyWereSent() throws {
+    @Test func bytesAreEchoedUnchanged() throws {
         let wire = try Wire(listens: true)
         wire.driver.reaction = { [unowned wire] call in
             if case .received(let id, let bytes) = call { wire.table.send(id, bytes: bytes) }
@@ -24,7 +24,7 @@ import Testing
         #expect(wire.table.statistics.bytesOut == 200_000)
     }
 
-    @Test func framesOfATurnLeaveInOneCall() throws {
+    @Test func framesOfATurnAreSentInOneCall() throws {
         let wire = try Wire()
         let pairs = try (0..<10).map { _ in try wire.connect() }
         for number in 0..<20 as Range<UInt8> {
@@ -53,7 +53,7 @@ import Testing
         #expect(got == [1] + large + [2, 3, 4])
     }
 
-    @Test func whatATurnEndHookSendsLeavesInThatTurn() throws {
+    @Test func framesFromATurnEndHookAreSentInThatTurn() throws {
         let wire = try Wire()
         let (id, peer) = try wire.connect()
         wire.loop.atTurnEnd { [unowned wire] in wire.table.send(id, bytes: [7]) }
@@ -78,7 +78,7 @@ import Testing
 
     // MARK: Identity
 
-    @Test func aStaleIdReachesNobody() throws {
+    @Test func aStaleIdReachesNoConnection() throws {
         let wire = try Wire()
         let first = try wire.connect()
         wire.table.close(first.id, .now)
@@ -112,7 +112,7 @@ import Testing
         #expect(wire.driver.calls == [])
     }
 
-    @Test func theSlotIsTakenUntilTheDriverKnows() throws {
+    @Test func theSlotIsReservedUntilTheDriverIsToldOfTheClose() throws {
         let wire = try Wire()
         let first = try wire.connect()
         var opened: ConnectionID?
@@ -165,7 +165,7 @@ import Testing
         #expect(!wire.driver.wasReentered)
     }
 
-    @Test func whatIsSentFromClosedStillLeavesInThatTurn() throws {
+    @Test func framesSentInTheClosedCallbackAreSentInThatTurn() throws {
         let wire = try Wire()
         let (leaver, _) = try wire.connect()
         let (stayer, peer) = try wire.connect()
@@ -191,7 +191,7 @@ import Testing
         #expect(try Socket.pull(client) == nil)
     }
 
-    @Test func theLastFrameOutlivesACloseWithInputUnread() throws {
+    @Test func theLastFrameArrivesDespiteUnreadInputAtTheClose() throws {
         let wire = try Wire(listens: true)
         let client = try wire.client()
         wire.turn(until: { wire.table.count == 1 })
@@ -211,7 +211,7 @@ import Testing
         wire.turn(until: { wire.driver.closed == [.closed] })
     }
 
-    @Test func aPeerThatNeverEndsIsNotWaitedForLongerThanTheLinger() throws {
+    @Test func closingWaitsForThePeerNoLongerThanTheLingerTime() throws {
         var limits = ConnectionLimits()
         limits.linger = .milliseconds(30)
         let wire = try Wire(limits)
@@ -223,7 +223,7 @@ import Testing
         #expect(try Socket.pull(peer) == nil)
     }
 
-    @Test func aPeerThatTakesNothingIsNotWaitedForWhileClosing() throws {
+    @Test func closingDoesNotWaitForAPeerThatDoesNotRead() throws {
         var limits = ConnectionLimits()
         limits.linger = .milliseconds(30)
         let wire = try Wire(limits)
@@ -235,7 +235,7 @@ import Testing
         #expect(!wire.driver.calls.contains(.deadline(id)))
     }
 
-    @Test func theDriverHearsNothingOfAConnectionItCloses() throws {
+    @Test func theDriverGetsNoEventsOfAConnectionItCloses() throws {
         let wire = try Wire()
         let (id, peer) = try wire.connect()
         wire.table.setDeadline(id, after: .milliseconds(10))
@@ -248,7 +248,7 @@ import Testing
         #expect(wire.driver.calls == [.opened(id), .closed(id, .closed)])
     }
 
-    @Test func aPeersResetIsAFailure() throws {
+    @Test func aResetByThePeerIsAFailure() throws {
         let wire = try Wire(listens: true)
         let client = try wire.client()
         wire.turn(until: { wire.table.count == 1 })
@@ -309,7 +309,7 @@ import Testing
         #expect(wire.driver.calls == [.opened(id), .deadline(id)])
     }
 
-    @Test func aDeadlineMayBePushedOnBroughtForwardAndTakenBack() throws {
+    @Test func aDeadlineCanBePostponedBroughtForwardAndCancelled() throws {
         let wire = try Wire()
         let pushed = try wire.connect().id
         let forward = try wire.connect().id
@@ -325,7 +325,7 @@ import Testing
         #expect(!wire.driver.calls.contains(.deadline(taken)))
     }
 
-    @Test func aDeadlineTakenBackByAnothersDoesNotPass() throws {
+    @Test func aDeadlineCancelledByAnotherOneDoesNotPass() throws {
         let wire = try Wire()
         let ids = try (0..<2).map { _ in try wire.connect().id }
         wire.driver.reaction = { [unowned wire] call in

@@ -36,7 +36,7 @@ import Testing
         #expect(throws: SystemError.self) { try loop.watch(own, .readable) { _ in } }
     }
 
-    @Test func anEventFetchedBeforeItsWatchEndedFindsNobody() throws {
+    @Test func anEventFetchedBeforeItsWatchEndedIsDropped() throws {
         let loop = try EventLoop(name: "test")
         // Its watches hold it.
         defer { loop.letGo() }
@@ -163,7 +163,7 @@ import Testing
         #expect(events == [1, 1, 2, 1])
     }
 
-    @Test func manyWakesAreOneTurn() throws {
+    @Test func severalWakeUpsCauseOneTurn() throws {
         let loop = try EventLoop(name: "test")
         var turns = 0
         loop.atTurnEnd { turns += 1 }
@@ -184,7 +184,7 @@ import Testing
 }
 
 @Suite struct MailboxTests {
-    @Test func aFullMailboxTakesNothing() throws {
+    @Test func aFullMailboxRefusesMessages() throws {
         let loop = try EventLoop(name: "test")
         let mailbox = Mailbox<Int>(capacity: 3, wakes: loop.handle)
         #expect(mailbox.post(1))
@@ -202,7 +202,7 @@ import Testing
         #expect(got == [[1, 2, 3], [4]])
     }
 
-    @Test func whatIsPostedWhileABatchIsHandledComesInTheNextTurn() throws {
+    @Test func messagesPostedWhileABatchIsHandledArriveInTheNextTurn() throws {
         let loop = try EventLoop(name: "test")
         let mailbox = Mailbox<Int>(capacity: 10, wakes: loop.handle)
         var got: [[Int]] = []

@@ -12,7 +12,7 @@ import Testing
         #expect(first < first + .nanoseconds(1))
     }
 
-    @Test func aChildsEndIsItsExitCode() throws {
+    @Test func theExitCodeOfAChildIsReported() throws {
         #expect(try Process.run(["sh", "-c", "exit 7"]) == 7)
         let sleeper = try Process.spawn(["sleep", "1000"])
         #expect(try sleeper.exitStatus() == nil)
@@ -20,7 +20,7 @@ import Testing
         #expect(try sleeper.wait() == 128 + Signals.Signal.terminate.rawValue)
     }
 
-    @Test func aProgramThatIsNotThereIsAnError() {
+    @Test func aMissingProgramIsAnError() {
         #expect(throws: SystemError(call: "start no-such-program", errno: SystemError.notFound)) {
             try Process.spawn(["no-such-program"])
         }
@@ -43,7 +43,7 @@ import Testing
         #expect(try Process.run(["sh", "-c", "test -e /proc/self/fd/1 -a ! -e /proc/self/fd/\(library)"]) == 0)
     }
 
-    @Test func aThreadCarriesItsName() throws {
+    @Test func aThreadHasItsName() throws {
         let thread = try Thread.spawn(name: "a-name-too-long-for-the-kernel") {
             let name = try? Files.text("/proc/thread-self/comm")
             #expect(name == "a-name-too-long\n")
@@ -58,7 +58,7 @@ import Testing
         #expect(Socket.send(own, [1].span) == .failed(32))
     }
 
-    @Test func aConnectionComesFromTheAddressItWasTold() throws {
+    @Test func aConnectionUsesTheGivenSourceAddress() throws {
         let listener = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
         defer { Socket.close(listener) }
         let fd = try Socket.beginConnect(host: "127.0.0.1", port: try Socket.localPort(listener), from: "127.0.0.77")
@@ -74,7 +74,7 @@ import Testing
         #expect(peer.description.hasPrefix("127.0.0.77:"))
     }
 
-    @Test func aRefusedConnectionSaysSo() throws {
+    @Test func aRefusedConnectionIsReported() throws {
         // A port that was free a moment ago may be another test's by now; nobody listens at this one.
         let fd: Int32
         do { fd = try Socket.beginConnect(host: "127.0.0.1", port: 1, from: nil) } catch {
@@ -98,7 +98,7 @@ import Testing
         #expect(poller.event(0).token == 5)
     }
 
-    @Test func aChildTalksThroughItsChannel() throws {
+    @Test func aChildCommunicatesThroughItsChannel() throws {
         let (own, childs) = try Socket.pair()
         defer { Socket.close(own) }
         var options = Process.Options()

@@ -20,7 +20,7 @@ import Testing
         #expect(outbox.count(of: runs[0]) == 3)
     }
 
-    @Test func anotherOrderIsAnotherRun() {
+    @Test func theSameFramesInAnotherOrderMakeAnotherRun() {
         var outbox = Outbox()
         let a = outbox.stage([1])
         let b = outbox.stage([2])
@@ -44,7 +44,7 @@ import Testing
         #expect(!outbox.holds(.none))
     }
 
-    @Test func onlyLargeFramesStayWhereTheyAre() {
+    @Test func onlyLargeFramesAreKeptUncopied() {
         var outbox = Outbox()
         let small = outbox.stage([UInt8](repeating: 1, count: Outbox.smallFrameBytes))
         let large = outbox.stage([UInt8](repeating: 2, count: Outbox.smallFrameBytes + 1))
@@ -86,7 +86,7 @@ import Testing
 }
 
 @Suite struct BacklogTests {
-    @Test(arguments: 0..<20 as Range<UInt64>) func itGivesBackWhatItWasGivenInOrder(seed: UInt64) {
+    @Test(arguments: 0..<20 as Range<UInt64>) func theBacklogReturnsItsBytesInOrder(seed: UInt64) {
         var random = SplitMix(seed)
         var backlog = Backlog()
         var expected: [UInt8] = []

@@ -48,7 +48,7 @@ import Testing
         #expect(together ? (3...4).contains(statistics.ringSubmits) : statistics.ringSubmits == 0)
     }
 
-    @Test(arguments: ways) func whoTakesLessGetsTheRestLater(together: Bool) throws {
+    @Test(arguments: ways) func aSlowPeerGetsTheRestLater(together: Bool) throws {
         let wire = try wire(together: together)
         let connections = try (0..<6).map { try wire.connect(sendBuffer: $0 % 2 == 0 ? 4_096 : nil) }
         let frames = (0..<20).map { Payload([UInt8](repeating: UInt8($0), count: 2_000)) }
@@ -68,7 +68,7 @@ import Testing
         for bytes in received { #expect(bytes == expected) }
     }
 
-    @Test(arguments: ways) func onePeerThatWentAwayIsOnesOwnTrouble(together: Bool) throws {
+    @Test(arguments: ways) func aPeerThatHungUpDoesNotDisturbTheOthers(together: Bool) throws {
         let wire = try wire(together: together)
         let connections = try (0..<5).map { _ in try wire.connect() }
         wire.hangUp(connections[2].peer)
@@ -81,7 +81,7 @@ import Testing
         for (number, (_, peer)) in connections.enumerated() where number != 2 { #expect(try Socket.pull(peer) == [1, 2, 3]) }
     }
 
-    @Test(arguments: ways) func eachAnswerIsFollowedForItself(together: Bool) throws {
+    @Test(arguments: ways) func eachSocketsSendResultIsHandledSeparately(together: Bool) throws {
         let wire = try wire(together: together)
         let connections = try (0..<4).map { _ in try wire.connect() }
         var answers: [Socket.Transfer?] = [.wouldBlock, .bytes(3), .failed(SystemError.noBuffers), nil]
@@ -95,7 +95,7 @@ import Testing
         for number in [0, 1, 3] { #expect(try Socket.pull(connections[number].peer) == [1, 2, 3, 4]) }
     }
 
-    @Test func answersOfOneTurnLeaveTogether() throws {
+    @Test func answersOfOneTurnAreSentTogether() throws {
         let wire = try wire(together: true)
         let connections = try (0..<40).map { _ in try wire.connect() }
         wire.driver.reaction = { [unowned wire] call in
@@ -108,7 +108,7 @@ import Testing
         #expect(wire.table.statistics.sends == 40)
     }
 
-    @Test func theRingAnswersAsASendWould() throws {
+    @Test func theRingReturnsTheSameResultsAsSend() throws {
         var ring = try SendRing()
         let (open, openPeer) = try Socket.pair()
         let (orphan, orphanPeer) = try Socket.pair()

@@ -46,7 +46,7 @@ import Testing
         #expect(taken(&wheel, 1_000_000) == [2, 1, 0])
     }
 
-    @Test func aTickAlreadyTakenMeansTheNext() {
+    @Test func anEntryDueInThePastExpiresAtTheNextTick() {
         var wheel = wheel(1, current: 50)
         wheel.arm(0, due: 3)
         #expect(wheel.nextTick() == 51)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Session ids")
 struct SessionIDTests {
-    @Test func noneComesTwiceAndAllAreShort() {
+    @Test func idsAreUniqueAndShort() {
         let ids = (0..<50).flatMap { _ in SessionIDs.make() }
         #expect(Set(ids).count == ids.count && ids.count >= 50)
         for id in ids {

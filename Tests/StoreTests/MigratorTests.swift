@@ -20,7 +20,7 @@ import Testing
         #expect(undocumented.isEmpty, "every table says what it is")
     }
 
-    @Test func theNumbersAreWithoutGaps() {
+    @Test func migrationNumbersHaveNoGaps() {
         #expect(Migration.all.map(\.number) == Array(1...Migration.all.count))
     }
 
@@ -63,12 +63,12 @@ import Testing
         #expect(try BlockingConnection(address, applicationName: "tests").execute("select to_regclass('hub.half')") == [[nil]])
     }
 
-    @Test func anotherEncodingIsRefused() throws {
+    @Test func databasesInAnotherEncodingThanUTF8AreRefused() throws {
         let address = try PostgresCluster.shared.get().makeDatabase("encoding 'LATIN1' locale 'C' template template0")
         #expect(throws: MigrationError.encoding("LATIN1")) { try Migrator.migrate(address) }
     }
 
-    @Test func aDatabaseThatIsNotThereIsUnreachable() {
+    @Test func aMissingDatabaseIsReportedAsUnreachable() {
         let error = #expect(throws: MigrationError.self) { try Migrator.migrate("host=/nowhere") }
         #expect(error?.isFinal == false)
     }

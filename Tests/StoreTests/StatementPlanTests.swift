@@ -88,7 +88,7 @@ import Testing
         return read
     }
 
-    @Test func whatAStatementReadsDoesNotGrowWithTheTables() throws {
+    @Test func rowsReadByAStatementDoNotGrowWithTheTables() throws {
         let address = try PostgresCluster.shared.get().makeDatabase()
         _ = try Migrator.migrate(address)
         let connection = try BlockingConnection(address, applicationName: "tests")

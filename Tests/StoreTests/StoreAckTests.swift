@@ -31,7 +31,7 @@ import Testing
         return (state, bench.store.statistics.transactions.value - before)
     }
 
-    @Test func onlyTheFirstAckHasToMakeTheRow() async throws {
+    @Test func onlyTheFirstAckCreatesTheCursorRow() async throws {
         for n in 1...4 { await store("\(n)") }
         let first = try await ack(1)
         #expect(first.transactions == 2)
@@ -41,7 +41,7 @@ import Testing
         #expect(second.state.counters == Counters(unread: 4, unseen: 4) && second.state.head == Seq(4))
     }
 
-    @Test func entriesThatCameSinceAreCounted() async throws {
+    @Test func entriesSinceTheLastAckAreCounted() async throws {
         await store("1")
         _ = try await ack(1)
         for n in 2...6 { await store("\(n)") }
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(arguments: ["urgent", "own", "expiring", "expired", "notice", "nothing new"])
-    func whatIsNotPlainGoesTheLongWay(_ kind: String) async throws {
+    func unusualAcksTakeTheGeneralStatements(_ kind: String) async throws {
         await store("1")
         _ = try await ack(1)
         let now = WallClock.now()
@@ -87,7 +87,7 @@ import Testing
         #expect(state.cursor.delivered == Seq(5))
     }
 
-    @Test func whoTheShortWayLeavesIsAnsweredToo() async throws {
+    @Test func acksThatTheShortStatementSkipsAreAnsweredToo() async throws {
         let bob = try user("bob")
         await store("1")
         await store("2")

@@ -33,7 +33,7 @@ import Testing
         #expect(Array(id)[14] == "4", "a version 4 UUID")
     }
 
-    @Test func whoLeavesIsNoMemberAnyMoreAndIsToldOnce() async throws {
+    @Test func aUserWhoLeavesIsRemovedAndToldOnce() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let opened = await bench.ask([.open(ann, with: bob, context: nil, most: 100)])
@@ -64,7 +64,7 @@ import Testing
         #expect(channels[0] == channels[3] && channels[1] == channels[4])
     }
 
-    @Test func namesThatOnlyLookTheSameAreDifferentPeople() async throws {
+    @Test func namesThatOnlyLookTheSameAreDifferentUsers() async throws {
         let bench = try await StoreBench().ready()
         let ann = try user("ann")
         let (composed, decomposed) = (try user("jose\u{301}"), try user("jos\u{e9}"))
@@ -81,7 +81,7 @@ import Testing
         #expect(try bench.cell("select count(*) from hub.cursor") == "2")
     }
 
-    @Test func onlyMembersWriteAndLook() async throws {
+    @Test func onlyMembersCanWriteAndRead() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
@@ -110,7 +110,7 @@ import Testing
         #expect(looks[5].state == ChannelState(channel: .inbox(ann)))
     }
 
-    @Test func broadcastsAreForTheEntitledAndTheMembers() async throws {
+    @Test func onlyEntitledUsersAndMembersCanReadABroadcast() async throws {
         let bench = try await StoreBench().ready()
         let ann = try user("ann")
         let (review, activity) = (Channel.broadcast("category:reviewers"), Channel.broadcast("activity:7"))
@@ -124,7 +124,7 @@ import Testing
         #expect(await bench.ask(.state(ann, activity, entitled: false)).state?.counters == Counters(unread: 2, unseen: 2, urgent: 1))
     }
 
-    @Test func aSnapshotHasAllThatIsTheirsAndNothingElse() async throws {
+    @Test func aSnapshotHasAllChannelsOfTheUserAndNoOthers() async throws {
         let bench = try await StoreBench().ready()
         let people = try (0..<300).map { try user("user \($0)") }
         _ = await bench.ask(.ingest(people.map { draft(.inbox($0), "welcome") } + [draft(.broadcast("system"), "1")], []))
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func everyAnswerAboutAConversationTellsHowFarItsMembersAre() async throws {
+    @Test func everyAnswerAboutAConversationHasThePositionsOfItsMembers() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
         let channel = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
@@ -166,7 +166,7 @@ import Testing
         #expect(states?.map(\.channel) == [try inbox("ann"), .broadcast("system")])
     }
 
-    @Test func twoPeopleHaveNoMoreConversationsThanTheyMay() async throws {
+    @Test func theConversationsOfTwoUsersAreLimited() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let first = await bench.ask(
@@ -185,7 +185,7 @@ import Testing
         #expect(try bench.cell("select count(*) from hub.conversation") == "5")
     }
 
-    @Test func aSnapshotListsTheNewestAndWhatWasAskedFor() async throws {
+    @Test func aSnapshotListsTheNewestAndTheRequestedConversations() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
         let opened = await bench.ask((0..<6).map { .open(ann, with: bob, context: "\($0)", most: 100) }).compactMap { $0.opened?.channel }
@@ -248,7 +248,7 @@ import Testing
         #expect(await bench.ask(.conversations(ann, before: foreign, most: 9)) == .snapshot([], more: false))
     }
 
-    @Test func aSecondHubOnOneDatabaseKnowsThatItIsNotAlone() async throws {
+    @Test func aSecondHubOnTheSameDatabaseIsDetected() async throws {
         let first = try await StoreBench().ready()
         try await until { first.store.statistics.transactions.value > 0 }
         #expect(first.store.statistics.otherHubs.value == 0)

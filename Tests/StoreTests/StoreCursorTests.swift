@@ -36,7 +36,7 @@ import Testing
         #expect(try await move(.read(.upTo(Seq(1)))).cursor.read == Seq(3))
     }
 
-    @Test func nothingGoesBeyondTheHead() async throws {
+    @Test func cursorsCannotPassTheNewestEntry() async throws {
         await store(4)
         let state = try await move(.delivered(Seq(.max)))
         #expect(state.cursor.delivered == Seq(4))
@@ -46,7 +46,7 @@ import Testing
         #expect(try await move(.unread([])).counters.unread == 1, "an entry that came later is not read")
     }
 
-    @Test func readingImpliesSeeingAndSeeingImpliesHaving() async throws {
+    @Test func readImpliesSeenAndSeenImpliesDelivered() async throws {
         await store(9)
         #expect(try await move(.seen(Seq(2))).cursor == Cursor(delivered: Seq(2), seen: Seq(2)))
         #expect(try await move(.read(.upTo(Seq(5)))).cursor == Cursor(delivered: Seq(5), seen: Seq(5), read: Seq(5)))
@@ -71,7 +71,7 @@ import Testing
         #expect(all.counters == Counters())
     }
 
-    @Test func whatIsReadOutOfOrderIsBounded() async throws {
+    @Test func rangesReadOutOfOrderAreLimited() async throws {
         await store(2_200)
         let everySecond = stride(from: UInt64(2), through: 2_000, by: 2).map { Seq($0) }
         let full = try await move(.read(.set(everySecond)))
@@ -100,7 +100,7 @@ import Testing
         #expect(bench.bus.events.count { if case .moved = $0 { true } else { false } } == 3)
     }
 
-    @Test func theOthersAreToldOfWhatWasGotOrRead() async throws {
+    @Test func otherMembersAreToldOfDeliveredAndReadEntries() async throws {
         await store(8)
         bench.bus.forget()
         func told(_ change: CursorChange) async throws -> Bool? {
@@ -141,7 +141,7 @@ import Testing
         #expect(replies.last?.moved?.cursor == Cursor(delivered: Seq(4), seen: Seq(4), read: Seq(1), readAlso: [4...5]))
     }
 
-    @Test func onlyWhatConcernsTheUserCounts() async throws {
+    @Test func onlyEntriesThatConcernTheUserAreCounted() async throws {
         let now = Timestamp(milliseconds: WallClock.now())
         let ann = ann
         await store(8) { draft, n in

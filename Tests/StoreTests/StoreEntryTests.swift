@@ -8,7 +8,7 @@ import Testing
 @testable import Store
 
 @Suite(.timeLimit(.minutes(2))) struct StoreEntryTests {
-    @Test func anEntryComesBackAsItWasGiven() async throws {
+    @Test func anEntryIsReadAsItWasStored() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("änn 🙂")
         let full = EntryDraft(
@@ -52,7 +52,7 @@ import Testing
         #expect(bench.store.statistics.entriesDuplicate.value == 4)
     }
 
-    @Test func aMessageAnswersOnlyWhatIsThere() async throws {
+    @Test func aMessageCanReplyOnlyToAnExistingEntry() async throws {
         let bench = try await StoreBench().ready()
         let ann = try user("ann")
         let talk = try #require(await bench.ask(.open(ann, with: try user("bob"), context: nil, most: 100)).opened).channel
@@ -73,7 +73,7 @@ import Testing
         #expect(try bench.entries(talk) == ["1:1", "2:2"])
     }
 
-    @Test func aRowThatIsNotUnderstoodFailsNoOtherOrder() async throws {
+    @Test func anInvalidRowFailsOnlyItsOwnOrder() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("ann")
         let bob = try inbox("bob")
@@ -86,7 +86,7 @@ import Testing
         #expect(replies[1...].allSatisfy { $0.page?.entries.count == 1 })
     }
 
-    @Test func positionsAreKeptButSkipNothing() async throws {
+    @Test func positionsAreStoredButNoRecordIsSkipped() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest([draft(ann, "a")], [IngestPosition(topic: "t", partition: 0, offset: 900)]))
@@ -187,7 +187,7 @@ import Testing
         #expect(Set(first.bus.entries + second.bus.entries).count == 400)
     }
 
-    @Test func aFullStoreTakesNothing() async throws {
+    @Test func aFullStoreRefusesOrders() async throws {
         let bench = try await StoreBench(nil) { $0.capacity = 3 }.ready()
         let ann = try inbox("ann")
         let four = (0..<4).map { StoreOrder(request: .ingest([draft(ann, "\($0)")], []), client: bench.desk, token: 0) }
@@ -196,7 +196,7 @@ import Testing
         #expect(await bench.ask((0..<3).map { .ingest([draft(ann, "\($0)")], []) }).map(\.seqs) == [[1], [2], [3]])
     }
 
-    @Test func pagesEndWhereTheyShould() async throws {
+    @Test func pagesEndAtTheirLimits() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("ann")
         _ = await bench.ask(.ingest((1...7).map { draft(ann, "\($0)") }, []))

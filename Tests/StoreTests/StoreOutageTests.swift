@@ -12,7 +12,7 @@ import Testing
 
 /// The database goes away, in every way it can.
 @Suite(.timeLimit(.minutes(3))) struct StoreOutageTests {
-    @Test func nothingAcknowledgedIsLostAndNothingDoubledWhenPostgresCrashes() async throws {
+    @Test func acknowledgedWorkIsKeptOnceWhenPostgresCrashes() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(30) }.ready()
         let writers = 8
@@ -70,7 +70,7 @@ import Testing
         #expect(bench.store.statistics.connectionsLost.value >= 4)
     }
 
-    @Test func whileItIsAwayWhatCanWaitWaitsAndTheRestIsToldSo() async throws {
+    @Test func duringAnOutageOrdersWaitOrFailAtOnceByTheirKind() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(60) }.ready()
         let (ann, bob) = (try user("ann"), try user("bob"))
@@ -93,7 +93,7 @@ import Testing
         #expect(bench.store.statistics.ordersUnavailable.value == 2)
     }
 
-    @Test func anAckWaitsOnlySoLong() async throws {
+    @Test func anAckWaitsNoLongerThanTheLimit() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .milliseconds(300) }.ready()
         try cluster.stop("fast")
@@ -101,7 +101,7 @@ import Testing
         #expect(await bench.ask(.move(ann, .inbox(ann), .delivered(Seq(1)), session: "s")) == .failed(.unavailable))
     }
 
-    @Test func aStoreThatNeverReachesItsDatabaseSaysSo() async throws {
+    @Test func aStoreThatNeverReachesItsDatabaseReportsIt() async throws {
         let bench = try StoreBench("host=/nowhere") { $0.longestWait = .milliseconds(100) }
         let ann = try user("ann")
         #expect(await bench.ask(.ingest([draft(.inbox(ann), "1")], [])) == .failed(.unavailable))
@@ -113,7 +113,7 @@ import Testing
             !bench.store.submit([StoreOrder(request: .snapshot(ann, broadcasts: [], asked: [], most: 256), client: bench.desk, token: 0)]))
     }
 
-    @Test func aServerThatHangsIsGivenUpAndTheWorkDoneOnAnotherConnection() async throws {
+    @Test func ordersMoveToAnotherConnectionWhenTheServerHangs() async throws {
         let bench = try await StoreBench(nil) {
             $0.statementTimeout = .seconds(60)
             $0.answerDeadline = .milliseconds(300)
@@ -133,7 +133,7 @@ import Testing
         #expect(bench.bus.entries == ["inbox:ann/1", "inbox:ann/2"])
     }
 
-    @Test func whatTakesTooLongIsGivenUpAndSaidToBeSlow() async throws {
+    @Test func ordersThatTakeTooLongFailAsTooSlow() async throws {
         let bench = try await StoreBench(nil) {
             $0.statementTimeout = .milliseconds(200)
             $0.longestWait = .milliseconds(1)
@@ -148,7 +148,7 @@ import Testing
         #expect(bench.store.statistics.connectionsLost.value == 0)
     }
 
-    @Test func aKilledBackendCostsNobodyAnything() async throws {
+    @Test func nothingIsLostWhenBackendsAreKilled() async throws {
         let bench = try await StoreBench().ready()
         let ann = try user("ann")
         _ = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
@@ -182,7 +182,7 @@ import Testing
                 == Seq(UInt64(stored)))
     }
 
-    @Test func whatWaitsBehindAnInterruptedTransactionStaysBehindIt() async throws {
+    @Test func ordersBehindAnInterruptedTransactionStayBehindIt() async throws {
         let bench = try await StoreBench(nil) { $0.longestWait = .seconds(30) }.ready()
         let ann = try user("ann")
         let channel = Channel.inbox(ann)
@@ -209,7 +209,7 @@ import Testing
         #expect(try bench.cell("select read from hub.cursor") == "0")
     }
 
-    @Test func theTablesAreMadeAnewWhenSomebodyDropsThem() async throws {
+    @Test func droppedTablesAreCreatedAgain() async throws {
         let bench = try await StoreBench().ready()
         _ = try bench.query("drop schema hub cascade")
         let ann = try user("ann")

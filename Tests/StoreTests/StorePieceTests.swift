@@ -44,7 +44,7 @@ import Testing
         #expect(queue.takeBatch(of: Cursors.self).count == (together ? 2 : 1))
     }
 
-    @Test func theReadOfSomebodyElseIsNoObstacle() throws {
+    @Test func aReadOfAnotherUserDoesNotSplitTheBatch() throws {
         var queue = OrderQueue()
         queue.append(try move(.read(.upTo(Seq(.max))), by: "bob"))
         queue.append(try move(.unread([Seq(1)])))
@@ -52,12 +52,12 @@ import Testing
     }
 
     @Test(arguments: [Int64.min, -210_866_803_200_001, 9_224_318_016_000_000, .max])
-    func momentsBeyondTheDatabaseBecomeTheNearestItHas(milliseconds: Int64) {
+    func timesOutOfTheDatabasesRangeBecomeTheNearestInIt(milliseconds: Int64) {
         let stored = Timestamp(milliseconds: milliseconds).stored.unixMilliseconds
         #expect(stored == (milliseconds < 0 ? -210_866_803_200_000 : 9_224_318_015_999_999))
     }
 
-    @Test func numbersBeyondABigintAreCut() {
+    @Test func numbersBeyondABigintAreClamped() {
         #expect(Seq(.max).stored == .max - 1)
         #expect(Seq(UInt64(Int64.max)).stored == .max - 1)
         #expect(Seq(7).stored == 7)

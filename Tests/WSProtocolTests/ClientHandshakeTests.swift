@@ -76,7 +76,7 @@ struct ClientHandshakeTests {
     ]
 
     @Test(arguments: wrongAnswers)
-    func whatWasNotAskedForFailsTheConnection(extra: [String], removed: [String], why: ClientHandshake.Failure) {
+    func unrequestedExtensionsAndProtocolsFailTheConnection(extra: [String], removed: [String], why: ClientHandshake.Failure) {
         #expect(read(response(extra, without: Set(removed)), client(subprotocols: ["a", "b"])) == .failed(why))
     }
 
@@ -100,7 +100,7 @@ struct ClientHandshakeTests {
         }
     }
 
-    @Test func anAnswerInHTTPIsHandedOn() {
+    @Test func aRefusalInHTTPIsReported() {
         let text = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\n"
         let head = HTTPResponseHead(status: 401, headers: HTTPHeaders([("content-length", "3")]), contentLength: 3)
         #expect(read(text, client()) == .failed(.refused(head)))

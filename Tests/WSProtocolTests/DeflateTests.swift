@@ -76,7 +76,7 @@ struct CompressedMessageTests {
     }
 
     @Test(arguments: [0, 8, 9, 10] as [UInt8])
-    func theBitStandsOnFirstDataFramesOnly(opcode: UInt8) {
+    func theCompressionBitIsAllowedOnlyOnFirstDataFrames(opcode: UInt8) {
         let before = opcode == 0 ? frame(1, "", fin: false, rsv: 4).masked() : []
         expectViolation(.reservedBits, before + frame(opcode, "", rsv: 4).masked()) { Endpoint(deflate: noTakeover) }
     }
@@ -87,7 +87,7 @@ struct CompressedMessageTests {
     }
 
     @Test(arguments: ["ff", "07", "f2 48", "00 05 00 fa", "00 01 00 00 00 61 00", "f2 48 cd c9 c9 07"])
-    func whatIsNotDeflateIsRefused(payload: String) {
+    func invalidDeflateDataIsRefused(payload: String) {
         expectViolation(.corruptCompression, frame(1, hex(payload), rsv: 4).masked()) { Endpoint(deflate: noTakeover) }
     }
 
@@ -121,7 +121,7 @@ struct CompressedMessageTests {
         #expect(endpoint.received == [.binary(payload)])
     }
 
-    @Test func aBombIsStoppedAtTheLimit() throws {
+    @Test func decompressionStopsAtTheLimit() throws {
         // 64 MiB in 64 KiB.
         let bomb = try deflated([UInt8](repeating: 0, count: 64 << 20))
         let endpoint = Endpoint(limits: WebSocketLimits(messageBytes: 100_000), deflate: noTakeover)
@@ -155,7 +155,7 @@ struct CompressedMessageTests {
 struct CompressedSendingTests {
     let text = String(repeating: "{\"type\":\"entry\",\"channel\":\"inbox\"}", count: 12)
 
-    @Test func shortMessagesGoOutPlain() {
+    @Test func shortMessagesAreSentUncompressed() {
         let endpoint = Endpoint(limits: WebSocketLimits(compressionThresholdBytes: 10), deflate: noTakeover)
         #expect(endpoint.send("aaaaaaaaa"))
         #expect(endpoint.takeOutput() == frame(1, "aaaaaaaaa"))
@@ -163,7 +163,7 @@ struct CompressedSendingTests {
         #expect(endpoint.takeOutput()[0] == 0xC1)
     }
 
-    @Test func whatDoesNotShrinkGoesOutPlain() {
+    @Test func incompressibleMessagesAreSentUncompressed() {
         var random = SeededGenerator(seed: 3)
         let noise = (0..<500).map { _ in UInt8.random(in: 0...255, using: &random) }
         let endpoint = Endpoint(deflate: noTakeover)
@@ -193,7 +193,7 @@ struct CompressedSendingTests {
         #expect(server.received == sent)
     }
 
-    @Test func takeoverRemembersAndNoTakeoverForgets() {
+    @Test func onlyContextTakeoverKeepsTheWindow() {
         for (agreement, remembers) in [(noTakeover, false), (takeover, true)] {
             let endpoint = Endpoint(deflate: agreement)
             #expect(endpoint.send(text))

@@ -50,13 +50,13 @@ struct FramingTests {
         expectViolation(violation, hex(header) + [1, 2, 3, 4])
     }
 
-    @Test func aServerRefusesWhatIsNotMasked() {
+    @Test func aServerRefusesUnmaskedFrames() {
         for opcode: UInt8 in [1, 2, 8, 9, 10] { expectViolation(.unmaskedFrame, frame(opcode, "")) }
         expectViolation(.unmaskedFrame, frame(1, "Hello"))
         expectViolation(.unmaskedFrame, frame(1, "a").masked() + frame(1, "b"), received: [.text("a")])
     }
 
-    @Test func aClientRefusesWhatIsMasked() {
+    @Test func aClientRefusesMaskedFrames() {
         for opcode: UInt8 in [1, 2, 8, 9, 10] {
             let trace = everyWay(frame(opcode, "").masked()) { .client() }
             #expect(trace.closure == .violation(.maskedFrame))
@@ -64,7 +64,7 @@ struct FramingTests {
         }
     }
 
-    @Test func maskingIsUndoneForEveryKeyAndPlace() {
+    @Test func maskingIsUndoneForEveryKeyAndOffset() {
         var random = SeededGenerator(seed: 42)
         for length in 0..<140 {
             let payload = (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -126,7 +126,7 @@ struct FragmentationTests {
         #expect(everyWay(two, make).received.count == 2)
     }
 
-    @Test func aClaimIsRefusedBeforeAnyPayload() {
+    @Test func aTooLargeLengthIsRefusedBeforeAnyPayload() {
         let endpoint = Endpoint(limits: WebSocketLimits(messageBytes: 1000))
         #expect(endpoint.feed(hex("82 fe 03 e9 00 00 00 00")) == .closeTransport)
         #expect(endpoint.closure == .violation(.messageTooBig))

@@ -4,7 +4,7 @@ import Testing
 @Suite("Inputs that fuzzers found")
 struct FuzzCorpusTests {
     @Test(arguments: [FuzzBody.frames, .handshake, .inflate])
-    func staysMended(body: FuzzBody) throws {
+    func corpusInputsStillPass(body: FuzzBody) throws {
         let corpus = try body.corpus()
         #expect(corpus.count > 10)
         for input in corpus { body.run(input) }

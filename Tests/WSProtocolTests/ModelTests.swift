@@ -88,7 +88,7 @@ struct ModelTests {
     ]
 
     @Test(arguments: 0..<60 as Range<UInt64>, agreements)
-    func areReceivedAsTheyWereMeant(seed: UInt64, agreement: DeflateAgreement?) throws {
+    func randomConversationsAreReceivedByServers(seed: UInt64, agreement: DeflateAgreement?) throws {
         let remembers = agreement.map { !$0.clientNoContextTakeover } ?? false
         var talk = try Conversation(seed: seed, compresses: agreement != nil, remembers: remembers, masks: true)
         let server = Endpoint(deflate: agreement)
@@ -101,7 +101,7 @@ struct ModelTests {
     }
 
     @Test(arguments: 100..<130 as Range<UInt64>)
-    func clientsReceiveThemToo(seed: UInt64) throws {
+    func randomConversationsAreReceivedByClients(seed: UInt64) throws {
         var talk = try Conversation(seed: seed, compresses: true, remembers: true, masks: false)
         let client = Endpoint.client(deflate: DeflateAgreement(serverNoContextTakeover: false))
         for piece in talk.pieces() { client.feed(piece) }
@@ -109,7 +109,7 @@ struct ModelTests {
     }
 
     @Test(arguments: 200..<260 as Range<UInt64>)
-    func oneFlippedBitNeverLetsThroughWhatIsNotText(seed: UInt64) throws {
+    func aFlippedBitNeverLetsInvalidTextThrough(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let talk = try Conversation(seed: seed, compresses: true, remembers: false, masks: true)
         for _ in 0..<20 {
@@ -143,7 +143,7 @@ struct FootprintTests {
         }
     }
 
-    @Test func onlyWhatArrivedIsKept() {
+    @Test func memoryIsAllocatedOnlyForReceivedBytes() {
         let endpoint = Endpoint()
         endpoint.feed(hex("82 ff 00 00 00 00 00 0f 00 00 00 00 00 00") + [1, 2, 3])
         #expect(!endpoint.isBetweenMessages)
@@ -152,7 +152,7 @@ struct FootprintTests {
         #expect(endpoint.keptBytes < 4000)
     }
 
-    @Test func aWholeMessageIsLentFromTheBytesItCameIn() {
+    @Test func aCompleteMessageIsBorrowedFromTheInputBuffer() {
         var bytes = frame(9, "p").masked() + frame(2, "abc").masked() + frame(1, "d").masked()
         var connection = WebSocketConnection(role: .server, limits: WebSocketLimits(), deflate: nil)
         var output: [UInt8] = []

@@ -135,7 +135,7 @@ struct HandshakeAnswerTests {
         #expect(try answer(handshake(["Sec-WebSocket-Protocol: \(value)"])) == .reject(why))
     }
 
-    @Test func theBearerItemIsTakenAndNeverEchoed() throws {
+    @Test func theBearerSubprotocolIsReadAndNeverEchoed() throws {
         var policy = HandshakePolicy()
         policy.subprotocols = ["hub.v1.json", "hub.bearer.eyJ.eyJ.sig-_"]
         let agreed = try agreement(handshake(["Sec-WebSocket-Protocol: hub.bearer.eyJ.eyJ.sig-_, hub.v1.json"]), policy)
@@ -205,7 +205,7 @@ struct OriginTests {
         #expect(try outcome(listed, "https://portfolio.example:444") == .originForbidden)
     }
 
-    @Test func programsSendNone() throws {
+    @Test func clientsWithoutAnOriginMayConnect() throws {
         #expect(try outcome(.sameHost, nil) == nil)
         var policy = HandshakePolicy()
         policy.allowsAbsentOrigin = false

@@ -10,7 +10,7 @@ struct TextTests {
     ]
 
     @Test(arguments: valid)
-    func textGoesThrough(text: String) {
+    func validTextIsAccepted(text: String) {
         #expect(everyWay(frame(1, text).masked()) { Endpoint() }.received == [.text(text)])
     }
 
@@ -21,16 +21,16 @@ struct TextTests {
     ]
 
     @Test(arguments: invalid, [0, 1, 31, 32, 40])
-    func whatIsNotTextIsRefused(bytes: String, before: Int) {
+    func invalidUTF8IsRefused(bytes: String, before: Int) {
         expectViolation(.textNotUTF8, frame(1, [UInt8](repeating: 0x61, count: before) + hex(bytes)).masked())
     }
 
     @Test(arguments: invalid)
-    func binaryMayBeAnything(bytes: String) {
+    func binaryMessagesMayHaveAnyBytes(bytes: String) {
         #expect(everyWay(frame(2, hex(bytes)).masked()) { Endpoint() }.received == [.binary(hex(bytes))])
     }
 
-    @Test func charactersMayBeCutByFragments() {
+    @Test func fragmentsMaySplitCharacters() {
         let bytes = Array("aé日😀z".utf8)
         for first in 0...bytes.count {
             for second in first...bytes.count {

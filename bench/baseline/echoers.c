@@ -1,4 +1,4 @@
-// Round trips: N sockets, one message of B bytes on its way on each, for S seconds.
+// Counts round trips for SECONDS seconds: each of the sockets always has one message of BYTES bytes in flight.
 // echoers HOST PORT CONNECTIONS BYTES SECONDS: prints "round_trips X".
 #define _GNU_SOURCE
 #include <arpa/inet.h>

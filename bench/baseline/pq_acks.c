@@ -1,14 +1,14 @@
-// What PostgreSQL takes of acknowledgements without a hub: the hub's statement for a batch of acks, in a loop.
+// The rate of acknowledgements of PostgreSQL without a hub: the hub's statement for a batch of acks, in a loop.
 //   pq_acks ADDRESS STATEMENTS USERS ENTRIES BATCH SECONDS
-// ADDRESS is a libpq connection string of a migrated database, STATEMENTS what `hub statements` printed. A channel with ENTRIES entries
-// is made first, under a name of its own; then each batch moves the cursors of BATCH of the USERS by one entry. A user's first
-// acknowledgement makes the cursor and counts all entries of the channel, by the hub's statements for any move; so the first round over
-// all users is not measured.
-// Prints "acks_per_second X acks N batches N seconds X"; ends after SECONDS (at most 300), or when all entries are acknowledged.
+// ADDRESS is a libpq connection string of a migrated database, STATEMENTS the output of `hub statements`. The program first makes a
+// channel with a unique name and ENTRIES entries. Then each batch moves the cursors of BATCH of the USERS by one entry. The first
+// acknowledgement of a user makes the cursor and counts all entries of the channel, with the hub's general statements for moving cursors.
+// The first round over all users is therefore not measured.
+// Prints "acks_per_second X acks N batches N seconds X". Ends after SECONDS (at most 300), or when all entries are acknowledged.
 #include "pq_pipeline.h"
 
-// The rest of what `moveCursors` is told, and the statements before it.
-static void any_move(PGconn *c, struct parameters *places, struct parameters *changes, int batch) {
+// Adds the remaining parameters of `moveCursors`, and runs it after the statements that precede it.
+static void any_move(PGconn *c, struct parameters *keys, struct parameters *changes, int batch) {
     int column = begin_array(changes, INT8, batch);
     for (int i = 0; i < batch; i++) put_int8(changes, column, 0);
     for (int both = 0; both < 2; both++) {
@@ -19,8 +19,8 @@ static void any_move(PGconn *c, struct parameters *places, struct parameters *ch
     for (int i = 0; i < batch; i++) put_text(changes, column, "s-00000000");
     column = begin_array(changes, TEXT, batch);
     for (int i = 0; i < batch; i++) put_text(changes, column, NULL);
-    execute(c, "ensureCursors", places);
-    execute(c, "lockCursors", places);
+    execute(c, "ensureCursors", keys);
+    execute(c, "lockCursors", keys);
     execute(c, "moveCursors", changes);
 }
 
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     enter_pipeline(c);
 
     char name[32];
-    struct parameters places = {0}, changes = {0};
+    struct parameters keys = {0}, changes = {0};
     int64_t delivered = 1, acks = 0, batches = 0;
     int next = 0;
     double start = 0, now = 0;
@@ -57,10 +57,10 @@ int main(int argc, char **argv) {
             start = now;
             acks = batches = 0;
         }
-        again(&places);
+        again(&keys);
         again(&changes);
         for (int both = 0; both < (start ? 1 : 2); both++) {
-            struct parameters *p = both ? &changes : &places;
+            struct parameters *p = both ? &changes : &keys;
             int user = begin_array(p, TEXT, batch);
             for (int i = 0; i < batch; i++) {
                 snprintf(name, sizeof name, "bench-%d", (next + i) % users);
@@ -69,13 +69,13 @@ int main(int argc, char **argv) {
             int named = begin_array(p, TEXT, batch);
             for (int i = 0; i < batch; i++) put_text(p, named, channel);
         }
-        struct parameters *last = start ? &places : &changes;
+        struct parameters *last = start ? &keys : &changes;
         int column = begin_array(last, INT8, batch);
         for (int i = 0; i < batch; i++) put_int8(last, column, delivered + (next + i) / users);
         if (start) {
-            execute(c, "ackCursors", &places);
+            execute(c, "ackCursors", &keys);
         } else {
-            any_move(c, &places, &changes, batch);
+            any_move(c, &keys, &changes, batch);
         }
         if (commit(c) != batch) give_up(NULL, "not every cursor was moved");
         acks += batch;

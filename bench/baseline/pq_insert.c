@@ -1,8 +1,8 @@
-// What PostgreSQL takes of events without a hub: the hub's four statements for a batch of entries, in a loop.
+// The rate of events of PostgreSQL without a hub: the hub's four statements for a batch of entries, in a loop.
 //   pq_insert ADDRESS STATEMENTS CHANNELS BATCH BYTES SECONDS
-// ADDRESS is a libpq connection string of a migrated database, STATEMENTS what `hub statements` printed. Each batch stores BATCH
-// notifications with a body of BYTES, spread over CHANNELS inboxes (1: all into one broadcast), and one position.
-// Prints "events_per_second X events N batches N seconds X", of a measured time of SECONDS (at most 300) after a warm-up of one second.
+// ADDRESS is a libpq connection string of a migrated database, STATEMENTS the output of `hub statements`. Each batch stores BATCH
+// notifications with a body of BYTES bytes, spread over CHANNELS inboxes (1: all into one broadcast), and one Kafka position.
+// Prints "events_per_second X events N batches N seconds X". It measures for SECONDS (at most 300) after a warm-up of one second.
 #include "pq_pipeline.h"
 
 int main(int argc, char **argv) {
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
         again(&positions);
         int members = begin_array(&entries, BOOL, batch);
         for (int i = 0; i < batch; i++) put_bool(&entries, members, 0);
-        // As the hub does: each channel of the batch is named once.
+        // As in the hub, each channel of the batch is listed once.
         int distinct = batch < channels ? batch : channels;
         int channel = begin_array(&entries, TEXT, batch), alone = begin_array(&names, TEXT, distinct);
         for (int i = 0; i < batch; i++) {

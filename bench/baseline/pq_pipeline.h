@@ -1,7 +1,7 @@
-// What pq_acks, pq_insert and pq_plain share: a libpq connection in pipeline mode, set up as the hub sets up its own, running the hub's own
-// statements with binary array parameters. One transaction at a time, as in the hub.
+// Shared by pq_acks, pq_insert and pq_plain: a libpq connection in pipeline mode with the same settings as the hub's. It runs the hub's
+// statements with binary array parameters, one transaction at a time, as the hub does.
 //
-// STATEMENTS is what `hub statements` printed: "-- name: NAME" before each; those named "session" are executed first.
+// STATEMENTS is the output of `hub statements`, with "-- name: NAME" before each statement. Those named "session" are executed first.
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -40,7 +40,7 @@ static void put32(struct parameters *p, int at, int32_t value) {
     p->lengths[at] += 4;
 }
 
-// array_recv's format, as the hub writes it.
+// The binary format of PostgreSQL's array_recv, as the hub writes it.
 static int begin_array(struct parameters *p, int type, int count) {
     int at = p->count++;
     if (!p->room[at]) p->room[at] = malloc(ARRAY_BYTES);
@@ -96,7 +96,7 @@ static void execute(PGconn *c, const char *name, struct parameters *p) {
     if (!PQsendQueryPrepared(c, name, p->count, p->values, p->lengths, binary, 1)) give_up(c, name);
 }
 
-// Sends the end of the transaction and waits for it. How many rows the last statement answered with.
+// Sends the commit and waits for its result. Returns the number of rows of the last statement.
 static int commit(PGconn *c) {
     if (!PQpipelineSync(c) || PQflush(c) < 0) give_up(c, "sync");
     int rows = 0;

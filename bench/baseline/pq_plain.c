@@ -1,8 +1,8 @@
-// What PostgreSQL takes of events when nothing is asked of it but to keep them: one plain `insert … select from unnest` for each batch into
-// a table with a key of its own, in a loop. No channel is looked up, nothing numbered, no event known that came before.
+// The rate at which PostgreSQL can only insert events: one plain `insert … select from unnest` for each batch, in a loop, into a table with
+// a generated key. It looks up no channels, numbers no entries, and does not detect repeated events.
 //   pq_plain ADDRESS STATEMENTS CHANNELS BATCH BYTES SECONDS
-// As pq_insert; of STATEMENTS only the session's settings count.
-// Prints "events_per_second X events N batches N seconds X", of a measured time of SECONDS (at most 300) after a warm-up of one second.
+// Arguments as for pq_insert; of STATEMENTS only the session's settings are used.
+// Prints "events_per_second X events N batches N seconds X". It measures for SECONDS (at most 300) after a warm-up of one second.
 #include "pq_pipeline.h"
 
 int main(int argc, char **argv) {

@@ -1,8 +1,8 @@
-// What librdkafka hands over without a hub: a bare consumer of one topic from its beginning, counting.
+// The rate of librdkafka without a hub: a consumer that reads one topic from its beginning and counts the records.
 //   rd_consume BROKERS TOPIC RECORDS [PROPERTY=VALUE]…
-// Ends after RECORDS records, or when none has come for five seconds, or after 300 seconds.
-// Prints "records_per_second X records N bytes N seconds X", counted from the assignment: the client
-// fetches ahead, so from the first record on most would have been there already. Take enough RECORDS for that to be small.
+// Ends after RECORDS records, when none has arrived for five seconds, or after 300 seconds.
+// Prints "records_per_second X records N bytes N seconds X". The time starts at the assignment and not at the first record, because the
+// client fetches ahead: most records would already be there. Choose enough RECORDS for the start to be negligible.
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     double start = seconds_now();
     if (rd_kafka_assign(client, all)) goto refused;
 
-    enum { BATCH = 500 };  // as the hub polls
+    enum { BATCH = 500 };  // the same as the hub's
     rd_kafka_message_t *batch[BATCH];
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(client);
     double last = seconds_now();

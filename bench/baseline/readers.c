@@ -1,8 +1,8 @@
-// The other end of every bench: connects N sockets, and reads and drops what comes.
-// readers HOST PORT CONNECTIONS: prints "connected" when all are open; ends when its standard input does, and then prints how many bytes
-// came; after ten minutes in any case. It never sleeps, so that a server has nobody to wake: how often it would depends on how fast the
-// server is.
-// The same program reads from every server that is compared, so what it costs is the same for all.
+// The clients of bench/run: connects N sockets, and reads and discards all data.
+// readers HOST PORT CONNECTIONS: prints "connected" when all sockets are open. Ends at the end of standard input, or after ten minutes,
+// and prints the number of bytes received. It never sleeps, so that no server has to wake it: the number of wake-ups would depend on the
+// server's speed.
+// The same program reads from every server of a comparison, so that its cost is the same for all.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
-// The kernel's price: what sending one frame to each of N sockets costs in the plainest C there is.
+// Measures the cost of sending one frame to each of N sockets in plain C, which is almost only system calls.
 // send_loop CONNECTIONS ROUNDS FRAMES BYTES [together]: prints "listening PORT"; once all are connected, sends FRAMES frames of BYTES bytes to
 // each socket ROUNDS times (each socket's frames joined in one send), waiting in epoll between rounds as a server would.
-// With "together" many sockets are sent to in one system call, by the hub's own ring: what is left of the reactor's price is its own.
-// Prints "cpu_ns_per_delivery X missed N" by the thread's own clock; a send that was not taken whole is missed, and no delivery. Ends by
-// itself after ten minutes.
+// With "together" one system call sends to many sockets, by the hub's own ring, so that only the reactor's own cost differs.
+// Prints "cpu_ns_per_delivery X missed N", from the thread's processor time. An incomplete send counts as missed, and not as a delivery.
+// Ends after ten minutes at the latest.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static int64_t cpu_ns(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/// How many sockets took all of it.
+/// Returns the number of sockets that accepted all bytes.
 static int64_t send_together(struct clinux_ring *ring, const int *sockets, int connections, const uint8_t *bytes, uint32_t count) {
     static struct clinux_send sends[CLINUX_RING_SENDS];
     int64_t taken = 0;
@@ -109,7 +109,7 @@ int main(int argc, char **argv) {
             spent += cpu_ns() - start;
             deliveries += taken * frames;
         }
-        usleep((useconds_t)connections * 20);  // the readers catch up
+        usleep((useconds_t)connections * 20);  // so that the readers catch up
     }
     printf("cpu_ns_per_delivery %.1f missed %lld\n", (double)spent / (double)(deliveries ? deliveries : 1), (long long)missed);
     return 0;

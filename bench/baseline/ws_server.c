@@ -1,11 +1,11 @@
-// The kernel's price of a WebSocket server: one thread, epoll, one recv buffer, plain send loops, and nothing that could be left out.
-//   ws_server [PORT [SECONDS]]     port 0 (the default) takes a free one; ends by itself after SECONDS (600), or by SIGTERM
+// A minimal WebSocket server whose cost is almost only system calls: one thread, epoll, one receive buffer and plain send loops.
+//   ws_server [PORT [SECONDS]]     port 0 (the default): a free one. Ends after SECONDS (600) or at SIGTERM.
 // Prints "ready http://127.0.0.1:PORT". What it costs is read from /proc by whoever measures.
-//   /echo        every message comes back
-//   /subscribe   gets what is published
-//   /publish     every message goes to all subscribers; those that came in one recv leave in one send per subscriber
-// It is a yardstick, not a server for use: a client's frames have to be small enough for the buffer, and a subscriber that does not
-// take all of a send at once is dropped, because a delivery that is lost in silence would flatter it.
+//   /echo        sends every message back
+//   /subscribe   receives the published messages
+//   /publish     every message goes to all subscribers; the messages of one recv go out in one send per subscriber
+// It is a yardstick and not a server for production. A client's frames have to fit in the buffer. A subscriber that does not accept all
+// bytes of a send is disconnected, because the server would look cheaper than it is if it lost deliveries silently.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,8 +26,8 @@ enum role { NOBODY, ECHO, SUBSCRIBER, PUBLISHER };
 
 struct connection {
     unsigned char role;
-    int place;         // of a subscriber, in `subscribers`
-    uint32_t kept;     // bytes in `rest`: of a frame, or a request, that is not whole yet
+    int slot;          // a subscriber's index in `subscribers`
+    uint32_t kept;     // bytes in `rest`, which holds an incomplete frame or request
     unsigned char *rest;
 };
 
@@ -44,8 +44,8 @@ static void hang_up(int fd) {
     struct connection *c = &connections[fd];
     if (c->role == SUBSCRIBER) {
         int last = subscribers[--subscriber_count];
-        subscribers[c->place] = last;
-        connections[last].place = c->place;
+        subscribers[c->slot] = last;
+        connections[last].slot = c->slot;
     }
     free(c->rest);
     memset(c, 0, sizeof *c);
@@ -57,7 +57,7 @@ static int send_all(int fd, const unsigned char *bytes, size_t count) {
 }
 
 static void broadcast(size_t count) {
-    for (int i = subscriber_count - 1; i >= 0; i--) {  // backwards: the last takes the place of one that is dropped
+    for (int i = subscriber_count - 1; i >= 0; i--) {  // backwards, because hang_up moves the last one into the free slot
         if (!send_all(subscribers[i], out, count)) {
             fprintf(stderr, "ws_server: a subscriber did not take %zu bytes\n", count);
             hang_up(subscribers[i]);
@@ -65,7 +65,7 @@ static void broadcast(size_t count) {
     }
 }
 
-// Answers the request and leaves the connection in its role; 0: refused.
+// Answers the request and sets the connection's role. Returns 0 if it refuses.
 static int upgrade(int fd, char *head) {
     struct connection *c = &connections[fd];
     char *key = strcasestr(head, "\r\nsec-websocket-key:");
@@ -80,7 +80,7 @@ static int upgrade(int fd, char *head) {
     SHA1((unsigned char *)seed, (size_t)seeded, digest);
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char accept[29];
-    for (int i = 0; i < 7; i++) {  // 20 bytes: the 21st is the padding
+    for (int i = 0; i < 7; i++) {  // 20 bytes; the 21st is padding
         uint32_t three = (uint32_t)digest[3 * i] << 16 | (uint32_t)digest[3 * i + 1] << 8 | digest[3 * i + 2];
         for (int j = 0; j < 4; j++) accept[4 * i + j] = letters[three >> (18 - 6 * j) & 63];
     }
@@ -93,13 +93,13 @@ static int upgrade(int fd, char *head) {
     else if (!strncmp(head + 4, "/subscribe ", 11)) c->role = SUBSCRIBER;
     else return 0;
     if (c->role == SUBSCRIBER) {
-        c->place = subscriber_count;
+        c->slot = subscriber_count;
         subscribers[subscriber_count++] = fd;
     }
     return send_all(fd, (unsigned char *)answer, (size_t)count);
 }
 
-// The header of an unmasked frame; how long it is.
+// Writes the header of an unmasked frame. Returns its length.
 static size_t put_header(unsigned char *to, unsigned char first, uint64_t length) {
     to[0] = first;
     if (length < 126) {
@@ -117,7 +117,7 @@ static size_t put_header(unsigned char *to, unsigned char first, uint64_t length
     return 10;
 }
 
-// Takes every whole frame, puts what is to be said into `out`, and says it with one send. How many bytes were taken; -1: hang up.
+// Handles every complete frame and sends all answers with one send. Returns the number of bytes consumed; -1: hang up.
 static ssize_t frames(int fd, unsigned char *bytes, size_t count) {
     size_t at = 0, filled = 0;
     int open = 1;
@@ -234,7 +234,7 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &limit);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // those accepted inherit it
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) fail("listen");

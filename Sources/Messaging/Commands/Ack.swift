@@ -10,7 +10,7 @@ extension ClientCommand {
 
 extension ClientCommand.Ack: Command {
     static let name = "ack"
-    static let summary = "Says that everything of a channel up to `seq` is safe on the device."
+    static let summary = "Confirms that the device has safely stored all entries of a channel up to `seq`."
     static let schema = CommandSchema(required: [.channel: CommandSchema.channel, .seq: CommandSchema.position])
 
     var listed: ClientCommand.Body { .ack(self) }

@@ -4,7 +4,7 @@ extension ClientCommand {
 
 extension ClientCommand.Activity: Command {
     static let name = "activity"
-    static let summary = "Says that the user is there. Every command but `ping` says so, too."
+    static let summary = "Reports that the user is active. Every other command except `ping` does so too."
     static let schema = CommandSchema()
 
     var listed: ClientCommand.Body { .activity(self) }

@@ -11,10 +11,10 @@ extension ClientCommand {
 
 extension ClientCommand.Conversations: Command {
     static let name = "conversations"
-    static let summary = "Lists the user's conversations, the one in which something happened last first."
+    static let summary = "Lists the user's conversations, the most recently active first."
     static let schema = CommandSchema(
         optional: [
-            .before: ["description": "The last conversation of the page before.", "$ref": "#/$defs/channel"],
+            .before: ["description": "The last conversation of the previous page.", "$ref": "#/$defs/channel"],
             .limit: CommandSchema.pageSize,
         ])
 

@@ -16,7 +16,7 @@ extension ClientCommand {
 
 extension ClientCommand.History: Command {
     static let name = "history"
-    static let summary = "Reads entries of the past without subscribing: behind or before a position, or the newest."
+    static let summary = "Reads stored entries without subscribing: those after or before a position, or the newest."
     static let schema = CommandSchema(
         required: [.channel: CommandSchema.channel],
         optional: [.after: CommandSchema.position, .before: CommandSchema.seq, .limit: CommandSchema.pageSize],

@@ -17,7 +17,7 @@ extension ClientCommand {
 
 extension ClientCommand.MarkRead: Command {
     static let name = "mark-read"
-    static let summary = "Marks one entry, a set, all up to a position, or all that was sent as read."
+    static let summary = "Marks as read one entry, a set of entries, all up to a position, or all that were sent."
     static let schema = CommandSchema(
         required: [.channel: CommandSchema.channel],
         oneOf: [

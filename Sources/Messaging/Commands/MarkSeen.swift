@@ -7,7 +7,7 @@ extension ClientCommand {
 
 extension ClientCommand.MarkSeen: Command {
     static let name = "mark-seen"
-    static let summary = "Says that the user had everything up to `seq` before their eyes."
+    static let summary = "Reports that all entries up to `seq` were shown to the user."
     static let schema = CommandSchema(required: [.channel: CommandSchema.channel, .seq: CommandSchema.position])
 
     var listed: ClientCommand.Body { .markSeen(self) }

@@ -8,7 +8,7 @@ extension ClientCommand {
 
 extension ClientCommand.MarkUnread: Command {
     static let name = "mark-unread"
-    static let summary = "Marks one entry or a set as unread."
+    static let summary = "Marks one entry or a set of entries as unread."
     static let schema = CommandSchema(
         required: [.channel: CommandSchema.channel], oneOf: [.seq: CommandSchema.seq, .seqs: CommandSchema.seqs])
 

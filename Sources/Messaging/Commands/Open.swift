@@ -7,7 +7,7 @@ extension ClientCommand {
 
 extension ClientCommand.Open: Command {
     static let name = "open"
-    static let summary = "Finds or makes the conversation with one other user, bound to `context` if given."
+    static let summary = "Finds or creates the conversation with one other user, bound to `context` if given."
     static let schema = CommandSchema(required: [.with: CommandSchema.user], optional: [.context: CommandSchema.context])
 
     var listed: ClientCommand.Body { .open(self) }
@@ -18,7 +18,7 @@ extension ClientCommand.Open: Command {
     }
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
-        guard with != context.user else { throw Refusal(.badRequest, "with: a conversation needs somebody else") }
+        guard with != context.user else { throw Refusal(.badRequest, "with: must be another user") }
         return .store(.open(context.user, with: with, context: self.context, most: context.limits.conversationsOfPair), .open)
     }
 

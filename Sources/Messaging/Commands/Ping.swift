@@ -11,7 +11,7 @@ extension ClientCommand {
 
 extension ClientCommand.Ping: Command {
     static let name = "ping"
-    static let summary = "Asks for the hub's time, and whether the connection lives."
+    static let summary = "Checks the connection, and asks for the hub's time."
     static let schema = CommandSchema()
 
     var listed: ClientCommand.Body { .ping(self) }

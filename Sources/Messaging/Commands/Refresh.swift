@@ -8,7 +8,7 @@ extension ClientCommand {
 
 extension ClientCommand.Refresh: Command {
     static let name = "refresh"
-    static let summary = "Brings a new token of the same user, so that the session goes on."
+    static let summary = "Gives the session a new token of the same user, so that it can continue."
     static let schema = CommandSchema(required: [.token: CommandSchema.token])
 
     var listed: ClientCommand.Body { .refresh(self) }

@@ -49,7 +49,7 @@ extension ClientCommand {
 
 extension ClientCommand.Send: Command {
     static let name = "send"
-    static let summary = "Stores a message in a conversation, or in the one with a user; `key` makes a repeat the same message."
+    static let summary = "Stores a message in a conversation, or in the one with a user. A repeat with the same `key` stores no second one."
     static let schema = CommandSchema(
         required: [
             .key: [
@@ -102,7 +102,7 @@ extension ClientCommand.Send: Command {
             guard channel.kind == .conversation else { throw Refusal(.forbidden, "people write in conversations only") }
             return .store(.append(entry(from: context.user, in: channel)), .send(channel))
         case .user(let other):
-            guard other != context.user else { throw Refusal(.badRequest, "to: a conversation needs somebody else") }
+            guard other != context.user else { throw Refusal(.badRequest, "to: must be another user") }
             return .store(
                 .open(context.user, with: other, context: self.context, most: context.limits.conversationsOfPair), .openThenSend(self))
         }

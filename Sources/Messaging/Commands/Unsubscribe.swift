@@ -8,7 +8,7 @@ extension ClientCommand {
 
 extension ClientCommand.Unsubscribe: Command {
     static let name = "unsubscribe"
-    static let summary = "Follows a channel no longer."
+    static let summary = "Stops following a channel."
     static let schema = CommandSchema(required: [.channel: CommandSchema.channel])
 
     var listed: ClientCommand.Body { .unsubscribe(self) }

@@ -23,23 +23,23 @@ public enum EndReason: CaseIterable, Sendable {
         switch self {
         case .badFrame:
             (
-                "bad_frame", "The client sent what this subprotocol never carries, such as a binary message, or commands and no connect.",
+                "bad_frame", "The client violated the subprotocol, for example with a binary message, or with commands and no connect.",
                 .stop
             )
         case .forbidden: ("forbidden", "The user may not use the hub.", .stop)
         case .replaced: ("replaced", "A newer connection has replaced this one.", .stop)
         case .blocked: ("blocked", "The user has been blocked.", .stop)
         case .featureOff: ("feature_off", "Real-time delivery is switched off for this user.", .stop)
-        case .overloaded: ("overloaded", "The hub has too much to do.", .backOff)
+        case .overloaded: ("overloaded", "The hub is overloaded.", .backOff)
         case .slowConsumer: ("slow_consumer", "The client did not read what was sent to it.", .backOff)
         case .rateLimited: ("rate_limited", "The client sent too much in too short a time.", .backOff)
-        case .connectionLimit: ("connection_limit", "Too many connections of one user or one address.", .backOff)
-        case .idle: ("idle", "Nothing was done for a long time; reconnect when the user is active again.", .backOff)
-        case .connectTimeout: ("connect_timeout", "No connect command came in time.", .backOff)
+        case .connectionLimit: ("connection_limit", "One user or one address has too many connections.", .backOff)
+        case .idle: ("idle", "The user was inactive for a long time; reconnect when the user is active again.", .backOff)
+        case .connectTimeout: ("connect_timeout", "No connect command arrived in time.", .backOff)
         case .draining: ("draining", "This hub is being stopped or restarted; another one, or the same one, takes over.", .reconnect)
         case .noPong: ("no_pong", "The client did not answer pings.", .reconnect)
-        case .tokenExpired: ("token_expired", "The token expired and no refresh came.", .newToken)
-        case .tokenInvalid: ("token_invalid", "The token cannot be trusted or is not for this hub.", .newToken)
+        case .tokenExpired: ("token_expired", "The token expired and was not refreshed.", .newToken)
+        case .tokenInvalid: ("token_invalid", "The token cannot be verified or is not for this hub.", .newToken)
         case .tokenRevoked: ("token_revoked", "The token has been revoked.", .newToken)
         case .privilegesChanged: ("privileges_changed", "The user's rights have changed.", .newToken)
         }
@@ -74,9 +74,9 @@ public enum EndAdvice: String, CaseIterable, Sendable {
 
     public var meaning: String {
         switch self {
-        case .stop: "Do not reconnect by yourself."
-        case .backOff: "Reconnect with growing, random pauses, never before the announced moment."
-        case .reconnect: "Reconnect at a random moment of the announced window."
+        case .stop: "Do not reconnect automatically."
+        case .backOff: "Reconnect with growing, random pauses, but not before the announced time."
+        case .reconnect: "Reconnect at a random time in the announced window."
         case .newToken: "Get a new token, then reconnect."
         }
     }

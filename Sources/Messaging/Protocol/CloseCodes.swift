@@ -67,16 +67,16 @@ public enum StandardCloseCode: UInt16, CaseIterable, Sendable {
 
     private var row: (advice: EndAdvice, meaning: String) {
         switch self {
-        case .normal: (.stop, "The client closed, and the hub answers.")
-        case .goingAway: (.backOff, "A proxy or the page is going away.")
+        case .normal: (.stop, "The client closed the connection, and the hub confirms it.")
+        case .goingAway: (.backOff, "A proxy is shutting down, or the user leaves the page.")
         case .protocolError: (.backOff, "A frame broke RFC 6455.")
-        case .unsupportedData: (.backOff, "A kind of message that is not accepted.")
-        case .noStatus: (.backOff, "The close frame named no code (never sent).")
-        case .abnormal: (.backOff, "The connection broke without a close frame (never sent).")
-        case .invalidPayload: (.backOff, "Text that is not UTF-8, or compressed data that cannot be inflated.")
-        case .policyViolation: (.backOff, "Refused by a rule for which there is no better code.")
-        case .messageTooBig: (.backOff, "A message larger than the announced limit.")
-        case .mandatoryExtension: (.stop, "The client asked for an extension the hub does not have.")
+        case .unsupportedData: (.backOff, "The hub does not accept this kind of message.")
+        case .noStatus: (.backOff, "The close frame had no code. This code is never sent.")
+        case .abnormal: (.backOff, "The connection broke without a close frame. This code is never sent.")
+        case .invalidPayload: (.backOff, "A text was not UTF-8, or compressed data could not be decompressed.")
+        case .policyViolation: (.backOff, "The client broke a rule that has no code of its own.")
+        case .messageTooBig: (.backOff, "A message was larger than the announced limit.")
+        case .mandatoryExtension: (.stop, "The client requires an extension that the hub does not have.")
         case .internalError: (.backOff, "The hub failed.")
         }
     }

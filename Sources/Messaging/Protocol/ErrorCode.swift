@@ -27,30 +27,33 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .badJSON: (false, "The line is not strict JSON (RFC 8259).", "Correct the client.")
         case .badRequest:
             (false, "A member is missing, of the wrong kind or out of its range; the message names it.", "Correct the client.")
-        case .unknownType: (false, "The hub knows no command of this type.", "Do without it: the hub may be older than the client.")
-        case .notConnected: (false, "A command came before the reply to connect.", "Send connect and wait for its reply.")
-        case .alreadyConnected: (false, "A second connect on one connection.", "Use refresh for a new token.")
-        case .invalidToken: (false, "The token cannot be trusted or is not for this hub.", "Get a new token.")
+        case .unknownType: (false, "The hub has no command of this type.", "Continue without it: the hub may be older than the client.")
+        case .notConnected: (false, "The command arrived before the reply to connect.", "Send connect and wait for its reply.")
+        case .alreadyConnected: (false, "The client sent a second connect on the same connection.", "Use refresh for a new token.")
+        case .invalidToken: (false, "The token cannot be verified or is not for this hub.", "Get a new token.")
         case .tokenExpired: (false, "The token has expired.", "Get a new token.")
         case .tokenRevoked: (false, "The token has been revoked.", "Get a new token; the user may have to sign in again.")
-        case .subjectChanged: (false, "The new token belongs to somebody else.", "Open another connection for another user.")
+        case .subjectChanged: (false, "The new token belongs to another user.", "Open another connection for another user.")
         case .forbidden: (false, "The user may not do this here, or the channel does not exist.", "Do not repeat it.")
         case .unknownChannel: (false, "This is not the name of a channel.", "Use inbox, broadcast:<name> or conversation:<uuid>.")
         case .notSubscribed: (false, "The session does not follow this channel.", "Subscribe first.")
         case .notSent: (false, "The entry was never sent to this session.", "Acknowledge only what was received.")
         case .positionUnknown:
-            (false, "since lies beyond the newest entry of the channel.", "Subscribe again without since, and drop what was kept.")
+            (
+                false, "since is greater than the number of the channel's newest entry.",
+                "Discard the stored entries of the channel, and subscribe again without since."
+            )
         case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")
-        case .limitExceeded: (false, "A number is beyond the announced limit.", "Ask for less.")
-        case .rateLimited: (true, "Too many commands in too short a time.", "Repeat after retryAfterMs.")
-        case .overloaded: (true, "The hub has too much to do.", "Repeat after retryAfterMs, or after a growing pause.")
+        case .limitExceeded: (false, "A number exceeds the announced limit.", "Send or request less.")
+        case .rateLimited: (true, "The client sent too many commands in too short a time.", "Repeat after retryAfterMs.")
+        case .overloaded: (true, "The hub is overloaded.", "Repeat after retryAfterMs, or with growing pauses.")
         case .unavailable:
             (
-                true, "Something the command needs is away; as a rule nothing was done, but the command may have taken effect.",
-                "Repeat it, a send with the same key, after retryAfterMs, or after a growing pause."
+                true, "A service that the command needs is unavailable. The command usually has no effect, but it may have taken effect.",
+                "Repeat it, a send with the same key, after retryAfterMs, or with growing pauses."
             )
         case .internal:
-            (true, "The hub failed; the command may or may not have taken effect.", "Repeat it with the same key after a growing pause.")
+            (true, "The hub failed; the command may or may not have taken effect.", "Repeat it, a send with the same key, with growing pauses.")
         }
     }
 

@@ -17,13 +17,13 @@ extension Refusal {
     /// - Parameter reply: a failure, or an answer that the command cannot have led to.
     public init(_ reply: StoreReply, limits: Session.Limits) {
         guard case .failed(let failure) = reply else {
-            self.init(.internal, "the hub made a mistake; it is in its log", fault: "the store gave an answer of another kind")
+            self.init(.internal, "internal error; the hub's log has the cause", fault: "the store's answer has the wrong kind")
             return
         }
         switch failure {
         case .forbidden: self.init(.forbidden, "not a member of this channel, or not entitled to it")
         case .unavailable, .tooSlow:
-            self.init(.unavailable, "the store is away; try again: that is safe, a send with the same key")
+            self.init(.unavailable, "the store is unavailable; try again, a send with the same key")
         case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
         case .tooManyConversations:
             let most = limits.conversationsOfPair
@@ -31,7 +31,7 @@ extension Refusal {
         case .tooScattered:
             self.init(.limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
         case .refused(let why):
-            self.init(.internal, "the store refused the data; it is in the hub's log", fault: "the store refused the data: \(why)")
+            self.init(.internal, "the store refused the data; the hub's log has the cause", fault: "the store refused the data: \(why)")
         }
     }
 }

@@ -1,14 +1,14 @@
 public import Dialect
 public import Report
 
-/// Servers measured in turns: each round measures every server once, so that whatever else the machine does falls on all of them, and
-/// begins with another one. A ratio is taken between two measurements of one round; what is told is the median over the rounds.
+/// Measures servers in turns. Each round measures every server once, so that other load on the machine affects all of them, and each
+/// round starts with another server. A ratio compares two measurements of the same round; the result is the median over the rounds.
 public struct Contest: Sendable {
     public var match: Match
     public var servers: [Contestant]
     public var rounds: Int
 
-    /// - Parameter withOtherHub: a second executable of the hub takes part, beside the first one.
+    /// - Parameter withOtherHub: whether a second executable of the hub takes part.
     public init(_ match: Match, servers: [Dialect], withOtherHub: Bool = false, rounds: Int) {
         self.match = match
         self.servers = servers.filter(match.admits).map { Contestant($0) }
@@ -17,16 +17,16 @@ public struct Contest: Sendable {
     }
 
     /// - Parameters:
-    ///   - measure: starts the server, runs the match, ends the server. One that fails is left out of the later rounds.
-    ///   - told: a line for whoever waits.
+    ///   - measure: starts the server, runs the match, and stops the server. A server that fails is left out of the later rounds.
+    ///   - told: called with a progress line after each measurement.
     public func run(
         measure: (Contestant) throws -> ScenarioResult, told: (String) -> Void, isCancelled: () -> Bool = { false }
     ) -> Outcome {
         var outcome = Outcome(match: match, rounds: [])
         for round in 0..<rounds {
             var found: [Contestant: ScenarioResult] = [:]
-            for place in servers.indices {
-                let server = servers[(place + round) % servers.count]
+            for index in servers.indices {
+                let server = servers[(index + round) % servers.count]
                 if isCancelled() { return outcome }
                 guard outcome.failures[server] == nil else { continue }
                 do {
@@ -55,15 +55,15 @@ public struct Contest: Sendable {
     }
 }
 
-/// What was found in one match.
+/// The results of one match.
 public struct Outcome: Sendable {
     public let match: Match
-    /// What each server did in each round.
+    /// The results of each server, by round.
     public var rounds: [[Contestant: ScenarioResult]]
-    /// Why a server is missing from some round on.
+    /// Why a server was left out after some round.
     public var failures: [Contestant: String] = [:]
 
-    /// For the report: each server's rounds as one result, the hub beside every other, and every peer beside bare C.
+    /// Adds to the report each server's rounds as one result, and compares the hub with every other server and every peer with bare C.
     public func record(in run: inout Run) {
         for server in contestants {
             if let result = whole(server) { run.scenarios.append(result) }
@@ -90,7 +90,7 @@ public struct Outcome: Sendable {
         let bareC = Contestant(.bareC)
         let others = contestants.filter { $0 != subject }
         var comparisons = others.map { compare(subject, $0, goal: $0.isOther ? nil : match.goal(against: $0.dialect)) }
-        // What the deliveries themselves cost, without intake and store, which no peer has.
+        // The cost of the deliveries alone, without intake and store, which no peer has.
         for other in [bareC, .otherHub(in: match)] {
             comparisons.append(
                 compare(subject, other, "CPU per \(operation), the hub's loops alone") {
@@ -118,7 +118,7 @@ public struct Outcome: Sendable {
 
     private var operation: String { rounds.lazy.flatMap(\.values).first?.operation ?? "operation" }
 
-    /// The median over the rounds of what the process grew by, from before the first connection to when all were there.
+    /// The growth of the process's memory per subscriber from before the first connection until all are connected; median of the rounds.
     private func idleBytes(_ server: Contestant) -> Double? {
         median(
             rounds.compactMap { round in
@@ -132,27 +132,27 @@ public struct Outcome: Sendable {
 }
 
 extension ScenarioResult {
-    /// Another round of the same.
+    /// Adds another round of the same server.
     mutating func include(_ other: ScenarioResult) {
         seconds += other.seconds
         operations += other.operations
         for count in other.counts {
-            if let place = counts.firstIndex(where: { $0.name == count.name }) {
-                counts[place].value += count.value
+            if let index = counts.firstIndex(where: { $0.name == count.name }) {
+                counts[index].value += count.value
             } else {
                 counts.append(count)
             }
         }
         for series in other.latencies {
-            if let place = latencies.firstIndex(where: { $0.name == series.name }) {
-                latencies[place].recorder.merge(series.recorder)
+            if let index = latencies.firstIndex(where: { $0.name == series.name }) {
+                latencies[index].recorder.merge(series.recorder)
             } else {
                 latencies.append(series)
             }
         }
         for time in other.serverCPU {
-            if let place = serverCPU.firstIndex(where: { $0.group == time.group }) {
-                serverCPU[place].add(time)
+            if let index = serverCPU.firstIndex(where: { $0.group == time.group }) {
+                serverCPU[index].add(time)
             } else {
                 serverCPU.append(time)
             }

@@ -1,9 +1,9 @@
 public import Dialect
 
-/// A server that takes part in a contest: one of each dialect, and a second executable of the hub.
+/// A server that takes part in a contest: one for each dialect, and possibly a second executable of the hub.
 public struct Contestant: Hashable, Sendable {
     public var dialect: Dialect
-    /// The second executable.
+    /// Whether this is the second executable of the hub.
     public var isOther = false
 
     public init(_ dialect: Dialect) { self.dialect = dialect }

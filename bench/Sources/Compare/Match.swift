@@ -1,20 +1,20 @@
 public import Dialect
 public import Report
 
-/// One thing that servers are compared in.
+/// One kind of load in which servers are compared.
 public struct Match: Hashable, Sendable {
     public enum Kind: Hashable, Sendable {
-        /// So many published at once, to so many subscribers.
+        /// A burst of messages published together, to a number of subscribers.
         case fanout(subscribers: Int, burst: Int)
-        /// Round trips on so many sockets.
+        /// Round trips on a number of sockets.
         case echo(sockets: Int)
     }
 
     public var kind: Kind
-    /// Of a WebSocket message.
+    /// The length of a WebSocket message.
     public var bytes: Int
     public var isCompressed: Bool
-    /// What the hub is told besides: then it is not the hub that the goals are about.
+    /// Additional settings of the hub. The goals apply only without any, because they are for the default settings.
     public var settings: [String] = []
 
     public init(_ kind: Kind, bytes: Int = 300, isCompressed: Bool = false) {
@@ -23,13 +23,13 @@ public struct Match: Hashable, Sendable {
         self.isCompressed = isCompressed
     }
 
-    /// Those of the table of goals.
+    /// The matches of the table of goals.
     public static let all = [
         Match(.fanout(subscribers: 1_000, burst: 1)), Match(.fanout(subscribers: 10_000, burst: 1)),
         Match(.fanout(subscribers: 1_000, burst: 20)), Match(.echo(sockets: 1_000)),
     ]
 
-    /// As a person types it: `fanout:SUBSCRIBERS`, `fanout:SUBSCRIBERS:BURST` or `echo:SOCKETS`.
+    /// Parses the form of the command line: `fanout:SUBSCRIBERS`, `fanout:SUBSCRIBERS:BURST` or `echo:SOCKETS`.
     public init?(_ text: String, bytes: Int = 300, isCompressed: Bool = false) {
         let words = text.split(separator: ":", omittingEmptySubsequences: false)
         let numbers = words.dropFirst().compactMap { Int($0) }.filter { $0 > 0 }
@@ -42,7 +42,7 @@ public struct Match: Hashable, Sendable {
         }
     }
 
-    /// As in the head of a table.
+    /// The title of its table in the report.
     public var title: String {
         let words =
             switch kind {
@@ -54,7 +54,7 @@ public struct Match: Hashable, Sendable {
         return settings.isEmpty ? title : "\(title); the hub with \(settings.joined(separator: ", "))"
     }
 
-    /// The hub's own part in it.
+    /// The form of the hub that takes part: the whole hub or only its echo.
     public var subject: Dialect {
         switch kind {
         case .fanout: .hub
@@ -71,7 +71,7 @@ public struct Match: Hashable, Sendable {
         return dialect.roles.contains(role) && (dialect.canCompress || !isCompressed)
     }
 
-    /// What the ratio of the hub to a server is to be.
+    /// The goal for the ratio of the hub to a server.
     public func goal(against yardstick: Dialect) -> Goal? {
         if isCompressed || !settings.isEmpty { return nil }
         switch (kind, yardstick) {

@@ -1,15 +1,15 @@
-/// How each server of the comparison is spoken to over a WebSocket: what a client says to subscribe, how something is published to all
-/// subscribers, and what a subscriber then gets. Pure: bytes in, bytes out.
+/// The WebSocket protocol of each server of the comparison: how a client subscribes, how an entry is published to all subscribers, and
+/// the messages that subscribers get. It does no I/O.
 ///
-/// Fairness: every subscriber is delivered WebSocket messages of the same length, whatever the server. Where a protocol puts bytes of
-/// its own around the published text (NATS' `MSG` line, MQTT's header) the text is shorter by as much, so the frames on the wire are
-/// equal. And every text is the hub's entry to the letter, found by the same code: a reader needs as long for each, whoever sent it.
+/// For fairness, subscribers of every server get WebSocket messages of the same length. Where a protocol adds bytes to the published
+/// text (NATS' `MSG` line, MQTT's header), the text is shorter by that number. Every text is an exact copy of the hub's entry and is
+/// found by the same code, so that readers need the same time for each server.
 public enum Dialect: String, CaseIterable, Sendable, Codable {
-    /// `hub serve`: JSON lines; published through Kafka, as a platform's service does.
+    /// `hub serve`: JSON lines. Entries are published through Kafka, as the services of a platform do.
     case hub
     /// `hub echo`
     case hubEcho = "hub-echo"
-    /// bench/baseline/ws_server.c: the kernel's price.
+    /// bench/baseline/ws_server.c: little more than the cost of the system calls.
     case bareC = "bare-c"
     /// bench/peers/node-ws: the `ws` package on Node.
     case nodeWS = "node-ws"
@@ -23,16 +23,16 @@ public enum Dialect: String, CaseIterable, Sendable, Codable {
     case nats
     /// bench/peers/mosquitto: MQTT 3.1.1 over WebSocket.
     case mosquitto
-    /// Any server that echoes on `/echo`, or sends on to `/subscribe` what comes on `/publish`; or does one of them on a path of its own.
+    /// Any server that echoes on `/echo`, or forwards messages from `/publish` to `/subscribe`; or does one of these on another path.
     case plain
 }
 
-/// What a connection is there for.
+/// The purpose of a connection.
 public enum Role: String, CaseIterable, Sendable {
     case subscriber, publisher, echo
 }
 
-/// One WebSocket message, unmasked and without its frame's header.
+/// One WebSocket message, unmasked and without the frame header.
 public struct Message: Equatable, Sendable {
     public var isText: Bool
     public var bytes: [UInt8]
@@ -62,11 +62,11 @@ extension Dialect {
         }
     }
 
-    /// What the server can be asked to do. Echo is left out where the protocol has none: a broker that sends a message back to its
-    /// publisher does a fan-out to one.
+    /// The roles of connections that the server supports. Brokers have no echo: sending a message back to its publisher would be a fan-out
+    /// to one subscriber.
     public var roles: [Role] {
         switch self {
-        // Published is through Kafka: there is no publisher's connection.
+        // Entries are published through Kafka, so there is no publisher connection.
         case .hub: [.subscriber]
         case .hubEcho: [.echo]
         case .nchan, .nats, .mosquitto: [.subscriber, .publisher]
@@ -83,6 +83,6 @@ extension Dialect {
         }
     }
 
-    /// Whether a connection has to prove who it is.
+    /// Whether a connection has to authenticate.
     public var needsToken: Bool { self == .hub }
 }

@@ -1,4 +1,4 @@
-/// The upgrade request, as far as it depends on the server.
+/// The parts of the upgrade request that depend on the server.
 public struct Handshake: Equatable, Sendable {
     public var path: String
     public var subprotocols: [String] = []
@@ -21,8 +21,8 @@ public struct Handshake: Equatable, Sendable {
 }
 
 extension Dialect {
-    /// - Parameter compressed: offers `permessage-deflate` without context takeover in either direction, which all servers that
-    ///   compress at all agree to, and which lets a server compress a broadcast once.
+    /// - Parameter compressed: offers `permessage-deflate` without context takeover in either direction. All servers that can compress
+    ///   accept this, and it lets a server compress a broadcast only once.
     public func handshake(_ role: Role, compressed: Bool = false) -> Handshake {
         var handshake = Handshake(path: path(role))
         switch self {
@@ -52,11 +52,11 @@ extension Dialect {
         }
     }
 
-    /// What a client sends right after the handshake, without waiting in between.
+    /// The messages that a client sends right after the handshake, without waiting for answers.
     /// - Parameters:
-    ///   - session: tells sessions apart where the protocol wants a name.
-    ///   - token: the hub's; see `needsToken`.
-    ///   - channels: what a subscriber of the hub follows; the other servers have one channel.
+    ///   - session: a unique name of the session, for protocols that need one.
+    ///   - token: the token for the hub; see `needsToken`.
+    ///   - channels: the channels that a subscriber of the hub follows; the other servers have one channel.
     public func greeting(_ role: Role, session: Int, token: String = "", channels: [String] = [Dialect.channel]) -> [Message] {
         switch self {
         case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain: return []
@@ -73,6 +73,6 @@ extension Dialect {
         }
     }
 
-    /// The hub's channel of a fan-out: everyone may follow it.
+    /// The hub's channel for a fan-out. All users may follow it.
     public static let channel = "broadcast:system"
 }

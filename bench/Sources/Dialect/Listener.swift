@@ -1,29 +1,29 @@
-/// What a message from the server said, other than deliveries.
+/// The contents of a message from the server, other than deliveries.
 public struct Heard: Equatable, Sendable {
-    /// The connection can now be used: the greeting was answered. True once.
+    /// The greeting was answered and the connection can now be used. True once.
     public var becameReady = false
-    /// Neither deliveries nor answers to the greeting: the hub's counters, a broker's news.
+    /// The number of other frames, such as the hub's counters or a broker's information.
     public var others = 0
-    /// To be sent back at once.
+    /// A message to send back at once.
     public var answer: Message?
-    /// The server does not want this connection, or closes it: its words.
+    /// The server's reason, if it refuses or closes this connection.
     public var refusal: String?
 
     public init() {}
 }
 
-/// One connection's ear: finds deliveries in what the server sends. Owns the beginning of a protocol unit whose end has not come yet;
-/// it is empty between messages for every server that sends whole units.
+/// Finds deliveries in the messages of one connection. Keeps the beginning of a protocol unit whose end has not arrived yet; for a server
+/// that sends only complete units nothing is kept between messages.
 public struct Listener: Sendable {
     private let dialect: Dialect
     private let role: Role
     private var rest: [UInt8] = []
     private var awaitedLives: Int
-    /// Whether what is published from now on is delivered here.
+    /// Whether the connection is subscribed, so that later publications are delivered to it.
     public private(set) var isReady: Bool
 
-    /// After a completed handshake.
-    /// - Parameter channels: how many the greeting named; the hub tells of each when it is live.
+    /// Called after a completed handshake.
+    /// - Parameter channels: the number of channels in the greeting. The hub reports for each when it is live.
     public init(_ dialect: Dialect, _ role: Role, channels: Int = 1) {
         self.dialect = dialect
         self.role = role
@@ -35,8 +35,8 @@ public struct Listener: Sendable {
     }
 
     /// - Parameters:
-    ///   - message: a whole WebSocket message, inflated.
-    ///   - delivered: called for each delivery, in order, with its mark; nil for one that was not published by this bench.
+    ///   - message: a complete WebSocket message, decompressed.
+    ///   - delivered: called for each delivery, in order, with its mark; with nil if another program published it.
     public mutating func receive(_ message: Span<UInt8>, delivered: (UInt64?) -> Void) -> Heard {
         switch dialect {
         case .hubEcho, .bareC, .nodeWS, .uWebSockets, .socketify, .nchan, .plain:
@@ -73,8 +73,8 @@ public struct Listener: Sendable {
         return heard
     }
 
-    /// The text of a server that adds nothing of its own: looked through exactly as the hub's lines are, so that a reader needs as long for
-    /// either, and the hub is not the one whose readers are late.
+    /// The text of a server whose protocol adds nothing. It is searched exactly as the hub's lines are, so that readers need the same time
+    /// for each server.
     private func deliveries(_ bytes: Span<UInt8>, _ from: Int, _ to: Int, _ delivered: (UInt64?) -> Void) {
         var start = from
         repeat {
@@ -109,13 +109,13 @@ public struct Listener: Sendable {
 
     private mutating func units(_ bytes: Span<UInt8>, _ delivered: (UInt64?) -> Void) -> Heard {
         var heard = Heard()
-        var place = 0
-        while place < bytes.count {
-            guard let end = dialect == .nats ? nats(bytes, place, &heard, delivered) : mqtt(bytes, place, &heard, delivered) else {
-                for index in place..<bytes.count { rest.append(bytes[index]) }
+        var position = 0
+        while position < bytes.count {
+            guard let end = dialect == .nats ? nats(bytes, position, &heard, delivered) : mqtt(bytes, position, &heard, delivered) else {
+                for index in position..<bytes.count { rest.append(bytes[index]) }
                 return heard
             }
-            place = end
+            position = end
         }
         return heard
     }
@@ -151,7 +151,7 @@ public struct Listener: Sendable {
     }
 }
 
-/// Lines of the hub, told apart by how they begin; a JSON parser would cost the generator more than the server.
+/// Recognizes the hub's lines by their first bytes. With a JSON parser the generator would need more time than the server.
 enum HubLine {
     static let entry = Array(#"{"type":"entry","#.utf8)
     static let live = Array(#"{"type":"signal","signal":"live","#.utf8)
@@ -163,7 +163,7 @@ enum HubLine {
 
     static func begins(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ prefix: [UInt8]) -> Bool {
         guard end - start >= prefix.count else { return false }
-        for place in 0..<prefix.count where bytes[start + place] != prefix[place] { return false }
+        for position in 0..<prefix.count where bytes[start + position] != prefix[position] { return false }
         return true
     }
 
@@ -171,23 +171,23 @@ enum HubLine {
         find(bytes, start, end, needle) != nil
     }
 
-    /// The mark in an entry's identifier. `"id"` stands behind the channel and the number, neither of which can hold a quotation mark.
+    /// The mark in an entry's identifier. `"id"` follows the channel and the number, neither of which can contain a quotation mark.
     static func mark(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> UInt64? {
-        guard let place = find(bytes, start + entry.count, end, id), place + id.count + Mark.digits < end else { return nil }
-        return Mark.read(bytes, at: place + id.count)
+        guard let position = find(bytes, start + entry.count, end, id), position + id.count + Mark.digits < end else { return nil }
+        return Mark.read(bytes, at: position + id.count)
     }
 
     static func text(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> String {
         var text: [UInt8] = []
-        for place in start..<min(end, start + 300) { text.append(bytes[place]) }
+        for position in start..<min(end, start + 300) { text.append(bytes[position]) }
         return String(decoding: text, as: UTF8.self)
     }
 
     private static func find(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ needle: [UInt8]) -> Int? {
-        var place = start
-        while place + needle.count <= end {
-            if bytes[place] == needle[0], begins(bytes, place, end, needle) { return place }
-            place += 1
+        var position = start
+        while position + needle.count <= end {
+            if bytes[position] == needle[0], begins(bytes, position, end, needle) { return position }
+            position += 1
         }
         return nil
     }

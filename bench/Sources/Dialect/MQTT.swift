@@ -1,8 +1,8 @@
-/// MQTT 3.1.1 (OASIS), at most once (QoS 0). Packets may be cut anywhere by the WebSocket messages they travel in.
+/// MQTT 3.1.1 (OASIS), at most once (QoS 0). A WebSocket message may end anywhere inside a packet.
 enum MQTT {
     static let topic = "bench"
 
-    /// A clean session, without a keep-alive: the bench is not to be asked in the middle of a measurement.
+    /// A clean session, without a keep-alive, so that no pings disturb a measurement.
     static func connect(client: String) -> [UInt8] {
         packet(0x10, string("MQTT") + [4, 0x02, 0, 0] + string(client))
     }
@@ -11,7 +11,7 @@ enum MQTT {
 
     static func publish(_ text: [UInt8]) -> [UInt8] { packet(0x30, string(topic) + text) }
 
-    /// The fixed header and the topic, in a packet of so many bytes; nil when there is no packet of that length.
+    /// The fixed header and the topic for a packet of this many bytes; nil when no packet can have that length.
     static func overhead(of bytes: Int) -> Int? {
         let name = 2 + topic.utf8.count
         return (1...4).map { 1 + $0 + name }.first { bytes >= $0 && remainingLength(bytes - $0 + name).count == $0 - 1 - name }
@@ -19,31 +19,31 @@ enum MQTT {
 
     enum Unit: Equatable {
         case accepted, subscribed, refused
-        /// The text of a message lies at this place.
+        /// A message; the range of its text.
         case message(start: Int, count: Int)
         case other
     }
 
-    /// One packet at `start`; nil: not all of it is there yet.
+    /// The packet at `start`; nil while it is incomplete.
     static func unit(_ bytes: Span<UInt8>, from start: Int) -> (unit: Unit, end: Int)? {
-        var place = start + 1
+        var position = start + 1
         var length = 0
         var shift = 0
         while true {
-            guard place < bytes.count else { return nil }
-            length |= Int(bytes[place] & 0x7f) << shift
+            guard position < bytes.count else { return nil }
+            length |= Int(bytes[position] & 0x7f) << shift
             shift += 7
-            place += 1
-            if bytes[place - 1] & 0x80 == 0 || shift == 28 { break }
+            position += 1
+            if bytes[position - 1] & 0x80 == 0 || shift == 28 { break }
         }
-        let end = place + length
+        let end = position + length
         guard end <= bytes.count else { return nil }
         switch bytes[start] & 0xf0 {
-        case 0x20: return (length == 2 && bytes[place + 1] == 0 ? .accepted : .refused, end)
-        case 0x90: return (length == 3 && bytes[place + 2] <= 2 ? .subscribed : .refused, end)
+        case 0x20: return (length == 2 && bytes[position + 1] == 0 ? .accepted : .refused, end)
+        case 0x90: return (length == 3 && bytes[position + 2] <= 2 ? .subscribed : .refused, end)
         case 0x30:
             guard length >= 2 else { return (.other, end) }
-            let text = place + 2 + (Int(bytes[place]) << 8 | Int(bytes[place + 1]))
+            let text = position + 2 + (Int(bytes[position]) << 8 | Int(bytes[position + 1]))
             return (text <= end ? .message(start: text, count: end - text) : .other, end)
         default: return (.other, end)
         }

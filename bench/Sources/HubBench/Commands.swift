@@ -5,17 +5,17 @@ import Report
 
 struct FanoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fanout", abstract: "One entry, or a burst, to every client: processor time per delivery.",
+        commandName: "fanout", abstract: "One entry, or a burst of entries, to all clients: processor time per delivery.",
         discussion: """
-            The hub's entries take the whole way: Kafka, PostgreSQL's commit, the bus, the socket. Other servers get them from one publisher's
-            connection. By default the next is published when everyone has the last, so that none are joined into one write; with --rate
-            they come at intended moments, and latencies count from those. Beside the hub's subscribers another client acknowledges
-            entries of its own, and its latency is told.
+            The hub's entries pass through Kafka, PostgreSQL's commit, the bus and the socket. Other servers get them from one publisher
+            connection. By default each is published when all clients have the one before, so that none share a write. With --rate they
+            are published on schedule, and latencies count from the scheduled times. While the hub delivers, one more client acknowledges
+            entries of its own inbox, and the latency of its acks is reported.
             """)
     @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 300
     @Option(help: ArgumentHelp("Entries published together.", valueName: "count")) var burst = 1
-    @Option(help: ArgumentHelp("Publications per second; 0: the next when everyone has the last.", valueName: "per second")) var rate = 0.0
-    @Option(help: ArgumentHelp("Distance of the other client's acks; 0: none.", valueName: "milliseconds")) var probe = 20
+    @Option(help: ArgumentHelp("Publications per second; 0: each when all have the one before.", valueName: "per second")) var rate = 0.0
+    @Option(help: ArgumentHelp("Interval of the additional client's acks; 0: none.", valueName: "milliseconds")) var probe = 20
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
@@ -42,7 +42,7 @@ struct EchoCommand: ParsableCommand {
         commandName: "echo", abstract: "Every message comes back: processor time per round trip.",
         discussion: "By default through `hub echo`, the hub's own connection code; every echo is compared with what was sent.")
     @Option(help: ArgumentHelp("Length of a message, at least 16.", valueName: "bytes")) var bytes = 300
-    @Option(help: ArgumentHelp("Messages per second and client; 0: one is always on its way.", valueName: "per second")) var rate = 0.0
+    @Option(help: ArgumentHelp("Messages per second and client; 0: always one in flight.", valueName: "per second")) var rate = 0.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 

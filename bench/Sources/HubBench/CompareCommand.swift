@@ -9,15 +9,15 @@ import Report
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compare", abstract: "The hub beside bare C and the other servers, in turns, in one run.",
+        commandName: "compare", abstract: "Compares the hub with bare C and the other servers, in turns, in one run.",
         discussion: """
-            Each round starts every server anew, connects its clients, measures it and ends it, one after the other, so that whatever else
-            the machine does falls on all of them. Ratios are taken within a round; told are their median, least and greatest. What takes
-            part and how it is configured is in bench/peers; `scripts/setup bench` installs it, and what is missing is left out and named.
-            The readers never sleep unless --readers sleep is given, so that no server has to wake them.
+            Each round starts every server, connects its clients, measures it and stops it, one server after the other, so that other load
+            on the machine affects all of them. Ratios are taken within a round; their median, least and greatest values are reported.
+            bench/peers has the other servers and their configurations; `scripts/setup bench` installs them. Missing ones are left out
+            and named. The readers never sleep, so that no server has to wake them, unless --readers sleep is given.
 
               hub-bench compare                                          the table of goals; about half an hour
-              hub-bench compare --match fanout:10000 --rounds 9          one row of it, more surely
+              hub-bench compare --match fanout:10000 --rounds 9          one row of it, with more rounds
               hub-bench compare --match echo:1000 --server hub-echo --server bare-c
               hub-bench compare --compressed --match fanout:1000
               hub-bench compare --server hub --server hub-echo --other-hub OLD/hub      two executables of the hub
@@ -28,7 +28,7 @@ struct CompareCommand: ParsableCommand {
             "What is compared: fanout:SUBSCRIBERS, fanout:SUBSCRIBERS:BURST, echo:SOCKETS. May be given several times. (default: the rows of the table of goals)",
             valueName: "match"))
     var match: [String] = []
-    @Option(help: ArgumentHelp("Who takes part. May be given several times. (default: everyone)", valueName: "name"))
+    @Option(help: ArgumentHelp("A server to measure. May be given several times. (default: all)", valueName: "name"))
     var server: [Dialect] = []
     @Option(help: ArgumentHelp("Rounds of each match.", valueName: "count")) var rounds = 5
     @Option(help: ArgumentHelp("Seconds that each server is measured in each round.", valueName: "seconds")) var seconds = 3.0
@@ -38,7 +38,7 @@ struct CompareCommand: ParsableCommand {
             "Whether the generator's processes spin, so that no server has to wake them, or sleep when nothing comes.",
             valueName: "spin|sleep"))
     var readers = Readers.spin
-    @Flag(help: "Compression on for all who have it, instead of off for all.") var compressed = false
+    @Flag(help: "Use compression with all servers that support it, instead of with none.") var compressed = false
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path")) var hub:
         String?
     @Option(
@@ -100,7 +100,7 @@ struct CompareCommand: ParsableCommand {
         if let html { try HTMLReport.page(found).write(toFile: html, atomically: true, encoding: .utf8) }
     }
 
-    /// Who can take part, with their versions; who cannot, in a note.
+    /// The servers that can be measured. Adds their versions to the run, and a note for each server that is not installed.
     private func present(_ run: inout Run) throws -> [Dialect] {
         var present: [Dialect] = []
         for dialect in server.isEmpty ? Dialect.allCases.filter({ $0 != .plain }) : server {
@@ -155,7 +155,7 @@ struct CompareCommand: ParsableCommand {
             fanout.common = common
             fanout.bytes = match.bytes
             fanout.burst = burst
-            // The peers have nobody who acknowledges meanwhile; `hub-bench fanout` tells of that.
+            // No acks meanwhile, because the peers have none; `hub-bench fanout` measures them.
             fanout.probeEvery = nil
             return try fanout.run(server)
         case .echo(let sockets):

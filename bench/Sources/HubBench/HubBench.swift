@@ -6,21 +6,21 @@ import Load
 struct HubBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hub-bench",
-        abstract: "Load for the hub, or for any plain WebSocket server: what it costs, how long it takes, what gets lost.",
+        abstract: "Load for the hub or any plain WebSocket server: measures processor time, latency, memory and losses.",
         discussion: """
-            Every scenario starts the server by itself unless told where one runs, puts it on one processor and the clients on another,
-            counts every delivery and every reply, and fails when one is missing. Figures are the server's processor time for each
-            operation, and latencies from the moment something was to begin.
+            Every scenario starts the server, or uses a running one (--url). It runs the server on one processor and the clients on another,
+            counts every delivery and every reply, and fails if one is missing. It reports the server's processor time for each operation,
+            and latencies from the scheduled time of the operation.
 
               hub-bench fanout                          one 300 B entry to 1 000 sessions, again and again
-              hub-bench fanout --server bare-c          the same through a bare C server: the kernel's price
+              hub-bench fanout --server bare-c          the same with a bare C server: little but system calls
               hub-bench fanout --clients 10000 --burst 20 --compressed
               hub-bench durable --rate 2000             Kafka → PostgreSQL → socket, open loop
-              hub-bench storm --clients 18000           everyone is cut and comes back
+              hub-bench storm --clients 18000           all clients are disconnected and reconnect
               hub-bench many                            100 000 sessions on several hubs
               hub-bench echo --json echo.json --html echo.html
 
-            `hub-bench help SCENARIO` tells the parameters of each.
+            `hub-bench help SCENARIO` shows the options of each.
             """,
         subcommands: [
             ConnectCommand.self, IdleCommand.self, FanoutCommand.self, EchoCommand.self, AcksCommand.self, DurableCommand.self,
@@ -29,16 +29,16 @@ struct HubBench: ParsableCommand {
         ])
 
     static func main() {
-        // Before any thread is started: all inherit it, and Ctrl-C is read by whoever leads the run.
+        // Signals are blocked before any thread starts, because threads inherit the mask. The conductor of the run reads Ctrl-C.
         Signals.block()
         Self.main(nil)
     }
 }
 
-/// What the bench starts itself as.
+/// The command with which the bench starts its worker processes.
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "worker", abstract: "A generator process; started by the others.", shouldDisplay: false)
+        commandName: "worker", abstract: "A generator process; the other commands start it.", shouldDisplay: false)
 
     func run() throws { try Worker.run() }
 }

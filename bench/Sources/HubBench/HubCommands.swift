@@ -5,10 +5,11 @@ struct ConnectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connect", abstract: "From the TCP connection to a subscribed session: connects per second and processor time each.",
         discussion: """
-            Every client has a token of its own that the hub has never seen, so each costs a signature check (--token rs256 for the
-            dearer kind to make, es256 for the dearer to check). Then all are cut and come again, with tokens the hub remembers.
+            Every client has its own token, which the hub has not seen before, so the hub checks a signature for each. Tokens with rs256
+            take longer to make, those with es256 longer to check. Then all clients disconnect and reconnect with the same tokens, whose
+            checks the hub has cached.
             """)
-    @Option(help: ArgumentHelp("Connections begun per second; 0: as many at once as --concurrency.", valueName: "per second")) var rate =
+    @Option(help: ArgumentHelp("Connections started per second; 0: --concurrency at a time.", valueName: "per second")) var rate =
         0.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
@@ -27,8 +28,8 @@ struct IdleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "idle", abstract: "Memory of sessions that do nothing, each with three subscriptions.",
         discussion: """
-            The server's resident memory while the clients come and when all are there, from /proc. The kernel's memory for both ends of
-            the sockets is told apart. With --compressed every session has agreed to permessage-deflate.
+            Reads the server's resident memory from /proc while the clients connect and when all are connected. The kernel's memory for
+            both ends of the sockets is reported separately. With --compressed every session has agreed to permessage-deflate.
             """)
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
@@ -44,13 +45,13 @@ struct AcksCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "acks", abstract: "Acknowledgements made durable: each is answered after its commit.",
         discussion: """
-            Each client acknowledges entry after entry. In the end the cursors in the database must be what was answered. By default the next
-            ack goes out when a reply came; with --rate they go out at intended moments whatever the hub does, and latencies count from those.
-            Told and judged is the user-space processor time per ack of the hub's loop and store threads; the longer the run the surer it is.
+            Each client acknowledges entry after entry. At the end the cursors in the database must agree with the replies. By default a
+            client sends the next ack when the reply arrives. With --rate it sends acks on schedule, and latencies count from the scheduled
+            times. The goal is for the user-space processor time per ack of the hub's loop and store threads; longer runs are more exact.
             """)
     @Option(help: ArgumentHelp("Entries in the channel: the most acks one client can give.", valueName: "count")) var entries = 3_000
-    @Option(help: ArgumentHelp("Acks on their way per client.", valueName: "count")) var window = 1
-    @Option(help: ArgumentHelp("Acks per second over all clients; 0: the next when a reply came.", valueName: "per second")) var rate = 0.0
+    @Option(help: ArgumentHelp("Acks in flight per client.", valueName: "count")) var window = 1
+    @Option(help: ArgumentHelp("Acks per second over all clients; 0: each after a reply.", valueName: "per second")) var rate = 0.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
@@ -58,7 +59,7 @@ struct AcksCommand: ParsableCommand {
         if !(2...100_000).contains(entries) { throw ValidationError("--entries: from 2 to 100000") }
         if !(1...60).contains(window) { throw ValidationError("--window: from 1 to 60, as many as the hub takes of one session at once") }
         try checkRate(rate, "--rate", zeroMeans: true)
-        if rate > 0, window != 1 { throw ValidationError("--rate sends at its moments whatever is on its way: without --window") }
+        if rate > 0, window != 1 { throw ValidationError("--rate sends on schedule: do not combine it with --window") }
     }
 
     func run() throws {
@@ -73,10 +74,10 @@ struct AcksCommand: ParsableCommand {
 
 struct DurableCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "durable", abstract: "Kafka → commit in PostgreSQL → socket, at a given rate or as fast as it goes.",
+        commandName: "durable", abstract: "Kafka → commit in PostgreSQL → socket, at a given rate or as fast as possible.",
         discussion:
-            "Each event goes to one user's inbox. Latency counts from the moment an event was to be published, whether or not it could be.")
-    @Option(help: ArgumentHelp("Events per second; 0: as many as get through.", valueName: "per second")) var rate = 2_000.0
+            "Each event goes to one user's inbox. Latency counts from the scheduled time of an event, even if it was published later.")
+    @Option(help: ArgumentHelp("Events per second; 0: as many as possible.", valueName: "per second")) var rate = 2_000.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
@@ -92,9 +93,9 @@ struct DurableCommand: ParsableCommand {
 
 struct MessagesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "messages", abstract: "User to user: stored, on the other's socket, delivered and read receipts.",
+        commandName: "messages", abstract: "Messages between users: latency until received, and until the delivered and read receipts.",
         discussion:
-            "Clients talk in pairs: one writes at intended moments, the other acknowledges and reads; latencies count from the intended moment."
+            "Clients write in pairs: one sends on schedule, the other acknowledges and reads. Latencies count from the scheduled times."
     )
     @Option(help: ArgumentHelp("Messages per second over all pairs.", valueName: "per second")) var rate = 500.0
     @Option(help: ArgumentHelp("Length of a message's body.", valueName: "bytes")) var body = 120
@@ -104,7 +105,7 @@ struct MessagesCommand: ParsableCommand {
     func validate() throws {
         try checkRate(rate, "--rate", zeroMeans: false)
         if !(1...8_000).contains(body) { throw ValidationError("--body: from 1 to 8000 bytes") }
-        if let clients = how.clients, clients < 2 { throw ValidationError("--clients: at least 2, who talk in pairs") }
+        if let clients = how.clients, clients < 2 { throw ValidationError("--clients: at least 2, because they write in pairs") }
     }
 
     func run() throws {
@@ -118,24 +119,24 @@ struct MessagesCommand: ParsableCommand {
 
 struct StormCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "storm", abstract: "Everyone is cut at once and comes back from where they were.",
+        commandName: "storm", abstract: "All clients are disconnected at once, reconnect and resume.",
         discussion: """
-            Each client follows a broadcast and its own inbox. All are reset at once; while they are away entries are published to both, then
-            all come back, each naming the number it has of each channel. Every client must get each entry once and in order, or
-            the run fails. Latency counts from the moment when all may come back, until a client has everything it missed; told are also the
-            database's round trips and the store's orders per client.
+            Each client follows a broadcast and its own inbox. All connections are reset at once, and meanwhile entries are published to
+            both. Then all clients reconnect and send the last number that they have of each channel. The run fails unless every client
+            gets each entry once and in order. Latency counts from the time when all may reconnect until a client has every missed entry.
+            The database round trips and the store's orders per client are reported too.
 
               hub-bench storm --clients 18000 --inbox 2
               hub-bench storm --kill                       the hub is killed instead (SIGKILL), and started again
             """)
-    @Option(help: ArgumentHelp("Entries published to everyone meanwhile.", valueName: "count")) var missed = 20
+    @Option(help: ArgumentHelp("Entries published to all clients meanwhile.", valueName: "count")) var missed = 20
     @Option(help: ArgumentHelp("Entries published to each client's inbox meanwhile.", valueName: "count")) var inbox = 1
-    @Flag(help: "Kill the hub (SIGKILL) and start it again, instead of cutting the lines.") var kill = false
+    @Flag(help: "Kill the hub (SIGKILL) and start it again, instead of resetting the connections.") var kill = false
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
     func validate() throws {
-        if missed < 0 || inbox < 0 || missed + inbox == 0 { throw ValidationError("--missed and --inbox: something must be missed") }
+        if missed < 0 || inbox < 0 || missed + inbox == 0 { throw ValidationError("--missed and --inbox: one must be more than 0") }
     }
 
     func run() throws {
@@ -150,14 +151,14 @@ struct StormCommand: ParsableCommand {
 
 struct SlowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "slow", abstract: "A share of the clients stops reading: what the others feel, and what the hub holds.",
+        commandName: "slow", abstract: "A share of the clients stops reading: latency of the other clients, and memory of the hub.",
         discussion: """
-            The same load in turns: everyone reads, or the share does not, with little room in its sockets' buffers, so that the hub has to
-            keep or to let go of what they do not take. After each turn they read on, and the run fails unless each has every entry
-            once. Told are the others' latencies in both kinds of turns, their ratio in each round, and the hub's memory over time.
+            The same load in two alternating kinds of turns: all clients read, or a share does not. These have small socket buffers, so that
+            the hub has to queue or drop their entries. After each turn they read again, and the run fails unless each has every entry once.
+            It reports the other clients' latencies in both kinds of turns, their ratio in each round, and the hub's memory over time.
             """)
-    @Option(help: ArgumentHelp("Of the clients, that stop reading.", valueName: "0…0.9")) var share = 0.1
-    @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 20.0
+    @Option(help: ArgumentHelp("The share of the clients that stop reading.", valueName: "0…0.9")) var share = 0.1
+    @Option(help: ArgumentHelp("Entries per second to all clients.", valueName: "per second")) var rate = 20.0
     @Option(help: ArgumentHelp("Length of the message each client gets.", valueName: "bytes")) var bytes = 8_000
     @Option(help: ArgumentHelp("Turns of each kind, --seconds long.", valueName: "count")) var rounds = 3
     @OptionGroup var server: ServerOptions
@@ -183,21 +184,21 @@ struct SlowCommand: ParsableCommand {
 
 struct SoakCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "soak", abstract: "A mixed load for long: what the hub holds must not keep growing, and nothing may get lost.",
+        commandName: "soak", abstract: "A mixed load for a long time: the hub's memory must not keep growing, and no entry may get lost.",
         discussion: """
-            Clients follow a broadcast and their inbox, both are published to at their rates, people write to each other beside them,
-            and from time to time all listeners are cut and come back. Resident memory, descriptors and threads of the hub are read all
-            along. The run fails when an entry, a message or a receipt is missing or comes twice, when the median of the memory has
-            grown both from the second to the third and to the last quarter of the time, or when descriptors or threads are left over. The
-            broker inside a hub that the bench starts keeps what was published; so much growth is allowed.
+            Clients follow a broadcast and their own inbox, and entries are published to both. Other users write to each other. From time to
+            time all listeners are disconnected and reconnect. The hub's resident memory, descriptors and threads are read throughout. The
+            run fails if an entry, a message or a receipt is missing or delivered twice, if the median of the memory has grown both from the
+            second quarter of the time to the third and from there to the last, or if descriptors or threads are left over. The broker
+            inside a hub that the bench starts keeps the published records, so growth by their size is allowed.
 
               hub-bench soak --seconds 3600 --html soak.html
             """)
-    @Option(help: ArgumentHelp("Entries per second to everyone.", valueName: "per second")) var rate = 5.0
+    @Option(help: ArgumentHelp("Entries per second to all clients.", valueName: "per second")) var rate = 5.0
     @Option(help: ArgumentHelp("Entries per second to one inbox after the other; 0: none.", valueName: "per second")) var inboxRate = 20.0
-    @Option(help: ArgumentHelp("People beside the clients, two and two; 0: none.", valueName: "count")) var talkers = 100
-    @Option(help: ArgumentHelp("Messages per second over all people.", valueName: "per second")) var messageRate = 20.0
-    @Option(help: ArgumentHelp("Seconds between two cuts; 0: none.", valueName: "seconds")) var cutEvery = 60.0
+    @Option(help: ArgumentHelp("Users who write to each other in pairs; 0: none.", valueName: "count")) var talkers = 100
+    @Option(help: ArgumentHelp("Messages per second over all these users.", valueName: "per second")) var messageRate = 20.0
+    @Option(help: ArgumentHelp("Seconds between two disconnections; 0: none.", valueName: "seconds")) var cutEvery = 60.0
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 

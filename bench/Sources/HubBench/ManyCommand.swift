@@ -6,19 +6,19 @@ import Report
 
 struct ManyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "many", abstract: "More sessions than one process may have: several hubs, all open at once, a broadcast to all.",
+        commandName: "many", abstract: "More sessions than one process may have: on several hubs, open at once, with broadcasts to all.",
         discussion: """
-            A process may open so many files (`ulimit -n`) and a client address has about 28 000 ports for a server, so there are several
-            hubs, each with its own database, broker and port, several generators, and several source addresses in 127/8. Every session
-            proves who it is with a token of its own. When all are there, every hub is given entries for everyone, one after the other;
-            the run fails unless each session gets each of them once. All of a hub's memory is told, and the kernel's beside it.
+            A process may open a limited number of files (`ulimit -n`), and a client address has about 28 000 ports for a server. So there
+            are several hubs, each with its own database, broker and port, several generators, and several source addresses in 127/8. Every
+            session authenticates with its own token. When all are connected, every hub delivers entries to all its sessions, one after the
+            other. The run fails unless each session gets each entry once. The memory of the hubs and of the kernel is reported.
 
-              hub-bench many                                  100 000 sessions; some minutes, 4 GiB
-              hub-bench many --sessions 2000 --hubs 2         whether it works here
+              hub-bench many                                  100 000 sessions; takes some minutes and 4 GiB
+              hub-bench many --sessions 2000 --hubs 2         a quick test
             """)
     @Option(help: ArgumentHelp("Sessions over all hubs.", valueName: "count")) var sessions = 100_000
-    @Option(help: ArgumentHelp("Hub processes; 0: as few as descriptors allow.", valueName: "count")) var hubs = 0
-    @Option(help: ArgumentHelp("Entries to everyone, one after the other.", valueName: "count")) var entries = 5
+    @Option(help: ArgumentHelp("Hub processes; 0: as few as the descriptor limit allows.", valueName: "count")) var hubs = 0
+    @Option(help: ArgumentHelp("Entries to all sessions, one after the other.", valueName: "count")) var entries = 5
     @Option(help: ArgumentHelp("Length of the message each session gets.", valueName: "bytes")) var bytes = 300
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
@@ -31,7 +31,7 @@ struct ManyCommand: ParsableCommand {
         if !(1...1_000).contains(entries) { throw ValidationError("--entries: from 1 to 1000") }
         try checkBytes(bytes)
         if how.clients != nil { throw ValidationError("--sessions says how many clients there are") }
-        if server.url != nil || (server.server ?? .hub) != .hub { throw ValidationError("many starts hubs, and nothing else") }
+        if server.url != nil || (server.server ?? .hub) != .hub { throw ValidationError("many measures only hubs that it starts itself") }
         let most = Linux.Machine.descriptorLimit - 1_000
         if (sessions + hubCount - 1) / hubCount > most {
             throw ValidationError(

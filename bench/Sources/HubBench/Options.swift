@@ -8,17 +8,17 @@ import Report
 extension Dialect: ExpressibleByArgument {}
 extension TokenKey: ExpressibleByArgument {}
 
-/// Whether the generator's processes sleep when nothing comes.
+/// Whether the generator's processes sleep while they have nothing to read.
 enum Readers: String, CaseIterable, ExpressibleByArgument {
-    /// As a client does. A server that is slower than they are has to wake them for each delivery, a faster one does not.
+    /// They sleep, as real clients do. A server that is slower than they are has to wake them for each delivery, a faster one does not.
     case sleep
-    /// None ever has to be woken, which is equal for all servers; they take a whole processor.
+    /// They never sleep and use a whole processor. No server has to wake them, so that all servers have equal conditions.
     case spin
 }
 
-/// Which server, where, and on which processor.
+/// Options that select the server, its address and its processor.
 struct ServerOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Which server: \(Dialect.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "name"))
+    @Option(help: ArgumentHelp("The server to measure: \(Dialect.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "name"))
     var server: Dialect?
 
     @Option(help: ArgumentHelp("The hub's executable. (default: .build/release/hub of this repository)", valueName: "path"))
@@ -26,22 +26,22 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A server that runs already, such as http://127.0.0.1:8080 or ws://127.0.0.1:9000/chat, instead of starting one.",
+            "A running server, such as http://127.0.0.1:8080 or ws://127.0.0.1:9000/chat, instead of starting one.",
             valueName: "url"))
     var url: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where all connections are upgraded. (default: that of --url if it has one, else what the server named by --server has; of a plain one /echo, /subscribe and /publish)",
+            "The path of all connections. (default: the path of --url if it has one, else the paths of the server that --server names; for plain /echo, /subscribe and /publish)",
             valueName: "path"))
     var path: String?
 
-    @Option(help: ArgumentHelp("Of the server at --url: whose processor time and memory is told.", valueName: "id"))
+    @Option(help: ArgumentHelp("The process of the server at --url, to report its processor time and memory.", valueName: "id"))
     var pid: Int32?
 
     @Option(
         help: ArgumentHelp(
-            "Of the hub at --url: the folder of its embedded services, for its keys, broker and database.", valueName: "folder"))
+            "The data folder of the hub at --url, for the keys, broker and database of its embedded services.", valueName: "folder"))
     var data: String?
 
     @Option(help: ArgumentHelp("The processor a started server may use; -1: all.", valueName: "number"))
@@ -50,7 +50,7 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Event loops of a started hub.", valueName: "count"))
     var loops = 1
 
-    @Option(help: ArgumentHelp("What the hub's tokens are signed with: rs256 or es256.", valueName: "algorithm"))
+    @Option(help: ArgumentHelp("The signature algorithm of the hub's tokens: rs256 or es256.", valueName: "algorithm"))
     var token = TokenKey.es256
 
     @Option(name: .customLong("set"), help: ArgumentHelp("A setting of a started hub. May be given several times.", valueName: "key=value"))
@@ -69,7 +69,7 @@ struct ServerOptions: ParsableArguments {
         if !(1...64).contains(loops) { throw ValidationError("--loops: from 1 to 64") }
         if let path, !path.hasPrefix("/") { throw ValidationError("--path \(path): begins with /") }
         if let pid, pid < 1 { throw ValidationError("--pid: at least 1") }
-        if url == nil, pid != nil || data != nil { throw ValidationError("--pid and --data are about the server at --url") }
+        if url == nil, pid != nil || data != nil { throw ValidationError("--pid and --data need --url") }
     }
 
     func choice(default dialect: Dialect = .hub) throws -> ServerChoice {
@@ -105,11 +105,11 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-/// Where a server runs, as a person writes it.
+/// The address of a running server, parsed from the form of the command line.
 struct RunningAddress: Equatable {
     var host: String
     var port: UInt16
-    /// nil: none was written, or only the root.
+    /// nil: the URL has no path, or only `/`.
     var path: String?
 
     init?(_ url: String) {
@@ -127,7 +127,7 @@ struct RunningAddress: Equatable {
     }
 }
 
-/// The generator, and what becomes of the result.
+/// Options of the generator and of the output.
 struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Client sockets.", valueName: "count"))
     var clients: Int?
@@ -143,7 +143,7 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Whether the generator's processes sleep when nothing comes, or spin so that no server has to wake them.",
+            "Whether the generator's processes sleep while they have nothing to read, or spin so that no server has to wake them.",
             valueName: "sleep|spin"))
     var readers = Readers.sleep
 
@@ -182,19 +182,19 @@ struct RunOptions: ParsableArguments {
     }
 }
 
-/// Refuses what is no rate; 0 is one where it says so.
+/// Refuses invalid rates. 0 is valid if `zeroMeans` is true.
 func checkRate(_ rate: Double, _ name: String, zeroMeans: Bool) throws {
     guard rate.isFinite, rate <= 10_000_000, zeroMeans ? rate >= 0 : rate > 0 else {
         throw ValidationError("\(name): \(zeroMeans ? "0 or more" : "more than 0"), at most 10000000")
     }
 }
 
-/// Refuses a length that no scenario can send.
+/// Refuses lengths that no scenario can send.
 func checkBytes(_ bytes: Int) throws {
     if !(Mark.digits...1_000_000).contains(bytes) { throw ValidationError("--bytes: from \(Mark.digits) to 1000000") }
 }
 
-/// Starts the server, measures, ends the server, and tells.
+/// Starts the server, measures it, stops it, and writes the reports.
 func measure(_ title: String, _ run: RunOptions, _ choice: ServerChoice, _ body: (Server) throws -> [ScenarioResult]) throws {
     try measure(title, run, [choice]) { try $0.flatMap(body) }
 }
@@ -212,7 +212,7 @@ func measure(_ title: String, _ run: RunOptions, _ choices: [ServerChoice], _ bo
     if let html = run.html { try HTMLReport.page(found).write(toFile: html, atomically: true, encoding: .utf8) }
 }
 
-/// Ends the program with a line on stderr and the exit code 1.
+/// An error that ends the program with a line on stderr and exit code 1.
 struct Complaint: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

@@ -1,9 +1,9 @@
 import Linux
 import Report
 
-/// Every session acknowledges entry after entry, each answered only after its commit: the next when a reply came (closed loop), or at its
-/// intended moment whatever the hub does (open loop).
-/// Its first ack belongs to getting ready: the hub counts the whole channel for it, once per user.
+/// Every session acknowledges entry after entry; the hub answers each ack after its commit. A session sends the next ack when the reply
+/// arrives (closed loop), or on schedule (open loop).
+/// The first ack of a session is not measured, because for it the hub counts the whole channel, once per user.
 final class AckCrowd: Crowd {
     private let acknowledging: Acknowledging
     private var next: [UInt64]
@@ -11,7 +11,7 @@ final class AckCrowd: Crowd {
     private var sentAt: [Int64]
     private var latencies = LatencyRecorder()
     private var replies: Int64 = 0
-    /// Of the open loop: when it began, the number each seat began with, and how many are sent.
+    /// In an open loop: when it began, the number that each seat began with, and how many acks are sent.
     private var startedAt: Int64 = 0
     private var first: [UInt64]
     private var sent: Int64 = 0
@@ -65,7 +65,7 @@ final class AckCrowd: Crowd {
         }
     }
 
-    /// When an ack was to be sent. The seats take turns, so in the open loop it follows from its number.
+    /// When an ack was scheduled. The seats take turns, so in an open loop the time follows from the ack's number.
     private func intended(_ seat: Int, _ seq: UInt64) -> Int64 {
         guard seq >= first[seat] else { return sentAt[seat * acknowledging.window + Int(seq % UInt64(acknowledging.window))] }
         return startedAt + Int64((Double(seq - first[seat]) * Double(plan.seats) + Double(seat)) * interval)
@@ -110,7 +110,7 @@ final class AckCrowd: Crowd {
     override func conclude(expected: Int64?) {
         keep("ack → reply", latencies)
         count("acks", replies)
-        // What the database must say in the end.
+        // The database must have the same number at the end.
         count("delivered cursors", Int64(answered.reduce(0, +)))
     }
 }

@@ -2,18 +2,18 @@ import Dialect
 import Linux
 public import Report
 
-/// Acknowledgements, each answered after its commit. In the end the database is asked whether it has them.
+/// Acknowledgements, each answered after its commit. At the end the bench checks that the database has them.
 public struct Acks {
     public var common = Scenario()
-    /// In the channel: as many acks can each session give.
+    /// Entries in the channel, which is also the number of acks that each session can send.
     public var entries = 3_000
-    /// Acks on their way per session.
+    /// Acks in flight per session.
     public var window = 1
-    /// Acks per second over all sessions, at intended moments; 0: the next when a reply came.
+    /// Acks per second over all sessions, sent on schedule; 0: each is sent when the reply to the one before arrives.
     public var rate = 0.0
-    /// Of the hub's own user-space time for an ack.
+    /// The goal for the hub's own user-space time for an ack.
     private static let goalNanoseconds = 1_500.0
-    /// A standard error of a larger share than this leaves the goal undecided.
+    /// The goal is not judged when the standard error is a larger share of the value than this.
     private static let surely = 0.1
     public init() {}
 
@@ -26,7 +26,7 @@ public struct Acks {
         let publisher = try KafkaPublisher(server, bytes: 300, channel: Self.channel, linger: .milliseconds(5))
         let before = try stored(server)
         let start = MonotonicInstant.now.nanoseconds
-        // In portions, because the embedded broker keeps only so many bytes.
+        // Entries are published in portions, because the embedded broker keeps a limited number of bytes.
         var published = 0
         while published < entries {
             let portion = min(2_000, entries - published)
@@ -69,8 +69,8 @@ public struct Acks {
         return result
     }
 
-    /// What an ack costs the hub itself beyond the system calls, and how sure that is: the kernel splits user from system time by looking
-    /// at its ticks.
+    /// The hub's user time for an ack, and its standard error: the kernel divides processor time into user and system time by sampling at
+    /// its ticks.
     private func judge(_ result: inout ScenarioResult) throws {
         guard result.operations > 0 else { throw LoadFailure("no ack was answered in the measured time") }
         let own = result.serverCPU.filter { $0.group == "loops" || $0.group == "store" }

@@ -10,18 +10,18 @@ public struct GeneratorOptions: Sendable {
     /// Generator processes; 0: one for every 18 000 clients.
     public var workers = 0
     public var processor: Int? = 1
-    /// The workers never sleep.
+    /// The workers poll and never sleep.
     public var spins = false
     public var concurrency = 64
     public var connectRate = 0.0
     public var isQuiet = false
     public init() {}
 
-    /// Files a process may open are 20 000 here; some are not sockets.
+    /// A process may open 20 000 files here, and some of them are not sockets.
     static let mostSeatsPerWorker = 18_000
 }
 
-/// Leads the workers through a scenario's phases, publishes meanwhile, and watches the time.
+/// Controls the workers through the phases of a scenario, publishes meanwhile, and enforces the time limits.
 final class Conductor {
     let server: Server
     let options: GeneratorOptions
@@ -35,13 +35,13 @@ final class Conductor {
     private var begun = 0
     private var ready: [Findings] = []
     private var done: [Findings] = []
-    /// By worker: sockets open and events so far.
+    /// Open sockets and events so far, by worker.
     private var open: [Int] = []
     private var events: [Int64] = []
     private(set) var rounds: [Int64] = []
     private var timelinePoints: [Timeline.Point] = []
     private let progress: ProgressLine
-    /// Done in every turn: answers when it wants to be called next.
+    /// Called in every turn of the loop; returns the time at which it has to be called next.
     var pulse: (() throws -> Int64)?
     private var lastShown: Int64 = 0
     private var shownEvents: Int64 = 0
@@ -74,7 +74,7 @@ final class Conductor {
     // MARK: Workers
 
     /// Starts the workers and tells each its share.
-    /// - Parameter adjust: changes a share's plan: by worker.
+    /// - Parameter adjust: changes the plan of the worker with this index.
     func hire(_ part: Part, role: Role, pairs: Bool = false, adjust: (inout Plan) -> Void = { _ in }) throws {
         let unit = pairs ? 2 : 1
         let count =
@@ -87,7 +87,7 @@ final class Conductor {
                 throw LoadFailure(
                     "\(seats) clients in one process, and it may open \(Linux.Machine.descriptorLimit) files: give more --workers")
             }
-            // 10 000 sockets from one address leave room for those of earlier runs that the kernel still remembers.
+            // 10 000 sockets from one address leave ports for sockets of earlier runs in TIME_WAIT.
             var door = Self.door(server, role, sources: 1 + seats / 10_000, compressed: server.choice.isCompressed)
             door.firstSource = 2 + index * 4
             var plan = Plan(
@@ -110,7 +110,7 @@ final class Conductor {
             try swarm.watch(own) { [unowned self] in hear(index) }
             try channel.send(Order.plan(plan))
         }
-        // Signing an RS256 token takes most of a millisecond.
+        // Signing an RS256 token takes almost a millisecond.
         try wait(within: .seconds(30) + .milliseconds(options.clients * 3), for: "the workers to prepare") { planned == workers.count }
     }
 
@@ -155,7 +155,7 @@ final class Conductor {
 
     // MARK: Phases
 
-    /// Lets everything go on until it is so.
+    /// Runs the loop until the condition is true.
     func wait(within limit: Duration, for what: String, _ isSo: () throws -> Bool) throws {
         let deadline = MonotonicInstant.now + limit
         while try !isSo() {
@@ -168,7 +168,7 @@ final class Conductor {
         if let failure { throw failure }
     }
 
-    /// Turns until the moment, exactly.
+    /// Runs the loop until exactly this time.
     func turn(until moment: Int64, _ what: String) throws {
         while MonotonicInstant.now.nanoseconds < moment {
             if let failure { throw failure }
@@ -176,7 +176,7 @@ final class Conductor {
         }
     }
 
-    /// Hears what the workers have to say, without waiting: while another conductor leads.
+    /// Reads the workers' reports without waiting. For use while another conductor is waiting.
     func attend() throws {
         if let failure { throw failure }
         try swarm.turn(until: 0)
@@ -205,7 +205,7 @@ final class Conductor {
         try wait(within: .seconds(10), for: "the workers to begin") { begun == workers.count }
     }
 
-    /// - Parameter expected: deliveries per seat since they connected.
+    /// - Parameter expected: deliveries per seat since it connected.
     func finish(expected: Int64? = nil, within limit: Double = 20) throws -> Findings {
         done = []
         try tell(.finish(expected: expected, withinSeconds: limit))
@@ -250,7 +250,7 @@ final class Conductor {
     func timeline(_ name: String) -> Timeline { Timeline(name: name, unit: "1/s", points: timelinePoints) }
 }
 
-/// One line on stderr that is written over, or nothing where nobody looks.
+/// A progress line on stderr that is overwritten; nothing when stderr is not a terminal.
 final class ProgressLine {
     private let isShown: Bool
     private var isUnderWay = false

@@ -2,11 +2,11 @@ import Dialect
 import Linux
 public import Report
 
-/// From the TCP connection to a subscribed session, with a token nobody has seen before; then the same clients once more, whose tokens
-/// the hub remembers.
+/// From the TCP connection to a subscribed session. In the first round the hub has not seen the clients' tokens before; in the second
+/// it has their checks in its cache.
 public struct Connect {
     public var common = Scenario()
-    /// Connections begun per second at intended moments; 0: as many at once as the generator's concurrency allows.
+    /// Connections started per second, on schedule; 0: as many at the same time as the generator's concurrency allows.
     public var rate = 0.0
     public init() {}
 
@@ -38,7 +38,7 @@ public struct Connect {
             results.append(result)
             guard server.dialect.needsToken else { break }
             if isCold { try conductor.cut() }
-            // What the cut left behind is not to be paid by the second round.
+            // The second round must not include the hub's work for the disconnection.
             try conductor.turn(until: MonotonicInstant.now.nanoseconds + 500_000_000, "resting")
         }
         return results

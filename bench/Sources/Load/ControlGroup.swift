@@ -1,19 +1,20 @@
 import Linux
 
-/// The memory that the kernel charges to a process's control group, its own part for sockets and tables among it. Everything else in
-/// the group is in it too: of a server that the bench starts the generator, of a service under systemd nothing.
+/// The memory that the kernel charges to a process's control group, including kernel memory for sockets and tables.
+/// It includes all processes of the group: a server that the bench starts shares its group with the generator,
+/// and a systemd service has a group of its own.
 struct ControlGroup {
     private let folder: String
     private let isUnified: Bool
 
-    /// What is not told is nil, never 0.
+    /// nil, never 0, where the kernel does not report the value.
     struct Memory: Equatable {
         var currentBytes: Int64
         var anonymousBytes: Int64?
         var kernelBytes: Int64?
     }
 
-    /// nil: no control group of the process tells memory here.
+    /// nil: no control group of the process reports its memory here.
     init?(of pid: Int32) {
         let groups = (try? Files.text("/proc/\(pid)/cgroup")) ?? ""
         let found = Self.candidates(groups).first { Files.kind("\($0.folder)/\(Self.current($0.isUnified))") == .file }
@@ -25,7 +26,7 @@ struct ControlGroup {
         guard let current = (try? Files.text("\(folder)/\(Self.current(isUnified))")).flatMap(Self.number) else { return nil }
         let stat = Self.fields((try? Files.text("\(folder)/memory.stat")) ?? "")
         if isUnified {
-            // `kernel` is there from Linux 5.18 on; before, slab and socket buffers are most of it.
+            // `kernel` exists since Linux 5.18. On older kernels slab and socket buffers make up most of it.
             let parts = [stat["slab"], stat["sock"]].compactMap { $0 }
             let kernel = stat["kernel"].map { $0 + (stat["sock"] ?? 0) } ?? (parts.isEmpty ? nil : parts.reduce(0, +))
             return Memory(currentBytes: current, anonymousBytes: stat["anon"], kernelBytes: kernel)
@@ -37,10 +38,10 @@ struct ControlGroup {
             kernelBytes: kernel.isEmpty ? nil : kernel.reduce(0, +))
     }
 
-    /// Processes in the group itself.
+    /// The number of processes in the group, without its child groups.
     var processes: Int { ((try? Files.text("\(folder)/cgroup.procs")) ?? "").split(separator: "\n").count }
 
-    /// Where the group of `/proc/PID/cgroup` may be mounted: of both versions, and in a container at the mount's root.
+    /// The folders where the group of `/proc/PID/cgroup` may be mounted, for cgroup v1 and v2; in a container, the mount's root.
     static func candidates(_ groups: String) -> [(folder: String, isUnified: Bool)] {
         var candidates: [(folder: String, isUnified: Bool)] = []
         for line in groups.split(separator: "\n") {

@@ -3,14 +3,14 @@ import Dialect
 import Linux
 import Report
 
-/// A share of the clients: connects its seats at the pace it was told, and counts. Subclasses play a part.
+/// One worker's share of the clients. Connects its seats at the given rate, and counts. Subclasses implement the kinds of client.
 class Crowd: Player {
     let plan: Plan
     let swarm: Swarm
     private(set) var findings = Findings()
     private(set) var isMeasuring = false
     private(set) var isFinishing = false
-    /// The first thing that went wrong; it ends the run.
+    /// The first failure; it ends the run.
     private(set) var failure: String?
     /// Operations so far, for the progress line.
     var events: Int64 = 0
@@ -34,13 +34,13 @@ class Crowd: Player {
         swarm = try Swarm(plan.door, seats: plan.seats)
         isReady = Array(repeating: false, count: plan.seats)
         concurrency = plan.concurrency
-        // Nothing is connected before it is said.
+        // All seats start as connected, so that nothing connects before the order.
         nextSeat = plan.seats
         if let signer = plan.signer { tokens = try Tokens(signer).cold(plan.firstSeat..<plan.firstSeat + plan.seats) }
         swarm.player = self
     }
 
-    /// Nanoseconds since the run's epoch: what marks carry. Of this moment, and not of when the loop woke for a batch of events.
+    /// Nanoseconds since the run's epoch, as marks carry them. Reads the clock; the time of the loop's last wake-up would be too early.
     var moment: Int64 { MonotonicInstant.now.nanoseconds - plan.epoch }
 
     func token(_ seat: Int) -> String { tokens.isEmpty ? "" : tokens[seat] }
@@ -51,11 +51,11 @@ class Crowd: Player {
     func greeting(_ seat: Int) -> [UInt8] { [] }
     func received(_ seat: Int, _ message: Span<UInt8>) {}
     func began() {}
-    /// Whether everything that is under way has come.
+    /// Whether all pending operations are complete.
     func isComplete(expected: Int64?) -> Bool { true }
-    /// Adds what is known at the end.
+    /// Adds the results that are known only at the end.
     func conclude(expected: Int64?) {}
-    /// When `act` is to be called next.
+    /// The time at which `act` has to be called next.
     var nextMoment: Int64? { nil }
     func act() {}
 
@@ -96,7 +96,7 @@ class Crowd: Player {
         return opensAt + Int64(Double(nextSeat) / plan.connectRate * 1e9)
     }
 
-    /// The seat can be used.
+    /// Records that the seat can be used.
     func becameReady(_ seat: Int) {
         guard !isReady[seat] else { return }
         isReady[seat] = true
@@ -104,7 +104,7 @@ class Crowd: Player {
         underWay -= 1
         let end = MonotonicInstant.now.nanoseconds
         findings.latencies["connect → ready", default: LatencyRecorder()].record(intended: swarm.seats[seat].intended, at: end)
-        // Whoever waits for a turn to come back waits nevertheless.
+        // The time that a client waits for its turn to reconnect is part of the latency.
         if isAgain { record(Findings.back, from: opensAt, to: end) }
         if readySeats == plan.seats {
             findings.seconds = Double(end - opensAt) / 1e9
@@ -139,7 +139,7 @@ class Crowd: Player {
 
     func finish() { isFinishing = true }
 
-    /// What was found, once everything has come.
+    /// The results, once all pending operations are complete.
     func found(expected: Int64?) -> Findings {
         conclude(expected: expected)
         findings.seconds = Double(MonotonicInstant.now.nanoseconds - measuredFrom) / 1e9
@@ -172,7 +172,7 @@ class Crowd: Player {
 
     // MARK: Storms and slow readers
 
-    /// All lines go down at once, without a farewell.
+    /// Resets all connections at once, without a closing handshake.
     func cut() {
         mayLose = true
         for seat in 0..<plan.seats { swarm.close(seat, reset: true) }
@@ -183,10 +183,10 @@ class Crowd: Player {
         open()
     }
 
-    /// The first so many seats stopped reading at some time.
+    /// The first `slowSeats` seats have stopped reading at some time.
     private(set) var slowSeats = 0
     private var arePaused = false
-    /// Lost while they did not read.
+    /// Seats that lost their connection while they did not read.
     private var gone: [Int] = []
     private var returns = 0
 
@@ -204,7 +204,7 @@ class Crowd: Player {
         for seat in seats { comeBack(seat) }
     }
 
-    /// Who does not answer pings is let go, and comes back as any client does.
+    /// The hub closes a connection that does not answer pings. The client reconnects, as any client would.
     private func letGo(_ seat: Int) {
         count("times that a slow reader was let go")
         if arePaused { gone.append(seat) } else { comeBack(seat) }

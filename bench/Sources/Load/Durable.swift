@@ -3,14 +3,14 @@ import Foundation
 import Linux
 public import Report
 
-/// Events of a platform's services on their whole way: Kafka, the commit in PostgreSQL, the inbox of one user each, the socket.
+/// Events from Kafka to the socket: each is committed in PostgreSQL and delivered to one user's inbox.
 public struct Durable {
     public var common = Scenario()
-    /// Events per second at intended moments; 0: as many as get through, with a bounded number on their way.
+    /// Events per second, published on schedule; 0: as many as possible, with a bounded number in flight.
     public var rate = 2_000.0
-    /// At most so many on their way when `rate` is 0: the embedded broker keeps few bytes.
+    /// The most events in flight when `rate` is 0. The embedded broker keeps a limited number of bytes.
     public var window: Int64 = 10_000
-    /// The rate that the table of goals speaks of.
+    /// The rate for which the table of goals has goals.
     private static let judgedRate = 2_000.0
     public init() {}
 
@@ -30,7 +30,7 @@ public struct Durable {
             try publisher.publish(to: signer.userPrefix + String(published % clients), mark: intended - conductor.epoch, body: body)
             published += 1
         }
-        // One each to warm up.
+        // One entry for each inbox, to warm up.
         for _ in 0..<clients { try publish(intended: MonotonicInstant.now.nanoseconds) }
         try conductor.wait(within: .seconds(60), for: "the first entry of each inbox") { conductor.totalEvents >= Int64(published) }
         let warm = published
@@ -42,7 +42,7 @@ public struct Durable {
             let start = MonotonicInstant.now.nanoseconds
             let end = start + Int64(common.seconds * 1e9)
             var number: Int64 = 0
-            // Whole rounds, so that every inbox gets as many.
+            // Only complete rounds, so that every inbox gets the same number of entries.
             while MonotonicInstant.now.nanoseconds < end || published % clients != 0 {
                 if rate > 0 {
                     let intended = start + Int64(Double(number) * 1e9 / rate)

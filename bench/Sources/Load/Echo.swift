@@ -2,11 +2,11 @@ import Dialect
 import Linux
 public import Report
 
-/// Messages back to their senders.
+/// Messages that the server sends back to their senders.
 public struct Echo {
     public var common = Scenario()
     public var bytes = 300
-    /// Messages per second and client at intended moments; 0: one is always on its way.
+    /// Messages per second and client, sent on schedule; 0: each client always has one in flight.
     public var rate = 0.0
 
     public init() {}

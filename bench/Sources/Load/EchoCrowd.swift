@@ -2,11 +2,11 @@ import Dialect
 import Linux
 import Report
 
-/// Every seat has one message on its way (closed loop), or sends at its intended moments whatever the server does (open loop).
+/// Every seat has one message in flight (closed loop), or sends on schedule whether or not the server has answered (open loop).
 final class EchoCrowd: Crowd {
     private let echoing: Echoing
     private var template: MarkedFrame
-    /// The mark each seat waits for; 0: none.
+    /// The mark that each seat waits for; 0: none.
     private var awaited: [Int64]
     private var outstanding: [Int]
     private var latencies = LatencyRecorder()
@@ -39,7 +39,7 @@ final class EchoCrowd: Crowd {
     }
 
     private func send(_ seat: Int, _ mark: Int64) {
-        // The newest one stands for those before it: they come back in order.
+        // Echoes arrive in order, so the newest mark confirms those before it.
         awaited[seat] = mark
         outstanding[seat] += 1
         swarm.send(seat, template.marked(UInt64(mark)))
@@ -81,10 +81,10 @@ final class EchoCrowd: Crowd {
     }
 }
 
-/// A client's frame made once, with a mark that changes: the mask stays, so only the mark's digits are written anew.
+/// A client's frame that is built once. The mask stays the same, so a new mark changes only its digits.
 struct MarkedFrame {
     private(set) var bytes: [UInt8]
-    private let place: Int
+    private let markStart: Int
     private let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
     private let offset: Int
 
@@ -97,7 +97,7 @@ struct MarkedFrame {
         }
         head += key
         self.offset = offset
-        place = head.count + offset
+        markStart = head.count + offset
         let key = key
         bytes = head + payload.enumerated().map { $1 ^ key[$0 & 3] }
     }
@@ -105,7 +105,7 @@ struct MarkedFrame {
     mutating func marked(_ mark: UInt64) -> [UInt8] {
         var rest = mark
         for digit in stride(from: Mark.digits - 1, through: 0, by: -1) {
-            bytes[place + digit] = (UInt8(ascii: "0") + UInt8(rest % 10)) ^ key[(offset + digit) & 3]
+            bytes[markStart + digit] = (UInt8(ascii: "0") + UInt8(rest % 10)) ^ key[(offset + digit) & 3]
             rest /= 10
         }
         return bytes

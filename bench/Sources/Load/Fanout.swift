@@ -2,22 +2,22 @@ import Dialect
 import Linux
 public import Report
 
-/// One entry, or a burst of them, to everyone.
+/// Delivers one entry, or a burst of entries, to all clients.
 public struct Fanout {
     public var common = Scenario()
-    /// Of the WebSocket message a subscriber gets.
+    /// The length of the WebSocket message that a subscriber gets.
     public var bytes = 300
     /// Entries published together.
     public var burst = 1
-    /// Publications per second at intended moments; 0: the next when everyone has the last, so that none are joined.
+    /// Publications per second on schedule; 0: each is published when all clients have the one before, so that the hub joins none.
     public var rate = 0.0
-    /// Another client's acks meanwhile, at this distance; nil: none.
+    /// The interval at which another client sends acks meanwhile; nil: none.
     public var probeEvery: Duration? = .milliseconds(20)
     public var warmups = 5
-    /// Milliseconds within which another client's ack is to be answered meanwhile.
+    /// The goal for the latency of that client's acks, in milliseconds.
     private static let ackGoal = 20.0
-    /// In a broadcast each of the hub's sessions is told its counters about once a second: a window that is not so many whole seconds
-    /// has a push too many or too few for each of them.
+    /// During a broadcast the hub sends each session its counters about once a second. The measured time is therefore whole seconds:
+    /// otherwise each session would have one counter message too many or too few.
     private static let counterPeriod = 1.0
     static func window(_ seconds: Double) -> Double {
         seconds < counterPeriod ? seconds : (seconds / counterPeriod).rounded(.up) * counterPeriod
@@ -34,15 +34,15 @@ public struct Fanout {
             "fanout", server, "delivery",
             [
                 Parameter("bytes", bytes), Parameter("burst", burst),
-                Parameter("rate", rate == 0 ? "when everyone has the last" : "\(rate)/s"),
+                Parameter("rate", rate == 0 ? "each when all have the one before" : "\(rate)/s"),
             ])
         let publisher: any Publisher
         var probe: Probe?
         if isHub {
-            // A burst goes to the other servers in one send: so it shall be one batch on its way to the hub.
+            // The other servers get a burst in one send, so the hub gets it in one batch.
             let kafka = try KafkaPublisher(server, bytes: bytes, linger: burst > 1 ? .milliseconds(2) : .zero)
             publisher = kafka
-            // As long again, for the time deliveries take beyond what was planned.
+            // Twice the planned time, because deliveries can take longer than planned.
             if probes, let probeEvery {
                 probe = try Probe(conductor, kafka, every: probeEvery, seconds: Self.window(common.seconds) * 2 + 5)
             }
@@ -62,14 +62,14 @@ public struct Fanout {
             try publisher.publish(burst, mark: (intended ?? MonotonicInstant.now.nanoseconds) - conductor.epoch)
             published += Int64(burst)
         }
-        func everyoneHas() throws {
-            try conductor.wait(within: .seconds(20), for: "everyone to have \(published) deliveries") {
+        func allClientsHave() throws {
+            try conductor.wait(within: .seconds(20), for: "all clients to have \(published) deliveries") {
                 conductor.rounds.allSatisfy { $0 >= published }
             }
         }
         for _ in 0..<warmups {
             try round()
-            try everyoneHas()
+            try allClientsHave()
         }
         try conductor.begin()
         probe?.start()
@@ -86,11 +86,11 @@ public struct Fanout {
                     try round(intended: intended)
                 } else {
                     try round()
-                    try everyoneHas()
+                    try allClientsHave()
                 }
                 number += 1
             }
-            try everyoneHas()
+            try allClientsHave()
         }
         if let compressions {
             let made = try server.metric("hub_compressions_total") - compressions

@@ -2,19 +2,19 @@ import Dialect
 import Linux
 import Report
 
-/// Subscribers: every delivery is counted by seat, and its way measured from the mark it carries.
+/// Subscribers. Deliveries are counted by seat; the latency of each is measured from the mark that it carries.
 final class HearingCrowd: Crowd {
     private let hearing: Hearing
     private var listeners: [Listener]
     private var heard: [Int64]
-    /// The newest number each seat has of each channel, one seat after the other; see `followsNumbers`.
+    /// The newest sequence number that each seat has of each channel, ordered by seat; see `followsNumbers`.
     private var positions: [UInt64?]
     private var bytesBefore: Int64 = 0
     private let channels: [String]
-    /// How each is named in a line.
+    /// The text by which a line of the hub names each channel.
     private let names: [[UInt8]]
     private var measuredDeliveries: Int64 = 0
-    /// WebSocket messages, and what in them is no delivery: the hub's counters, a broker's news.
+    /// WebSocket messages, and the frames in them that are not deliveries, such as the hub's counters.
     private var messages: Int64 = 0
     private var others: Int64 = 0
     private var latencies = LatencyRecorder()
@@ -92,7 +92,7 @@ final class HearingCrowd: Crowd {
         }
     }
 
-    /// Every number once and in order, or it is counted what was not so.
+    /// Checks that each number arrives once and in order, and counts the violations.
     private func follow(_ seat: Int, _ message: Span<UInt8>) {
         HubLineView.each(message) { line in
             let isEntry = HubLineView.begins(message, line, HubLineView.entry)
@@ -101,17 +101,17 @@ final class HearingCrowd: Crowd {
             guard let channel = names.firstIndex(where: { HubLineView.after(message, line, $0) != nil }) else {
                 return count("foreign deliveries")
             }
-            let place = seat * channels.count + channel
-            let position = positions[place]
+            let slot = seat * channels.count + channel
+            let position = positions[slot]
             if isEntry {
                 if let position, number <= position { return count("duplicates") }
                 if let position, number > position + 1 { count("gaps", Int64(number - position - 1)) }
-                positions[place] = number
+                positions[slot] = number
             } else if position == nil {
-                positions[place] = number
+                positions[slot] = number
             } else if let position, number > position {
                 count("gaps", Int64(number - position))
-                positions[place] = number
+                positions[slot] = number
             }
         }
     }
@@ -128,7 +128,7 @@ final class HearingCrowd: Crowd {
     override func isComplete(expected: Int64?) -> Bool {
         guard let expected else { return true }
         guard heard.allSatisfy({ $0 >= expected }) else { return false }
-        // What comes twice comes a little later.
+        // Wait a little longer, because a duplicate would arrive after the original.
         let now = MonotonicInstant.now.nanoseconds
         completeSince = completeSince ?? now
         return now - (completeSince ?? now) > 100_000_000

@@ -2,7 +2,7 @@ import Foundation
 import Linux
 import Postgres
 
-/// What the bench asks a hub about, beside its sockets: the metrics page and the database.
+/// The bench's queries of a hub's metrics page and database.
 extension Server {
     /// The sum of a metric's samples, whatever their labels.
     func metric(_ name: String) throws -> Double {

@@ -1,7 +1,7 @@
 import Dialect
 import JSON
 
-/// What the bench says to the hub, and how it finds numbers in its lines without parsing them: a parser would cost more than the hub.
+/// The bench's commands to the hub, and a search for numbers in the hub's lines. A JSON parser would cost more than the hub itself.
 enum HubWords {
     struct Follow: Sendable {
         var channel: String
@@ -34,7 +34,7 @@ enum HubWords {
     }
 }
 
-/// One line of the hub's message, in place.
+/// One line of the hub's message, as a range of its bytes.
 struct HubLineView {
     static let entry = Array(#"{"type":"entry","#.utf8)
     static let signal = Array(#"{"type":"signal","signal":""#.utf8)
@@ -64,32 +64,32 @@ struct HubLineView {
 
     static func begins(_ message: Span<UInt8>, _ line: Range<Int>, _ prefix: [UInt8]) -> Bool {
         guard line.count >= prefix.count else { return false }
-        for place in 0..<prefix.count where message[line.lowerBound + place] != prefix[place] { return false }
+        for position in 0..<prefix.count where message[line.lowerBound + position] != prefix[position] { return false }
         return true
     }
 
-    /// Where what follows the needle begins.
+    /// The position right after the needle.
     static func after(_ message: Span<UInt8>, _ line: Range<Int>, _ needle: [UInt8]) -> Int? {
-        var place = line.lowerBound
-        while place + needle.count <= line.upperBound {
-            if message[place] == needle[0], begins(message, place..<line.upperBound, needle) { return place + needle.count }
-            place += 1
+        var position = line.lowerBound
+        while position + needle.count <= line.upperBound {
+            if message[position] == needle[0], begins(message, position..<line.upperBound, needle) { return position + needle.count }
+            position += 1
         }
         return nil
     }
 
     /// The decimal number that follows the needle.
     static func number(_ message: Span<UInt8>, _ line: Range<Int>, after needle: [UInt8]) -> UInt64? {
-        guard var place = after(message, line, needle) else { return nil }
+        guard var position = after(message, line, needle) else { return nil }
         var value: UInt64 = 0
-        let start = place
-        while place < line.upperBound {
-            let digit = message[place] &- UInt8(ascii: "0")
+        let start = position
+        while position < line.upperBound {
+            let digit = message[position] &- UInt8(ascii: "0")
             guard digit < 10, value < 1_000_000_000_000_000_000 else { break }
             value = value * 10 + UInt64(digit)
-            place += 1
+            position += 1
         }
-        return place > start ? value : nil
+        return position > start ? value : nil
     }
 
     /// The text up to the next quotation mark.
@@ -102,7 +102,7 @@ struct HubLineView {
 
     static func words(_ message: Span<UInt8>, _ range: Range<Int>) -> String {
         var bytes: [UInt8] = []
-        for place in range.prefix(400) { bytes.append(message[place]) }
+        for position in range.prefix(400) { bytes.append(message[position]) }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

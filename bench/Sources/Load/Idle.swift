@@ -2,12 +2,12 @@ import Dialect
 import Linux
 public import Report
 
-/// What a session holds while nothing happens: the server's own memory, and beside it the kernel's.
+/// The memory of an idle session: in the server process, and in the kernel.
 public struct Idle {
     public var common = Scenario()
-    /// Points at which memory is read while the clients come.
+    /// How often memory is read while the clients connect.
     public var steps = 18
-    /// Of user-space memory per session of the hub, once there are so many that its tables' steps are small beside them.
+    /// The goal for the hub's user-space memory per session, with so many sessions that the steps in which its tables grow are negligible.
     private static let goalBytes = 1_000.0
     private static let judgedClients = 2_000
     public init() {}
@@ -19,12 +19,12 @@ public struct Idle {
         var result = common.result("idle", server, "session", isHub ? [Parameter("subscriptions", channels.count + 1)] : [])
         let conductor = try Conductor(server, common.generator)
         try conductor.hire(.hear(Hearing(dialect: server.dialect, channels: channels, followsInbox: isHub)), role: .subscriber)
-        // Sharing of pages with other processes started from the same executable would flatter: RSS and not PSS.
+        // RSS and not PSS: PSS is lower when other processes of the same executable share pages.
         let before = ServerMemory(server.pids)
         let group = server.pid.flatMap { ControlGroup(of: $0) }
         let groupBefore = group?.memory
         if let point = common.memory(server, connections: 0) { result.memory.append(point) }
-        // Not into the result itself: the measuring below holds that.
+        // `measured` below has exclusive access to `result`, so this goes into another variable.
         var points: [MemoryPoint] = []
         var next = clients / steps
         conductor.pulse = {
@@ -59,7 +59,7 @@ public struct Idle {
                 Figure("processor time while idle", rest.serverTotal.totalSeconds / max(rest.seconds, 0.001) * 100, "%"),
             ]
             let goal: Goal? = isHub && clients >= Self.judgedClients ? .atMost(Self.goalBytes) : nil
-            // Flat: the later ones cost no more than the goal either.
+            // Later sessions must not cost more than the goal either.
             let halves = [("from the second reading on", result.memory), ("of the second half of them", Self.secondHalf(result.memory))]
             for (name, points) in halves {
                 guard let slope = Self.slope(points) else { continue }
@@ -78,7 +78,7 @@ public struct Idle {
         return result
     }
 
-    /// Such that `slope` begins at the middle.
+    /// The second half of the readings, for which `slope` then starts in the middle.
     static func secondHalf(_ points: [MemoryPoint]) -> [MemoryPoint] { Array(points.dropFirst(max(points.count / 2 - 1, 0))) }
 
     private static func tell(
@@ -101,7 +101,7 @@ public struct Idle {
         )
     }
 
-    /// Bytes per connection from the second reading to the last: what the first connections make a process allocate is left out.
+    /// Bytes per connection from the second reading to the last, without the allocations that only the first connections cause.
     static func slope(_ points: [MemoryPoint]) -> Double? {
         guard points.count >= 3, let last = points.last, last.connections > points[1].connections else { return nil }
         return Double(last.residentBytes - points[1].residentBytes) / Double(last.connections - points[1].connections)

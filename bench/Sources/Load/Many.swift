@@ -2,19 +2,19 @@ import Dialect
 import Linux
 public import Report
 
-/// More sessions than one process may open descriptors for: several hubs, each with a database and a broker of its own, and a generator
-/// for each. All sessions stay open while every hub is given entries for all of its own; every delivery is counted.
+/// More sessions than one process may open descriptors for: several hubs, each with its own database, broker and generator.
+/// All sessions stay open while every hub delivers entries to all its sessions. Every delivery is counted.
 public struct Many {
     public var common = Scenario()
     /// Hub processes; see `hubs(for:)`.
     public var hubs: Int
-    /// Entries that everyone gets, one after the other.
+    /// Entries that are published to all sessions, one after the other.
     public var entries = 5
     public var bytes = 300
 
     public init(hubs: Int) { self.hubs = hubs }
 
-    /// As few as the descriptors of a process allow.
+    /// The least number of hubs that the descriptor limit of a process allows.
     public static func hubs(for sessions: Int) -> Int {
         let most = min(GeneratorOptions.mostSeatsPerWorker, Linux.Machine.descriptorLimit - 1_000)
         return max((sessions + most - 1) / most, 1)
@@ -32,7 +32,7 @@ public struct Many {
             var options = common.generator
             options.clients = sessions * (index + 1) / hubs - sessions * index / hubs
             let conductor = try Conductor(server, options)
-            // While one is led the others are listened to: their workers go on, and would be stuck if nobody heard them.
+            // While one conductor waits, the others also have to read: their workers keep writing, and would block on full sockets.
             conductor.pulse = { [others = conductors] in
                 for other in others { try other.attend() }
                 return MonotonicInstant.now.nanoseconds + 20_000_000
@@ -44,7 +44,7 @@ public struct Many {
         let before = ServerMemory(pids)
         result.memory.append(Self.point(before, 0))
         try connect(conductors, pids, &result)
-        // What connecting needed for a moment is given back, and pings and their answers are under way.
+        // Meanwhile the hubs release the memory that only connecting needed, and pings are exchanged.
         try leader.turn(until: MonotonicInstant.now.nanoseconds + Int64(common.seconds * 1e9), "resting")
         let after = ServerMemory(pids)
         result.memory.append(Self.point(after, sessions))
@@ -61,7 +61,7 @@ public struct Many {
             }
             longest = max(longest, (MonotonicInstant.now - start).seconds)
         }
-        // The first one finds everything cold.
+        // The first entry finds cold caches and is not measured.
         try entry()
         for conductor in conductors { try conductor.begin() }
         longest = 0
@@ -79,14 +79,14 @@ public struct Many {
         return result
     }
 
-    /// Hub after hub, with memory read after each.
+    /// Connects one hub's sessions after another, and reads the memory after each.
     private func connect(_ conductors: [Conductor], _ pids: [Int32], _ result: inout ScenarioResult) throws {
         let start = MonotonicInstant.now
         var connecting = 0.0
         var open = 0
         for (index, conductor) in conductors.enumerated() {
             try conductor.hire(.hear(Hearing(dialect: .hub, announcesEvery: 1, followsNumbers: true)), role: .subscriber) { plan in
-                // An address of its own for each worker, so that ports are not what runs out.
+                // Each worker has its own source address, so that ports do not run out.
                 plan.door.firstSource = 2 + index * 10 + plan.firstSeat / GeneratorOptions.mostSeatsPerWorker * 2
             }
             connecting += try conductor.connect().seconds

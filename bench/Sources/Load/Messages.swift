@@ -2,10 +2,10 @@ import Dialect
 import Linux
 public import Report
 
-/// Messages from one person to another, until both receipts are back.
+/// Messages from one user to another, until the sender has both receipts.
 public struct Messages {
     public var common = Scenario()
-    /// Messages per second over all pairs, at intended moments.
+    /// Messages per second over all pairs, sent on schedule.
     public var rate = 500.0
     public var bodyBytes = 120
     public init() {}
@@ -30,7 +30,7 @@ public struct Messages {
         return result
     }
 
-    /// Both ends and the database must have every message, delivered and read.
+    /// Checks that sender, receiver and database have every message as delivered and read.
     func check(_ findings: Findings, _ server: Server) throws {
         let prefix = server.signer?.userPrefix ?? ""
         let mine = "e.kind = 'message' and starts_with(e.sender, $1)"

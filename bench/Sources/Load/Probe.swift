@@ -2,8 +2,8 @@ import Dialect
 import Linux
 import Report
 
-/// One more client of the hub, that acknowledges an entry of its own inbox every few milliseconds and waits for no reply: how long an ack
-/// takes while everyone else is served. Seat 0 of the conductor's own swarm.
+/// Measures the latency of acks while the hub serves other clients. The probe is one more client, seat 0 of the conductor's own swarm.
+/// It acknowledges an entry of its own inbox every few milliseconds, without waiting for the replies.
 final class Probe: Player {
     private let conductor: Conductor
     private let user: String
@@ -34,7 +34,7 @@ final class Probe: Player {
             return isLive
         }
         for _ in 0..<entries { try publisher.publish(to: user, mark: MonotonicInstant.now.nanoseconds, body: "") }
-        // An ack is refused unless the entry was sent before.
+        // The hub refuses an ack for an entry that it has not sent to this session.
         try conductor.wait(within: .seconds(60), for: "the probe to have something to acknowledge") { [unowned self] in
             try check()
             return heard >= entries

@@ -2,8 +2,8 @@ import Foundation
 import Linux
 import Report
 
-/// Processor time of a server's threads, from /proc: the sum to the nanosecond, user and system apart in the proportion of the kernel's
-/// ticks.
+/// Processor time of a server's threads, from /proc. The sum is exact to the nanosecond; it is divided into user and system time in
+/// the proportion of the kernel's ticks.
 struct ProcessTimes {
     private struct ThreadTimes {
         var group: String
@@ -15,8 +15,8 @@ struct ProcessTimes {
     private var threads: [String: ThreadTimes] = [:]
 
     /// - Parameters:
-    ///   - pids: processes with their descendants where `withChildren`.
-    ///   - group: names a thread's group from its name.
+    ///   - pids: the processes; with their descendants if `withChildren` is true.
+    ///   - group: returns the group of a thread for the thread's name.
     init(_ pids: [Int32], withChildren: Bool, group: (String) -> String) {
         for pid in withChildren ? pids.flatMap(Self.tree) : pids {
             for task in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? [] {
@@ -34,7 +34,7 @@ struct ProcessTimes {
         }
     }
 
-    /// The process and what it started, and they.
+    /// The process and all its descendants.
     static func tree(_ pid: Int32) -> [Int32] {
         let children = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task"))?.flatMap { task in
             ((try? Files.text("/proc/\(pid)/task/\(task)/children")) ?? "").split(separator: " ").compactMap { Int32($0) }
@@ -42,7 +42,7 @@ struct ProcessTimes {
         return [pid] + (children ?? []).flatMap(tree)
     }
 
-    /// By group, in the order of their names.
+    /// The times by group, sorted by the groups' names.
     func spent(since earlier: ProcessTimes) -> [CPUTime] {
         var ticks: [String: (user: Int64, system: Int64, nanoseconds: Int64)] = [:]
         for (id, thread) in threads {
@@ -61,7 +61,7 @@ struct ProcessTimes {
         }
     }
 
-    /// The Kafka broker inside an embedded hub, which no hub in use has.
+    /// The Kafka broker inside an embedded hub, which a hub in production does not have.
     static let embeddedBroker = "embedded broker"
 
     /// The hub's threads by their work.
@@ -73,18 +73,18 @@ struct ProcessTimes {
     }
 }
 
-/// What a server holds, and what the kernel holds for the machine's sockets.
+/// The memory of a server, and the kernel's memory for the machine's sockets.
 struct ServerMemory {
     var residentBytes: Int64 = 0
     var proportionalBytes: Int64 = 0
     var anonymousBytes: Int64 = 0
-    /// Both ends of every loopback socket, and everything else of the machine's.
+    /// Of the whole machine: both ends of every loopback socket, and all other kernel memory of this kind.
     var kernelSlabBytes: Int64 = 0
     var kernelSocketBytes: Int64 = 0
-    /// What the machine could still give, as the kernel estimates it.
+    /// The memory that is still available on the machine, by the kernel's estimate.
     var availableBytes: Int64 = 0
 
-    /// Nothing.
+    /// All values zero.
     init() {}
 
     init(_ pids: [Int32]) {
@@ -97,13 +97,13 @@ struct ServerMemory {
         let machine = Self.fields("/proc/meminfo")
         kernelSlabBytes = machine["Slab"] ?? 0
         availableBytes = machine["MemAvailable"] ?? 0
-        // "TCP: inuse 41 orphan 0 tw 3 alloc 43 mem 7": the last in pages.
+        // "TCP: inuse 41 orphan 0 tw 3 alloc 43 mem 7", where `mem` is in pages.
         let sockets = (try? Files.text("/proc/net/sockstat")) ?? ""
         let words = sockets.split(separator: "\n").first { $0.hasPrefix("TCP:") }?.split(separator: " ") ?? []
-        if let place = words.firstIndex(of: "mem"), place + 1 < words.count { kernelSocketBytes = (Int64(words[place + 1]) ?? 0) * 4_096 }
+        if let index = words.firstIndex(of: "mem"), index + 1 < words.count { kernelSocketBytes = (Int64(words[index + 1]) ?? 0) * 4_096 }
     }
 
-    /// Lines such as `Rss:   1234 kB`, in bytes.
+    /// Parses lines such as `Rss:   1234 kB`; the result is in bytes.
     private static func fields(_ path: String) -> [String: Int64] {
         var fields: [String: Int64] = [:]
         for line in ((try? Files.text(path)) ?? "").split(separator: "\n") {

@@ -2,13 +2,13 @@ import Dialect
 import Kafka
 import Linux
 
-/// Publishes to all subscribers, the way the server under test wants it.
+/// Publishes to all subscribers, by the protocol of the server under test.
 protocol Publisher: AnyObject {
-    /// So many at once, with the marks `mark`, `mark` + 1, …
+    /// Publishes `count` entries together, with the marks `mark`, `mark` + 1, …
     func publish(_ count: Int, mark: Int64) throws
 }
 
-/// Events into the hub's Kafka.
+/// Publishes events to the hub's Kafka topic.
 final class KafkaPublisher: Publisher {
     private let producer: Producer
     private let bytes: Int
@@ -41,13 +41,13 @@ final class KafkaPublisher: Publisher {
                     "a message of \(bytes) B does not hold what the hub adds: at least \(Dialect.hub.leastBytes(seq: published, channel: channel) ?? 0)"
                 )
             }
-            // One channel, one key: its events keep their order, and a burst is one batch of one partition.
+            // The same key for all events of the channel keeps their order, and a burst is one batch of one partition.
             try write(value, key: Array(channel.utf8))
         }
         try check()
     }
 
-    /// One event into one user's inbox.
+    /// Publishes one event for one user's inbox.
     func publish(to user: String, mark: Int64, body: String) throws {
         let value = #"{"id":"\#(Self.digits(mark))","type":"bench","to":["user:\#(user)"],"title":"Bench","body":"\#(body)"}"#
         try write(Array(value.utf8), key: Array(user.utf8))
@@ -72,7 +72,7 @@ final class KafkaPublisher: Publisher {
         }
     }
 
-    /// A record that Kafka did not take would look like one the hub lost.
+    /// Throws if Kafka did not accept a record: the hub would seem to have lost it.
     func check() throws {
         let poll = producer.poll()
         for report in poll.reports {

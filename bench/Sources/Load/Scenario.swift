@@ -2,11 +2,11 @@ import Dialect
 import Linux
 import Report
 
-/// What the scenarios have in common: a server started for one of them, its times and memory before and after, and the result.
+/// The common part of all scenarios: the server's processor time and memory before and after, and the result.
 public struct Scenario {
     public var generator = GeneratorOptions()
     public var seconds = 5.0
-    /// What the generator found of a worker's own cost: at more than this share of its processor it was the generator that was measured.
+    /// A worker that uses more than this share of its processor may have been the bottleneck.
     static let busy = 0.9
 
     public init() {}
@@ -25,7 +25,7 @@ public struct Scenario {
         try measured([server], &result, body)
     }
 
-    /// The processor time of several servers, added up; and to what the result has already.
+    /// Adds the processor time of several servers to the result.
     func measured(_ servers: [Server], _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
         let before = servers.map { $0.times() }
         let children = servers.map { $0.childTimes() }
@@ -50,22 +50,22 @@ public struct Scenario {
         }
         for time in beside {
             let name = "\(time.group), processor time beside the hub's"
-            if let place = result.figures.firstIndex(where: { $0.name == name }) {
-                result.figures[place].value += time.totalSeconds
+            if let index = result.figures.firstIndex(where: { $0.name == name }) {
+                result.figures[index].value += time.totalSeconds
             } else {
                 result.figures.append(Figure(name, time.totalSeconds, "s"))
             }
         }
     }
 
-    /// Adds up by group.
+    /// Adds the times up by group.
     private static func add(_ times: [CPUTime], to sums: inout [CPUTime]) {
         for time in times {
-            if let place = sums.firstIndex(where: { $0.group == time.group }) { sums[place].add(time) } else { sums.append(time) }
+            if let index = sums.firstIndex(where: { $0.group == time.group }) { sums[index].add(time) } else { sums.append(time) }
         }
     }
 
-    /// The generator's share, which must not be the bottleneck: the workers', and the conductor's that `measured` found.
+    /// Adds the generator's cost to the result: that of the workers, and that of the conductor, which `measured` has determined.
     func add(_ findings: Findings, to result: inout ScenarioResult) {
         result.counts += findings.counts.sorted { $0.key < $1.key }.map { Count($0.key, $0.value) }
         result.latencies += findings.latencies.sorted { $0.key < $1.key }.map { LatencySeries($0.key, $0.value) }
@@ -75,7 +75,7 @@ public struct Scenario {
         result.generatorCPU = all
         if result.operations > 0 {
             func each(_ value: Double) -> Double { value / Double(result.operations) }
-            // What readers spend that never sleep is not for operations.
+            // Readers that never sleep use a whole processor, so their time per operation means nothing.
             if !generator.spins {
                 result.figures += [
                     Figure("generator's own cost per \(result.operation)", each(all.totalSeconds * 1e9), "ns"),

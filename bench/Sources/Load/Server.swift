@@ -3,15 +3,15 @@ import Foundation
 import Linux
 import Peers
 
-/// Which server is measured, and how it is started.
+/// Selects the server to measure and how it is started.
 public struct ServerChoice: Sendable {
     public enum Kind: Sendable {
-        /// Started by the bench: the hub with a database and a broker of its own, or `hub echo`.
+        /// Started by the bench: the hub with its own database and broker, or `hub echo`.
         case hub(executable: String)
         case hubEcho(executable: String)
         /// One of bench/peers.
         case peer(Dialect)
-        /// Something that runs already. `folder`: an embedded hub's, whose key and addresses are read there.
+        /// A server that is already running. `folder`: the data folder of an embedded hub, with its key and addresses.
         case running(Dialect, host: String, port: UInt16, pid: Int32?, folder: String?)
     }
 
@@ -20,9 +20,9 @@ public struct ServerChoice: Sendable {
     public var loops = 1
     public var tokenKey = TokenKey.es256
     public var isCompressed = false
-    /// Where every connection is upgraded, instead of where the dialect has it.
+    /// The path at which every connection is upgraded, instead of the dialect's own path.
     public var path: String?
-    /// `key=value` for the hub.
+    /// Settings for the hub, as `key=value`.
     public var settings: [String] = []
     /// The folder `bench` of the repository.
     public var benchFolder = "bench"
@@ -39,17 +39,17 @@ public struct ServerChoice: Sendable {
     }
 }
 
-/// A server under test. Owns its process and its folder, where the bench started it.
+/// A server under test. Owns its process and its folder if the bench started it.
 public final class Server {
     public let choice: ServerChoice
     public private(set) var host = "127.0.0.1"
     public private(set) var port: UInt16 = 0
-    /// nil: running elsewhere; its processor time is not told.
+    /// nil: the bench did not start the server, and its processor time is not reported.
     public private(set) var pid: Int32?
     private(set) var brokers: String?
     private(set) var databaseURL: String?
     private(set) var signer: SignerPlan?
-    /// From being started until it says it is ready.
+    /// The time from its start until it reports that it is ready.
     public private(set) var readyAfter: Duration?
     private var process: Linux.Process?
     private var peer: RunningPeer?
@@ -100,7 +100,7 @@ public final class Server {
         let folder = try makeFolder()
         self.folder = folder
         let key = try choice.tokenKey.pem()
-        // An embedded hub keeps the key it finds.
+        // An embedded hub uses a signing key that is already in its folder.
         try Files.write(Array(key.utf8), to: "\(folder)/signing-key.pem", mode: 0o600)
         try serveHub(executable, folder, listen: "127.0.0.1:0", key: key)
     }
@@ -113,7 +113,7 @@ public final class Server {
         try readFacts(folder, key: key)
     }
 
-    /// Ends the hub without a warning and starts it again on the same data and port.
+    /// Kills the hub (SIGKILL) and starts it again on the same data and port.
     func killAndRestart() throws {
         guard case .hub(let executable) = choice.kind, let process, let folder else {
             throw LoadFailure("only a hub that the bench started can be killed")
@@ -148,7 +148,7 @@ public final class Server {
         return path
     }
 
-    /// Nobody else listens there now; that somebody takes it before the server does is unlikely, and would be seen.
+    /// A port on which no process listens now. If another process takes it before the server does, which is unlikely, the start fails.
     private static func freePort() throws -> UInt16 {
         let fd = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
         defer { Socket.close(fd) }
@@ -181,7 +181,7 @@ public final class Server {
 
     private func wait(within limit: Duration, for what: String, _ isThere: () -> Bool) throws {
         let deadline = MonotonicInstant.now + limit
-        // The conductor, who reads them later, is not there yet.
+        // The conductor, which handles signals later, does not exist yet.
         let signals = try Signals()
         while !isThere() {
             while let signal = signals.next() {
@@ -199,14 +199,14 @@ public final class Server {
 
     private var logTail: String { ((try? Files.text(log)) ?? "").split(separator: "\n").suffix(12).joined(separator: "\n") }
 
-    /// The processes whose time and memory are the server's. The hub's PostgreSQL is not one of them.
+    /// The processes whose time and memory count as the server's. The hub's PostgreSQL is not among them.
     var pids: [Int32] { pid.map { isHub ? [$0] : ProcessTimes.tree($0) } ?? [] }
 
     func times() -> ProcessTimes {
         ProcessTimes(pid.map { [$0] } ?? [], withChildren: !isHub, group: isHub ? ProcessTimes.hubGroup : { _ in "process" })
     }
 
-    /// Of the hub's own PostgreSQL, and whatever else it started.
+    /// The processes of the hub's own PostgreSQL, and all others that the hub started.
     func childTimes() -> ProcessTimes? {
         guard isHub, let pid else { return nil }
         return ProcessTimes(ProcessTimes.tree(pid).filter { $0 != pid }, withChildren: false) { _ in "PostgreSQL" }

@@ -1,5 +1,5 @@
-/// One whole frame a server sent, by where its payload lies (RFC 6455 §5.2). The generator looks at as little as it can: it is not there
-/// to judge the server's frames, except that a masked one (§5.1), or one without a length that can be held, is no frame at all.
+/// One complete frame from a server, described by the range of its payload (RFC 6455 §5.2). The generator checks as little as it can.
+/// It refuses only masked frames (§5.1) and those whose length is not supported.
 struct ServerFrame: Equatable {
     var isFinal: Bool
     var isCompressed: Bool
@@ -9,12 +9,12 @@ struct ServerFrame: Equatable {
 
     enum Scan: Equatable {
         case frame(ServerFrame)
-        /// Come again with the same bytes and more.
+        /// The frame is not complete: call again with the same bytes and more.
         case incomplete
         case malformed
     }
 
-    /// Longer ones are refused: nothing in the bench sends them, and a rest is kept until it is whole.
+    /// Longer frames are refused: no server in the bench sends them, and an incomplete frame has to be kept in memory.
     static let mostPayloadBytes = 64 << 20
 
     @inline(__always)
@@ -24,12 +24,12 @@ struct ServerFrame: Equatable {
         let first = bytes[start]
         let second = bytes[start + 1]
         guard second & 0x80 == 0 else { return .malformed }
-        var place = start + 2
+        var position = start + 2
         var length = Int(second)
         if length == 126 {
             guard available >= 4 else { return .incomplete }
             length = Int(bytes[start + 2]) << 8 | Int(bytes[start + 3])
-            place = start + 4
+            position = start + 4
         } else if length == 127 {
             guard available >= 10 else { return .incomplete }
             length = 0
@@ -37,12 +37,12 @@ struct ServerFrame: Equatable {
                 guard length <= mostPayloadBytes else { return .malformed }
                 length = length << 8 | Int(bytes[index])
             }
-            place = start + 10
+            position = start + 10
         }
         guard length <= mostPayloadBytes else { return .malformed }
-        guard bytes.count - place >= length else { return .incomplete }
+        guard bytes.count - position >= length else { return .incomplete }
         return .frame(
             ServerFrame(
-                isFinal: first & 0x80 != 0, isCompressed: first & 0x40 != 0, opcode: first & 0x0F, payload: place..<place + length))
+                isFinal: first & 0x80 != 0, isCompressed: first & 0x40 != 0, opcode: first & 0x0F, payload: position..<position + length))
     }
 }

@@ -2,19 +2,20 @@ import Dialect
 import Linux
 public import Report
 
-/// The same load in turns: everyone reads, or a share has stopped reading. After each turn those read on, and must have missed nothing.
+/// The same load in two alternating kinds of turns: all clients read, or a share of them has stopped reading.
+/// After each turn the stopped clients read again, and must have missed nothing.
 public struct Slow {
     public var common = Scenario()
-    /// Of the clients, that stop reading.
+    /// The share of the clients that stop reading.
     public var share = 0.1
-    /// Entries per second to everyone, at intended moments.
+    /// Entries per second to all clients, published on schedule.
     public var rate = 20.0
     public var bytes = 8_000
     /// Turns of each kind; each lasts `common.seconds`.
     public var rounds = 3
     public init() {}
 
-    /// What the turns of one kind found.
+    /// The results of the turns of one kind.
     private struct Side {
         var result: ScenarioResult
         var findings = Findings()
@@ -23,7 +24,7 @@ public struct Slow {
         var most = ServerMemory()
     }
 
-    /// Memory is flat when it never is so much more than while everyone reads.
+    /// The goal: the greatest memory of slow turns, as a multiple of the greatest memory while all clients read.
     private static let flat = 1.1
     private static let way = "publish → delivered"
 
@@ -33,12 +34,12 @@ public struct Slow {
         let conductor = try Conductor(server, common.generator)
         let publisher = try KafkaPublisher(server, bytes: bytes)
         try conductor.hire(.hear(Hearing(dialect: .hub, followsNumbers: true)), role: .subscriber) { plan in
-            // Little room on their way, so that the hub is the one that has to wait.
+            // Small socket buffers, so that the hub has to queue the data.
             plan.door.smallBufferSeats = Int((share * Double(plan.seats)).rounded())
         }
         _ = try conductor.connect()
         var published: Int64 = 0
-        // The first deliveries make everything grow that is then kept.
+        // The first deliveries grow the buffers that the hub then keeps.
         for _ in 0..<10 {
             try publisher.publish(1, mark: Scenario.mark(conductor))
             published += 1
@@ -69,7 +70,7 @@ public struct Slow {
                     ]))
         }
         for round in 0..<rounds {
-            // The other way round in every second round, so that a drift of the machine falls on both.
+            // The order alternates between rounds, so that a drift of the machine affects both kinds equally.
             for isSlow in round.isMultiple(of: 2) ? [false, true] : [true, false] {
                 let side = isSlow ? 1 : 0
                 most = ServerMemory()
@@ -93,7 +94,7 @@ public struct Slow {
             let start = MonotonicInstant.now.nanoseconds
             for number in 0..<Int(rate * common.seconds) {
                 let intended = start + Int64(Double(number) * 1e9 / rate)
-                try conductor.turn(until: intended, isSlow ? "some do not read" : "everyone reads")
+                try conductor.turn(until: intended, isSlow ? "some do not read" : "all read")
                 try publisher.publish(1, mark: intended - conductor.epoch)
                 published += 1
             }

@@ -2,25 +2,25 @@ import Dialect
 import Linux
 public import Report
 
-/// A mixed load for long: entries to everyone and to single inboxes, people who write to each other, and from time to time all listeners'
-/// lines are cut. What the server holds is read all along, and must not keep growing.
+/// A mixed load for a long time: entries to all clients and to single inboxes, and users who write to each other. From time to time
+/// all listeners are disconnected. The server's memory, descriptors and threads are read throughout, and must not keep growing.
 public struct Soak {
-    /// `common.generator.clients` follow a broadcast and their inbox.
+    /// The listeners, `common.generator.clients` of them, follow a broadcast and their own inbox.
     public var common = Scenario()
-    /// Entries per second to everyone, and to one inbox after the other.
+    /// Entries per second to all clients, and to one inbox after the other.
     public var rate = 5.0
     public var inboxRate = 20.0
     public var bytes = 300
-    /// People who write to each other, two and two, and messages per second over all of them.
+    /// Users who write to each other in pairs, and messages per second over all of them.
     public var talkers = 100
     public var messageRate = 20.0
-    /// Between two cuts of all listeners' lines; 0: none.
+    /// Seconds between two disconnections of all listeners; 0: none.
     public var cutEvery = 60.0
-    /// Published to everyone while they are away.
+    /// Entries published to all listeners while they are disconnected.
     public var missed = 5
     public init() {}
 
-    /// Numbers of seats in one run; so the talkers are users of their own.
+    /// Seat numbers of the talkers start above this, so that they are other users than the listeners.
     private static let talkersFrom = 10_000_000
 
     public func run(_ server: Server) throws -> ScenarioResult {
@@ -45,8 +45,8 @@ public struct Soak {
         }
         defer { listeners.pulse = nil }
         var feed = Feed(try KafkaPublisher(server, bytes: bytes), listeners, users: signer.userPrefix, clients: common.generator.clients)
-        // The first records of a topic take seconds.
-        try feed.everyone(3, mark: Scenario.mark(listeners), watch)
+        // Publish before measuring: the first records of a topic take seconds.
+        try feed.publishToAll(3, mark: Scenario.mark(listeners), watch)
         try listeners.wait(within: .seconds(30), for: "the first entries") { listeners.totalEvents >= feed.deliveries }
         let warm = feed.takeDeliveries()
         var all = Findings()
@@ -66,10 +66,10 @@ public struct Soak {
                 guard MonotonicInstant.now.nanoseconds < end else { break }
                 try listeners.cut()
                 cuts += 1
-                // Marks from before the measuring begins: that nobody was there is not the hub's latency.
+                // These marks predate the measured part: the time that the listeners were disconnected is not latency of the hub.
                 let mark = Scenario.mark(listeners)
                 try listeners.begin()
-                try feed.everyone(missed, mark: mark, watch)
+                try feed.publishToAll(missed, mark: mark, watch)
                 _ = try listeners.connect(.reopen)
             }
         }
@@ -78,7 +78,7 @@ public struct Soak {
             listeners.pulse = nil
             let found = try people.finish(within: 60)
             try Messages().check(found, server)
-            // The same seconds as the listeners', on the same processor.
+            // The talkers' workers ran at the same time as the listeners' and on the same processor.
             all.merge(found)
         }
         common.add(all, to: &result)
@@ -104,7 +104,7 @@ public struct Soak {
     }
 }
 
-/// Publishes to everyone and to one inbox after the other, and knows how much each listener must have.
+/// Publishes to all clients and to one inbox after the other, and counts how many entries each listener must have.
 private struct Feed {
     private let publisher: KafkaPublisher
     private let conductor: Conductor
@@ -119,17 +119,17 @@ private struct Feed {
         (self.publisher, self.conductor, self.users, self.clients) = (publisher, conductor, users, clients)
     }
 
-    /// True between whole rounds of the inboxes.
+    /// Deliveries that each seat must have. Exact only after a complete round of the inboxes.
     var perSeat: Int64 { toAll + toInboxes / Int64(clients) }
     var deliveries: Int64 { toAll * Int64(clients) + toInboxes }
 
-    /// Since the last call.
+    /// The deliveries since the last call.
     mutating func takeDeliveries() -> Int64 {
         defer { taken = deliveries }
         return deliveries - taken
     }
 
-    mutating func everyone(_ count: Int, mark: Int64, _ watch: Watch) throws {
+    mutating func publishToAll(_ count: Int, mark: Int64, _ watch: Watch) throws {
         try publisher.publish(count, mark: mark)
         toAll += Int64(count)
         watch.publishedBytes += Int64(count) * Self.recordBytes
@@ -141,10 +141,10 @@ private struct Feed {
         watch.publishedBytes += Self.recordBytes
     }
 
-    /// About what a broker inside the hub keeps of a record.
+    /// The approximate memory that a broker inside the hub needs for a record.
     private static let recordBytes: Int64 = 500
 
-    /// Both kinds at their intended moments; in the end the inboxes' round is made whole.
+    /// Publishes entries of both kinds on schedule, then completes the round of the inboxes.
     mutating func publish(_ rate: Double, _ inboxRate: Double, until: Int64, _ watch: Watch) throws {
         let from = MonotonicInstant.now.nanoseconds
         var (all, inboxes) = (0.0, 0.0)
@@ -155,7 +155,7 @@ private struct Feed {
             guard next < until else { break }
             try conductor.turn(until: next, "soak")
             if next == nextAll {
-                try everyone(1, mark: next - conductor.epoch, watch)
+                try publishToAll(1, mark: next - conductor.epoch, watch)
                 all += 1
             } else {
                 try inbox(mark: next - conductor.epoch, watch)

@@ -2,14 +2,14 @@ import Dialect
 import Linux
 public import Report
 
-/// Everyone is cut at once, misses some entries, and comes back; nothing may be lost, nothing come twice.
+/// All clients are disconnected at once, miss some entries and reconnect. No entry may be lost or delivered twice.
 public struct Storm {
     public var common = Scenario()
-    /// Published to everyone while all are away.
+    /// Entries published to all clients while they are disconnected.
     public var missed = 20
-    /// Published to each one's inbox meanwhile.
+    /// Entries published to each client's inbox meanwhile.
     public var missedInbox = 1
-    /// The hub is killed (SIGKILL) and started again, instead of the lines being cut.
+    /// The hub is killed (SIGKILL) and restarted, instead of the connections being reset.
     public var killsServer = false
     public init() {}
 
@@ -41,7 +41,7 @@ public struct Storm {
         try conductor.cut()
         if killsServer {
             try server.killAndRestart()
-            // Its broker was inside it.
+            // The embedded broker ended with the hub.
             publisher = try KafkaPublisher(server, bytes: 300)
         }
         try conductor.begin()
@@ -57,7 +57,7 @@ public struct Storm {
             Thread.pause(.milliseconds(20))
             return try server.metric("hub_entries_stored_total") - stored >= Double(missed + clients * missedInbox)
         }
-        // What the cut itself makes the hub do is not the storm's.
+        // The hub's work for the disconnection itself is not measured.
         try conductor.turn(until: MonotonicInstant.now.nanoseconds + 500_000_000, "resting")
         let resident = server.pid == nil ? nil : ServerMemory(server.pids).residentBytes
         let counters = try counters(server)

@@ -5,19 +5,19 @@ import Linux
 import WSProtocol
 import Zlib
 
-/// A complaint that ends a measurement: the server did not do what it should, or the generator could not.
+/// An error that ends a measurement: the server misbehaved, or the generator failed.
 public struct LoadFailure: Error, CustomStringConvertible, Sendable {
     public let description: String
     public init(_ description: String) { self.description = description }
 }
 
-/// What the sockets of a swarm do; called on the swarm's thread.
+/// Handles the events of a swarm's sockets. Called on the swarm's thread.
 protocol Player: AnyObject {
-    /// The handshake was accepted: what to send first.
+    /// The handshake was accepted. Returns the first bytes to send.
     func greeting(_ seat: Int) -> [UInt8]
-    /// A whole message, inflated. The span is the loop's own buffer.
+    /// A complete message has arrived; it is decompressed. The span is the loop's own buffer.
     func received(_ seat: Int, _ message: Span<UInt8>)
-    /// The connection ended and was not closed by this side.
+    /// The connection ended, but this side did not close it.
     func lost(_ seat: Int, _ reason: String)
 }
 
@@ -28,33 +28,33 @@ struct Door: Codable, Sendable {
     var path: String
     var subprotocols: [String] = []
     var isCompressed = false
-    /// 127.0.0.`firstSource` and so many more; each has about 28 000 ports for one server.
+    /// The source addresses: 127.0.0.`firstSource` and the following. Each has about 28 000 ports for one server.
     var firstSource = 1
     var sources = 1
-    /// Small on purpose while a reader has stopped reading.
+    /// The size of the receive buffer of a client that has stopped reading; small on purpose.
     var receiveBufferBytes: Int32 = 4_096
-    /// The first so many seats may stop, and have buffers of a fixed size while they read.
+    /// The first seats, this many, may stop reading, and have receive buffers of a fixed size while they read.
     var smallBufferSeats = 0
 }
 
 /// Thousands of client WebSockets on one epoll loop. Owns their descriptors.
 ///
-/// One receive buffer for all; frames are found in it and lent to the player, and only what is incomplete is kept by its seat.
+/// All sockets share one receive buffer. The player borrows complete frames from it; an incomplete one is copied to its seat.
 final class Swarm {
     enum Stage: UInt8 { case absent, shaking, open, closed }
 
     struct Seat {
         var fd: Int32 = -1
         var stage = Stage.absent
-        /// Readable events are not asked for: a reader that has stopped reading.
+        /// The client has stopped reading: epoll does not report that the socket is readable.
         var isPaused = false
         var isWriting = false
         /// The beginning of a frame, or of the response head.
         var rest: [UInt8] = []
         var unsent: [UInt8] = []
-        /// When it was to begin connecting.
+        /// When connecting was scheduled to begin.
         var intended: Int64 = 0
-        /// A message in several frames, and whether it is compressed.
+        /// The frames so far of a fragmented message, and whether it is compressed.
         var fragments: [UInt8] = []
         var isFragmentCompressed = false
     }
@@ -72,12 +72,12 @@ final class Swarm {
     private var maskingKey: UInt32
     private(set) var openCount = 0
     private(set) var receivedBytes: Int64 = 0
-    /// Handshakes whose server agreed to compress.
+    /// The number of handshakes in which the server agreed to compression.
     private(set) var compressedSeats = 0
 
     static let watchedTokens: UInt64 = 1 << 40
     private static let bufferBytes = 256 << 10
-    /// Less than two of loopback's segments of 64 KiB, and a window that was closed stays so until the other side probes it.
+    /// Large enough for two segments of 64 KiB on loopback. With a smaller buffer, a closed window stays closed until the peer probes it.
     private static let readingBufferBytes: Int32 = 256 << 10
 
     init(_ door: Door, seats count: Int) throws {
@@ -89,7 +89,7 @@ final class Swarm {
         let words = (0..<5).map { word in (0..<4).reduce(UInt64(0)) { $0 << 8 | UInt64(random[word * 4 + $1]) } }
         var policy: DeflatePolicy?
         if door.isCompressed { policy = DeflatePolicy() }
-        // One key for all handshakes: to the server it is as good as any, and the generator saves making them.
+        // All handshakes use the same key, which servers accept, so the generator need not make new ones.
         template = ClientHandshake(
             host: "\(door.host):\(door.port)", target: door.path, nonce: (words[0] << 32 | words[1], words[2] << 32 | words[3]),
             subprotocols: door.subprotocols, deflate: policy)
@@ -103,7 +103,7 @@ final class Swarm {
 
     // MARK: The loop
 
-    /// Calls `ready` whenever the descriptor is readable. Its owner closes it.
+    /// Calls `ready` whenever the descriptor is readable. The caller keeps ownership of the descriptor.
     func watch(_ fd: Int32, _ ready: @escaping () -> Void) throws {
         try poller.add(fd, .readable, token: Self.watchedTokens + UInt64(watched.count))
         watched.append((fd, ready))
@@ -111,7 +111,7 @@ final class Swarm {
 
     func unwatch(_ fd: Int32) { poller.remove(fd) }
 
-    /// Waits for what comes, at most until `moment`, and deals with it.
+    /// Waits for events, at most until `moment`, and handles them.
     func turn(until moment: Int64) throws {
         let wait = max(moment - MonotonicInstant.now.nanoseconds, 0)
         let count = try poller.wait(for: .nanoseconds(wait))
@@ -134,7 +134,7 @@ final class Swarm {
         let fd = try Socket.beginConnect(host: door.host, port: door.port, from: door.host.hasPrefix("127.") ? source : nil)
         if index < door.smallBufferSeats { Socket.setReceiveBuffer(fd, bytes: Self.readingBufferBytes) }
         seats[index] = Seat(fd: fd, stage: .shaking, intended: intended)
-        // On loopback the connection mostly stands by now, and the request goes out without waiting to be told.
+        // On loopback the connection is usually established by now, so the request is sent without waiting for the event.
         let request = template.requestHead
         if case .bytes(let sent) = Socket.send(fd, request.span) {
             seats[index].unsent = Array(request[sent...])
@@ -145,7 +145,7 @@ final class Swarm {
         try poller.add(fd, seats[index].isWriting ? [.readable, .writable] : .readable, token: UInt64(index))
     }
 
-    /// Closes from this side; `reset` without the farewell of TCP, as a cut line does.
+    /// Closes the connection from this side. With `reset` it sends RST instead of FIN, as a broken connection would.
     func close(_ index: Int, reset: Bool = false) {
         guard seats[index].fd >= 0 else { return }
         if seats[index].stage == .open { openCount -= 1 }
@@ -161,7 +161,7 @@ final class Swarm {
     func pauseReading(_ index: Int, _ isPaused: Bool) {
         guard seats[index].fd >= 0 else { return }
         seats[index].isPaused = isPaused
-        // Who reads does so in earnest: with a window of a few bytes it would be TCP that is measured.
+        // A client that reads gets a normal buffer: with a window of a few bytes, the run would measure TCP.
         if index < door.smallBufferSeats {
             Socket.setReceiveBuffer(seats[index].fd, bytes: isPaused ? door.receiveBufferBytes : Self.readingBufferBytes)
         }
@@ -182,7 +182,7 @@ final class Swarm {
 
     // MARK: Sending
 
-    /// A frame as a client writes it. Masking keys differ, but are cheap: no attacker chooses the payload here.
+    /// Builds a client's frame. Masking keys differ but need not be unpredictable, because no attacker chooses the payload here.
     func frame(text: [UInt8]) -> [UInt8] { frame(text, .text) }
 
     func frame(_ message: Message) -> [UInt8] { frame(message.bytes, message.isText ? .text : .binary) }
@@ -205,7 +205,7 @@ final class Swarm {
         case .bytes(let sent) where sent == bytes.count: return
         case .bytes(let sent): seats[index].unsent = Array(bytes[sent...])
         case .wouldBlock: seats[index].unsent = bytes
-        // Receiving tells the reason, in its turn.
+        // The next receive reports the reason.
         case .ended, .failed: return
         }
         seats[index].isWriting = true
@@ -233,7 +233,7 @@ final class Swarm {
     private func receive(_ index: Int) {
         guard seats[index].fd >= 0 else { return }
         if seats[index].isPaused {
-            // Nothing is asked for, so this is the end of the connection; left there it would be told again and again.
+            // No events were requested, so the connection has ended; epoll would report this repeatedly if the socket stayed registered.
             lose(index, "ended while it did not read")
             return
         }
@@ -258,7 +258,7 @@ final class Swarm {
             return
         }
         receivedBytes += Int64(got)
-        // Moved out for the time, so that lending it does not conflict with what a player does to the swarm meanwhile.
+        // The buffer is moved out meanwhile, so that lending it does not conflict with the player's calls of the swarm.
         let bytes = buffer
         let end = kept + got
         var consumed = 0
@@ -272,7 +272,7 @@ final class Swarm {
         frames(index, bytes.span, from: consumed, to: end)
     }
 
-    /// Where the frames begin; nil when the head is not whole, or was not what it should be.
+    /// The offset of the first frame; nil when the response head is incomplete or not valid.
     private func shake(_ index: Int, _ head: Span<UInt8>) -> Int? {
         var handshake = template
         switch handshake.read(head) {
@@ -293,12 +293,12 @@ final class Swarm {
 
     private func frames(_ index: Int, _ bytes: Span<UInt8>, from start: Int, to end: Int) {
         let window = bytes.extracting(0..<end)
-        var place = start
-        while place < end {
-            switch ServerFrame.scan(window, at: place) {
+        var position = start
+        while position < end {
+            switch ServerFrame.scan(window, at: position) {
             case .incomplete:
                 var rest: [UInt8] = []
-                rest.append(copying: window.extracting(place..<end))
+                rest.append(copying: window.extracting(position..<end))
                 seats[index].rest = rest
                 return
             case .malformed:
@@ -306,9 +306,9 @@ final class Swarm {
                 return
             case .frame(let frame):
                 deal(index, frame, window.extracting(frame.payload))
-                // The player may have closed it.
+                // The player may have closed the connection.
                 guard seats[index].stage == .open else { return }
-                place = frame.payload.upperBound
+                position = frame.payload.upperBound
             }
         }
     }
@@ -348,7 +348,7 @@ final class Swarm {
             lose(index, "sent a compressed message, which was not agreed")
             return
         }
-        // A broadcast brings the same bytes to everyone: they are inflated once.
+        // In a broadcast all clients get the same bytes, so these are decompressed only once.
         if !isLast(payload) {
             inflated.removeAll(keepingCapacity: true)
             inflater.reset()
@@ -365,7 +365,7 @@ final class Swarm {
 
     private func isLast(_ payload: Span<UInt8>) -> Bool {
         guard payload.count == lastCompressed.count else { return false }
-        for place in payload.indices where payload[place] != lastCompressed[place] { return false }
+        for position in payload.indices where payload[position] != lastCompressed[position] { return false }
         return true
     }
 }

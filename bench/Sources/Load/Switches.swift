@@ -1,7 +1,7 @@
 import Foundation
 import Linux
 
-/// How often this thread left its processor: because it had nothing to do, or because another was let on.
+/// The context switches of this thread: voluntary ones, to sleep, and involuntary ones, when the kernel preempted it.
 struct Switches: Equatable {
     var sleeps: Int64 = 0
     var preemptions: Int64 = 0

@@ -11,9 +11,9 @@ final class TalkCrowd: Crowd {
     private var nextID: [UInt64]
     private var sent: Int64 = 0
     private var startedAt: Int64 = 0
-    /// By pair and number in the conversation: when it was to be sent.
+    /// When each message was scheduled, by pair and by its number in the conversation.
     private var intended: [[Int64]]
-    /// When the reader acknowledged it.
+    /// When the reader acknowledged each message.
     private var acknowledged: [[Int64]]
     private var receipts: Int64 = 0
     private var storedTo: [Int]
@@ -63,7 +63,7 @@ final class TalkCrowd: Crowd {
         switch id {
         case 1:
             opened[seat] = true
-            // Both are there: the first opens the conversation.
+            // Both users are connected: the first one opens the conversation.
             if opened[seat ^ 1] { say(pair * 2, HubWords.open(id: 2, with: user(pair * 2 + 1))) }
         case 2:
             channels[pair] = HubLineView.text(message, line, after: HubLineView.channel) ?? ""
@@ -76,7 +76,7 @@ final class TalkCrowd: Crowd {
                 becameReady(seat ^ 1)
             }
         default:
-            // Only the writer's sends are waited for here: an ack's or mark's answer is seen in the receipt.
+            // Only replies to the writer's sends are awaited here. The receipts confirm acks and read marks.
             guard seat.isMultiple(of: 2) else { return }
             guard let seq = HubLineView.number(message, line, after: HubLineView.seq).map({ Int($0) }), seq == storedTo[pair] + 1 else {
                 return fail("client \(plan.firstSeat + seat): an unexpected reply: \(HubLineView.words(message, line))")

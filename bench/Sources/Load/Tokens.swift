@@ -22,7 +22,7 @@ struct Tokens {
     func cold(_ seats: Range<Int>) throws -> [String] { try seats.map { try token(subject: plan.userPrefix + String($0)) } }
 }
 
-/// What the tokens of a run are signed with.
+/// The kind of key that signs the tokens of a run.
 public enum TokenKey: String, CaseIterable, Sendable {
     case rs256, es256
 

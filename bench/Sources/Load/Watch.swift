@@ -2,7 +2,7 @@ import Foundation
 import Linux
 import Report
 
-/// What the server holds over time, and whether it keeps growing.
+/// Reads the server's memory, descriptors and threads over time, and detects whether they keep growing.
 final class Watch {
     struct Reading {
         var seconds: Double
@@ -17,7 +17,7 @@ final class Watch {
     private let start: Int64
     private var next: Int64
     private(set) var readings: [Reading] = []
-    /// An embedded broker holds what was published, in the hub's own process.
+    /// The size of the published records. The embedded broker keeps them in the memory of the hub's process.
     var publishedBytes: Int64 = 0
 
     init(_ server: Server, every seconds: Double, from start: Int64) {
@@ -27,7 +27,7 @@ final class Watch {
         next = start
     }
 
-    /// - Parameter isWhole: every client is connected; with some of them away there is nothing to compare.
+    /// - Parameter isWhole: whether every client is connected; otherwise readings are not comparable, and none is taken.
     func read(isWhole: Bool) throws {
         let now = MonotonicInstant.now.nanoseconds
         guard isWhole, now >= next, let pid = server.pid else { return }
@@ -82,11 +82,11 @@ final class Watch {
         }
     }
 
-    /// What leaks grows from every quarter to the next by more than was published; what warms up does not for long.
+    /// Whether memory grew in both of the last steps by more than was published. A leak does that; a warm-up ends earlier.
     static func keepsGrowing(_ quarters: [Reading]) -> Bool {
         guard quarters.count == 4 else { return false }
-        return (2..<4).allSatisfy { place in
-            let (before, now) = (quarters[place - 1], quarters[place])
+        return (2..<4).allSatisfy { quarter in
+            let (before, now) = (quarters[quarter - 1], quarters[quarter])
             let allowed = max(before.residentBytes / 100, 512 << 10) + now.publishedBytes - before.publishedBytes
             return now.residentBytes > before.residentBytes + allowed
         }

@@ -1,6 +1,6 @@
 import Linux
 
-/// A generator process: does what its conductor says on descriptor 3, and ends when that one does.
+/// A generator process. It follows the orders that its conductor sends on descriptor 3, and ends when the conductor ends.
 public enum Worker {
     private static let progressEvery: Int64 = 200_000_000
 
@@ -15,7 +15,7 @@ public enum Worker {
         }
         guard case .plan(let plan) = orders.removeFirst() else { throw LoadFailure("a worker is first told its plan") }
         if let processor = plan.processor { try Process.pin(0, to: processor) }
-        // One that spins gives way to everyone else on its processor: the conductor's publisher and probe.
+        // A worker that polls without sleeping yields to the conductor, which publishes and probes on the same processor.
         if plan.spins { _ = try Process.run(["chrt", "--idle", "--pid", "0", "\(Process.id)"]) }
         do {
             let crowd = try crowd(plan)

@@ -25,7 +25,7 @@ final class WorkerChannel {
         }
     }
 
-    /// What has come whole.
+    /// Returns the complete messages that have arrived.
     func take<Value: Decodable>(_ type: Value.Type = Value.self) throws -> [Value] {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         reading: while true {

@@ -1,20 +1,20 @@
 import Dialect
 import Report
 
-/// What one worker process is to play.
+/// The part of the load that one worker process generates.
 struct Plan: Codable, Sendable {
     var door: Door
     var part: Part
     var seats: Int
-    /// Seats are numbered over all workers; this one's begin here.
+    /// The number of this worker's first seat. Seats (client connections) are numbered over all workers.
     var firstSeat: Int
     var concurrency = 64
-    /// Connections begun per second over all seats of this worker; 0: as `concurrency` allows.
+    /// Connections that this worker starts per second, over all its seats; 0: as many as `concurrency` allows.
     var connectRate = 0.0
     var processor: Int?
-    /// Never sleeps, so that no server has to wake it: how often it sleeps depends on how fast the server is.
+    /// The worker polls and never sleeps, so that no server pays for waking it. A fast server would have to wake it less often.
     var spins = false
-    /// The zero of marks and moments, on the machine's monotonic clock.
+    /// The time on the machine's monotonic clock from which marks and times are counted.
     var epoch: Int64
     /// Signs the hub's tokens.
     var signer: SignerPlan?
@@ -24,13 +24,13 @@ struct SignerPlan: Codable, Sendable {
     var pem: String
     var issuer: String
     var audience: String
-    /// Tells the users of one run from those of another.
+    /// Distinguishes the users of one run from those of another.
     var userPrefix: String
 }
 
-/// The behaviours of a crowd.
+/// The kinds of client that a worker can run.
 enum Part: Codable, Sendable {
-    /// Hears what is published; see `Hearing`.
+    /// Subscribers that receive the published entries; see `Hearing`.
     case hear(Hearing)
     case echo(Echoing)
     case ack(Acknowledging)
@@ -42,82 +42,82 @@ struct Hearing: Codable, Sendable {
     var channels = [Dialect.channel]
     /// Each of the hub's sessions also follows its own inbox.
     var followsInbox = false
-    /// Tells the conductor at once when every seat has this many more.
+    /// The worker informs the conductor each time every seat has received this many more deliveries.
     var announcesEvery = 0
-    /// The hub's numbers are looked at too: what is lost or comes twice is counted, and a seat can resume.
+    /// Clients also check the sequence numbers that the hub gives. Lost and repeated entries are counted, and a seat can resume.
     var followsNumbers = false
 }
 
 struct Echoing: Codable, Sendable {
     var dialect: Dialect
     var bytes: Int
-    /// Messages per second and seat, at intended moments; 0: the next goes out when the last came back.
+    /// Messages per second and seat, sent on schedule; 0: each is sent when the one before has come back.
     var rate = 0.0
 }
 
 struct Acknowledging: Codable, Sendable {
     var channel = Dialect.channel
-    /// Entries that lie in the channel: as many acks has a seat to give.
+    /// Entries in the channel, which is also the number of acks that a seat can send.
     var head: UInt64
-    /// Acks on their way per seat.
+    /// Acks in flight per seat.
     var window = 1
-    /// Acks per second and seat, at intended moments; 0: the next goes out when a reply came.
+    /// Acks per second and seat, sent on schedule; 0: each is sent when the reply to the one before arrives.
     var rate = 0.0
 }
 
 struct Talking: Codable, Sendable {
-    /// Messages per second and pair, at intended moments.
+    /// Messages per second and pair, sent on schedule.
     var rate = 1.0
     var bodyBytes = 120
 }
 
-/// What a conductor says to a worker.
+/// An order from the conductor to a worker.
 enum Order: Codable, Sendable {
     case plan(Plan)
     case open
-    /// The measured part begins: from here on events are counted as of it.
+    /// The measured part begins; events are counted from here on.
     case begin
-    /// No new operations; answer when all that is under way has come, or `expected` per seat, and in the end without it.
+    /// Start no new operations. Answer when all pending ones are complete, or each seat has `expected`, or after the time limit.
     case finish(expected: Int64?, withinSeconds: Double)
-    /// This many seats stop reading, or all read again.
+    /// This many seats stop reading, or all seats read again.
     case pause(seats: Int)
     case resume
-    /// All connections are cut.
+    /// Reset all connections.
     case cut
-    /// All connect again, from where they were, at most so many at once.
+    /// Reconnect all seats and resume each at its last position; at most this many connect at the same time.
     case reopen
     case quit
 }
 
-/// What a worker says to its conductor.
+/// A report from a worker to its conductor.
 enum Word: Codable, Sendable {
     case planned
-    /// Measuring since now.
+    /// Measuring has begun.
     case begun
     case ready(Findings)
     case progress(open: Int, events: Int64)
-    /// Every seat has so many deliveries.
+    /// Every seat has this many deliveries.
     case round(Int64)
     case done(Findings)
     case failed(String)
 }
 
-/// What a worker found; those of several add up.
+/// The results of a worker. Those of several workers can be added up.
 struct Findings: Codable, Sendable {
     var counts: [String: Int64] = [:]
     var latencies: [String: LatencyRecorder] = [:]
     var userSeconds = 0.0
     var systemSeconds = 0.0
     var seconds = 0.0
-    /// How often the workers slept, and how often another process was let on.
+    /// How often the workers slept, and how often the kernel ran another process instead of them.
     var sleeps: Int64 = 0
     var preemptions: Int64 = 0
 
-    /// Workers in which something that was under way never came.
+    /// Workers in which some pending operation never completed.
     static let incomplete = "incomplete workers"
     static let messages = "WebSocket messages"
     static let others = "other than deliveries in them"
-    /// From the moment when all may come back.
+    /// Measured from the time when all clients are allowed to reconnect.
     static let back = "all come back → live again"
 
     mutating func merge(_ other: Findings) {

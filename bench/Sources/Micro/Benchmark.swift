@@ -1,21 +1,21 @@
 /// One small operation of the hub, prepared so that it can be repeated.
 struct Benchmark {
-    /// Repeats the operation and answers how often it did what it should: whoever runs it compares, so that a path that fails early
-    /// is never taken for a fast one.
+    /// Repeats the operation and returns how often it succeeded. The caller compares the numbers, so that an operation that fails early is
+    /// not taken for a fast one.
     typealias Body = (Int) throws -> Int
 
     /// Lower-case words with hyphens: the name in the baseline and on the command line.
     var name: String
-    /// What is measured, for a reader.
+    /// A description of the measured operation.
     var title: String
     /// Repetitions under callgrind are `weight` times fewer.
     var weight = 1
-    /// The name of a benchmark whose time is taken off: what is left is what this one does more.
+    /// The name of a benchmark whose time is subtracted; the rest is the cost of the additional work of this one.
     var without: String?
     var yardsticks: [Yardstick] = []
     var prepare: () throws -> Body
 
-    /// Something a reader knows the price of, measured in turns with the benchmark.
+    /// An operation of known cost that is measured in turns with the benchmark.
     struct Yardstick {
         var name: String
         var prepare: () throws -> Body
@@ -27,7 +27,7 @@ struct Failure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Where results go that nothing else needs, so that the compiler cannot leave the work out.
+/// Takes results that are not used otherwise, so that the compiler cannot remove the work.
 @inline(never)
 @_optimize(none)
 func keep(_ bytes: borrowing [UInt8]) -> Int { bytes.count }
@@ -37,7 +37,7 @@ func keep(_ bytes: borrowing [UInt8]) -> Int { bytes.count }
 func opaque(_ bytes: [UInt8]) -> [UInt8] { bytes }
 
 extension Benchmark {
-    /// A copy of as many bytes into storage that is kept: the price of having touched them.
+    /// Copies the same number of bytes into storage that is reused: the least cost of reading and writing them.
     static func copying(_ count: Int) -> Yardstick {
         Yardstick(name: "array copy") {
             let source = opaque([UInt8](repeating: 0x61, count: count))

@@ -1,11 +1,11 @@
 import WSProtocol
 
-/// What a client sends, as the hub's connection takes it: masked frames, and the connection at the server's end.
+/// Masked frames as a client sends them, and the server's end of the connection, which receives them.
 struct ClientFrames {
     var bytes: [UInt8]
     let messages: Int
 
-    /// The key is zero, so that unmasking in place leaves the bytes fit for the next round; the work is the same for every key.
+    /// The masking key is zero, so that unmasking does not change the bytes for the next round. The work is the same for every key.
     init(_ kind: MessageKind, _ payload: [UInt8], isCompressed: Bool = false, count: Int = 1) {
         bytes = []
         messages = count
@@ -15,7 +15,7 @@ struct ClientFrames {
         }
     }
 
-    /// Feeds the frames to `connection` and returns how many whole messages it gave.
+    /// Feeds the frames to `connection` and returns the number of complete messages.
     mutating func feed(
         _ connection: inout WebSocketConnection, into output: inout [UInt8], _ deliver: (Span<UInt8>) -> Void = { _ in }
     ) -> Int {
@@ -34,7 +34,7 @@ struct ClientFrames {
         }
     }
 
-    /// A body that receives these frames again and again. One operation is one message.
+    /// A benchmark body that receives these frames repeatedly. One operation is one message.
     static func receiving(_ frames: ClientFrames, deflate: NegotiatedDeflate? = nil) -> Benchmark.Body {
         var frames = frames
         let receiver = Receiver(deflate)
@@ -50,7 +50,7 @@ struct ClientFrames {
     }
 }
 
-/// Holds what cannot be copied where a closure can reach it.
+/// Holds a noncopyable value, so that a closure can use it.
 final class Receiver {
     var connection: WebSocketConnection
     var output: [UInt8] = []
@@ -60,7 +60,7 @@ final class Receiver {
 }
 
 enum Texts {
-    /// About 300 bytes on the wire: a notification as most are.
+    /// About 300 bytes on the wire: a typical notification.
     static let shortBody = "Your portfolio was reviewed. Open it to read what your reviewer wrote about the second chapter."
 
     /// Text of at least `bytes` bytes, cut at a character: mostly ASCII with umlauts, as a German-speaking university writes.

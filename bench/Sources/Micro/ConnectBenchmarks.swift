@@ -3,7 +3,7 @@ import HTTP
 import Messaging
 import WSProtocol
 
-/// A connect, as far as it is pure: the request head and its answer, the first message with a token never seen, the reply.
+/// The steps of a connect that do no I/O: the request head and its answer, the first message with a new token, and the reply.
 enum ConnectBenchmarks {
     static func all(fixtures: String) throws -> [Benchmark] {
         let (token, verifier) = try TokenBenchmarks.foreign("RS256", fixtures: fixtures)
@@ -66,7 +66,7 @@ enum ConnectBenchmarks {
 
     private static let now = Timestamp(milliseconds: 1_800_000_000_000)
 
-    /// The frame of the reply: the user's channels, none of them behind.
+    /// The frame of the reply, with the user's channels, all up to date.
     private static func greeted(_ payload: Span<UInt8>, _ verifier: TokenVerifier, _ terms: Welcome.Terms) -> [UInt8] {
         var session = Session(id: "s-1")
         var json: [UInt8] = []

@@ -1,7 +1,7 @@
 import WSProtocol
 import Zlib
 
-/// Frames: their headers, masking, UTF-8, and what compression adds.
+/// Frames: headers, masking, UTF-8 and compression.
 enum FrameBenchmarks {
     static var all: [Benchmark] {
         [
@@ -35,7 +35,7 @@ enum FrameBenchmarks {
         ) { ClientFrames.receiving(ClientFrames(.binary, [UInt8](repeating: 7, count: bytes))) }
     }
 
-    /// A text frame costs its UTF-8 check more than a binary frame of the same size.
+    /// The UTF-8 check is the additional cost of a text frame over a binary frame of the same size.
     private static func utf8(_ language: String, _ text: @escaping (Int) -> [UInt8], _ bytes: Int) -> Benchmark {
         let yardstick = Benchmark.Yardstick(name: "UTF8Span(validating:)") {
             let payload = opaque(text(bytes))
@@ -51,7 +51,7 @@ enum FrameBenchmarks {
         ) { ClientFrames.receiving(ClientFrames(.text, text(bytes))) }
     }
 
-    /// What repeats as little as an entry does: members of JSON around a text.
+    /// Text with as little repetition as an entry: JSON members around a text.
     private static func entry(_ bytes: Int) -> [UInt8] {
         let head = Array(
             #"{"type":"entry","channel":"inbox","seq":4711,"id":"018f2c5e","kind":"notification","priority":"normal","body":""#.utf8)

@@ -2,7 +2,7 @@ import Foundation
 import Messaging
 import WSProtocol
 
-/// The hub's protocol: commands in, entries and replies out, and an ack's whole way to the store's door.
+/// The hub's protocol: parsing commands, encoding entries and replies, and the path of an ack from its frame to the order for the store.
 enum MessageBenchmarks {
     static var all: [Benchmark] {
         [
@@ -48,7 +48,7 @@ enum MessageBenchmarks {
         }
     }
 
-    /// As services publish them, and `hub-bench durable`.
+    /// Events as services publish them, and as `hub-bench durable` does.
     private static var decodingEvent: Benchmark {
         let value = Array(
             (#"{"id":"0000001800000000","type":"bench","to":["user:bench-00000-471"],"title":"Bench","body":""#
@@ -149,7 +149,7 @@ enum MessageBenchmarks {
         }
     }
 
-    /// The pure parts of what one command costs: frame, UTF-8, line, rules, session; what the store is asked for comes out.
+    /// The steps of one command that do no I/O: frame, UTF-8, line, rules, session. The result is the order for the store.
     private static func path(_ name: String, _ line: [UInt8]) -> Benchmark {
         Benchmark(
             name: "path-\(name)", title: "from the frame's bytes to the store's order: \(name)",

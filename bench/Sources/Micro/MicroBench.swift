@@ -42,7 +42,7 @@ struct Once: ParsableCommand {
     }
 }
 
-/// What callgrind counts; bench/instructions knows the name.
+/// Callgrind counts only inside this function. bench/instructions uses its name.
 @inline(never)
 @_optimize(none)
 func counted(_ body: Benchmark.Body, _ times: Int) throws -> Int { try body(times) }
@@ -93,7 +93,7 @@ struct Measure: ParsableCommand {
         var comparisons = benchmark.yardsticks.map { comparison(benchmark, yardstick: $0.name) }
         var times: [Double] = []
         for turn in 0..<rounds {
-            // What one turn warms or cools, the next one does in the other order.
+            // The order alternates, so that the effects of one measurement on the caches cancel out.
             let isForward = turn.isMultiple(of: 2)
             let watches = [subject] + yardsticks
             var values = try (isForward ? watches : watches.reversed()).map { try $0.nanoseconds() }
@@ -103,7 +103,7 @@ struct Measure: ParsableCommand {
             for index in comparisons.indices { comparisons[index].pairs.append(.init(subject: time, yardstick: values[index + 1])) }
         }
         if let speed = TokenBenchmarks.speeds[benchmark.name] {
-            // One run of its own in between would cost seconds; three are enough for a median.
+            // Each run of `openssl speed` takes seconds, and three are enough for a median.
             let told = try (0..<3).map { _ in try OpenSSLSpeed.nanoseconds(speed.arguments) }
             var comparison = comparison(benchmark, yardstick: speed.name)
             comparison.pairs = told.map { .init(subject: median(times) ?? 0, yardstick: $0) }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What libcrypto's own benchmark says of this machine, in this run.
+/// The results of libcrypto's own benchmark on this machine, in this run.
 enum OpenSSLSpeed {
-    /// Nanoseconds for one verification, or one code over `-bytes` bytes.
+    /// Nanoseconds for one verification, or for one digest of `-bytes` bytes.
     static func nanoseconds(_ arguments: [String]) throws -> Double {
         let openssl = Process()
         openssl.executableURL = URL(filePath: "/usr/bin/env")

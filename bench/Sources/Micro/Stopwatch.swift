@@ -1,13 +1,13 @@
 import Linux
 
-/// Nanoseconds of this process's own processor time for one operation: what other processes do meanwhile does not count, what they
-/// do to the caches does.
+/// Nanoseconds of this process's processor time for one operation. The time of other processes does not count, but their effect on the
+/// caches does.
 struct Stopwatch {
     private let body: Benchmark.Body
     private let name: String
     private let times: Int
 
-    /// Finds out how often to repeat so that a round lasts `round`.
+    /// Determines the number of repetitions for which a round lasts `round`.
     init(_ name: String, _ body: @escaping Benchmark.Body, round: Duration) throws {
         self.body = body
         self.name = name

@@ -3,7 +3,7 @@ import Foundation
 import JSON
 import OpenSSL
 
-/// Tokens of other implementations (Fixtures/jwt), so that every run checks the same signatures.
+/// Tokens that were made by other implementations (Fixtures/jwt), so that every run checks the same signatures.
 enum TokenBenchmarks {
     static func all(fixtures: String) throws -> [Benchmark] {
         let tokens = try Self.tokens(fixtures)
@@ -29,14 +29,14 @@ enum TokenBenchmarks {
         return benchmarks
     }
 
-    /// What `openssl speed` measures for a benchmark of ours, as its arguments.
+    /// The arguments with which `openssl speed` measures the corresponding operation.
     static let speeds: [String: (arguments: [String], name: String)] = [
         "jwt-rs256-cold": (["rsa2048"], "openssl speed: RSA-2048 verify"),
         "jwt-es256-cold": (["ecdsap256"], "openssl speed: ECDSA P-256 verify"),
         "jwt-hs256-cold": (["-bytes", "450", "-hmac", "sha256"], "openssl speed: HMAC-SHA-256 of 450 B"),
     ]
 
-    /// One that was signed elsewhere, and who accepts it.
+    /// A token that was signed elsewhere, and a verifier that accepts it.
     static func foreign(_ algorithm: String, fixtures: String) throws -> (token: [UInt8], verifier: TokenVerifier) {
         let (token, keys) = try found(algorithm, in: try tokens(fixtures))
         return (token, verifier(keys, cacheCapacity: 0))

@@ -1,14 +1,14 @@
 public import Dialect
 internal import Linux
 
-/// A server of the comparison that is not the hub: how it is found, what it is, how it is started. Its configuration is in
-/// `bench/peers/<name>`, whose `start PORT DIR [compressed]` becomes the server.
+/// A server of the comparison other than the hub: its version and how it is started. Its configuration is in `bench/peers/<name>`, and
+/// the script `start PORT DIR [compressed]` there runs it in the foreground.
 public struct Peer: Sendable, CustomStringConvertible {
     public let dialect: Dialect
     private let name: String
     private let peers: String
 
-    /// nil: this dialect is spoken by a server that is started in another way.
+    /// nil: the server of this dialect is not started from bench/peers.
     /// - Parameter bench: the folder `bench` of the repository.
     public init?(_ dialect: Dialect, bench: String) {
         switch dialect {
@@ -27,10 +27,10 @@ public struct Peer: Sendable, CustomStringConvertible {
 
     public var description: String { dialect.title }
 
-    /// All that can be started from here.
+    /// All servers that can be started from bench/peers.
     public static func all(bench: String) -> [Peer] { Dialect.allCases.compactMap { Peer($0, bench: bench) } }
 
-    /// What would be measured, or why it cannot be.
+    /// The version of the installed server. Throws the reason if it is not installed.
     public func version() throws(PeerFailure) -> String {
         let folder = try ScratchFolder(name)
         defer { folder.remove() }
@@ -50,13 +50,13 @@ public struct Peer: Sendable, CustomStringConvertible {
         return text
     }
 
-    /// Starts it on a free port and waits until it takes connections.
-    /// - Parameter processor: the one it may run on.
+    /// Starts the server on a free port and waits until it accepts connections.
+    /// - Parameter processor: the processor on which it may run.
     public func start(compressed: Bool = false, processor: Int? = nil, within: Duration = .seconds(20)) throws(PeerFailure) -> RunningPeer {
         if compressed, !dialect.canCompress { throw PeerFailure("\(dialect.title) does not compress") }
         let folder = try ScratchFolder(name)
         do {
-            // Most of them cannot be told to take a free port, so one is found for them; nobody else gets it in the moment between.
+            // Most servers cannot choose a free port themselves. Another process is unlikely to take this one before the server does.
             let probe = try Socket.listen(host: "127.0.0.1", port: 0, reusePort: false)
             let port = try Socket.localPort(probe)
             Socket.close(probe)

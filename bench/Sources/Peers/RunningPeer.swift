@@ -1,7 +1,7 @@
 public import Dialect
 internal import Linux
 
-/// A server that was started, and its files. Owns both: `stop` ends the one and removes the others.
+/// A started server and its files. `stop` ends the server and removes the files.
 public final class RunningPeer {
     public let dialect: Dialect
     public let port: UInt16
@@ -21,7 +21,7 @@ public final class RunningPeer {
     public var host: String { "127.0.0.1" }
     public var pid: Int32 { process.pid }
 
-    /// The process and all that it started: nginx serves from a worker.
+    /// The process and all that it started, because nginx serves from a worker process.
     public var pids: [Int32] {
         var found = [process.pid]
         var next = 0
@@ -33,8 +33,8 @@ public final class RunningPeer {
         return found
     }
 
-    /// Once. All that the process started ends with it: a master that is killed leaves its workers. What does not end within five seconds
-    /// is killed.
+    /// Ends the process group once, because the workers of a killed master process would keep running. Processes that do not end within
+    /// five seconds are killed.
     public func stop() {
         guard !hasEnded else { return }
         hasEnded = true
@@ -42,15 +42,15 @@ public final class RunningPeer {
         folder.remove()
     }
 
-    /// The process leads a group of its own, which is there as long as one of its members is.
+    /// The process leads its own process group, which exists as long as any of its members.
     private func endGroup() {
-        let patience = MonotonicInstant.now + .seconds(5)
-        let end = patience + .seconds(5)
+        let killTime = MonotonicInstant.now + .seconds(5)
+        let end = killTime + .seconds(5)
         Process.kill(-process.pid, .terminate)
         while (try? process.exitStatus()) == .some(nil) || Process.exists(-process.pid) {
             let now = MonotonicInstant.now
             if now > end { return }
-            if now > patience { Process.kill(-process.pid, .kill) }
+            if now > killTime { Process.kill(-process.pid, .kill) }
             Thread.pause(.milliseconds(10))
         }
     }
@@ -76,7 +76,7 @@ public final class RunningPeer {
     }
 }
 
-/// A folder of its own below `/tmp`, that a server which gives up root's rights can still reach.
+/// A new folder below `/tmp` that a server can still access after it has given up root privileges.
 final class ScratchFolder {
     let path: String
 

@@ -1,9 +1,9 @@
 import Linux
 import Reactor
 
-/// How evenly connections come to several loops: the kernel's choice among listeners of one port, or one acceptor handing on in turn.
+/// How evenly several loops get connections: by the kernel's choice among listeners on one port, or from one acceptor in rotation.
 enum BalanceBench {
-    /// Counts what one loop got, and what else it can tell about taking it.
+    /// Counts the connections of one loop, and measures accepting them.
     private final class Counter: ConnectionDriver {
         func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {}
         func peerClosed(_ id: ConnectionID) {}
@@ -13,7 +13,7 @@ enum BalanceBench {
         func closed(_ id: ConnectionID, _ cause: CloseCause) {}
     }
 
-    /// One acceptor, whose loops get the sockets through their mailboxes.
+    /// One acceptor, which passes the sockets to the loops through their mailboxes.
     private final class Acceptor {
         let loop: EventLoop
         let mailboxes: [Mailbox<(Int32, PeerAddress)>]
@@ -61,7 +61,7 @@ enum BalanceBench {
             var clients: [Int32] = []
             while clients.count < connections {
                 clients.append(try Socket.connect(host: "127.0.0.1", port: port, timeout: .seconds(5)))
-                // All on this thread: what is compared is where connections go and what taking them costs, not parallelism.
+                // All loops run on this thread: the comparison is of the distribution and the cost of accepting, not of parallelism.
                 for loop in loops {
                     loop.handle.wake()
                     loop.turn()

@@ -1,7 +1,7 @@
 import Linux
 import Reactor
 
-/// What a deadline pushed on with every message costs, with many connections having one.
+/// The cost of a deadline that every message postpones, with many connections that have one.
 final class DeadlineBench: ConnectionDriver {
     private let connections: Int
 
@@ -11,7 +11,7 @@ final class DeadlineBench: ConnectionDriver {
         let loop = try EventLoop(name: "bench")
         let table = ConnectionTable(loop: loop, limits: ConnectionLimits(), driver: self)
         var ids: [ConnectionID] = []
-        // Both ends of each pair are connections; a few descriptors are left for the rest.
+        // Both ends of each pair are connections; a few descriptors are needed for other files.
         for _ in 0..<min(connections, Machine.descriptorLimit - 64) / 2 {
             let pair = try Socket.pair()
             for fd in [pair.0, pair.1] {

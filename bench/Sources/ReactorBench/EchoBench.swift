@@ -1,7 +1,7 @@
 import Linux
 import Reactor
 
-/// What bench/baseline/echo_loop.c does, through the reactor. Ends with standard input.
+/// The same server as bench/baseline/echo_loop.c, on the reactor. Ends at the end of standard input.
 final class EchoBench: ConnectionDriver {
     private let loop: EventLoop
     private var table: ConnectionTable?

@@ -1,7 +1,7 @@
 import Linux
 import Reactor
 
-/// What bench/baseline/send_loop.c does, through the reactor: the same rounds, the same clock, the same line printed.
+/// The same work as bench/baseline/send_loop.c, on the reactor: same rounds, same clock, same output.
 final class SendBench: ConnectionDriver {
     private let connections: Int
     private let rounds: Int
@@ -51,7 +51,7 @@ final class SendBench: ConnectionDriver {
             let frame = table.stage(payload)
             for id in ids { table.send(id, frame) }
         }
-        // The table settles after this slice of the turn; the next turn begins with one wait, as in the C loop.
+        // The connections are flushed after this part of the turn; the next turn begins with one wait, as in the C loop.
         var isNextTurn = false
         loop.slice { [unowned self] in
             if !isNextTurn {

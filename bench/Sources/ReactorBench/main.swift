@@ -1,7 +1,7 @@
 import Linux
 import Reactor
 
-// The reactor's part of a delivery and of an echo, beside the same in bare C (bench/baseline). Called by bench/run.
+// The reactor's cost of a delivery and of an echo, for comparison with bare C (bench/baseline). Called by bench/run.
 // reactor-bench send CONNECTIONS ROUNDS FRAMES BYTES | echo | balance LOOPS CONNECTIONS | deadlines CONNECTIONS
 
 func fail(_ reason: String) -> Never {

@@ -16,11 +16,11 @@ struct Bars {
         var drawing = SVG(width: Self.width, height: height)
         let floor = height - 36
         for tick in x.ticks {
-            drawing.line(x.place(tick), Self.top, x.place(tick), floor, "grid")
-            drawing.text(Wording.withoutIdleZeros(Wording.digits(tick)), x.place(tick), floor + 16, "tick", anchor: "middle")
+            drawing.line(x.position(tick), Self.top, x.position(tick), floor, "grid")
+            drawing.text(Wording.withoutIdleZeros(Wording.digits(tick)), x.position(tick), floor + 16, "tick", anchor: "middle")
         }
         // 1 is the yardstick itself.
-        drawing.line(x.place(1), Self.top, x.place(1), floor, "unity")
+        drawing.line(x.position(1), Self.top, x.position(1), floor, "unity")
         drawing.text("times the yardstick", Self.width - Self.right, height - 4, "axis-title", anchor: "end")
         for (index, comparison) in drawn.enumerated() {
             guard let ratio = comparison.ratio, let range = comparison.ratioRange else { continue }
@@ -29,15 +29,17 @@ struct Bars {
             drawing.text("÷ " + name, Self.left - 12, y + 18, "name", anchor: "end")
             drawing.text(medians(comparison), Self.left - 12, y + 36, "tick", anchor: "end")
             drawing.rectangle(
-                Self.left, y + 9, x.place(ratio) - Self.left, Self.row - 20, "bar \(comparison.verdict.rawValue)",
+                Self.left, y + 9, x.position(ratio) - Self.left, Self.row - 20, "bar \(comparison.verdict.rawValue)",
                 title: "\(comparison.yardstick): \(Wording.ratio(ratio)) \(TextReport.range(range))")
             let middle = y + 9 + (Self.row - 20) / 2
-            drawing.line(x.place(range.lowerBound), middle, x.place(range.upperBound), middle, "spread")
-            for end in [range.lowerBound, range.upperBound] { drawing.line(x.place(end), middle - 4, x.place(end), middle + 4, "spread") }
-            if let goal = comparison.goal {
-                drawing.line(x.place(goal.limit), y + 3, x.place(goal.limit), y + Self.row - 5, "goal")
+            drawing.line(x.position(range.lowerBound), middle, x.position(range.upperBound), middle, "spread")
+            for end in [range.lowerBound, range.upperBound] {
+                drawing.line(x.position(end), middle - 4, x.position(end), middle + 4, "spread")
             }
-            let beyond = x.place(max(range.upperBound, comparison.goal?.limit ?? 0)) + 8
+            if let goal = comparison.goal {
+                drawing.line(x.position(goal.limit), y + 3, x.position(goal.limit), y + Self.row - 5, "goal")
+            }
+            let beyond = x.position(max(range.upperBound, comparison.goal?.limit ?? 0)) + 8
             drawing.text(Wording.ratio(ratio), beyond, middle + 5, "value")
         }
         return drawing.element(

@@ -1,4 +1,4 @@
-/// The hub and one yardstick, measured in turns in one run, so that whatever else the machine does falls on both.
+/// The hub and one yardstick, measured in turns in one run, so that other load on the machine affects both.
 public struct Comparison: Codable, Sendable, Equatable {
     /// One row of the goals: "one 300 B entry to 10 000 sessions". Comparisons with the same title are drawn in one plot.
     public var title: String
@@ -8,7 +8,7 @@ public struct Comparison: Codable, Sendable, Equatable {
     public var subject: String
     public var yardstick: String
     public var pairs: [Pair]
-    /// Of the ratio subject ÷ yardstick.
+    /// The goal for the ratio subject ÷ yardstick.
     public var goal: Goal?
     public var notes: [String] = []
 
@@ -24,7 +24,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         self.goal = goal
     }
 
-    /// Two measurements that stood next to each other in time.
+    /// Two measurements that were made one directly after the other.
     public struct Pair: Codable, Sendable, Equatable {
         public var subject: Double
         public var yardstick: Double
@@ -48,7 +48,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         return ratio.map(goal.verdict) ?? .missed
     }
 
-    /// A pair whose yardstick could not be measured says nothing about a ratio.
+    /// Pairs whose yardstick could not be measured are left out.
     private var ratios: [Double] { pairs.map(\.ratio).filter(\.isFinite) }
 }
 
@@ -72,11 +72,11 @@ public enum Goal: Codable, Sendable, Equatable {
 
 public enum Verdict: String, Codable, Sendable {
     case reached, missed
-    /// There is no goal: the number is told for itself.
+    /// There is no goal; the number is only reported.
     case told
 }
 
-/// The middle of an odd count, the mean of the two middle ones of an even count; nil of nothing.
+/// The median: for an even count, the mean of the two middle values; nil for an empty list.
 public func median(_ values: [Double]) -> Double? {
     guard !values.isEmpty else { return nil }
     let sorted = values.sorted()

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A run as one HTML page that needs nothing beside it: no script, no font, no picture from elsewhere.
+/// A run as one self-contained HTML page, without scripts, fonts or external images.
 public enum HTMLReport {
     public static func page(_ run: Run) -> String {
         """
@@ -73,9 +73,9 @@ public enum HTMLReport {
         let single =
             run.figures.map { ("", $0) }
             + run.scenarios.flatMap { result in result.figures.map { ("\(result.scenario): \(result.server)", $0) } }
-        let measured = single.filter { $0.1.goal != nil }.map { (place, figure) in
+        let measured = single.filter { $0.1.goal != nil }.map { (scenario, figure) in
             [
-                escaped(figure.name), escaped(place), escaped(Wording.value(figure.value, unit: figure.unit)),
+                escaped(figure.name), escaped(scenario), escaped(Wording.value(figure.value, unit: figure.unit)),
                 escaped(figure.goal?.text(unit: figure.unit) ?? ""), badge(figure.verdict),
             ]
         }
@@ -121,7 +121,7 @@ public enum HTMLReport {
         }.joined(separator: "\n")
     }
 
-    /// What servers of one scenario are best seen in together.
+    /// The plots in which the servers of one scenario are compared.
     private static func shared(_ group: [ScenarioResult]) -> String {
         guard group.count > 1 else { return "" }
         let series = group.flatMap { result in

@@ -1,9 +1,9 @@
 internal import Histogram
 
-/// How long something took, as an HdrHistogram of nanoseconds with three significant digits: nothing is sampled away, the tail is as
-/// exact as the middle, and two of them add up to one. Its serial form is small, so a worker process can hand it to its parent.
+/// Latencies as an HdrHistogram of nanoseconds with three significant digits. It counts every value, is as exact in the tail as in the
+/// middle, and can be merged with another. Its serialized form is small enough to be sent from a worker process to its parent.
 public struct LatencyRecorder: Sendable {
-    /// A value above is counted as this one: no run lasts longer.
+    /// Higher values are counted as this one. No run lasts longer.
     public static let highestNanoseconds: UInt64 = 3_600_000_000_000
     public static let toldPercentiles: [Double] = [50, 90, 99, 99.9, 99.99, 100]
 
@@ -17,15 +17,15 @@ public struct LatencyRecorder: Sendable {
     public var minNanoseconds: UInt64 { isEmpty ? 0 : histogram.min }
     public var maxNanoseconds: UInt64 { nanoseconds(atPercentile: 100) }
 
-    /// Counted from when it should have begun, not from when the generator came to it: a stall of the server that delays the generator
-    /// must not hide the requests it kept from being sent (coordinated omission). Both are nanoseconds of one monotonic clock.
+    /// Counts from the time when the operation was scheduled, even if the generator started it later. Otherwise a stall of the server that
+    /// delays the generator would hide the delayed requests (coordinated omission). Both times are nanoseconds of one monotonic clock.
     public mutating func record(intended: Int64, at end: Int64) {
         record(nanoseconds: end - intended)
     }
 
     public mutating func record(nanoseconds: Int64) { record(nanoseconds: nanoseconds, count: 1) }
 
-    /// The same value for many, as when one read brought a whole burst.
+    /// Counts the same value several times, for example when one read returned a whole burst.
     public mutating func record(nanoseconds: Int64, count: UInt64) {
         guard count > 0 else { return }
         histogram.record(min(UInt64(max(nanoseconds, 0)), Self.highestNanoseconds), count: count)
@@ -35,17 +35,17 @@ public struct LatencyRecorder: Sendable {
         for (value, count) in other.buckets { record(nanoseconds: Int64(clamping: value), count: count) }
     }
 
-    /// The value that this percentage of all were at or below; 100 is the greatest one, 0 of nothing.
+    /// The least value that is not exceeded by this percentage of the values; 100 gives the greatest value. 0 if there are none.
     public func nanoseconds(atPercentile percentile: Double) -> UInt64 {
         isEmpty ? 0 : histogram.valueAtPercentile(percentile)
     }
 
-    /// The percentage of all that took at most this long.
+    /// The percentage of the values that are at most this.
     public func percentile(ofNanoseconds value: UInt64) -> Double {
         isEmpty ? 100 : histogram.percentileAtOrBelowValue(value)
     }
 
-    /// What was recorded, in ascending order: the top of each bucket, the last one's the greatest value itself, and how often.
+    /// The recorded values in ascending order, and their counts. Each is the top of its bucket; the last is the exact greatest value.
     public var buckets: [(nanoseconds: UInt64, count: UInt64)] {
         histogram.recordedValues().map { (min($0.value, histogram.maxRecorded), $0.count) }
     }
@@ -57,7 +57,7 @@ extension LatencyRecorder: Equatable {
     }
 }
 
-/// `{"nanoseconds": [1000, 1005], "counts": [17, 3]}`: plain enough for any other tool.
+/// `{"nanoseconds": [1000, 1005], "counts": [17, 3]}`, which other tools can read.
 extension LatencyRecorder: Codable {
     private enum CodingKeys: CodingKey { case nanoseconds, counts }
 

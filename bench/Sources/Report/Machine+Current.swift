@@ -1,7 +1,7 @@
 import Foundation
 
 extension Machine {
-    /// This machine, as the kernel tells it. What it does not tell is "unknown".
+    /// This machine, as the kernel reports it. Values that it does not report are "unknown".
     public static func current() -> Machine {
         Machine(
             processor: field("model name", in: "/proc/cpuinfo") ?? "unknown processor",

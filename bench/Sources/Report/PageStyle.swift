@@ -1,4 +1,4 @@
-/// The report's style sheet: one column, two palettes, no file beside the page.
+/// The report's style sheet, which is part of the page: one column, a light and a dark palette.
 enum PageStyle {
     static let css = """
         :root{color-scheme:light dark;--ground:#fbfaf8;--card:#fff;--ink:#1d2330;--soft:#5d6678;--line:#e4e2dc;--grid:#eceae4;\

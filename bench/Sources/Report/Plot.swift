@@ -1,11 +1,11 @@
-/// Lines over two axes: what all plots of the report but the bars are.
+/// Lines over two axes. All plots of the report except the bars are of this kind.
 struct Plot {
     struct Line {
         var name: String
         var points: [(x: Double, y: Double)]
-        /// Filled down to the axis.
+        /// Whether the area between line and axis is filled.
         var isFilled = false
-        /// Each point is a measurement of its own and gets a dot.
+        /// Whether each point is a separate measurement and gets a dot.
         var hasDots = false
     }
 
@@ -16,7 +16,7 @@ struct Plot {
     var yTitle: String
     var xText: (Double) -> String
     var yText: (Double) -> String
-    /// Marks of the x axis, where round values are not what a reader looks for.
+    /// Ticks of the x axis, for plots in which they are not round values.
     var xMarks: [(value: Double, text: String)]?
 
     private static let width = 720.0
@@ -38,31 +38,31 @@ struct Plot {
         var drawing = SVG(width: Self.width, height: Self.height)
         drawing.text(yTitle, 4, 16, "axis-title")
         for tick in y.ticks {
-            let place = y.placeFromBelow(tick)
-            drawing.line(Self.left, place, Self.width - Self.right, place, "grid")
-            drawing.text(Wording.withoutIdleZeros(yText(tick)), Self.left - 8, place + 4, "tick", anchor: "end")
+            let position = y.positionFromBelow(tick)
+            drawing.line(Self.left, position, Self.width - Self.right, position, "grid")
+            drawing.text(Wording.withoutIdleZeros(yText(tick)), Self.left - 8, position + 4, "tick", anchor: "end")
         }
         let floor = Self.height - Self.bottom
         for mark in xMarks ?? x.ticks.map({ ($0, Wording.withoutIdleZeros(xText($0))) }) where x.values.contains(mark.value) {
-            let place = x.place(mark.value)
-            drawing.line(place, floor, place, floor + 5, "axis")
-            drawing.text(mark.text, place, floor + 19, "tick", anchor: place > Self.width - 40 ? "end" : "middle")
+            let position = x.position(mark.value)
+            drawing.line(position, floor, position, floor + 5, "axis")
+            drawing.text(mark.text, position, floor + 19, "tick", anchor: position > Self.width - 40 ? "end" : "middle")
         }
         drawing.line(Self.left, floor, Self.width - Self.right, floor, "axis")
         drawing.text(xTitle, Self.width - Self.right, Self.height - 6, "axis-title", anchor: "end")
         for (index, line) in lines.enumerated() {
-            let places = line.points.map { (x: x.place($0.x), y: y.placeFromBelow($0.y)) }
-            if line.isFilled { drawing.area(places, floor: floor, "area c\(index % 8)") }
-            drawing.path(places, "line c\(index % 8)")
+            let positions = line.points.map { (x: x.position($0.x), y: y.positionFromBelow($0.y)) }
+            if line.isFilled { drawing.area(positions, floor: floor, "area c\(index % 8)") }
+            drawing.path(positions, "line c\(index % 8)")
             guard line.hasDots else { continue }
-            for (place, point) in zip(places, line.points) {
-                drawing.dot(place.x, place.y, 3.5, "dot c\(index % 8)", title: "\(line.name): \(xText(point.x)), \(yText(point.y))")
+            for (position, point) in zip(positions, line.points) {
+                drawing.dot(position.x, position.y, 3.5, "dot c\(index % 8)", title: "\(line.name): \(xText(point.x)), \(yText(point.y))")
             }
         }
         return drawing.element(label: "\(yTitle) over \(xTitle): " + lines.map(\.name).joined(separator: ", ")) + legend
     }
 
-    /// In HTML, so that it wraps on a narrow screen.
+    /// The legend is HTML, so that it wraps on a narrow screen.
     private var legend: String {
         guard lines.count > 1 || !lines[0].name.isEmpty else { return "" }
         let items = lines.enumerated().map { #"<li><i class="c\#($0 % 8)"></i>\#(escaped($1.name))</li>"# }.joined()
@@ -85,7 +85,7 @@ extension Plot {
             xText: { Wording.digits($0) }, yText: { Wording.duration(nanoseconds: $0) }, xMarks: marks)
     }
 
-    /// Not finer than the count of values allows: of a thousand the last is the 99.9th.
+    /// The percentiles that the number of values supports: with a thousand values, up to the 99.9th.
     static func curve(_ recorder: LatencyRecorder) -> [(x: Double, y: Double)] {
         let last = Double(max(recorder.count, 2))
         var points: [(x: Double, y: Double)] = []

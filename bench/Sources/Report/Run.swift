@@ -1,14 +1,14 @@
 public import FoundationEssentials
 
-/// Everything one call of the bench found.
+/// All results of one call of the bench.
 public struct Run: Codable, Sendable, Equatable {
     public var title: String
-    /// When it began.
+    /// When the run began.
     public var date: Date
-    /// What was typed, so that it can be typed again.
+    /// The command line, so that the run can be repeated.
     public var command: [String]
     public var machine: Machine
-    /// Of the hub and of every peer that took part.
+    /// The versions of the hub and of every peer that took part.
     public var versions: [Version]
     public var scenarios: [ScenarioResult] = []
     public var comparisons: [Comparison] = []
@@ -33,7 +33,7 @@ public struct Run: Codable, Sendable, Equatable {
         }
     }
 
-    /// Another run's findings under this one's head: for results that were made by several commands.
+    /// Adds the results of another run to this one, to report several commands together.
     public mutating func add(_ other: Run) {
         scenarios += other.scenarios
         comparisons += other.comparisons
@@ -43,15 +43,15 @@ public struct Run: Codable, Sendable, Equatable {
     }
 }
 
-/// Where it ran.
+/// The machine on which the bench ran.
 public struct Machine: Codable, Sendable, Equatable {
     public var processor: String
-    /// Processors this process may use, which in a container are fewer than the machine has.
+    /// The processors that this process may use. In a container they can be fewer than the machine has.
     public var cores: Int
     public var memoryBytes: Int64
     public var kernel: String
     public var system: String
-    /// The machine's load of the last minute when the run began: above what the run itself makes, figures are noise.
+    /// The machine's load of the last minute when the run began. If it is higher than the run's own load, the figures are unreliable.
     public var load: Double
 
     public init(processor: String, cores: Int, memoryBytes: Int64, kernel: String, system: String, load: Double) {

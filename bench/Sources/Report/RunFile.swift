@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A run as JSON: what scripts read, what `--json` writes, what worker processes send up a pipe.
+/// JSON for the files of `--json`, and for the messages of worker processes.
 public enum RunFile {
     public static func data(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()

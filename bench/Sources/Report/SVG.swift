@@ -1,4 +1,4 @@
-/// A drawing under construction. Colours come from the page's style sheet, so that one drawing serves light and dark.
+/// A drawing under construction. Colours come from the page's style sheet, so that one drawing works with both palettes.
 struct SVG {
     let width: Double
     let height: Double
@@ -9,7 +9,7 @@ struct SVG {
         self.height = height
     }
 
-    /// The element; `label` is what a screen reader says.
+    /// The SVG element. Screen readers read `label`.
     func element(label: String) -> String {
         """
         <div class="drawing"><svg viewBox="0 0 \(Self.number(width)) \(Self.number(height))" role="img" \
@@ -31,7 +31,7 @@ struct SVG {
         body += #"<path class="\#(style)" d="M\#(n(first.x)) \#(n(first.y))\#(rest)"/>"#
     }
 
-    /// Closed down to `floor`.
+    /// The area between the line and `floor`.
     mutating func area(_ points: [(x: Double, y: Double)], floor: Double, _ style: String) {
         guard let first = points.first, let last = points.last else { return }
         let line = points.map { "L\(n($0.x)) \(n($0.y))" }.joined()
@@ -50,7 +50,7 @@ struct SVG {
 
     private func n(_ value: Double) -> String { Self.number(value) }
 
-    /// A tenth of a pixel is enough; the sign is ASCII, as SVG wants it.
+    /// With a precision of a tenth of a pixel, and an ASCII minus sign as SVG requires.
     static func number(_ value: Double) -> String {
         guard value.isFinite else { return "0" }
         let tenths = (value * 10).rounded() / 10
@@ -58,7 +58,7 @@ struct SVG {
     }
 }
 
-/// For text and quoted attributes.
+/// Escapes text and quoted attribute values.
 func escaped(_ text: String) -> String {
     var output = ""
     for character in text {

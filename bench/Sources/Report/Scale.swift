@@ -1,17 +1,17 @@
 import Foundation
 
-/// Turns values into places along an axis, and chooses the values worth marking.
+/// Converts values to positions along an axis, and chooses the tick values.
 struct Scale {
     enum Kind { case linear, logarithmic }
 
     let kind: Kind
     let values: ClosedRange<Double>
-    let places: ClosedRange<Double>
+    let positions: ClosedRange<Double>
 
-    /// A range without extent or, on a logarithmic axis, without positive values is widened to something that can be drawn.
-    init(_ kind: Kind, _ values: ClosedRange<Double>, to places: ClosedRange<Double>) {
+    /// An empty range, or on a logarithmic axis one without positive values, is widened so that it can be drawn.
+    init(_ kind: Kind, _ values: ClosedRange<Double>, to positions: ClosedRange<Double>) {
         self.kind = kind
-        self.places = places
+        self.positions = positions
         switch kind {
         case .linear:
             self.values = values.lowerBound < values.upperBound ? values : values.lowerBound...(values.lowerBound + 1)
@@ -21,20 +21,20 @@ struct Scale {
         }
     }
 
-    func place(_ value: Double) -> Double {
+    func position(_ value: Double) -> Double {
         let share =
             switch kind {
             case .linear: (value - values.lowerBound) / (values.upperBound - values.lowerBound)
             case .logarithmic:
                 (log10(max(value, values.lowerBound)) - log10(values.lowerBound)) / (log10(values.upperBound) - log10(values.lowerBound))
             }
-        return places.lowerBound + min(max(share, 0), 1) * (places.upperBound - places.lowerBound)
+        return positions.lowerBound + min(max(share, 0), 1) * (positions.upperBound - positions.lowerBound)
     }
 
     /// The same, for an axis that grows upwards on a page that counts downwards.
-    func placeFromBelow(_ value: Double) -> Double { places.lowerBound + places.upperBound - place(value) }
+    func positionFromBelow(_ value: Double) -> Double { positions.lowerBound + positions.upperBound - position(value) }
 
-    /// Round values to mark: 1, 2 or 5 times a power of ten, or the powers themselves.
+    /// Round tick values: 1, 2 or 5 times a power of ten, or only the powers of ten.
     var ticks: [Double] {
         switch kind {
         case .linear: Self.linearTicks(values, about: 5)
@@ -53,7 +53,7 @@ struct Scale {
         return ticks
     }
 
-    /// The least of 1, 2, 5 × 10ⁿ that is not smaller.
+    /// The least of 1, 2, 5 × 10ⁿ that is not smaller than the value.
     static func roundStep(_ step: Double) -> Double {
         guard step > 0, step.isFinite else { return 1 }
         let power = pow(10, floor(log10(step)))

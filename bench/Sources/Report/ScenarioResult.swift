@@ -1,26 +1,26 @@
-/// What one scenario found of one server.
+/// The results of one scenario with one server.
 public struct ScenarioResult: Codable, Sendable, Equatable {
     /// `fanout`, `idle`, …
     public var scenario: String
     /// `hub`, `bare C`, `nginx + nchan`, …
     public var server: String
     public var parameters: [Parameter]
-    /// How long the measured part lasted, warm-up left out.
+    /// The duration of the measured part, without the warm-up.
     public var seconds: Double
-    /// What `operations` counts, in the singular: "delivery", "echo", "ack".
+    /// The name of one operation, in the singular: "delivery", "echo", "ack".
     public var operation: String
     public var operations: Int64 = 0
     public var counts: [Count] = []
     public var latencies: [LatencySeries] = []
     /// The server's processor time by group of threads ("loops", "store", "Kafka"), or one group named "process".
     public var serverCPU: [CPUTime] = []
-    /// The generator's own: near a full processor, the generator was measured and not the server.
+    /// The generator's processor time. If it is near a full processor, the generator was the bottleneck and not the server.
     public var generatorCPU: CPUTime?
     public var memory: [MemoryPoint] = []
     public var timelines: [Timeline] = []
     public var figures: [Figure] = []
     public var notes: [String] = []
-    /// Why there is no result; nil when it ran to its end.
+    /// The reason why there is no result; nil when the scenario completed.
     public var failure: String?
 
     public init(scenario: String, server: String, parameters: [Parameter] = [], operation: String, seconds: Double = 0) {
@@ -35,11 +35,11 @@ public struct ScenarioResult: Codable, Sendable, Equatable {
     public var serverTotal: CPUTime {
         serverCPU.reduce(into: CPUTime(group: "all")) { $0.add($1) }
     }
-    /// Nanoseconds of the server's processor time for each operation; nil when nothing was counted.
+    /// Nanoseconds of the server's processor time for each operation; nil when there were no operations.
     public func serverNanosecondsPerOperation(_ time: (CPUTime) -> Double = \.totalSeconds) -> Double? {
         operations > 0 && !serverCPU.isEmpty ? time(serverTotal) / Double(operations) * 1e9 : nil
     }
-    /// Of one group of threads; nil when the server has none of that name.
+    /// The same for one group of threads; nil when the server has no group of that name.
     public func serverNanosecondsPerOperation(group: String) -> Double? {
         guard operations > 0 else { return nil }
         return serverCPU.first { $0.group == group }.map { $0.totalSeconds / Double(operations) * 1e9 }
@@ -66,7 +66,7 @@ public struct Count: Codable, Sendable, Equatable {
 }
 
 public struct LatencySeries: Codable, Sendable, Equatable {
-    /// From where to where: "publish → delivered", "ack → reply".
+    /// The start and end of the measured time: "publish → delivered", "ack → reply".
     public var name: String
     public var recorder: LatencyRecorder
     public init(_ name: String, _ recorder: LatencyRecorder) {
@@ -85,8 +85,8 @@ public struct CPUTime: Codable, Sendable, Equatable {
         self.systemSeconds = systemSeconds
     }
     public var totalSeconds: Double { userSeconds + systemSeconds }
-    /// Of `userSeconds`, when the kernel tells user from system time by looking which it is at every tick: the sum is exact, the share is a
-    /// sample of so many ticks.
+    /// The standard error of `userSeconds`. The kernel samples at every tick whether a thread is in user or system mode: the sum is exact,
+    /// but the division is an estimate from this many ticks.
     public func userStandardError(ticksPerSecond: Double = 100) -> Double {
         guard totalSeconds > 0 else { return 0 }
         let share = userSeconds / totalSeconds
@@ -98,13 +98,13 @@ public struct CPUTime: Codable, Sendable, Equatable {
     }
 }
 
-/// The server's memory when it had so many connections. What is not known is nil, never 0.
+/// The server's memory at a number of connections. Unknown values are nil, never 0.
 public struct MemoryPoint: Codable, Sendable, Equatable {
     public var connections: Int
     public var residentBytes: Int64
-    /// Resident pages that belong to no file: what the program itself took.
+    /// Resident pages that belong to no file, which the program itself has allocated.
     public var anonymousBytes: Int64?
-    /// The machine's slab and socket buffers, with the clients' ends of the sockets in them.
+    /// The slab and socket buffers of the whole machine, including the clients' ends of the sockets.
     public var kernelBytes: Int64?
     public init(connections: Int, residentBytes: Int64, anonymousBytes: Int64? = nil, kernelBytes: Int64? = nil) {
         self.connections = connections
@@ -134,7 +134,7 @@ public struct Timeline: Codable, Sendable, Equatable {
     }
 }
 
-/// Any other number worth telling.
+/// Any other number of the report.
 public struct Figure: Codable, Sendable, Equatable {
     public var name: String
     public var value: Double

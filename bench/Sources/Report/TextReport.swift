@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// A run as text for a terminal: what was reached first, then each scenario.
+/// A run as text for a terminal: the goals first, then each scenario.
 public enum TextReport {
     public static func text(_ run: Run) -> String {
         var parts = [head(run)]
@@ -45,7 +45,7 @@ public enum TextReport {
         range.map { "[\(Wording.fixed($0.lowerBound, decimals: 2))–\(Wording.fixed($0.upperBound, decimals: 2))]" } ?? ""
     }
 
-    /// The goals of the scenarios, where there are several: who reads one sees them anyway.
+    /// The goals of all scenarios, if there are several. With only one they are visible anyway.
     private static func judged(_ run: Run) -> [Figure] {
         guard run.scenarios.count > 1 else { return [] }
         return run.scenarios.flatMap { result in
@@ -128,7 +128,7 @@ public enum TextReport {
 struct TextTable {
     let text: String
 
-    /// `right`: the columns that are set flush right.
+    /// - Parameter right: the columns that are aligned to the right.
     init(_ titles: [String], right: Set<Int>, _ rows: [[String]]) {
         let all = [titles] + rows
         let widths = titles.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

@@ -1,4 +1,4 @@
-/// Numbers as people read them: three significant digits, a unit they know, thousands set apart.
+/// Formats numbers: three significant digits, a suitable unit, and separated thousands.
 public enum Wording {
     /// 950 ns, 12.3 µs, 4.56 ms, 1.20 s
     public static func duration(nanoseconds: Double) -> String {
@@ -11,7 +11,7 @@ public enum Wording {
         }
     }
 
-    /// 950 B, 3100 B, 12.3 KiB, 4.56 MiB: what one connection costs is thought of in bytes.
+    /// 950 B, 3100 B, 12.3 KiB, 4.56 MiB. A few thousand stay in bytes, because the memory of one connection is usually given in bytes.
     public static func bytes(_ bytes: Double) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = bytes
@@ -23,7 +23,7 @@ public enum Wording {
         return "\(digits(value)) \(units[unit])"
     }
 
-    /// A value in its own unit; time, bytes and rates in the size that reads best.
+    /// A value with its unit; times, bytes and rates are scaled to a suitable unit.
     public static func value(_ value: Double, unit: String) -> String {
         switch unit {
         case "ns": duration(nanoseconds: value)
@@ -52,7 +52,7 @@ public enum Wording {
         return sign + fixed(magnitude, decimals: decimals)
     }
 
-    /// For an axis, where values are round: `10.0 ms` becomes `10 ms`.
+    /// For round values on an axis: `10.0 ms` becomes `10 ms`.
     static func withoutIdleZeros(_ text: String) -> String {
         let number = text.prefix { $0 != " " }
         guard number.contains(".") else { return text }
@@ -62,7 +62,7 @@ public enum Wording {
         return String(short + text.dropFirst(number.count))
     }
 
-    /// Always so many digits after the point.
+    /// With a fixed number of digits after the decimal point.
     public static func fixed(_ value: Double, decimals: Int) -> String {
         guard value.isFinite else { return "–" }
         let scale = (0..<decimals).reduce(1.0) { scale, _ in scale * 10 }

@@ -43,7 +43,7 @@ struct PublicationTests {
     func everyLength(dialect: Dialect) {
         let least = dialect.leastBytes() ?? .max
         let missing = (200...20_000).filter { $0 >= least && dialect.overhead(bytes: $0, seq: 1, channel: Dialect.channel) == nil }
-        // NATS writes a length in decimal digits, MQTT in groups of seven bits: one length in between is never reached.
+        // NATS writes a length in decimal digits, MQTT in groups of seven bits. Each time one more is needed, one total length is skipped.
         switch dialect {
         case .nats: #expect(missing == [1_019, 10_020])
         case .mosquitto: #expect(missing == [16_387])
@@ -116,16 +116,16 @@ struct ListenerTests {
     }
 
     @Test("Finds the newline wherever it is, and none where there is none", arguments: 0..<40)
-    func lineEnds(place: Int) {
+    func lineEnds(position: Int) {
         var bytes: [UInt8] = []
         for neighbour in [UInt8(ascii: "a"), 0x0B, 0x09, 0x8A, 0xFF] {
             bytes = Array(repeating: neighbour, count: 40)
             #expect(Lines.end(bytes.span, 0, 40) == 40)
-            bytes[place] = UInt8(ascii: "\n")
-            #expect(Lines.end(bytes.span, 0, 40) == place)
-            #expect(Lines.end(bytes.span, place, 40) == place)
-            #expect(Lines.end(bytes.span, 0, place) == place)
-            #expect(Lines.end(bytes.span, place + 1, 40) == 40)
+            bytes[position] = UInt8(ascii: "\n")
+            #expect(Lines.end(bytes.span, 0, 40) == position)
+            #expect(Lines.end(bytes.span, position, 40) == position)
+            #expect(Lines.end(bytes.span, 0, position) == position)
+            #expect(Lines.end(bytes.span, position + 1, 40) == 40)
         }
     }
 
@@ -170,7 +170,7 @@ struct HandshakeTests {
     }
 }
 
-/// What each broker makes of a publication, from its specification; not with the code under test.
+/// The bytes that each broker delivers for a publication, built from the broker's specification without the code under test.
 enum Server {
     static func delivery(_ dialect: Dialect, _ publication: Publication) -> [UInt8] {
         guard case .message(let message) = publication else { return [] }

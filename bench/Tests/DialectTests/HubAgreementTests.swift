@@ -3,7 +3,7 @@ import Testing
 
 @testable import Dialect
 
-/// The hub's own code is the other side here: when an entry's form changes, the bench's arithmetic must follow.
+/// Compares the bench with the hub's own code: when the form of an entry changes, the lengths that the bench computes must change too.
 @Suite("The hub's entry")
 struct HubAgreementTests {
     @Test("Has the length that was asked for", arguments: [(300, 1), (300, 9_999), (301, 123_456), (1_200, 10)])
@@ -34,7 +34,7 @@ struct HubAgreementTests {
         }
     }
 
-    /// Through the hub's decoder of events and its encoder of pushes.
+    /// The frame that the hub's event decoder and frame encoder make of a record.
     private func delivered(_ publication: Publication, seq: UInt64) throws -> [UInt8] {
         guard case .record(let value) = publication else { throw Unexpected(what: publication) }
         let record = EventRecord(topic: Publication.topic, partition: 0, offset: 0, value: value)

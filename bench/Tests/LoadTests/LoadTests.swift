@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func aNumberIsFoundBehindItsName() {
+    @Test func aNumberIsFoundAfterItsName() {
         let line = Array(#"{"type":"entry","channel":"inbox","seq":42,"id":"7"}"#.utf8)
         let seq = HubLineView.number(line.span, 0..<line.count, after: HubLineView.seq)
         let delivered = HubLineView.number(line.span, 0..<line.count, after: HubLineView.delivered)
@@ -67,14 +67,14 @@ import Testing
         Plan(door: door, part: part, seats: seats, firstSeat: 0, epoch: 5_000_000)
     }
 
-    @Test func aDeliveryIsStampedWhenItIsLookedAtAndNotWhenItsBatchCame() throws {
+    @Test func aDeliveryIsTimedWhenItIsHandledAndNotWhenItsBatchArrived() throws {
         let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .plain)), seats: 1), Hearing(dialect: .plain))
         try crowd.swarm.turn(until: 0)
         let published = MonotonicInstant.now.nanoseconds - crowd.plan.epoch
         #expect(crowd.moment >= published)
     }
 
-    @Test func whatIsNoDeliveryIsCountedApart() throws {
+    @Test func otherFramesAreCountedSeparately() throws {
         let crowd = try HearingCrowd(plan(.hear(Hearing(dialect: .hub)), seats: 1), Hearing(dialect: .hub))
         crowd.begin()
         let entry = #"{"type":"entry","channel":"broadcast:system","seq":1,"id":"0000000000000001","kind":"notification"}"#
@@ -84,17 +84,17 @@ import Testing
         #expect(found.count("deliveries") == 3 && found.count(Findings.messages) == 3 && found.count(Findings.others) == 2)
     }
 
-    @Test func acksOfAnOpenLoopCountFromTheirIntendedMoments() throws {
+    @Test func acksOfAnOpenLoopCountFromTheirScheduledTimes() throws {
         let acknowledging = Acknowledging(head: 100, rate: 1_000)
         let crowd = try AckCrowd(plan(.ack(acknowledging), seats: 2), acknowledging)
-        // The first of each seat belongs to getting ready.
+        // The first ack of each seat is not measured.
         for seat in 0..<2 {
             crowd.received(seat, Array(#"{"type":"signal","signal":"live","channel":"broadcast:system","seq":100}"#.utf8).span)
             crowd.received(seat, Array(#"{"re":2,"ok":{"delivered":1}}"#.utf8).span)
         }
         crowd.begin()
         let start = try #require(crowd.nextMoment)
-        // Nobody came to it for a while: all that were due by then go out, and none is taken to be later than it was due.
+        // After a pause of the generator all due acks are sent, each with its own scheduled time.
         while MonotonicInstant.now.nanoseconds < start + 3_000_000 { continue }
         crowd.act()
         let next = try #require(crowd.nextMoment)
@@ -118,7 +118,7 @@ import Testing
         #expect(Switches.now.sleeps + Switches.now.preemptions > 0)
     }
 
-    @Test func theControlGroupIsLookedForWhereEitherVersionMountsIt() {
+    @Test func theControlGroupIsSearchedInTheFoldersOfBothVersions() {
         #expect(ControlGroup.candidates("0::/system.slice/hub.service\n").map(\.folder).first == "/sys/fs/cgroup/system.slice/hub.service")
         let old = ControlGroup.candidates("9:name=systemd:/\n4:memory:/a/b\n1:cpu:/\n0::/\n")
         #expect(old.first.map { $0.folder == "/sys/fs/cgroup/memory/a/b" && !$0.isUnified } == true)
@@ -162,25 +162,25 @@ import Testing
 
 @Suite struct WatchTests {
     private func keepsGrowing(_ kibibytes: [Int64], published: [Int64] = [0, 0, 0, 0]) -> Bool {
-        let readings = (0..<40).map { place in
+        let readings = (0..<40).map { number in
             Watch.Reading(
-                seconds: Double(place), residentBytes: kibibytes[place / 10] << 10, descriptors: 9, threads: 5,
-                publishedBytes: published[place / 10] << 10)
+                seconds: Double(number), residentBytes: kibibytes[number / 10] << 10, descriptors: 9, threads: 5,
+                publishedBytes: published[number / 10] << 10)
         }
         return Watch.keepsGrowing(Watch.quarters(readings))
     }
 
-    @Test func whatWarmsUpDoesNotKeepGrowing() {
+    @Test func aWarmUpDoesNotCountAsGrowth() {
         #expect(!keepsGrowing([40_000, 60_000, 60_100, 60_200]))
         #expect(!keepsGrowing([40_000, 50_000, 60_000, 60_200]))
     }
 
-    @Test func whatGrowsFromEachQuarterToTheNextDoes() {
+    @Test func growthInEachQuarterCountsAsGrowth() {
         #expect(keepsGrowing([40_000, 42_000, 44_000, 46_000]))
         #expect(!keepsGrowing([40_000, 42_000, 44_000, 46_000], published: [0, 2_000, 4_000, 6_000]))
     }
 
-    @Test func tooFewReadingsTellNothing() {
+    @Test func tooFewReadingsShowNoGrowth() {
         #expect(
             Watch.quarters(
                 Array(repeating: Watch.Reading(seconds: 0, residentBytes: 0, descriptors: 0, threads: 0, publishedBytes: 0), count: 7)

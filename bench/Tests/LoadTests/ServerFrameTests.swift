@@ -7,7 +7,7 @@ import WSProtocol
     private func scan(_ bytes: [UInt8]) -> ServerFrame.Scan { ServerFrame.scan(bytes.span, at: 0) }
 
     @Test(arguments: [0, 1, 125, 126, 127, 65_534, 65_535, 65_536, 70_000])
-    func aFrameOfAnyLengthIsFoundWhole(bytes: Int) {
+    func framesOfAnyLengthAreFoundComplete(bytes: Int) {
         let frame = FrameEncoder.text([UInt8](repeating: 120, count: bytes))
         let all = frame + [0x81]
         let head = frame.count - bytes
@@ -24,7 +24,7 @@ import WSProtocol
         }
     }
 
-    @Test func aMaskedFrameAndABoundlessOneAreNone() {
+    @Test func maskedFramesAndUnsupportedLengthsAreRefused() {
         #expect(scan([0x81, 0x80, 0, 0, 0, 0]) == .malformed)
         #expect(scan([0x81, 127, 0x7F, 0, 0, 0, 0, 0, 0, 0]) == .malformed)
     }

@@ -3,7 +3,7 @@ import Linux
 import Peers
 import Testing
 
-/// With the real servers. One that is not installed is passed over; `scripts/setup bench` installs them.
+/// Tests with the real servers. A server that is not installed is skipped; `scripts/setup bench` installs them.
 @Suite("A peer", .serialized)
 struct PeerTests {
     static let bench = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
@@ -63,7 +63,7 @@ struct PeerTests {
         defer { _ = try? Process.run(["rm", "-rf", folder]) }
         try Files.makeDirectory("\(folder)/peers")
         try Files.makeDirectory("\(folder)/peers/bare-c")
-        // What it starts first ignores the end of the leader, which does not wait for it.
+        // The child outlives the process that started it, which does not wait for it.
         let script = "#!/bin/sh\nsleep 300 & echo $! >\(folder)/orphan\nexec \(Self.bench)/peers/bare-c/start \"$@\"\n"
         try Files.write(Array(script.utf8), to: "\(folder)/peers/bare-c/start", mode: 0o700)
         let running = try #require(Peer(.bareC, bench: folder)).start()
@@ -98,7 +98,7 @@ struct PeerTests {
     }
 }
 
-/// A blocking client, enough for a test.
+/// A simple blocking client.
 final class Client {
     private let socket: Int32
     private let dialect: Dialect
@@ -106,7 +106,7 @@ final class Client {
     private var unread: [UInt8] = []
     private(set) var head = ""
     private(set) var marks: [UInt64?] = []
-    /// Of messages that held deliveries.
+    /// The number of bytes in messages that held deliveries.
     private(set) var bytes = 0
 
     init(_ peer: RunningPeer, _ role: Role, session: Int, compressed: Bool = false) throws {
@@ -123,7 +123,7 @@ final class Client {
             unread.removeFirst(end + 4)
         }
         guard head.hasPrefix("HTTP/1.1 101"), head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") else { throw Refused(words: head) }
-        // Nothing here inflates: of a compressed connection only the agreement is looked at.
+        // This client does not decompress; on a compressed connection it checks only that compression was agreed.
         guard !compressed else { return }
         for message in dialect.greeting(role, session: session) { try send(message) }
         while !listener.isReady { try step() }
@@ -146,7 +146,7 @@ final class Client {
 
     func receive(until count: Int) throws { while marks.count < count { try step() } }
 
-    /// One message, waited for.
+    /// Waits for one message.
     private func step() throws {
         while true {
             if let (payload, end) = message() {
@@ -183,7 +183,7 @@ final class Client {
         guard Socket.send(socket, bytes.span) == .bytes(bytes.count) else { throw Refused(words: "the server does not read") }
     }
 
-    /// Masked with zeros, which is a mask.
+    /// Masked with a key of zeros, which RFC 6455 allows.
     private static func frame(_ message: Message) -> [UInt8] {
         let count = message.bytes.count
         let length = count < 126 ? [0x80 | UInt8(count)] : [0xFE, UInt8(count >> 8), UInt8(count & 255)]

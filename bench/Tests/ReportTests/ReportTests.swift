@@ -22,7 +22,7 @@ struct ReportTests {
         #expect(openElements(of: page) == [])
     }
 
-    /// What remains open when the page ends; an element closed in the wrong place leaves something.
+    /// The elements that are still open at the end of the page; also not empty when elements are closed in the wrong order.
     private func openElements(of page: String) -> [String] {
         var open: [String] = []
         for match in page.matches(of: /<(\/?)([a-z0-9]+)[^>]*?(\/?)>/) {

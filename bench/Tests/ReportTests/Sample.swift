@@ -1,7 +1,7 @@
 import Foundation
 import Report
 
-/// A run with one of everything, made up by a formula.
+/// A run with one result of every kind; the values come from a formula.
 enum Sample {
     static let machine = Machine(
         processor: "Sample", cores: 2, memoryBytes: 25_000_000_000, kernel: "6.1", system: "Debian 12", load: 0.12)

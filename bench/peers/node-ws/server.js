@@ -1,4 +1,4 @@
-// `ws` on Node: echo on /echo, and what comes on /publish goes to all on /subscribe, as the package's own documentation does it.
+// `ws` on Node: echo on /echo; messages on /publish go to all clients on /subscribe, as in the package's documentation.
 "use strict"
 const { createServer } = require("node:http")
 const { WebSocket, WebSocketServer } = require("ws")

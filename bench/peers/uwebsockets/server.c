@@ -1,13 +1,13 @@
-// uWebSockets without an interpreter around it: its C interface, taken from the library inside the socketify package.
+// uWebSockets without an interpreter, through its C interface. The library is the one inside the socketify package.
 //   server PORT [compressed]
-// Echo on /echo, and what comes on /publish goes to all on /subscribe by uWebSockets' own topics.
-// That library is built on libuv instead of on epoll itself, which is one call more per turn of the loop, not per message.
+// Echo on /echo; messages on /publish go to all clients on /subscribe, by uWebSockets' topics.
+// This library is built on libuv and not directly on epoll, which adds one call per turn of the loop, not per message.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// The part of the interface that is used, in the layout of socketify 0.0.31.
+// The declarations that this program uses, with the layout of socketify 0.0.31.
 typedef struct uws_app uws_app;
 typedef struct uws_websocket uws_websocket;
 struct socket_options {
