@@ -93,7 +93,7 @@ struct House {
         "Manager", "Helper", "Helpers", "Util", "Utils", "Utility", "Utilities", "Common", "Base", "Info", "Processor",
     ]
 
-    /// Files that handle pointers outside the homes, and why they must.
+    /// Files that handle pointers outside the wrappers of C libraries, and why they must.
     static let exceptions = [
         "Tests/Fuzz/fuzz/Entry.swift": "libFuzzer calls a C function with a pointer and a count",
         "Tests/TestKit/PostgresCluster.swift": "ends its server when the test process is gone, by a pipe the kernel closes",

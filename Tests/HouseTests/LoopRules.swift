@@ -23,7 +23,7 @@ extension Rule {
     }
 
     static let memoryIsNotSizedByAPeer = eachFile("memory is asked for by a number only where the table says whose it is") { file, house in
-        // The homes of C libraries copy what is there; zlib's is among those that see what a peer wrote.
+        // The wrappers of C libraries copy what is there; zlib's is among those that see what a peer wrote.
         guard file.isSource, file.isSwift, house.targets[file.target]?.owns == nil || file.target == "Zlib",
             House.sizedAllocations[file.path] == nil
         else { return [] }
