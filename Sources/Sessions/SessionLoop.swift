@@ -189,24 +189,8 @@ package final class SessionLoop {
     /// - Parameter text: a result of `positions`. Nil, or a channel it does not name: from the start of the subscription.
     /// - Returns: false when the text is not one of a session's positions.
     package func resume(_ id: SessionID, behind text: String?) -> Bool {
-        guard let live = state.table[id], let kept = state.table.resumable[id], let user = live.session.identity?.user else { return false }
-        var known: [Channel: Seq] = [:]
-        if let text {
-            guard let positions = PositionText.read(text, for: user) else { return false }
-            for (channel, seq) in positions { known[channel] = seq }
-        }
-        for subscription in live.session.subscriptions where state.fanOut.isGranted(subscription) {
-            guard let position = known[subscription.channel] ?? kept.started[subscription.registration] else { continue }
-            if subscriptions.rewind(live, subscription, to: position) { replay.orderPage(live, subscription) }
-            gateway.recount(live, subscription, retell: true)
-        }
-        // The signal that told of a withdrawn right may be among the frames that did not arrive.
-        for channel in known.keys where live.session.subscription(to: channel) == nil {
-            state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
-        }
-        // A channel whose page was put off because the client did not read has nothing to rewind.
-        replay.readOn(live)
-        return true
+        guard let live = state.table[id] else { return false }
+        return subscriptions.resume(live, behind: text)
     }
 
     /// The way to the client has room again: a session that fell behind reads on, and is told what was left out.

@@ -232,6 +232,30 @@ final class Subscriptions {
         return subscription
     }
 
+    // MARK: Resuming
+
+    /// See `SessionLoop.resume`.
+    func resume(_ live: LiveSession, behind text: String?) -> Bool {
+        guard let kept = state.table.resumable[live.id], let user = live.session.identity?.user else { return false }
+        var known: [Channel: Seq] = [:]
+        if let text {
+            guard let positions = PositionText.read(text, for: user) else { return false }
+            for (channel, seq) in positions { known[channel] = seq }
+        }
+        for subscription in live.session.subscriptions where state.fanOut.isGranted(subscription) {
+            guard let position = known[subscription.channel] ?? kept.started[subscription.registration] else { continue }
+            if rewind(live, subscription, to: position) { replay.orderPage(live, subscription) }
+            gateway.recount(live, subscription, retell: true)
+        }
+        // The signal that told of a withdrawn right may be among the frames that did not arrive.
+        for channel in known.keys where live.session.subscription(to: channel) == nil {
+            state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
+        }
+        // A channel whose page was put off because the client did not read has nothing to rewind.
+        replay.readOn(live)
+        return true
+    }
+
     // MARK: What the store counted
 
     /// Tells how far the other members are. The session registered before the store was asked, so it also hears who moved since.

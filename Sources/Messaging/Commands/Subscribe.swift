@@ -24,7 +24,8 @@ public struct SubscriptionRequest: Equatable, Sendable {
 
 extension ClientCommand.Subscribe: Command {
     static let name = "subscribe"
-    static let summary = "Follows a channel from a position or from its newest entry on. With an earlier position the entries are sent again."
+    static let summary =
+        "Follows a channel from a position or from its newest entry on. With an earlier position the entries are sent again."
     static let schema = CommandSchema(required: [.channel: CommandSchema.channel], optional: [.since: CommandSchema.position])
 
     var listed: ClientCommand.Body { .subscribe(self) }

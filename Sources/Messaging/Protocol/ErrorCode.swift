@@ -53,7 +53,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 "Repeat it, a send with the same key, after retryAfterMs, or with growing pauses."
             )
         case .internal:
-            (true, "The hub failed; the command may or may not have taken effect.", "Repeat it, a send with the same key, with growing pauses.")
+            (
+                true, "The hub failed; the command may or may not have taken effect.",
+                "Repeat it, a send with the same key, with growing pauses."
+            )
         }
     }
 
