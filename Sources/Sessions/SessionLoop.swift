@@ -24,7 +24,7 @@ package final class SessionLoop {
     private var sessionIDs: [String] = []
     /// The hub is being stopped: within this time its clients come back.
     package private(set) var drainSpread: Duration?
-    /// Is told the end of every session that is reached by HTTP requests.
+    /// Is told the end of every session that is reached by HTTP requests. `FallbackSessions` sets it.
     package var resumableEnded: (SessionID) -> Void = { _ in }
 
     /// - Parameter number: of this loop among all loops of the hub.

@@ -275,12 +275,15 @@ final class Subscriptions {
             return replay.stall(live.id)
         }
         guard let index = live.session.subscription(registered: registration) else { return }
-        if reply == .failed(.forbidden) {
+        let channelState: ChannelState
+        switch reply {
+        case .state(let answered): channelState = answered
+        case .failed(.forbidden):
             // The event that told of the withdrawn right was missed.
             let ended = leave(live, at: index)
             return state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(ended.channel), into: &$0) }
+        default: return
         }
-        guard case .state(let channelState) = reply else { return }
         let subscription = live.session.subscriptions[index]
         state.outbound.pushLines(to: live.id) { tellReceipts(live, channelState, in: &$0) }
         let known = state.fanOut.subscriber(subscription)?.cursorVersion

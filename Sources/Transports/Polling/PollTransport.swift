@@ -211,7 +211,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func end(_ address: TransportAddress, _ reason: EndReason, spread: Duration) {
         guard let session = fallback?[address] else { return }
-        let bye = Self.bye(reason, spread)
+        var bye: [UInt8] = []
+        ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
         if let id = session.connection, session.carrier === self {
             session.hold(bye.span)
             answerNow(id)
@@ -220,12 +221,6 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         }
         session.endedEarly?(reason)
         sessions.close(session.id)
-    }
-
-    private static func bye(_ reason: EndReason, _ spread: Duration) -> [UInt8] {
-        var bye: [UInt8] = []
-        ServerMessage.bye(reason, spreadMs: UInt64(spread.wholeMilliseconds), into: &bye)
-        return bye
     }
 
     /// Answers the polls that have frames now: all of a turn in one answer.
@@ -245,11 +240,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     /// Ends a session for which more waits than may. Frames were dropped, so its client goes on from the position that it named last.
     private func endOverflowed(_ session: FallbackSession) {
         server.metrics.slowConsumers.add()
-        let bye = Self.bye(.slowConsumer, .zero)
         if let id = session.connection, let poll = waiting.removeValue(forKey: id) {
-            server.respond(id, Self.response(after: poll.behind ?? PositionText.write([]), bye, poll.headers))
-        } else if let credential = sessions.credential(of: session.id) {
-            ends.keep(bye, for: credential.text)
+            server.respond(id, Self.response(after: poll.behind ?? PositionText.write([]), [], poll.headers))
         }
         sessions.close(session.id)
     }
