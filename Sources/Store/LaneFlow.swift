@@ -10,7 +10,7 @@ import StoreAPI
 /// A machine: events and the time go in, actions come out. `Lane` carries them out. At most one transaction is in flight; orders that
 /// arrive meanwhile become the next one.
 ///
-/// Invariant: an order that was handed in is either in `waiting` or in `inFlight`, until one `settle` action answers it.
+/// Invariant: an order that was handed in is either in `waiting` or in `inFlight` or the `suspect`, until one `settle` action answers it.
 struct LaneFlow {
     struct Limits: Equatable {
         /// How long an order waits for the database before it is answered `.unavailable`.
@@ -102,6 +102,8 @@ struct LaneFlow {
     private var knowsOtherHub = false
     /// Drafts of orders that were given up although they may have been committed.
     private var unannounced: [EntryDraft] = []
+    /// The database refused this order alone. A probe tells whether the order or the database is at fault.
+    private var suspect: (order: PendingOrder, operation: Operation, reason: String)?
     private var backoff: Backoff
     private var isResting = false
     private var isExpiryTimed = false
@@ -155,6 +157,8 @@ struct LaneFlow {
         let task: LaneTask
         if case .due = claim {
             task = .claim
+        } else if suspect != nil {
+            task = .probe
         } else if !unannounced.isEmpty {
             task = .recall(unannounced)
         } else if let (operation, orders) = waiting.next() {
@@ -198,10 +202,14 @@ struct LaneFlow {
             unannounced.removeFirst(drafts.count)
             backoff.succeeded()
             if !outcome.events.isEmpty { actions.append(.settle(outcome.events, [], [])) }
+        case (.committed, .probe), (.misunderstood, .probe):
+            backoff.succeeded()
+            if let suspect = suspect.take() { refuse(suspect.order, suspect.reason, &actions) }
         case (.claimed(let isAlone), .claim):
             backoff.succeeded()
             claimed(isAlone, &actions)
-        case (.committed, .claim), (.claimed, .orders), (.claimed, .recall), (.misunderstood, _): misunderstood(finished.task, &actions)
+        case (.committed, .claim), (.claimed, .orders), (.claimed, .recall), (.claimed, .probe), (.misunderstood, _):
+            misunderstood(finished.task, &actions)
         }
     }
 
@@ -232,8 +240,11 @@ struct LaneFlow {
     private mutating func failed(
         _ task: LaneTask, _ error: PostgresError, _ random: UInt64, _ now: MonotonicInstant, _ actions: inout [Action]
     ) {
+        if case .probe = task { outage(error, now, &actions) }
         switch (error.meaning, task) {
-        case (.data, .orders(let operation, let orders)): halve(orders, operation, error.description, &actions)
+        case (.data, .orders(let operation, let orders)):
+            if orders.count > 1 || !operation.descriptor.lane.writes { return halve(orders, operation, error.description, &actions) }
+            suspect = (orders[0], operation, error.description)
         case (.conflict, .orders(let operation, let orders)): conflicted(orders, operation, &actions)
         case (.passing, .orders(let operation, var orders)), (.slow, .orders(let operation, var orders)):
             actions.append(.note(.failed(error)))
@@ -244,7 +255,7 @@ struct LaneFlow {
             // The database cannot even look for such a key, so no entry has it.
             unannounced.removeFirst(drafts.count)
             rest(random, &actions)
-        case (.data, .claim), (.conflict, _), (.passing, _), (.slow, _): rest(random, &actions)
+        case (.data, .claim), (.data, .probe), (.conflict, _), (.passing, _), (.slow, _): rest(random, &actions)
         case (.schema, _), (.readOnly, _):
             if case .orders(let operation, let orders) = task { keep(orders, operation, now, &actions) }
             if error.meaning == .schema { actions.append(.reportMissingSchema) }
@@ -262,14 +273,22 @@ struct LaneFlow {
 
     /// The database refused one of these orders. Halving finds it, and the others are carried out.
     private mutating func halve(_ orders: [PendingOrder], _ operation: Operation, _ reason: String, _ actions: inout [Action]) {
-        if orders.count == 1 {
-            remember(orders[0])
-            actions += [.note(.poisonous), .settle([], orders, [.failed(.refused(reason))])]
-            return
-        }
+        if orders.count == 1 { return refuse(orders[0], reason, &actions) }
         let middle = orders.count / 2
         waiting.rerun(Array(orders[middle...]), operation)
         waiting.rerun(Array(orders[..<middle]), operation)
+    }
+
+    private mutating func refuse(_ order: PendingOrder, _ reason: String, _ actions: inout [Action]) {
+        remember(order)
+        actions += [.note(.poisonous), .settle([], [order], [.failed(.refused(reason))])]
+    }
+
+    /// The database refuses a write that is known to be good. It is treated as away until a transaction succeeds.
+    private mutating func outage(_ error: PostgresError, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        actions.append(.note(.failed(error)))
+        if let suspect = suspect.take() { keep([suspect.order], suspect.operation, now, &actions) }
+        giveUp(waiting.outage(waitingUntil: now + limits.longestWait), &actions)
     }
 
     private mutating func misunderstood(_ task: LaneTask, _ actions: inout [Action]) {
@@ -281,6 +300,7 @@ struct LaneFlow {
         // The same rows would come again, without end.
         case .recall(let drafts): unannounced.removeFirst(drafts.count)
         case .claim: claimLater(&actions)
+        case .probe: break
         }
     }
 
@@ -320,6 +340,7 @@ struct LaneFlow {
                 waiting.rerun(orders, operation)
             }
         }
+        if let suspect = suspect.take() { waiting.rerun([suspect.order], suspect.operation) }
         giveUp(waiting.outage(waitingUntil: now + limits.longestWait), &actions)
         if !waiting.isEmpty { timeExpiry(&actions) }
     }
@@ -341,6 +362,7 @@ struct LaneFlow {
         isExpiryTimed = false
         if case .orders(_, let orders)? = inFlight?.task { giveUp(orders, &actions) }
         inFlight = nil
+        if let suspect = suspect.take() { giveUp([suspect.order], &actions) }
         giveUp(waiting.takeAll(), &actions)
     }
 

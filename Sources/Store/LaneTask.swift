@@ -5,6 +5,8 @@ enum LaneTask: Equatable {
     case orders(Operation, [PendingOrder])
     /// Looks up entries that may have been committed without an announcement.
     case recall([EntryDraft])
+    /// Tries a write that is known to be good, because the database refused an order that was alone in its transaction.
+    case probe
     /// Asks for the lock by which a hub knows that it is the only one on its database.
     case claim
 
@@ -12,6 +14,7 @@ enum LaneTask: Equatable {
         switch self {
         case .orders(let operation, let orders): operation.descriptor.batch(of: orders)
         case .recall(let drafts): RecallBatch(drafts: drafts)
+        case .probe: ProbeBatch()
         case .claim: ClaimBatch()
         }
     }

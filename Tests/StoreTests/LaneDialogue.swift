@@ -13,6 +13,7 @@ struct LaneDialogue {
         case run(Operation, [UInt64])
         case recall([String])
         case claim
+        case probe
         case publish(Int)
         case answer(UInt64, StoreReply)
         case start(LaneFlow.Timer, Duration)
@@ -44,7 +45,7 @@ struct LaneDialogue {
         tell(event).filter {
             switch $0 {
             case .start, .cancel: false
-            case .run, .recall, .claim, .publish, .answer, .disconnect, .reportMissingSchema, .note: true
+            case .run, .recall, .claim, .probe, .publish, .answer, .disconnect, .reportMissingSchema, .note: true
             }
         }
     }
@@ -84,6 +85,7 @@ struct LaneDialogue {
             case .orders(let operation, let orders): return [.run(operation, orders.map(\.order.token))]
             case .recall(let drafts): return [.recall(drafts.map(\.id))]
             case .claim: return [.claim]
+            case .probe: return [.probe]
             }
         case .settle(let events, let orders, let replies):
             return (events.isEmpty ? [] : [.publish(events.count)]) + zip(orders, replies).map { .answer($0.order.token, $1) }

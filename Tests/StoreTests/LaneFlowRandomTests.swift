@@ -45,6 +45,7 @@ import Testing
 
         private mutating func result(_ task: LaneTask) -> LaneFlow.Result {
             switch task {
+            case .probe: return .committed(BatchOutcome(replies: []))
             case .claim: return .claimed(isWell || random.chance(2))
             case .recall(let drafts):
                 let found = drafts.filter { committed.contains($0.id) }

@@ -72,8 +72,59 @@ import Testing
         #expect(lane.fail("22000") == [.run(.acks, [1, 2])])
         #expect(lane.commit(done) == [.answer(1, done), .answer(2, done), .run(.acks, [3, 4])])
         #expect(lane.fail("22000") == [.run(.acks, [3])])
-        #expect(lane.fail("22000") == [.note(.poisonous), .answer(3, .failed(.refused("22000: failed"))), .run(.acks, [4])])
+        #expect(lane.fail("22000") == [.probe])
+        #expect(lane.commit(done) == [.note(.poisonous), .answer(3, .failed(.refused("22000: failed"))), .run(.acks, [4])])
         #expect(lane.commit(done) == [.answer(4, done)])
+    }
+
+    @Test func `An order is not blamed while the database refuses a write that is known to be good`() {
+        var lane = connected(.cursors)
+        _ = lane.submit(acks(1...2))
+        #expect(lane.fail("54000") == [.run(.acks, [1])])
+        #expect(lane.fail("54000") == [.probe])
+        let limit = PostgresError(sqlState: "54000", message: "failed")
+        #expect(lane.fail("54000") == [.note(.failed(limit))])
+        #expect(lane.clock.running == [.rest, .expiry])
+        #expect(lane.submit(acks(3...3)) == [])
+        // The database accepts writes again.
+        #expect(lane.ask(.timer(.rest)) == [.run(.acks, [1])])
+        #expect(lane.commit(done) == [.answer(1, done), .run(.acks, [2])])
+        #expect(lane.commit(done) == [.answer(2, done), .run(.acks, [3])])
+    }
+
+    @Test func `Orders wait no longer than they may for a database that refuses every write`() {
+        var lane = connected(.cursors)
+        _ = lane.submit(acks(1...2))
+        _ = lane.fail("54000")
+        _ = lane.fail("54000")
+        _ = lane.fail("54000")
+        lane.clock.pass(.seconds(6))
+        #expect(lane.ask(.timer(.expiry)) == [.answer(2, away), .answer(1, away)])
+    }
+
+    @Test func `Entries that the database refuses together with the probe are answered as unavailable, and not as refused`() {
+        var lane = connected(.entries)
+        _ = lane.submit([(1, entry("1"))])
+        _ = lane.submit([(2, entry("2"))])
+        #expect(lane.fail("54000") == [.probe])
+        let limit = PostgresError(sqlState: "54000", message: "failed")
+        #expect(lane.fail("54000") == [.note(.failed(limit)), .answer(1, away), .answer(2, away)])
+    }
+
+    @Test func `An order whose probe is interrupted waits, and runs again`() {
+        var lane = connected(.cursors)
+        _ = lane.submit(acks(1...1))
+        #expect(lane.fail("54000") == [.probe])
+        #expect(lane.ask(.disconnected) == [])
+        #expect(lane.ask(.connected) == [.run(.acks, [1])])
+        #expect(lane.fail("54000") == [.probe])
+        #expect(lane.ask(.close) == [.answer(1, away)])
+    }
+
+    @Test func `A lane that only reads refuses an order without a probe`() {
+        var lane = connected(.reads)
+        #expect(lane.submit([(1, .page(.inbox(ann), after: nil, before: nil, limit: 9))]) == [.run(.pages, [1])])
+        #expect(lane.fail("22000") == [.note(.poisonous), .answer(1, .failed(.refused("22000: failed")))])
     }
 
     @Test func `Halves run before orders that came later`() {

@@ -66,7 +66,7 @@ import Testing
                 array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
                 array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]
-        case "claim": []
+        case "claim", "probe": []
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)
         }

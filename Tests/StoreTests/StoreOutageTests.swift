@@ -12,6 +12,31 @@ import Testing
 
 /// The database goes away, in every way it can.
 @Suite(.timeLimit(.minutes(3))) struct StoreOutageTests {
+    @Test("Entries that PostgreSQL refuses at the limit of its transaction ids are stored when it accepts writes again")
+    func limitOfTransactionIDs() async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await StoreBench(cluster.makeDatabase()).ready()
+        let ann = try inbox("ann")
+        #expect(await bench.ask(.ingest([draft(ann, "1")], [])).seqs == [1])
+
+        func start(at transaction: UInt32) async throws {
+            try cluster.stop("fast")
+            try cluster.setNextTransaction(transaction)
+            try cluster.start()
+            try await until { bench.store.state == .up }
+        }
+
+        // PostgreSQL stops 3 million transactions before the oldest one, which is 2^31 away.
+        try await start(at: 2_146_000_001)
+        let failed = bench.store.statistics.transactionsFailed.value
+        #expect(await bench.ask(.ingest([draft(ann, "2")], [])) == .failed(.unavailable))
+        #expect(bench.store.statistics.transactionsFailed.value >= failed + 2, "the entry and the probe")
+        #expect(bench.store.statistics.ordersPoisonous.value == 0)
+
+        try await start(at: 100_000)
+        #expect(await bench.ask(.ingest([draft(ann, "2")], [])).seqs == [2])
+    }
+
     @Test func acknowledgedWorkIsKeptOnceWhenPostgresCrashes() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(30) }.ready()

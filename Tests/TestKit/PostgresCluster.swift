@@ -41,6 +41,15 @@ public final class PostgresCluster: Sendable {
     /// - Parameter mode: pg_ctl's `smart`, `fast`, or `immediate` (as a crash: nothing is flushed or said).
     public func stop(_ mode: String) throws { try Self.asOwner("pg_ctl -D \(directory)/data -w -m \(mode) stop") }
 
+    /// The next transaction gets this id. Only while the server is stopped after a checkpoint.
+    public func setNextTransaction(_ id: UInt32) throws {
+        try Self.asOwner("pg_resetwal -f -x \(id) -D \(directory)/data")
+        // A segment of the commit log holds 2^20 transactions; the server expects that of the next transaction.
+        let segment = String(id >> 20, radix: 16, uppercase: true)
+        let file = "\(directory)/data/pg_xact/" + String(repeating: "0", count: max(0, 4 - segment.count)) + segment
+        try Self.run("truncate -s 256K \(file) && chown --reference=\(directory)/data \(file)")
+    }
+
     /// The address of a database, for libpq.
     public func address(_ database: String = "postgres") -> String {
         "host=\(directory) user=postgres dbname=\(database)"

@@ -8,6 +8,13 @@ struct ClaimBatch: Batch {
     func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
 }
 
+/// Writes a row that is known to be good. When the database refuses this row too, the fault is the database's: for example, PostgreSQL at
+/// the limit of its transaction ids refuses every write, with the same class of error as a value that is too long (54).
+struct ProbeBatch: Batch {
+    var statements: [(statement: Statement, parameters: Parameters)] { [(.probe, Parameters())] }
+    func outcome(of rows: [Rows]) -> BatchOutcome? { BatchOutcome(replies: []) }
+}
+
 /// Looks up the entries of orders that were given up while it was unknown whether their transactions had committed. Stored entries are
 /// announced on the bus.
 struct RecallBatch: Batch {
@@ -37,6 +44,14 @@ struct RecallBatch: Batch {
 extension Statement {
     /// The connection holds the lock until it ends. The number is arbitrary, but every version must use the same.
     static let claim = Statement(name: "claim", sql: "select pg_try_advisory_lock(4857210938)")
+
+    /// No topic of Kafka can have this name.
+    static let probe = Statement(
+        name: "probe",
+        sql: """
+            insert into hub.ingest_position (topic, partition, position, updated_at) values ('hub:probe', 0, 0, clock_timestamp())
+            on conflict (topic, partition) do update set updated_at = excluded.updated_at
+            """)
 
     /// $1 channel, $2 source, $3 id. Returns position (from 1), seq and time of each entry that is stored.
     static let recallEntries = Statement(

@@ -12,5 +12,5 @@ struct Statement: Equatable, Sendable {
     let sql: String
 
     /// Every statement, each once.
-    static let all = Operation.allCases.flatMap { $0.descriptor.statements } + [recallEntries, claim]
+    static let all = Operation.allCases.flatMap { $0.descriptor.statements } + [probe, recallEntries, claim]
 }

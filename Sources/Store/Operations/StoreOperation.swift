@@ -53,9 +53,13 @@ enum LaneName: String, CaseIterable {
 
     /// The statements that this connection prepares.
     var statements: [Statement] {
-        let own = operations.flatMap { $0.descriptor.statements }
-        return claimsDatabase ? own + [.recallEntries, .claim] : own
+        var statements = operations.flatMap { $0.descriptor.statements }
+        if writes { statements.append(.probe) }
+        if claimsDatabase { statements += [.recallEntries, .claim] }
+        return statements
     }
+
+    var writes: Bool { self != .reads }
 
     /// Whether this lane takes the lock by which a hub knows that it is the only one.
     var claimsDatabase: Bool { self == .entries }
