@@ -18,6 +18,9 @@ public struct ClientProperties: Equatable, Sendable {
         "bootstrap.servers", "metadata.broker.list", "auto.offset.reset",
     ]
 
+    /// Properties with one permitted value. Without `read_committed` the records of aborted transactions would be delivered.
+    static let required = ["isolation.level": "read_committed"]
+
     /// Checks names and values without opening a connection.
     /// - Throws: `.property(name)` for an unknown name, a value it cannot have, or one the hub keeps for itself.
     public func validate() throws(KafkaError) {
@@ -42,6 +45,10 @@ public struct ClientProperties: Equatable, Sendable {
                     throw KafkaError(
                         kind: .property(name), name: "_INVALID_ARG",
                         message: "\(name) is set by the hub and cannot be configured")
+                }
+                if let required = ClientProperties.required[name], value != required {
+                    throw KafkaError(
+                        kind: .property(name), name: "_INVALID_ARG", message: "\(name) must be \(required), because the hub depends on it")
                 }
                 try set(name, value)
             }

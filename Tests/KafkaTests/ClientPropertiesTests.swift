@@ -6,7 +6,7 @@ import Testing
     @Test(arguments: [
         ("no.such.property", "1"), ("fetch.wait.max.ms", "soon"), ("security.protocol", "carrier-pigeon"),
         ("enable.auto.commit", "true"), ("partition.assignment.strategy", "range"), ("acks", "1"), ("group.id", "other"),
-        ("auto.offset.reset", "latest"),
+        ("auto.offset.reset", "latest"), ("isolation.level", "read_uncommitted"),
     ])
     func `A property that is unknown, impossible or the hub's own is refused by name`(name: String, value: String) throws {
         var properties = ClientProperties()
@@ -26,6 +26,7 @@ import Testing
         try ClientProperties([
             ("security.protocol", "sasl_ssl"), ("sasl.mechanisms", "SCRAM-SHA-512"), ("sasl.username", "hub"), ("sasl.password", "secret"),
             ("ssl.ca.location", "/etc/ssl/certs/ca-certificates.crt"), ("queue.buffering.max.ms", "1"),
+            ("isolation.level", "read_committed"),
         ]).validate()
     }
 
