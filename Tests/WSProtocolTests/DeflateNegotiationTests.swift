@@ -65,7 +65,7 @@ struct DeflateNegotiationTests {
     }
 
     @Test(arguments: [
-        "", ",", "permessage-deflate;", "permessage-deflate; =9", "permessage-deflate; server_max_window_bits=", ";", "permessage deflate",
+        "permessage-deflate;", "permessage-deflate; =9", "permessage-deflate; server_max_window_bits=", ";", "permessage deflate",
         "permessage-deflate; server_max_window_bits=\"", "permessage-deflate; server_max_window_bits=\"\"",
         "permessage-deflate; server_max_window_bits=\"1 5\"", "permessage-deflate; server_max_window_bits=\"15", "permessage-deflate x",
         "permessage-deflate; a=b c", "(permessage-deflate)",

@@ -125,7 +125,7 @@ struct HandshakeAnswerTests {
     }
 
     @Test(arguments: [
-        ("", HandshakeRejection.malformedSubprotocols), (",", .malformedSubprotocols), ("a b", .malformedSubprotocols),
+        ("a b", HandshakeRejection.malformedSubprotocols),
         ("a, a", .malformedSubprotocols), ("a;b", .malformedSubprotocols), ("\"a\"", .malformedSubprotocols),
         ((0...16).map { "p\($0)" }.joined(separator: ","), .tooManySubprotocols),
         ("hub.bearer.a, hub.bearer.b", .duplicateBearer), ("hub.bearer.", .emptyBearer),
@@ -133,6 +133,15 @@ struct HandshakeAnswerTests {
     ])
     func oddSubprotocolsAreRefused(value: String, why: HandshakeRejection) throws {
         #expect(try answer(handshake(["Sec-WebSocket-Protocol: \(value)"])) == .reject(why))
+    }
+
+    @Test("An empty Sec-WebSocket-Protocol or -Extensions field is no offer", arguments: ["", ",", " , ,"])
+    func emptyFields(value: String) throws {
+        let agreed = try agreement(handshake(["Sec-WebSocket-Protocol: \(value)", "Sec-WebSocket-Extensions: \(value)"]))
+        #expect(agreed.subprotocol == nil && agreed.bearer == nil && agreed.deflate == nil)
+        var policy = HandshakePolicy()
+        policy.requiresSubprotocol = true
+        #expect(try answer(handshake(["Sec-WebSocket-Protocol: \(value)"]), policy) == .reject(.noCommonSubprotocol))
     }
 
     @Test func theBearerSubprotocolIsReadAndNeverEchoed() throws {

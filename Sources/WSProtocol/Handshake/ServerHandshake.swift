@@ -96,7 +96,6 @@ public enum ServerHandshake {
             guard token.utf8.count <= policy.maximumBearerBytes else { throw .bearerTooLarge }
             bearer = String(token)
         }
-        if offered.isEmpty && request.headers.count(of: "sec-websocket-protocol") > 0 { throw .malformedSubprotocols }
         let chosen = policy.subprotocols.first { offered.contains($0) && !$0.hasPrefix(HandshakePolicy.bearerPrefix) }
         if chosen == nil && policy.requiresSubprotocol { throw .noCommonSubprotocol }
         return (chosen, bearer)
@@ -105,7 +104,8 @@ public enum ServerHandshake {
     private static func chooseDeflate(
         _ request: HTTPRequest, _ policy: HandshakePolicy
     ) throws(HandshakeRejection) -> (agreement: DeflateAgreement, response: String)? {
-        guard request.headers.count(of: "sec-websocket-extensions") > 0 else { return nil }
+        // A field without members offers nothing; some clients and proxies send one.
+        if request.headers.list("sec-websocket-extensions").isEmpty { return nil }
         guard let offers = ExtensionOffer.parse(request.headers.all("sec-websocket-extensions")) else { throw .malformedExtensions }
         guard offers.count <= policy.maximumExtensionOffers else { throw .tooManyExtensions }
         guard let deflate = policy.deflate else { return nil }
