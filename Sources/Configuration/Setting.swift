@@ -40,11 +40,10 @@ package struct Setting: Sendable {
         return isSecret ? Self.masked(text) : text
     }
 
-    /// Masks the text between the user's name and the host of an address, and the value of `password=`.
+    /// Masks the text between the user's name and the host of an address, and the value of each parameter whose name ends with `password`:
+    /// among libpq's words, where it may be quoted and have spaces around `=`, and in the query of an address.
     package static func masked(_ text: String) -> String {
-        var words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        for index in words.indices where words[index].hasPrefix("password=") { words[index] = "password=…" }
-        let whole = words.joined(separator: " ")
+        let whole = text.replacing(/(?<name>password\s*=\s*)(?:'(?:\\.|[^'\\])*'?|(?:\\.|[^\s&#'])*)/.ignoresCase()) { "\($0.name)…" }
         guard let scheme = whole.firstRange(of: "://"), let at = whole[scheme.upperBound...].lastIndex(of: "@"),
             let colon = whole[scheme.upperBound..<at].firstIndex(of: ":")
         else { return whole }

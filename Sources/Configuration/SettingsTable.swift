@@ -137,7 +137,7 @@ extension Setting {
 
     package static let auth: [Setting] = [
         Setting(
-            "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS",
+            "auth.jwks", \.auth.jwks, .optionalText("a file, or an http:// or https:// address"), variable: "HUB_JWKS", secret: true,
             "The keys that tokens are verified with: a JWK Set, or PEM public keys in a file. A file is read again when it changes. An address is fetched again when a token names an unknown key."
         ),
         Setting(
