@@ -81,7 +81,11 @@ final class BusFeed {
         for id in state.table.users.sessions(of: cursor.user) {
             guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
             if !live.session.id.isSameText(as: cursor.session) {
-                state.outbound.push(to: id) { ServerMessage.cursor(cursor.state, into: &$0) }
+                if state.fanOut.isGranted(subscription) {
+                    state.outbound.push(to: id) { ServerMessage.cursor(cursor.state, into: &$0) }
+                } else {
+                    state.early.hold(for: id, behind: subscription.registration) { ServerMessage.cursor(cursor.state, into: &$0) }
+                }
             }
             subscriptions.adopt(live, subscription, cursor.state)
         }
@@ -95,7 +99,12 @@ final class BusFeed {
     private func opened(_ channelState: ChannelState, by user: UserID) {
         for member in channelState.members where member != user {
             for id in state.table.users.sessions(of: member) {
-                state.outbound.push(to: id) { ServerMessage.signal(.conversation(channelState.channel, with: user), into: &$0) }
+                let write: (inout [UInt8]) -> Void = { ServerMessage.signal(.conversation(channelState.channel, with: user), into: &$0) }
+                if state.table[id]?.session.phase == .open {
+                    state.outbound.push(to: id, write)
+                } else {
+                    state.early.hold(for: id, write)
+                }
             }
         }
     }
@@ -104,8 +113,11 @@ final class BusFeed {
     private func withdrawn(_ channel: Channel, from user: UserID) {
         for id in state.table.users.sessions(of: user) {
             guard let live = state.table[id], let index = live.session.subscription(to: channel) else { continue }
+            let ended = live.session.subscriptions[index]
+            // Otherwise the reply to `connect` or `subscribe` is still to come, and says that the channel is not followed.
+            let wasGranted = state.fanOut.isGranted(ended)
             subscriptions.leave(live, at: index)
-            state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) }
+            if wasGranted { state.outbound.push(to: id) { ServerMessage.signal(.unsubscribed(channel), into: &$0) } }
         }
     }
 

@@ -18,6 +18,7 @@ final class LoopState {
     let exchanges = Exchanges()
     let outbound: Outbound
     var fanOut = FanOut()
+    var early = EarlyPushes()
 
     init(
         loop: EventLoop, number: UInt16, limits: SessionLimits, services: any SessionServices, metrics: ServingMetrics, log: Logger

@@ -135,6 +135,7 @@ package final class SessionLoop {
         guard let live = state.table.remove(id) else { return }
         timers.disarm(live)
         authentication.forget(id)
+        state.early.forget(id)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         if live.isResumable { resumableEnded(id) }
         // Connections are closed behind the end of a turn, and another turn may not come.

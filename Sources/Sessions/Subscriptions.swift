@@ -108,7 +108,16 @@ final class Subscriptions {
                 tellReceipts(live, states[opening.state], in: &lines)
                 begin(live, opening.subscription, states[opening.state], opening.since, in: &lines)
             }
+            addEarlyPushes(live, to: &lines)
         }
+    }
+
+    /// The pushes that waited for the reply which stands before them.
+    private func addEarlyPushes(_ live: LiveSession, to lines: inout MessageLines) {
+        let due = state.early.take(live.id) { registration in
+            live.session.subscription(registered: registration).map { state.fanOut.isGranted(live.session.subscriptions[$0]) }
+        }
+        for json in due { lines.add { $0.append(contentsOf: json) } }
     }
 
     // MARK: refresh
@@ -150,6 +159,7 @@ final class Subscriptions {
             lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, listed, into: &$1) }
             tellReceipts(live, channelState, in: &lines)
             begin(live, live.session.subscriptions[index], channelState, since, in: &lines)
+            addEarlyPushes(live, to: &lines)
         }
     }
 
