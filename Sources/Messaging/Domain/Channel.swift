@@ -114,7 +114,7 @@ public enum Channel: Hashable, Sendable {
 
     /// `system`, or `<kind>:<id>` with both parts non-empty.
     static func isBroadcastName(_ name: Span<UInt8>) -> Bool {
-        guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - 16) else { return false }
+        guard Identifier.isAcceptable(name, maximumBytes: maximumNameBytes - "broadcast:".utf8.count) else { return false }
         if name.isSame(as: "system".utf8.span) { return true }
         // Compares bytes: a combining mark after the colon would form one character with it.
         for index in name.indices where name[index] == UInt8(ascii: ":") { return index > 0 && index + 1 < name.count }
