@@ -344,6 +344,20 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *context, u
 int clinux_yield(void) { return answer(sched_yield()); }
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
 
+int clinux_thread_join_within(uint64_t thread, int64_t nanoseconds) {
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += nanoseconds / 1000000000;
+    end.tv_nsec += nanoseconds % 1000000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    if (pthread_clockjoin_np((pthread_t)thread, NULL, CLOCK_MONOTONIC, &end) == 0) return 1;
+    pthread_detach((pthread_t)thread);
+    return 0;
+}
+
 struct clinux_mutex {
     pthread_mutex_t mutex;
 };

@@ -17,7 +17,7 @@ import WSProtocol
 /// A running hub: its loops, its store, its intake and its keys, started and stopped in order.
 ///
 /// Start: the store first, because it creates the tables; then keys and loops; the intake last, when the loops can deliver its entries.
-/// Stop: the intake first; then the sessions drain; then the store finishes its requests; then the loops end.
+/// Stop: the intake stops reading, and the sessions drain meanwhile; then the store finishes its requests; then the loops end.
 package final class Server {
     private let configuration: Configuration
     private let log: Logger
@@ -125,6 +125,10 @@ package final class Server {
         for loop in loops { loop.inbox.control(.drain(spread: spread)) }
         let end = MonotonicInstant.now + limit / 2
         while loops.contains(where: { $0.inbox.openSessions > 0 }), MonotonicInstant.now < end { Thread.pause(.milliseconds(10)) }
+        let rest = limit / 4 + .seconds(1)
+        if !intake.join(within: rest) {
+            log.error("the intake has not ended, and is left behind", metadata: ["after": "\(rest)"])
+        }
         store.stop()
         keys.stop()
         for loop in loops { loop.inbox.control(.stop) }

@@ -34,10 +34,12 @@ package final class Intake: Sendable {
 
     /// Waits for the request in flight, commits, gives the partitions back and leaves the group, within about `limit`. Whichever member
     /// gets the partitions reads again what was read and not stored. Blocks; call once.
-    package func stop(within limit: Duration) {
-        inbox.ask(.stop(within: limit))
-        thread.join()
-    }
+    package func stop(within limit: Duration) { inbox.ask(.stop(within: limit)) }
+
+    /// Waits until the intake has ended. Nothing else may depend on its end: librdkafka before 2.3 may never return from freeing a consumer
+    /// whose topic was deleted, or whose right to read it was withdrawn.
+    /// - Returns: false when it has not ended in time; its thread then goes on until the process ends.
+    package func join(within limit: Duration) -> Bool { thread.join(within: limit) }
 }
 
 /// How other threads reach the intake.

@@ -24,6 +24,10 @@ public struct Thread: Sendable {
     /// Waits until the thread has ended. Exactly once per thread.
     public func join() { _ = clinux_thread_join(id) }
 
+    /// As `join`, for a thread that may hang.
+    /// - Returns: false when the thread has not ended in time. It then goes on by itself, until the process ends.
+    public func join(within limit: Duration) -> Bool { clinux_thread_join_within(id, max(0, limit.wholeNanoseconds)) == 1 }
+
     /// Suspends the calling thread. For starting and stopping; a loop waits in its poller.
     public static func pause(_ time: Duration) { _ = clinux_poll(-1, 0, time.pollMilliseconds) }
 

@@ -132,7 +132,11 @@ struct IntakeBench {
     func intake(_ change: (inout IntakeConfiguration) -> Void = { _ in }) throws -> Intake {
         var configuration = configuration()
         change(&configuration)
-        return try Intake(configuration, store: store, log: Logger(label: "intake") { _ in SwiftLogNoOpLogHandler() })
+        return try intake(configuration, store)
+    }
+
+    func intake(_ configuration: IntakeConfiguration, _ store: any StoreDesk) throws -> Intake {
+        try Intake(configuration, store: store, log: Logger(label: "intake") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func write(_ records: [OutgoingRecord]) async throws {
@@ -168,8 +172,28 @@ struct IntakeBench {
     func deadLetters(_ count: Int) async throws -> [KafkaRecord] { try await read("hub.events.dlq", count: count) }
 }
 
+/// A store whose caller does not come back until it is released.
+final class HangingDesk: StoreDesk {
+    let isUp = true
+    var room: Int { 100 }
+    private let state = Locked((hangs: false, isReleased: false))
+
+    var hangs: Bool { state.withLock { $0.hangs } }
+    func release() { state.withLock { $0.isReleased = true } }
+
+    func submit(_ orders: [StoreOrder]) -> Bool {
+        state.withLock { $0.hangs = true }
+        while !state.withLock({ $0.isReleased }) { Thread.pause(.milliseconds(5)) }
+        return false
+    }
+}
+
 extension Intake {
-    func stopped() async throws { try await offPool { self.stop(within: .seconds(10)) } }
+    func stopped(within limit: Duration = .seconds(10)) async throws {
+        stop(within: limit)
+        let hasEnded = try await offPool { self.join(within: limit + .seconds(10)) }
+        #expect(hasEnded)
+    }
 }
 
 extension KafkaRecord {

@@ -272,10 +272,22 @@ import Testing
         try await bench.write(["unanswered"])
         try await eventually("an open request") { bench.store.hasWaiting }
         let start = ContinuousClock.now
-        try await offPool { intake.stop(within: .seconds(2)) }
+        try await intake.stopped(within: .seconds(2))
         #expect(ContinuousClock.now - start < .seconds(60))
         let left = try await bench.read("hub.events", count: 1, group: "hub")
         #expect(left.map(\.key) == [Array("unanswered".utf8)])
+    }
+
+    @Test func `An intake whose thread hangs is left behind`() async throws {
+        let bench = try IntakeBench()
+        let desk = HangingDesk()
+        let intake = try bench.intake(bench.configuration(), desk)
+        try await bench.write(["one"])
+        try await eventually("the thread hangs") { desk.hangs }
+        intake.stop(within: .seconds(1))
+        let hasEnded = try await offPool { intake.join(within: .milliseconds(200)) }
+        #expect(!hasEnded)
+        desk.release()
     }
 
     @Test func `Records and answers wake the intake by themselves`() async throws {

@@ -92,6 +92,8 @@ int clinux_signal_read(int fd);
 
 int clinux_thread_start(const char *name, void (*body)(void *), void *context, uint64_t *thread);
 int clinux_thread_join(uint64_t thread);
+/// 1: the thread has ended; 0: it has not ended `nanoseconds` later, and is detached.
+int clinux_thread_join_within(uint64_t thread, int64_t nanoseconds);
 int clinux_yield(void);
 
 /// `argv` and `environment` end with NULL; `environment` NULL: inherited. `output`: descriptor for stdout and stderr, or -1.
