@@ -129,14 +129,15 @@ package final class TailRun {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         var refusal: String?
         var setback: String?
+        func leave() throws(SystemError) -> Ending {
+            var closing: [UInt8] = []
+            connection.leave(into: &closing)
+            try send(closing, on: socket)
+            return .done
+        }
         while true {
             let ready = try wait(milliseconds: -1)
-            if ready.isEnded || isEnough {
-                var closing: [UInt8] = []
-                connection.leave(into: &closing)
-                try send(closing, on: socket)
-                return .done
-            }
+            if ready.isEnded { return try leave() }
             guard ready.hasData else { continue }
             var span = buffer.mutableSpan
             switch Socket.receive(socket, into: &span) {
@@ -160,6 +161,8 @@ package final class TailRun {
                 try send(output, on: socket)
                 if let refusal { return .refused(refusal) }
                 if let setback { return .lost(code: nil, setback) }
+                // The acks that were just sent are carried out before the close.
+                if isEnough { return try leave() }
                 switch step {
                 case .read: continue
                 case .close(let code): return .lost(code: code, "the hub closed the connection\(code.map { " with \($0)" } ?? "")")

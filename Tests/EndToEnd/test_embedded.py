@@ -151,6 +151,26 @@ async def test_token_publish_and_tail(hub):
         tail.wait(10)
 
 
+async def test_tail_ends_at_once_after_enough_entries_and_their_acks_are_stored(hub):
+    name = person()
+    env = {**clean_environment(), **hub.facts}
+    for number in range(2):
+        subprocess.run(
+            [hub_program(), "publish", "--to", f"user:{name}", "--type", "a.b", "--title", f"{number}"], check=True, timeout=30, env=env,
+            capture_output=True)
+    token = hub.token(name)
+    # The hub's next ping comes after 25 s: the command must not wait for it.
+    done = subprocess.run(
+        [hub_program(), "tail", "--token", token, "--channel", "inbox", "--since", "0", "--entries", "2", "--ack"],
+        capture_output=True, text=True, timeout=15, env=env)
+    assert done.returncode == 0, done.stderr
+    assert [line["title"] for line in map(json.loads, done.stdout.splitlines()) if line.get("type") == "entry"] == ["0", "1"]
+    [[delivered]] = wait_until(lambda: query(
+        hub.database, "SELECT delivered FROM hub.cursor JOIN hub.channel c ON c.id = channel_id WHERE user_id = %s AND c.name = %s",
+        name, f"inbox:{name}"), "the acks are stored")
+    assert delivered == 2
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["token", "--help"], ["publish", "--help"], ["tail", "--help"]])
 def test_the_help_texts_have_examples(arguments):
     done = subprocess.run([hub_program(), *arguments], capture_output=True, text=True, timeout=20)
