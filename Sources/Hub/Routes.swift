@@ -4,6 +4,7 @@ import Sessions
 import Transports
 
 /// The hub's plain HTTP endpoints. They run on the event loops, so they must not block and answer only from memory.
+/// `LoopParts` adds the paths of the transports, such as `/v1/events`.
 final class HubRoutes: HTTPRoutes {
     private enum Route {
         case page(StaticPage)

@@ -8,6 +8,7 @@ public import Linux
 public final class ConnectionTable {
     public let limits: ConnectionLimits
     let loop: EventLoop
+    /// In the hub the HTTP server, which also passes the bytes of WebSockets on.
     unowned let driver: any ConnectionDriver
     let faults: SocketFaults?
     var store: ConnectionStore

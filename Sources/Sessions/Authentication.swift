@@ -29,9 +29,9 @@ final class Authentication {
     private var absentKeys: Set<String?> = []
     /// Tokens that came with the request that opened a session. `connect` without a token uses them, and they are forgotten.
     private var handshakeTokens: [SessionID: String] = [:]
-    /// Is given every verified identity. Set once by the loop.
+    /// Is given every verified identity. The loop sets it once: `Subscriptions.identified` or `refreshed`.
     var verified: (LiveSession, CommandOrigin, Identity, Use) -> Void = { _, _, _, _ in }
-    /// One of a session's waiting tokens is done with. Set once by the loop.
+    /// One of a session's waiting tokens is done with. The loop sets it once: `SessionLoop.settled`.
     var settled: (LiveSession) -> Void = { _ in }
 
     init(_ state: LoopState, verifier: TokenVerifier) {

@@ -126,7 +126,7 @@ final class BusFeed {
     }
 
     /// Sends a receipt or a signal to the other members of a conversation, encoded once. A client that does not keep up does not get it; a
-    /// receipt is made up for when the client has caught up.
+    /// receipt is asked for again when the client has caught up (`SessionLoop.drained`).
     private func tellOthers(than user: UserID, in channel: Channel, isReceipt: Bool, _ write: (inout [UInt8]) -> Void) {
         guard state.fanOut.roster(of: channel) != nil else { return }
         let number = state.table.users.number(of: user)

@@ -172,7 +172,7 @@ struct FanOut: ~Copyable {
         package var behind: [(session: SessionID, channel: Channel)] = []
         /// Sessions to be told their counters in this turn, so that they leave in one write with the entries.
         package var told: [SessionID] = []
-        /// Channels whose counters are told that way from now on.
+        /// Channels whose counters go out with their entries from now on.
         var telling: [Channel] = []
         /// Channels with counters that changed and are to be told later.
         package var counted: [Channel] = []

@@ -79,7 +79,7 @@ final class ResumableSession {
     let secret: SessionSecret
     /// Since when it has had neither a stream nor a waiting poll; nil while it has one.
     var detachedSince: MonotonicInstant?
-    /// Where its subscriptions began, by registration: a client that names no position has got nothing behind it for certain.
+    /// Where its subscriptions began, by registration. A client that names no position is sent everything after this again.
     var started: [UInt32: Seq] = [:]
 
     init(secret: SessionSecret, now: MonotonicInstant) {

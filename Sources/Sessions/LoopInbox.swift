@@ -6,7 +6,7 @@ package import Reactor
 package import StoreAPI
 import Synchronization
 
-/// How other threads reach a loop's sessions: two bounded mailboxes.
+/// How other threads reach a loop's sessions: two bounded mailboxes, and beside them new keys and controls, such as drain.
 ///
 /// Bus events may be more than the loop can take: then they are dropped, noted, and the loop reads the entries from the
 /// store. Store outcomes are never more than the orders the loop has open, and it opens no more than their mailbox holds.

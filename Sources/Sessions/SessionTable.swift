@@ -27,7 +27,7 @@ final class SessionTable {
         return live
     }
 
-    /// Of a session that is there: its subscriptions name it.
+    /// Precondition: the session is open. Rosters and users list only open sessions.
     @inline(__always)
     func route(_ id: SessionID) -> Route { routes[Int(id.slot)].route }
 

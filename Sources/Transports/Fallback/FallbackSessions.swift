@@ -61,7 +61,7 @@ package final class FallbackSessions {
     private unowned let sessions: SessionLoop
     private unowned let loop: EventLoop
     private var known: [TransportAddress: FallbackSession] = [:]
-    /// The transport that holds frames for sessions without a stream.
+    /// The number of the transport that holds frames for sessions without a stream: `PollTransport`.
     private let holder: UInt8
 
     /// - Parameter holder: the number of the transport that holds frames while no stream carries them.
@@ -128,7 +128,8 @@ package final class FallbackSessions {
         return code.status
     }
 
-    /// The command that opens a session in the name of a request. Its reply has the number 0.
+    /// The command that opens a session for a request, as text, because it then takes the same way as a client's command. Its reply has the
+    /// number 0.
     /// - Parameter channels: as `connect` takes them; `positions` win over their `since`.
     static func connect(token: String?, channels: [(name: String, since: Seq?)], positions: [(name: String, since: Seq)]) -> [UInt8] {
         var all = channels.filter { channel in !positions.contains { $0.name == channel.name } }
