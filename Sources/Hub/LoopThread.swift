@@ -96,7 +96,8 @@ private final class LoopParts {
         sessions.start()
         server = HTTPServer(loop: loop, limits: settings.serving, routes: routes, metrics: metrics)
 
-        sockets = WebSocketServer(server)
+        let origins = OriginReport(loop: loop, log: log)
+        sockets = WebSocketServer(server, origins: origins)
         let webSockets = WebSocketTransport(server: sockets, sessions: sessions, handshake: settings.handshake)
         sockets.serve(webSockets)
         server.setUpgradeHandler(sockets)
@@ -104,7 +105,7 @@ private final class LoopParts {
         let ends = RecentEnds(loop: loop)
         let gate = RequestGate(
             sessions: sessions, policy: settings.handshake, loop: index, loops: loops,
-            mostSessions: settings.serving.connections.maximum, ends: ends)
+            mostSessions: settings.serving.connections.maximum, ends: ends, origins: origins)
         let polls = PollTransport(server: server, sessions: sessions, gate: gate, ends: ends, longestWait: settings.pollWait)
         let fallback = FallbackSessions(sessions: sessions, loop: loop, holder: polls.number)
         polls.use(fallback)

@@ -185,6 +185,19 @@ async def test_a_page_of_another_origin_is_refused(brisk, method, path):
             assert not [name for name in preflight.headers if name.startswith("access-control-")]
 
 
+async def test_refused_origins_are_logged_rarely_with_the_setting(brisk):
+    def lines():
+        return [line for line in brisk.log.read_text().splitlines() if "pages were refused because of their origin" in line]
+
+    async with requests(brisk) as http:
+        for _ in range(50):
+            response = await http.post("/v1/poll", headers={"Origin": "https://forgotten.example.org"})
+            assert "websocket.origins" in refusal_of(response)["message"]
+    # One line a minute for each of the two loops, and other tests are refused, too.
+    assert 1 <= len(lines()) < 20
+    assert all("setting=websocket.origins" in line and "newest=" in line for line in lines())
+
+
 @every_path
 async def test_without_configuration_no_other_origin_is_allowed(hub, method, path):
     async with requests(hub) as http:

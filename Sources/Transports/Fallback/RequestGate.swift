@@ -40,19 +40,24 @@ package final class RequestGate {
     private let loops: Int
     private let mostSessions: Int
     private let ends: RecentEnds
+    private let origins: OriginReport
 
     /// - Parameters:
     ///   - ends: of this loop's sessions.
+    ///   - origins: is told the requests that are refused because of their page.
     ///   - policy: whose origins may send requests.
     ///   - loop: the number of the loop that judges, of so many `loops`.
     ///   - mostSessions: of this loop that are reached by HTTP requests; beyond it no other is opened (503).
-    package init(sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int, ends: RecentEnds) {
+    package init(
+        sessions: SessionLoop, policy: HandshakePolicy, loop: Int, loops: Int, mostSessions: Int, ends: RecentEnds, origins: OriginReport
+    ) {
         self.sessions = sessions
         self.policy = policy
         self.loop = loop
         self.loops = loops
         self.mostSessions = mostSessions
         self.ends = ends
+        self.origins = origins
     }
 
     /// The CORS fields for the answers to a request; nil: its page may not use the hub.
@@ -68,7 +73,9 @@ package final class RequestGate {
     /// - Parameter reopens: a request with a token whose session has ended opens another one.
     func judge(_ request: HTTPRequest, _ method: HTTPMethod, reopens: Bool = false) -> Judgement {
         guard let cors = corsHeaders(request) else {
-            return .answered(Self.refusal(403, "forbidden", "pages of this origin may not use the hub", []))
+            origins.refused(request)
+            return .answered(
+                Self.refusal(403, "forbidden", "pages of this origin may not use the hub; the setting is websocket.origins", []))
         }
         if request.method == .options { return .answered(Self.preflight(method, cors)) }
         guard request.method == method || request.method == .head && method == .get else {

@@ -12,6 +12,7 @@ package final class WebSocketServer: UpgradeHandler {
     private let loop: EventLoop
     private let limits: ServingLimits
     private let metrics: ServingMetrics
+    private let origins: OriginReport?
     private var application: (any WebSocketApplication)?
     /// By slot; the generation inside the id tells a reused slot apart.
     private var endpoints: ContiguousArray<WebSocketEndpoint?> = []
@@ -22,7 +23,8 @@ package final class WebSocketServer: UpgradeHandler {
     /// Storage for a frame that goes to one connection.
     private var framed: [UInt8] = []
 
-    package init(_ server: HTTPServer) {
+    package init(_ server: HTTPServer, origins: OriginReport? = nil) {
+        self.origins = origins
         table = server.table
         loop = server.loop
         limits = server.limits
@@ -62,6 +64,7 @@ package final class WebSocketServer: UpgradeHandler {
         switch ServerHandshake.answer(request, policy: application.handshake) {
         case .reject(let rejection):
             metrics.upgradesRefused.add("\(rejection)")
+            if rejection == .originForbidden { origins?.refused(request) }
             return rejection.response
         case .accept(let agreement):
             metrics.socketsOpened.add()

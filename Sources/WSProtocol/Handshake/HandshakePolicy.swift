@@ -74,7 +74,7 @@ public enum HandshakeRejection: Error, Equatable, Sendable, CaseIterable {
         case .duplicateVersion: (400, "There is more than one Sec-WebSocket-Version field.")
         case .originMissing: (403, "The Origin field is missing.")
         case .originDuplicate: (400, "There is more than one Origin field.")
-        case .originForbidden: (403, "This origin may not connect.")
+        case .originForbidden: (403, "This origin may not connect: it is not among the origins that the server is configured with.")
         case .malformedSubprotocols: (400, "The Sec-WebSocket-Protocol field is not a list of different tokens.")
         case .tooManySubprotocols: (400, "The Sec-WebSocket-Protocol field has too many items.")
         case .noCommonSubprotocol: (400, "None of the offered subprotocols is spoken here.")
