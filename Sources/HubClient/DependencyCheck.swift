@@ -70,11 +70,12 @@ package struct DependencyCheck: Sendable {
     private var keys: Finding {
         guard let source = configuration.auth.jwks else { return bad("keys: auth.jwks is not set") }
         let location = KeyLocation(source)
+        let shown = Setting.masked(source)
         switch KeyReader(location, limits: location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)).read() {
         case .keys(let keys, _):
             let notes = keys.notes.isEmpty ? "" : ", \(keys.notes.count) not usable"
-            return keys.isEmpty ? bad("keys: \(source) holds no usable key") : good("keys: \(keys.keys.count) from \(source)\(notes)")
-        case .failed(let failure): return bad("keys: \(source): \(failure)")
+            return keys.isEmpty ? bad("keys: \(shown) holds no usable key") : good("keys: \(keys.keys.count) from \(shown)\(notes)")
+        case .failed(let failure): return bad("keys: \(shown): \(failure)")
         }
     }
 

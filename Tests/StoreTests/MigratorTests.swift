@@ -48,6 +48,8 @@ import Testing
         #expect(throws: MigrationError.altered(number: 1)) {
             try Migrator.migrate(address, with: [Migration(number: 1, script: "select 1")] + Migration.all.dropFirst())
         }
+        try BlockingConnection(address, applicationName: "tests").execute("update hub.migration set checksum = 'other' where number = 2")
+        #expect(throws: MigrationError.altered(number: 2)) { try Migrator.inspect(address) }
     }
 
     @Test func aMigrationThatFailsIsUndoneAsAWhole() throws {
@@ -66,6 +68,7 @@ import Testing
     @Test func databasesInAnotherEncodingThanUTF8AreRefused() throws {
         let address = try PostgresCluster.shared.get().makeDatabase("encoding 'LATIN1' locale 'C' template template0")
         #expect(throws: MigrationError.encoding("LATIN1")) { try Migrator.migrate(address) }
+        #expect(throws: MigrationError.encoding("LATIN1")) { try Migrator.inspect(address) }
     }
 
     @Test func aMissingDatabaseIsReportedAsUnreachable() {
