@@ -9,7 +9,8 @@ import pytest
 import protocol
 from httpclients import TRANSPORTS
 from hubclient import Session
-from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub, scratch
+from processes import scratch
+from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub
 
 TEST_SECONDS = 150
 

@@ -7,7 +7,8 @@ import shutil
 import socket
 import subprocess
 
-from rig import free_port, scratch, wait_until
+from processes import scratch, wait_until
+from rig import free_port
 
 # What `proxy_pass` alone does: HTTP/1.0 to the hub, `Connection: close`, buffered answers, no upgrade.
 NGINX = """

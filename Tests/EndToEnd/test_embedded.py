@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from hubclient import Client
-from rig import EmbeddedHub, alive, descendants, event, hub_program, mentioning, person, query, wait_until
+from processes import alive, descendants, hub_program, mentioning, wait_until
+from rig import EmbeddedHub, event, person, query
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from hubclient import Client as WebSocketClient
 from rawsocket import RawSocket, frame
-from rig import event, hub_program, person
+from processes import hub_program
+from rig import event, person
 
 
 @pytest.mark.parametrize("mark", ["\u0301", "\u20dd", "\U0001f3fd", "\ufe0f"], ids=["acute", "circle", "skin tone", "variation"])

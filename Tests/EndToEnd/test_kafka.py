@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from hubclient import Client
-from rig import DEAD_LETTERS, TOPIC, event, person, query, wait_until
+from processes import wait_until
+from rig import DEAD_LETTERS, TOPIC, event, person, query
 
 
 async def inbox(hub):
