@@ -70,14 +70,16 @@ final class Subscriptions {
         var isFollowed = [Bool](repeating: false, count: states.count)
         let index = ChannelIndex(different: states.map(\.channel))
         var asked = ChannelIndex()
-        for request in requests {
+        for (number, request) in requests.enumerated() {
             guard let channel = Channel(wireName: request.channel, for: identity.user) else {
                 refused.append(.init(channel: request.channel, code: .unknownChannel))
                 continue
             }
             guard asked.insert(channel) else { continue }
             guard let known = live.session.subscription(to: channel) else {
-                refused.append(.init(channel: request.channel, code: .limitExceeded))
+                // It was not registered because there are too many, or the right to it was withdrawn since.
+                let isOneTooMany = number >= state.limits.session.subscriptions
+                refused.append(.init(channel: request.channel, code: isOneTooMany ? .limitExceeded : .forbidden))
                 continue
             }
             let subscription = live.session.subscriptions[known]

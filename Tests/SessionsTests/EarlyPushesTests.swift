@@ -71,6 +71,20 @@ struct EarlyPushesTests {
         #expect(lines.count == 1 && lines[0].contains(#""code":"not_subscribed""#))
     }
 
+    @Test("a right that is withdrawn while connect waits for the store is told by its reply alone")
+    func withdrawnWhileConnecting() throws {
+        let bench = try SessionBench()
+        let ann = bench.open()
+        let name = talk.wireName
+        bench.say(ann, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"\#(name)"}]}"#)
+        bench.turn()
+        let order = try #require(bench.store.take().first)
+        bench.hear(.withdrawn(talk, from: try user("ann")))
+        bench.answer(order, .snapshot([ChannelState(channel: talk)], more: false))
+        let lines = bench.clients.texts(ann).flatMap { $0.split(separator: "\n") }
+        #expect(lines.count == 1 && lines[0].contains(#""refused":[{"channel":"\#(name)","code":"forbidden"}]"#))
+    }
+
     @Test("so many pushes are kept for one session, the newest ones")
     func bound() {
         var early = EarlyPushes()

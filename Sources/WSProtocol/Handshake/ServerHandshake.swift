@@ -105,7 +105,12 @@ public enum ServerHandshake {
         _ request: HTTPRequest, _ policy: HandshakePolicy
     ) throws(HandshakeRejection) -> (agreement: DeflateAgreement, response: String)? {
         // A field without members offers nothing; some clients and proxies send one.
-        if request.headers.list("sec-websocket-extensions").isEmpty { return nil }
+        var offersNothing = true
+        request.headers.eachMember(of: "sec-websocket-extensions") { _ in
+            offersNothing = false
+            return false
+        }
+        if offersNothing { return nil }
         guard let offers = ExtensionOffer.parse(request.headers.all("sec-websocket-extensions")) else { throw .malformedExtensions }
         guard offers.count <= policy.maximumExtensionOffers else { throw .tooManyExtensions }
         guard let deflate = policy.deflate else { return nil }
