@@ -56,9 +56,7 @@ package enum Migrator {
     /// What the database says it is at, and what this program knows. Changes nothing.
     /// - Throws: also for what `migrate` would refuse.
     package static func inspect(_ address: String) throws(MigrationError) -> (database: Int, known: Int) {
-        do {
-            let connection = try BlockingConnection(address, applicationName: "hub migrate")
-            try requireEncoding(connection)
+        try use(address) { connection in
             guard try connection.execute("select to_regclass('hub.migration')").first?.first != .some(nil) else {
                 return (0, Migration.all.count)
             }
@@ -68,19 +66,11 @@ package enum Migrator {
                 guard row.last == (try checksum(of: migration, connection)) else { throw MigrationError.altered(number: migration.number) }
             }
             return (applied.last?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0, Migration.all.count)
-        } catch let error as MigrationError {
-            throw error
-        } catch let error as PostgresError {
-            throw .unreachable(error)
-        } catch {
-            throw .unreachable(PostgresError(message: "\(error)"))
         }
     }
 
     static func migrate(_ address: String, with migrations: [Migration]) throws(MigrationError) -> [Int] {
-        do {
-            let connection = try BlockingConnection(address, applicationName: "hub migrate")
-            try requireEncoding(connection)
+        try use(address) { connection in
             // Held until the connection closes: of several hubs starting at once one migrates and the others wait.
             try connection.execute("set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock(\(lock))")
             try prepareLedger(connection)
@@ -99,6 +89,16 @@ package enum Migrator {
                 }
             }
             return done
+        }
+    }
+
+    /// Connects, and refuses a database in another encoding than UTF8.
+    private static func use<Result>(_ address: String, _ work: (BlockingConnection) throws -> Result) throws(MigrationError) -> Result {
+        do {
+            let connection = try BlockingConnection(address, applicationName: "hub migrate")
+            let encoding = try connection.execute("show server_encoding").first?.first ?? nil
+            guard encoding == "UTF8" else { throw MigrationError.encoding(encoding ?? "unknown") }
+            return try work(connection)
         } catch let error as MigrationError {
             throw error
         } catch let error as PostgresError {
@@ -106,11 +106,6 @@ package enum Migrator {
         } catch {
             throw .unreachable(PostgresError(message: "\(error)"))
         }
-    }
-
-    private static func requireEncoding(_ connection: BlockingConnection) throws {
-        let encoding = try connection.execute("show server_encoding").first?.first ?? nil
-        guard encoding == "UTF8" else { throw MigrationError.encoding(encoding ?? "unknown") }
     }
 
     private static func prepareLedger(_ connection: BlockingConnection) throws(PostgresError) {
