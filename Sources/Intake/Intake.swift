@@ -32,8 +32,8 @@ package final class Intake: Sendable {
         }
     }
 
-    /// Waits for the request in flight, commits, gives the partitions back and leaves the group, within about `limit`. Whichever member
-    /// gets the partitions reads again what was read and not stored. Blocks; call once.
+    /// Tells the intake to wait for the request in flight, commit, give the partitions back and leave the group, within about `limit`. The
+    /// member that gets the partitions reads the records again that were not stored. Returns at once; call once, and `join` afterwards.
     package func stop(within limit: Duration) { inbox.ask(.stop(within: limit)) }
 
     /// Waits until the intake has ended. Nothing else may depend on its end: librdkafka before 2.3 may never return from freeing a consumer

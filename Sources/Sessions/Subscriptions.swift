@@ -77,7 +77,7 @@ final class Subscriptions {
             }
             guard asked.insert(channel) else { continue }
             guard let known = live.session.subscription(to: channel) else {
-                // It was not registered because there are too many, or the right to it was withdrawn since.
+                // The request named too many channels, or the user's right to this one was withdrawn since.
                 let isOneTooMany = number >= state.limits.session.subscriptions
                 refused.append(.init(channel: request.channel, code: isOneTooMany ? .limitExceeded : .forbidden))
                 continue

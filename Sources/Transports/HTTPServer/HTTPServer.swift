@@ -354,7 +354,7 @@ package final class HTTPServer: ConnectionDriver {
         else {
             let refusal = receiving.request.flatMap { connection.handler?.response(to: $0, refusedFor: .busy) }
             connection.receiving = nil
-            // What was received behind the request's head is dropped, so the next bytes are no head.
+            // The bytes received behind the request's head are dropped, so the next bytes may be the middle of a request.
             connection.persistence = .close
             return finish(connection, refusal ?? HTTPResponse(status: 503))
         }
