@@ -74,6 +74,10 @@ int clinux_epoll_wait_ns(int epoll, struct clinux_event *events, int maximum, in
 }
 
 int clinux_eventfd(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int clinux_eventfd_clear(int fd) {
+    eventfd_t signals;
+    return eventfd_read(fd, &signals) < 0 && errno != EAGAIN ? -errno : 0;
+}
 int clinux_eventfd_signal(int fd) { return eventfd_write(fd, 1) < 0 && errno != EAGAIN ? -errno : 0; }
 
 // sockets

@@ -12,8 +12,8 @@ final class HubMetrics: Sendable {
     /// The instruments in the order of the output.
     let instruments: [any Instrument]
 
-    init(health: Health, store: StoreStatistics) {
-        let groups: [any MetricsGroup] = [ProcessMetrics(), HealthMetrics(health), serving, store, intake, keys]
+    init(health: Health, store: StoreStatistics, log: LogMetrics = LogMetrics()) {
+        let groups: [any MetricsGroup] = [ProcessMetrics(), log, HealthMetrics(health), serving, store, intake, keys]
         instruments = groups.flatMap(\.instruments)
     }
 

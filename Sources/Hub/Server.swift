@@ -11,7 +11,7 @@ import Messaging
 import Reactor
 import Sessions
 import Store
-import Telemetry
+package import Telemetry
 import WSProtocol
 
 /// A running hub: its loops, its store, its intake and its keys, started and stopped in order.
@@ -32,7 +32,7 @@ package final class Server {
     package let address: ListenEndpoint
 
     /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
-    package init(_ configuration: Configuration, demoFolder: String?, log: Logger) throws(ServerFailure) {
+    package init(_ configuration: Configuration, demoFolder: String?, log: Logger, logMetrics: LogMetrics) throws(ServerFailure) {
         self.configuration = configuration
         self.log = log
         let health = Health()
@@ -57,7 +57,7 @@ package final class Server {
         for inbox in inboxes { bus.subscribe(inbox) }
 
         store = try Self.makeStore(configuration, bus: bus, log: log)
-        let metrics = HubMetrics(health: health, store: store.statistics)
+        let metrics = HubMetrics(health: health, store: store.statistics, log: logMetrics)
         health.watch(.store) { [store] in store.state == .up }
         health.watch(.kafka) { [intake = metrics.intake] in
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)

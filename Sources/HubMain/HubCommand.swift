@@ -43,7 +43,7 @@ func work(_ body: () throws(CommandFailure) -> Void) throws {
     do throws(CommandFailure) {
         try body()
     } catch {
-        for line in error.lines { Console.error("hub: \(line)") }
+        for line in error.lines { Console.error("hub: \(line)", within: .seconds(2)) }
         throw ExitCode(error.kind.rawValue)
     }
 }

@@ -10,20 +10,29 @@ import Telemetry
 struct ServeRun {
     private let effective: EffectiveConfiguration
     private let log: Logger
+    private let lines: LogWriter
+    private let logMetrics = LogMetrics()
     private let signals: Signals
 
     /// The interval of log lines about missing parts during a start.
     private static let remindEvery: Duration = .seconds(10)
     private static let lookEvery: Duration = .milliseconds(250)
+    /// How long the end waits for a reader of stderr that does not read.
+    private static let lastLinesWithin: Duration = .seconds(1)
 
     /// Starts logging to stderr, beginning with the warnings of the configuration.
     init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
         Machine.mapLargeBlocks()
         self.effective = effective
         let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
-        log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: Console.error) }
-        for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
         do throws(SystemError) {
+            let lines = try LogWriter(to: Console.errorDescriptor, metrics: logMetrics) { missing in
+                LineLog(level: level, clock: WallClock.now) { _ in }
+                    .line(.error, "log lines were dropped, because stderr was not read", ["lines": "\(missing)"])
+            }
+            self.lines = lines
+            log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: lines.write) }
+            for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
             signals = try Signals()
         } catch {
             throw CommandFailure(.failed, "\(error)")
@@ -32,6 +41,7 @@ struct ServeRun {
 
     /// Serves until a signal stops the process.
     func serve() throws(CommandFailure) {
+        defer { _ = lines.finish(within: Self.lastLinesWithin) }
         guard effective.configuration.embedded else {
             try serve(effective, embedded: nil)
             return
@@ -59,7 +69,7 @@ struct ServeRun {
         do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
         let server: Server
         do throws(ServerFailure) {
-            server = try Server(configuration, demoFolder: embedded == nil ? nil : configuration.data, log: log)
+            server = try Server(configuration, demoFolder: embedded == nil ? nil : configuration.data, log: log, logMetrics: logMetrics)
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
         }
@@ -68,7 +78,7 @@ struct ServeRun {
         let url = "http://\(server.address)"
         do throws(EmbeddedFailure) { try embedded?.announce(url: url) } catch { throw CommandFailure(error) }
         if embedded != nil {
-            for line in Self.warning(folder: configuration.data) { Console.error(line) }
+            for line in Self.warning(folder: configuration.data) { lines.write(line) }
         }
         Console.print("ready \(url)")
         waitForEnd(hangupEnds: embedded != nil)
@@ -76,6 +86,7 @@ struct ServeRun {
 
     /// Echoes until a signal stops the process.
     func echo(messageBytes: Int) throws(CommandFailure) {
+        defer { _ = lines.finish(within: Self.lastLinesWithin) }
         let server: EchoServer
         do throws(ServerFailure) {
             server = try EchoServer(effective.configuration, messageBytes: messageBytes, log: log)

@@ -94,10 +94,34 @@ public enum Files {
 
 /// The standard streams.
 public enum Console {
+    public static let errorDescriptor: Int32 = 2
     /// Writes a line to stdout, at once.
     public static func print(_ line: String) { write(line, 1) }
     /// Writes a line to stderr, at once.
     public static func error(_ line: String) { write(line, 2) }
+    /// Writes a line to stderr, and gives it up when its reader takes nothing for so long: a process that ends must not wait for it.
+    public static func error(_ line: String, within limit: Duration) {
+        var rest = Array((line + "\n").utf8)[...]
+        while !rest.isEmpty, (try? Socket.wait(2, readable: false, timeout: limit)) == true {
+            // A pipe that is writable takes this many bytes without waiting.
+            let piece = Array(rest.prefix(4_096))
+            guard (try? Files.write(piece, 2, "standard error")) != nil else { return }
+            rest = rest.dropFirst(piece.count)
+        }
+    }
+    /// Writes all bytes to a descriptor, however long its reader takes. For a thread that serves nobody else.
+    public static func write(_ bytes: [UInt8], to descriptor: Int32) throws(SystemError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = unsafe rest.withUnsafeBufferPointer { unsafe clinux_write(descriptor, $0.baseAddress, $0.count) }
+            if written == -Int64(SystemError.wouldBlock) {
+                // Another process that shares the descriptor has made it non-blocking.
+                _ = try Socket.wait(descriptor, readable: false, timeout: .seconds(3_600))
+                continue
+            }
+            rest = rest.dropFirst(Int(try SystemError.check("write", written)))
+        }
+    }
     private static func write(_ line: String, _ fd: Int32) { try? Files.write(Array((line + "\n").utf8), fd, "standard output") }
 }
 

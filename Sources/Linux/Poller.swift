@@ -69,4 +69,6 @@ public final class WakeDescriptor: Sendable {
     public init() throws(SystemError) { descriptor = try SystemError.check("eventfd", clinux_eventfd()) }
     deinit { Socket.close(descriptor) }
     public func signal() { _ = clinux_eventfd_signal(descriptor) }
+    /// For a thread that waits for this descriptor alone, with `Socket.wait`: from here on a signal makes it readable again.
+    public func clear() { _ = clinux_eventfd_clear(descriptor) }
 }

@@ -24,15 +24,20 @@ package struct LineLog: LogHandler {
     }
 
     package func log(event: LogEvent) {
-        var logfmt = Logfmt()
-        logfmt.append("time", Timestamp(milliseconds: clock()).rfc3339)
-        logfmt.append("level", event.level.rawValue)
-        logfmt.append("msg", event.message.description)
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }
         if let own = event.metadata { all.merge(own) { _, new in new } }
-        for (key, value) in all.sorted(by: { $0.key < $1.key }) { logfmt.append(key, value.description) }
-        if let error = event.error { logfmt.append("error", "\(error)") }
-        write(logfmt.line)
+        if let error = event.error { all["error"] = "\(error)" }
+        write(line(event.level, event.message.description, all))
+    }
+
+    /// The line of an event, without its end.
+    package func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+        var logfmt = Logfmt()
+        logfmt.append("time", Timestamp(milliseconds: clock()).rfc3339)
+        logfmt.append("level", level.rawValue)
+        logfmt.append("msg", message)
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { logfmt.append(key, value.description) }
+        return logfmt.line
     }
 }

@@ -44,11 +44,12 @@ class Hub:
         self.process = None
         self.url = None
 
-    def start(self, seconds=60):
+    def start(self, seconds=60, errors=None):
+        """`errors`: the descriptor that the hub gets as its stderr, instead of the log's file."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(hub_program()), "serve", *self._arguments], stdout=subprocess.PIPE, stderr=log, env=self._environment,
-                cwd=ROOT, start_new_session=True, preexec_fn=self._prepare)
+                [str(hub_program()), "serve", *self._arguments], stdout=subprocess.PIPE, stderr=log if errors is None else errors,
+                env=self._environment, cwd=ROOT, start_new_session=True, preexec_fn=self._prepare)
         os.set_blocking(self.process.stdout.fileno(), False)
         said, end = b"", time.monotonic() + seconds
         while b"\n" not in said or b"ready " not in said:

@@ -28,6 +28,8 @@ int clinux_epoll_wait_ns(int epoll, struct clinux_event *events, int maximum, in
 
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int fd);
+/// Not readable until the next signal.
+int clinux_eventfd_clear(int fd);
 
 /// `family` of the peer: 4, 6 or 0 (unix). `address` takes 16 bytes, `port` host order.
 int clinux_accept(int listener, uint8_t *address, int *family, uint16_t *port);
