@@ -54,10 +54,11 @@ final class BusFeed {
     private func hear(_ entries: [Entry]) {
         var parts: [(channel: Channel, items: [FanOut.Item], expiry: Timestamp?)] = []
         var partOfRoster: [Int: Int] = [:]
+        let now = state.now
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
             let item = FanOut.Item(
-                seq: entry.seq, author: state.table.users.number(of: entry.draft.sender), isUrgent: entry.draft.priority.isUrgent,
+                seq: entry.seq, author: state.table.users.number(of: entry.draft.sender), weight: entry.draft.weight(at: now),
                 frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
                     ServerMessage.entry(entry, into: &$0)
                 })
@@ -166,8 +167,4 @@ final class BusFeed {
         }
         for channel in outcome.counted { counters.changed(channel) }
     }
-}
-
-extension EntryDraft.Priority {
-    var isUrgent: Bool { self == .high || self == .critical }
 }

@@ -19,7 +19,7 @@ struct FanOut: ~Copyable {
         package let seq: Seq
         /// The author's number on this loop, so that nobody's own message counts as unread for them.
         package let author: UInt32
-        package let isUrgent: Bool
+        package let weight: EntryWeight
         package let frame: SharedFrame
     }
 
@@ -28,7 +28,7 @@ struct FanOut: ~Copyable {
         struct Head {
             let seq: Seq
             let author: UInt32
-            let isUrgent: Bool
+            let weight: EntryWeight
             let bytes: Int
         }
 
@@ -45,7 +45,7 @@ struct FanOut: ~Copyable {
             self.roster = roster
             self.channel = channel
             frames = items.map(\.frame)
-            heads = items.map { Head(seq: $0.seq, author: $0.author, isUrgent: $0.isUrgent, bytes: $0.frame.json.count) }
+            heads = items.map { Head(seq: $0.seq, author: $0.author, weight: $0.weight, bytes: $0.frame.json.count) }
             bytes = heads.reduce(0) { $0 + $1.bytes }
         }
     }
@@ -244,7 +244,7 @@ struct FanOut: ~Copyable {
                 let before = deliveries
                 for i in heads.indices {
                     let head = heads[i]
-                    switch subscriber.admit(head.seq, author: head.author, isUrgent: head.isUrgent, isCongested: isCongested) {
+                    switch subscriber.admit(head.seq, author: head.author, weight: head.weight, isCongested: isCongested) {
                     case .deliver:
                         transport.send(staged[current * heads.count + i], to: route.address)
                         deliveries += 1

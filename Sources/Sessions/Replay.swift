@@ -49,12 +49,13 @@ final class Replay {
         guard state.fanOut.update(subscription, { $0.takePage(from: start) }) == true else { return }
         // Read again when the client has read: the page must not wait in memory.
         if state.outbound.isCongested(live.id) { return }
+        let now = state.now
         for entry in entries {
             // The rest is read again when the client has taken this: one page of large entries is more than may wait in memory.
             if state.outbound.isCongested(live.id) { return }
             let author = state.table.users.number(of: entry.draft.sender)
             let isNew = state.fanOut.update(subscription) {
-                $0.admitReplayed(entry.seq, author: author, isUrgent: entry.draft.priority.isUrgent)
+                $0.admitReplayed(entry.seq, author: author, weight: entry.draft.weight(at: now))
             }
             expiries.note(entry.draft.expiresAt, in: subscription.channel)
             if isNew == true { state.outbound.push(to: live.id) { ServerMessage.entry(entry, replay: true, into: &$0) } }

@@ -36,7 +36,7 @@ final class Follower: BusListener {
                 switch event {
                 case .entries(let entries):
                     for entry in entries where entry.channel == channel {
-                        let admission = state.subscriber.admit(entry.seq, author: 0, isUrgent: false, isCongested: false)
+                        let admission = state.subscriber.admit(entry.seq, author: 0, weight: .normal, isCongested: false)
                         if admission == .deliver { state.told.append(entry.seq.rawValue) }
                     }
                 case .signal: state.signals += 1
@@ -60,7 +60,7 @@ final class Follower: BusListener {
                 guard state.subscriber.takePage(from: start) else { return }
                 let rest = log.filter { $0.seq > start }
                 for entry in rest.prefix(3)
-                where state.subscriber.admitReplayed(entry.seq, author: 0, isUrgent: false) {
+                where state.subscriber.admitReplayed(entry.seq, author: 0, weight: .normal) {
                     state.told.append(entry.seq.rawValue)
                 }
                 _ = state.subscriber.finishPage(head: log.last?.seq ?? .zero, more: rest.count > 3)

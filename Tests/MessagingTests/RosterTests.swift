@@ -14,7 +14,7 @@ struct RosterTests {
     func subscriber() -> Subscriber { Subscriber(session: SessionID(slot: 1, generation: 0), user: 7) }
 
     func admit(_ subscriber: inout Subscriber, _ seq: UInt64, author: UInt32 = 0, congested: Bool = false) -> Subscriber.Admission {
-        subscriber.admit(Seq(seq), author: author, isUrgent: false, isCongested: congested)
+        subscriber.admit(Seq(seq), author: author, weight: .normal, isCongested: congested)
     }
 
     @Test("a subscription without since starts at the head and is live at once")
@@ -26,13 +26,26 @@ struct RosterTests {
         #expect(one.position == Seq(6))
     }
 
+    @Test("an entry that counts for nobody moves the position only")
+    func weightless() {
+        var one = subscriber()
+        _ = one.open(state(head: 5, unread: 2), since: nil)
+        #expect(one.admit(Seq(6), author: 0, weight: .none, isCongested: false) == .deliver)
+        #expect(one.counters == Counters(unread: 2) && !one.isCountersStale && one.position == Seq(6))
+        #expect(one.admit(Seq(7), author: 0, weight: .urgent, isCongested: false) == .deliver)
+        #expect(one.counters == Counters(unread: 3, unseen: 1, urgent: 1) && one.isCountersStale)
+        let past = draft(Self.system, "1", priority: .critical, expiresAt: Timestamp(milliseconds: 5))
+        #expect(past.weight(at: Timestamp(milliseconds: 5)) == .none)
+        #expect(past.weight(at: Timestamp(milliseconds: 4)) == .urgent)
+    }
+
     @Test("an entry that arrives before the start is known is read from the store")
     func registeredFirst() {
         var one = subscriber()
         #expect(admit(&one, 6) == .skip)
         // The snapshot was taken before entry 6 was committed.
         #expect(one.open(state(head: 5), since: nil) == true)
-        #expect(one.admitReplayed(Seq(6), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(6), author: 0, weight: .normal) == true)
         #expect(one.finishPage(head: Seq(6), more: false) == true)
         #expect(one.phase == .live)
     }
@@ -42,10 +55,10 @@ struct RosterTests {
         var one = subscriber()
         #expect(one.open(state(head: 3), since: Seq(1)) == true)
         #expect(admit(&one, 4) == .skip)
-        #expect(one.admitReplayed(Seq(2), author: 0, isUrgent: false) == true)
-        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(2), author: 0, weight: .normal) == true)
+        #expect(one.admitReplayed(Seq(3), author: 0, weight: .normal) == true)
         #expect(one.finishPage(head: Seq(3), more: false) == false)
-        #expect(one.admitReplayed(Seq(4), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(4), author: 0, weight: .normal) == true)
         #expect(one.finishPage(head: Seq(4), more: false) == true)
     }
 
@@ -53,8 +66,8 @@ struct RosterTests {
     func deduplicates() {
         var one = subscriber()
         _ = one.open(state(head: 2), since: Seq(0))
-        for seq in 1...3 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
-        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == false)
+        for seq in 1...3 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, weight: .normal) == true) }
+        #expect(one.admitReplayed(Seq(3), author: 0, weight: .normal) == false)
         #expect(one.finishPage(head: Seq(3), more: false) == true)
         #expect(admit(&one, 2) == .skip)
         #expect(admit(&one, 3) == .skip)
@@ -68,9 +81,9 @@ struct RosterTests {
         #expect(admit(&one, 4) == .replay)
         #expect(one.phase == .replaying)
         #expect(admit(&one, 5) == .skip)
-        #expect(one.admitReplayed(Seq(3), author: 0, isUrgent: false) == true)
+        #expect(one.admitReplayed(Seq(3), author: 0, weight: .normal) == true)
         #expect(one.finishPage(head: Seq(5), more: true) == false)
-        for seq in 4...5 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        for seq in 4...5 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, weight: .normal) == true) }
         #expect(one.finishPage(head: Seq(5), more: false) == true)
         #expect(admit(&one, 6, congested: true) == .replay)
         #expect(one.position == Seq(5))
@@ -82,8 +95,8 @@ struct RosterTests {
         _ = one.open(state(head: 4, unread: 2), since: Seq(2))
         #expect(one.counters.unread == 2)
         // Entries 3 and 4 are in the store's numbers already.
-        _ = one.admitReplayed(Seq(3), author: 0, isUrgent: false)
-        _ = one.admitReplayed(Seq(4), author: 0, isUrgent: false)
+        _ = one.admitReplayed(Seq(3), author: 0, weight: .normal)
+        _ = one.admitReplayed(Seq(4), author: 0, weight: .normal)
         _ = one.finishPage(head: Seq(4), more: false)
         #expect(one.counters.unread == 2)
         #expect(one.isCountersStale == false)
@@ -114,7 +127,7 @@ struct RosterTests {
         var one = subscriber()
         _ = one.open(state(head: 4), since: nil)
         one.rewind(to: Seq(2))
-        for seq in 3...4 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, isUrgent: false) == true) }
+        for seq in 3...4 as ClosedRange<UInt64> { #expect(one.admitReplayed(Seq(seq), author: 0, weight: .normal) == true) }
         #expect(one.finishPage(head: Seq(4), more: false) == true)
         #expect(admit(&one, 5) == .deliver)
     }
@@ -197,7 +210,7 @@ struct RosterTests {
         func take() {
             let page = pages.removeFirst()
             guard one.takePage(from: page.start) else { return }
-            for seq in page.entries where one.admitReplayed(Seq(seq), author: 0, isUrgent: false) { push(seq) }
+            for seq in page.entries where one.admitReplayed(Seq(seq), author: 0, weight: .normal) { push(seq) }
             _ = one.finishPage(head: Seq(page.head), more: page.more)
         }
         for _ in 0..<80 {

@@ -20,7 +20,7 @@ struct FanOutTests {
         let subscription = Session.Subscription(channel: system, roster: UInt32(roster), slot: UInt32(slot), registration: 1)
         _ = fanOut.update(subscription) { $0.open(ChannelState(channel: system), since: nil) }
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: FanOut.trustedBytes) }
-        let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, isUrgent: false, frame: frame) }
+        let items = (1...9).map { FanOut.Item(seq: Seq($0), author: 1, weight: .normal, frame: frame) }
         let isQueued = fanOut.enqueue(system, items)
         #expect(isQueued)
         let outcome = fanOut.runSlice(table, [clients], at: .now)

@@ -288,7 +288,7 @@ struct SessionLoopTests {
         let live = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now)
         _ = waiting.join(Self.system, Subscriber(session: live.id, user: 0))
         let frame = SharedFrame { $0 = [UInt8](repeating: 0x20, count: 1 << 20) }
-        let item = FanOut.Item(seq: Seq(1), author: 0, isUrgent: false, frame: frame)
+        let item = FanOut.Item(seq: Seq(1), author: 0, weight: .normal, frame: frame)
         var taken = 0
         while taken < 1_000, waiting.enqueue(Self.system, [item]) { taken += 1 }
         #expect(taken == FanOut.waitingBytes >> 20)

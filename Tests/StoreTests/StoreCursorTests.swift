@@ -258,8 +258,27 @@ private struct CursorModel {
         case .read(.set(let seqs)): read.formUnion(all.intersection(seqs.map { Int(clamping: $0.rawValue) }))
         case .unread(let seqs): read.subtract(seqs.map { Int(clamping: $0.rawValue) })
         }
+        absorbOwn()
         seen = max(seen, cumulative)
         delivered = max(delivered, seen)
+    }
+
+    /// Own entries below the last one read become read where they touch one that is read, or begin the channel.
+    private mutating func absorbOwn() {
+        let own = Set(entries.indices.filter { entries[$0].sender == user }.map { $0 + 1 })
+        let last = read.max() ?? 0
+        var run: [Int] = []
+        var touches = true
+        for seq in 1..<max(last, 1) {
+            if read.contains(seq) || own.contains(seq) {
+                run.append(seq)
+                touches = touches || read.contains(seq)
+            } else {
+                if touches { read.formUnion(run) }
+                (run, touches) = ([], false)
+            }
+        }
+        read.formUnion(run)
     }
 
     private var cumulative: Int { (1...).first { !read.contains($0) }! - 1 }

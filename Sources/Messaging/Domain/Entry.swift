@@ -116,3 +116,23 @@ public struct Entry: Equatable, Sendable {
         self.draft = draft
     }
 }
+
+/// How a new entry changes the counters of everyone but its author.
+public enum EntryWeight: UInt8, Equatable, Sendable {
+    /// It counts for nobody.
+    case none
+    case normal
+    /// It counts as urgent, too.
+    case urgent
+}
+
+extension EntryDraft {
+    /// An entry may have expired before it comes: then it never counts.
+    public func weight(at now: Timestamp) -> EntryWeight {
+        if let expiresAt, expiresAt <= now { return .none }
+        switch priority {
+        case .low, .normal: return .normal
+        case .high, .critical: return .urgent
+        }
+    }
+}

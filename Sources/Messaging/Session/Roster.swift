@@ -104,7 +104,7 @@ public struct Subscriber: Equatable, Sendable {
     }
 
     /// Judges a committed entry from the bus.
-    public mutating func admit(_ seq: Seq, author: UInt32, isUrgent: Bool, isCongested: Bool) -> Admission {
+    public mutating func admit(_ seq: Seq, author: UInt32, weight: EntryWeight, isCongested: Bool) -> Admission {
         switch phase {
         case .opening, .replaying:
             wanted = max(wanted, seq)
@@ -117,16 +117,16 @@ public struct Subscriber: Equatable, Sendable {
                 return .replay
             }
             position = seq
-            count(seq, author: author, isUrgent: isUrgent)
+            count(seq, author: author, weight: weight)
             return .deliver
         }
     }
 
     /// Judges an entry of a page; false when it was pushed already.
-    public mutating func admitReplayed(_ seq: Seq, author: UInt32, isUrgent: Bool) -> Bool {
+    public mutating func admitReplayed(_ seq: Seq, author: UInt32, weight: EntryWeight) -> Bool {
         guard seq > position else { return false }
         position = seq
-        count(seq, author: author, isUrgent: isUrgent)
+        count(seq, author: author, weight: weight)
         return true
     }
 
@@ -154,13 +154,13 @@ public struct Subscriber: Equatable, Sendable {
         return true
     }
 
-    private mutating func count(_ seq: Seq, author: UInt32, isUrgent: Bool) {
+    private mutating func count(_ seq: Seq, author: UInt32, weight: EntryWeight) {
         guard seq > countedTo else { return }
         countedTo = seq
-        guard author != user else { return }
+        guard author != user, weight != .none else { return }
         counters.unread &+= 1
         counters.unseen &+= 1
-        if isUrgent { counters.urgent &+= 1 }
+        if weight == .urgent { counters.urgent &+= 1 }
         isCountersStale = true
     }
 }

@@ -145,7 +145,7 @@ extension Statement {
             ) held
             where k.ctid = held.ctid and k.delivered < a.delivered
                 and (k.recount_at is null or k.recount_at > now())
-                and k.counted between a.head - \(Clause.countedEntries) and a.head
+                and k.counted <= a.head
                 and (k.counted = a.head or (
                     -- No `seq` after `counted` is missing, and no entry there is special.
                     (select e.seq from hub.entry e where e.channel_id = a.id and e.seq > k.counted order by e.seq limit 1) = k.counted + 1
@@ -159,6 +159,6 @@ extension Statement {
                     where e.channel_id = a.id and e.receipt_required and e.seq > k.delivered and e.seq <= a.delivered order by e.seq limit 1
                 ) is null
             returning a.ordinal::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
-                least(k.unread, \(Clause.countedEntries)), least(k.unseen, \(Clause.countedEntries)), least(k.urgent, \(Clause.countedEntries)), k.recount_at
+                k.unread, k.unseen, k.urgent, k.recount_at
             """)
 }

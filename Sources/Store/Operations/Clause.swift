@@ -2,12 +2,12 @@ import Messaging
 
 /// Parts of SQL that the statements of several operations share.
 enum Clause {
-    /// Entries further behind the head are not counted. This bounds the cost of a full count.
-    static let countedEntries = 10_000
-
     /// Whether an entry may not count, or counts as urgent. The index entry_special has the same condition.
     static let isSpecial =
         "(e.sender is not null or e.priority in ('high', 'critical') or e.expires_at is not null or e.retracted_at is not null)"
+
+    /// Whether an entry has neither expired nor been retracted. An entry counts for a user when it is valid and not the user's own.
+    static let isValid = "e.retracted_at is null and (e.expires_at is null or e.expires_at > now())"
 }
 
 extension Clause {
@@ -23,15 +23,16 @@ extension Clause {
     /// `ChannelState(_:_:channel:)`, then `has_more`.
     static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
-            coalesce(p.read_set, '{}'), coalesce(p.version, 0),
-            least(case when p.recount then 0 else p.unread end + t.unread, \(countedEntries)),
-            least(case when p.recount then 0 else p.unseen end + t.unseen, \(countedEntries)),
-            least(case when p.recount then 0 else p.urgent end + t.urgent, \(countedEntries)),
+            coalesce(p.read_set, '{}'), coalesce(p.version, 0) + t.lapsed,
+            case when p.recount then 0 else p.unread end + t.unread,
+            case when p.recount then 0 else p.unseen end + t.unseen,
+            case when p.recount then 0 else p.urgent end + t.urgent,
             o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
-                f.recount, int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
-                greatest(case when f.recount then coalesce(k.read, 0) else k.counted end, a.head - \(countedEntries)) as counted_from
+                coalesce(k.counted, 0) as counted, k.updated_at, f.recount,
+                int8multirange(int8range(1, coalesce(k.read, 0) + 1)) + coalesce(k.read_set, '{}') as has_read,
+                case when f.recount then coalesce(k.read, 0) else k.counted end as counted_from
             from ask a
             left join lateral (
                 select k.* from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
@@ -55,10 +56,14 @@ extension Clause {
     ///
     /// `seq` has no gaps, so the counts are differences of numbers. Only special entries are read, through their own index. So the first
     /// count of a long broadcast does not read its entries.
+    ///
+    /// `lapsed` is how many of these entries have expired or were removed since the row's version was stored at `p.counted` and
+    /// `p.updated_at`. It is a part of the version that clients see: numbers that change by time alone have a greater version, too.
     static let tally = """
-        select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry
+        select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry,
+            greatest(b.start - p.counted_from, 0) + x.lapsed as lapsed
         from (
-            select greatest(p.head - f.start, 0) - c.read as ahead, greatest(p.head - l.seen, 0) - c.unseen as unseen
+            select f.start, greatest(p.head - f.start, 0) - c.read as ahead, greatest(p.head - l.seen, 0) - c.unseen as unseen
             -- `seq` has a gap only at the start, where old entries were removed.
             from (
                 select coalesce(
@@ -75,11 +80,11 @@ extension Clause {
         cross join lateral (
             select count(*) filter (where not v.counts) as unread, count(*) filter (where not v.counts and e.seq > p.seen) as unseen,
                 count(*) filter (where v.counts and e.priority in ('high', 'critical')) as urgent,
-                min(e.expires_at) filter (where v.counts) as next_expiry
+                min(e.expires_at) filter (where v.counts) as next_expiry,
+                count(*) filter (where e.expires_at <= now() and (e.seq > p.counted or e.expires_at > p.updated_at)) as lapsed
             from hub.entry e
             cross join lateral (
-                select e.sender is distinct from p.user_id collate "C"
-                    and e.retracted_at is null and (e.expires_at is null or e.expires_at > now()) as counts
+                select e.sender is distinct from p.user_id collate "C" and \(isValid) as counts
             ) v
             where e.channel_id = p.id and e.seq > p.counted_from and e.seq <= p.head and not p.has_read @> e.seq
                 and \(isSpecial)

@@ -193,6 +193,10 @@ extension Statement {
     /// unread, and the last column but one is true. The last column says whether `delivered` or `read` progressed, which other members
     /// are told.
     ///
+    /// Between entries that are read, those that do not count for the user (own, expired, retracted) become read where they join two
+    /// ranges or lengthen one. Otherwise a dialogue that is read message by message would have as many ranges as answers. Formal notices are read
+    /// only by a mark, because their reading is recorded.
+    ///
     /// Unread is applied before read. No position exceeds the head. read ≤ seen ≤ delivered, because an entry that was read was seen,
     /// and an entry that was seen was delivered. When only `delivered` moved, the counters continue from `counted`. Otherwise, and when a
     /// counted entry has expired, all is counted again.
@@ -208,18 +212,37 @@ extension Statement {
                 where \(isMover)
             ), held as (
                 select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
+                    k.updated_at, coalesce(k.recount_at <= now(), false) as has_lapsed,
                     int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
                 from ask a join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
             ), asked as (
                 select h.*, (h.had_read - h.make_unread) + h.make_read * int8multirange(int8range(1, h.head + 1)) as wants_read
                 from held h
-            ), bounded as materialized (
-                select w.*, w.wants_read <> w.had_read
-                    and (select count(*) from unnest(w.wants_read)) > greatest(\(Cursor.mostRanges), (select count(*) from unnest(w.had_read)))
-                    as too_scattered
+            ), opened as (
+                select w.*, case when w.wants_read @> 1::int8 then (select upper(r) from unnest(w.wants_read) r limit 1) else 1 end as first_unread,
+                    upper(w.wants_read) - 1 as last_read
                 from asked w
+            ), joined as (
+                select o.*, case when q.entries = '{}' then o.wants_read else (
+                        select coalesce(range_agg(r), '{}') from unnest(o.wants_read + q.entries) r where r && o.wants_read or r @> 1::int8
+                    ) end as would_read
+                from opened o
+                cross join lateral (
+                    select coalesce(range_agg(int8range(e.seq, e.seq + 1)), '{}') - coalesce(
+                            (select range_agg(int8range(n.seq, n.seq + 1)) from hub.entry n
+                             where n.channel_id = o.id and n.receipt_required and n.seq >= o.first_unread and n.seq < o.last_read), '{}'
+                        ) as entries
+                    from hub.entry e
+                    where e.channel_id = o.id and e.seq >= o.first_unread and e.seq < o.last_read and \(Clause.isSpecial)
+                        and not (e.sender is distinct from o.user_id collate "C" and \(Clause.isValid))
+                ) q
+            ), bounded as materialized (
+                select j.*, j.would_read <> j.had_read and (
+                        select count(*) from unnest(j.would_read) r where not r @> 1::int8
+                    ) > greatest(\(Cursor.mostRanges), (select count(*) from unnest(j.read_set))) as too_scattered
+                from joined j
             ), marked as (
-                select b.*, case when b.too_scattered then b.had_read else b.wants_read end as has_read from bounded b
+                select b.*, case when b.too_scattered then b.had_read else b.would_read end as has_read from bounded b
             ), reached as materialized (
                 select m.*, case when m.has_read @> 1::int8 then (select upper(r) - 1 from unnest(m.has_read) r limit 1) else 0 end as new_read
                 from marked m
@@ -231,8 +254,7 @@ extension Statement {
                 from reached r
             ), compared as materialized (
                 select p.*,
-                    p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
-                        or coalesce(p.recount_at <= now(), false) as recount,
+                    p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen or p.has_lapsed as recount,
                     p.new_read <> p.read or p.new_read_set <> p.read_set or p.new_seen <> p.seen
                         or p.new_delivered <> p.delivered as changed
                 from moved p
@@ -240,16 +262,24 @@ extension Statement {
                 select w.*, case when w.recount then 0 else w.unread end + t.unread as new_unread,
                     case when w.recount then 0 else w.unseen end + t.unseen as new_unseen,
                     case when w.recount then 0 else w.urgent end + t.urgent as new_urgent,
-                    least(case when w.recount then null else w.recount_at end, t.next_expiry) as new_recount_at
+                    least(case when w.recount then null else w.recount_at end, t.next_expiry) as new_recount_at,
+                    -- Of the state as it was, so that the version cannot fall when what lapsed is marked as read.
+                    w.version + case when w.recount then (
+                        select l.lapsed from (
+                            select w.id, w.user_id, w.head, w.had_read as has_read, w.seen, w.counted, w.updated_at,
+                                case when w.has_lapsed then w.read else w.counted end as counted_from
+                        ) p
+                        cross join lateral (\(Clause.tally)) l
+                    ) else t.lapsed end as known_version
                 from compared w
                 cross join lateral (
-                    select w.id, w.user_id, w.head, w.has_read, w.new_seen as seen,
-                        greatest(case when w.recount then w.new_read else w.counted end, w.head - \(Clause.countedEntries)) as counted_from
+                    select w.id, w.user_id, w.head, w.has_read, w.new_seen as seen, w.counted, w.updated_at,
+                        case when w.recount then w.new_read else w.counted end as counted_from
                 ) p
                 cross join lateral (\(Clause.tally)) t
             ), stored as (
                 update hub.cursor k set delivered = n.new_delivered, seen = n.new_seen, read = n.new_read, read_set = n.new_read_set,
-                    version = n.version + 1, updated_at = now(), counted = n.head, unread = n.new_unread, unseen = n.new_unseen,
+                    version = n.known_version + 1, updated_at = now(), counted = n.head, unread = n.new_unread, unseen = n.new_unseen,
                     urgent = n.new_urgent, recount_at = n.new_recount_at
                 from counted n
                 where n.changed and k.user_id = n.user_id collate "C" and k.channel_id = n.id
@@ -269,8 +299,8 @@ extension Statement {
                 on conflict (channel_id, seq, user_id) do update set read_session = excluded.read_session, read_at = excluded.read_at
                 where hub.receipt.read_at is null and excluded.read_at is not null
             )
-            select ordinal::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, version + changed::int4,
-                least(new_unread, \(Clause.countedEntries)), least(new_unseen, \(Clause.countedEntries)), least(new_urgent, \(Clause.countedEntries)),
+            select ordinal::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, known_version + changed::int4,
+                new_unread, new_unseen, new_urgent,
                 case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
                 null::int8[], null::int8[], new_recount_at, changed, too_scattered,
                 new_delivered > delivered or new_read > read
