@@ -71,7 +71,7 @@ let package = Package(
             resources: [
                 "index.html", "demo.css", "icon.svg", "texts.js", "hub-demo.js", "demo-language.js", "demo-person.js", "demo-standing.js",
                 "hub-client.js", "hub-advice.js", "hub-channels.js", "hub-ladder.js", "hub-link.js", "hub-listeners.js", "hub-marks.js",
-                "hub-outbox.js", "hub-timers.js", "hub-transports.js",
+                "hub-outbox.js", "hub-surroundings.js", "hub-timers.js", "hub-transports.js",
             ].map { .embedInCode($0) }),
 
         // Threads, sockets, timers.

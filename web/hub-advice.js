@@ -5,9 +5,12 @@ export const TIMING = Object.freeze({
   connectTimeoutMs: 15_000, // until the reply to `connect`
   requestTimeoutMs: 30_000, // until the answer to commands over HTTP
   pongTimeoutMs: 10_000,
+  doubtAfterMs: 2_000, // a command waits, and nothing at all has come for so long: the hub is asked whether it is there
+  doubtTimeoutMs: 5_000, // what has not answered such a question then is lost
+  tokenTimeoutMs: 15_000, // until `getToken` gives a token
   stableAfterMs: 5_000, // a connection that lives so long, and answers a ping, is established
   firstByteMs: 8_000, // the hub begins a stream with a comment: without a byte for so long, a proxy holds it back
-  streamSilenceMs: 45_000, // three heartbeats of the hub
+  streamSilenceMs: 35_000, // two heartbeats of the hub, and five seconds
   climbAfterMs: 60_000, // on a lower transport: until the WebSocket is tried again
   climbLongestMs: 900_000,
   activityEveryMs: 60_000,

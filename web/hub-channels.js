@@ -8,7 +8,7 @@ import { Timers } from "./hub-timers.js";
 const ACK_RETRY_MS = 1_000;
 
 export class Channels {
-  #channels = new Map(); // channel → {position, acked, mending, refusals}
+  #channels = new Map(); // channel → {position, acked, mending, refusals, asked: what `subscribe` promised}
   #link; // () → the connected link, or null
   #emit;
   #onFollowed;
@@ -30,27 +30,30 @@ export class Channels {
     return this.#channels.get(name)?.position;
   }
 
-  /** For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin. */
+  /** For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin, and what `subscribe` resolves with. */
   positions() {
-    return [...this.#channels].filter(([, { position }]) => position !== undefined).map(([channel, { position }]) => ({ channel, since: position }));
+    const known = [...this.#channels].filter(([, { position, asked }]) => position !== undefined && asked === null);
+    return known.map(([channel, { position }]) => ({ channel, since: position }));
   }
 
-  async subscribe(link, name, since) {
+  /** Resolves when the channel is followed, over this connection or a later one; rejects when it may not be followed, or is forgotten before. */
+  subscribe(name, since) {
     // Known before it is asked for: replayed entries may come in the same message as the reply, or before it.
-    const channel = { position: since, acked: 0, mending: false, refusals: 0 };
+    const channel = this.#channels.get(name) ?? { position: since, acked: 0, mending: false, refusals: 0, asked: null };
+    if (channel.asked !== null) return channel.asked.promise;
+    const promise = new Promise((resolve, reject) => (channel.asked = { resolve, reject }));
+    channel.asked.promise = promise;
     this.#channels.set(name, channel);
-    link.follows.add(name);
-    try {
-      return await link.ask("subscribe", { channel: name, since }, (ok) => (channel.position ??= ok.since));
-    } catch (error) {
-      if (this.#channels.get(name) === channel) this.forget(name);
-      throw error;
-    }
+    const link = this.#link();
+    if (link !== null) this.#follow(link, name, channel);
+    return promise;
   }
 
-  forget(name) {
+  forget(name, error = new HubError({ code: "not_subscribed" })) {
+    const asked = this.#channels.get(name)?.asked;
     this.#channels.delete(name);
     this.#timers.clear(`follow ${name}`);
+    asked?.reject(error);
   }
 
   /** Makes the session follow what the client follows, and nothing else. */
@@ -60,7 +63,7 @@ export class Channels {
       if (!link.follows.has(name) && !this.#timers.has(`follow ${name}`)) this.#follow(link, name, channel);
     }
     for (const name of link.follows) {
-      if (!this.#channels.has(name) && link.follows.delete(name)) link.ask("unsubscribe", { channel: name }).catch(() => {});
+      if (!this.#channels.has(name) && link.unfollow(name)) link.ask("unsubscribe", { channel: name }).catch(() => {});
     }
     this.#planAck();
   }
@@ -93,11 +96,16 @@ export class Channels {
   async #follow(link, name, channel) {
     link.follows.add(name);
     try {
-      await link.ask("subscribe", { channel: name, since: channel.position }, (ok) => (channel.position ??= ok.since));
+      const state = await link.ask("subscribe", { channel: name, since: channel.position }, (ok) => {
+        channel.position ??= ok.since;
+        if (link.follows.has(name)) link.followed.add(name);
+      });
       channel.refusals = 0;
+      channel.asked?.resolve(state);
+      channel.asked = null;
       this.#onFollowed();
     } catch (error) {
-      link.follows.delete(name);
+      link.unfollow(name);
       if (error.code !== "lost" && this.#channels.get(name) === channel) this.#refused(link, name, error);
     }
   }
@@ -105,7 +113,7 @@ export class Channels {
   #refused(link, name, error) {
     const channel = this.#channels.get(name);
     if (!channel || link !== this.#link()) return;
-    if (error.code === "position_unknown" && channel.position !== undefined) {
+    if (error.code === "position_unknown" && channel.position !== undefined && channel.asked === null) {
       Object.assign(channel, { position: undefined, acked: 0 });
       this.#follow(link, name, channel);
       // Told when the command is on its way: whoever asks for the history now misses nothing between the two.
@@ -116,6 +124,8 @@ export class Channels {
         const current = this.#link();
         if (current !== null && !current.follows.has(name)) this.#follow(current, name, channel);
       });
+    } else if (channel.asked !== null) {
+      this.forget(name, error);
     } else {
       this.forget(name);
       this.#emit("refused", { channel: name, code: error.code });

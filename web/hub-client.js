@@ -9,19 +9,21 @@ import { Ladder, TRANSPORTS } from "./hub-ladder.js";
 import { Link } from "./hub-link.js";
 import { isMark } from "./hub-marks.js";
 import { Outbox } from "./hub-outbox.js";
+import { watchSurroundings } from "./hub-surroundings.js";
 import { Timers } from "./hub-timers.js";
 
 export { HubError, adviceFor, delayFor };
-
-const SIGNS_OF_THE_USER = ["pointerdown", "keydown"];
 
 /**
  * Events (all `CustomEvent`, the frame or value in `detail`):
  * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
  * `receipt`, `counters`, `signal`, `frame` {direction, text, transport},
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
- * `refused` {channel, code}: the channel may not be followed any more.
- * States: stopped, connecting, connected, waiting (until the next attempt), idle (until activity), ended (must not reconnect).
+ * `refused` {channel, code}: the channel may not be followed any more;
+ * `tokenfailed` {error}: there was no token, or the hub refused to go on with it; the client tries again.
+ * States: stopped, connecting, connected, waiting (until the next attempt), idle (until activity), ended (must not reconnect). Their `reason`
+ * is the hub's, or `token` (none was given), `offline` (no network), `unreachable`, `unfit`, `signed_out`, or `subject_changed`: the token is
+ * another user's, who needs a client of their own.
  */
 export class HubClient extends EventTarget {
   #url;
@@ -36,6 +38,8 @@ export class HubClient extends EventTarget {
   #generation = 0;
   #attempt = 0;
   #freshToken = false;
+  #user = null; // positions, messages and marks are this user's
+  #unwatch = null;
   #channels;
   #outbox;
   #timers = new Timers();
@@ -59,7 +63,7 @@ export class HubClient extends EventTarget {
       onFollowed: () => this.#outbox.flushMarks(),
       ackDelayMs: this.#timing.ackDelayMs,
     });
-    this.#outbox = new Outbox({ link, isReady: (channel) => this.#current.follows.has(channel) || !this.#channels.has(channel) });
+    this.#outbox = new Outbox({ link, isReady: (channel) => this.#current.followed.has(channel) || !this.#channels.has(channel) });
   }
 
   get state() {
@@ -77,19 +81,19 @@ export class HubClient extends EventTarget {
 
   start() {
     if (!["stopped", "ended"].includes(this.#state)) return;
-    globalThis.addEventListener?.("online", this.#online);
-    globalThis.addEventListener?.("offline", this.#offline);
-    for (const sign of SIGNS_OF_THE_USER) globalThis.addEventListener?.(sign, this.#activity, { passive: true });
-    globalThis.document?.addEventListener("visibilitychange", this.#activity);
+    this.#unwatch ??= watchSurroundings({
+      online: () => this.#online(),
+      offline: () => this.#offline(),
+      doubtful: () => this.#current?.probe(),
+      active: () => this.#active(),
+    });
     this.#connect();
   }
 
   /** Leaves and stays away until `start()`. Positions, unconfirmed messages and marks are kept. */
   stop() {
-    globalThis.removeEventListener?.("online", this.#online);
-    globalThis.removeEventListener?.("offline", this.#offline);
-    for (const sign of SIGNS_OF_THE_USER) globalThis.removeEventListener?.(sign, this.#activity);
-    globalThis.document?.removeEventListener("visibilitychange", this.#activity);
+    this.#unwatch?.();
+    this.#unwatch = null;
     this.#drop();
     this.#become("stopped");
   }
@@ -100,6 +104,7 @@ export class HubClient extends EventTarget {
    */
   async command(type, members = {}) {
     if (isMark(type)) return this.#outbox.mark(type, members, this.#channels.position(members.channel));
+    if (type === "subscribe") return this.subscribe(members.channel, members.since);
     if (type === "unsubscribe") return this.unsubscribe(members.channel);
     if (this.#current === null) throw new HubError({ code: "lost", message: "not connected", temporary: true });
     const ok = await this.#current.ask(type, members);
@@ -107,16 +112,19 @@ export class HubClient extends EventTarget {
     return ok;
   }
 
-  /** Follows a channel behind `since`, over every later connection. Resolves with its state. */
+  /**
+   * Follows a channel behind `since`, over this and every later connection. Resolves with its state as soon as it is followed; while there is
+   * no connection, or the hub cannot do it yet, the client keeps trying. Rejects when the channel may not be followed.
+   */
   async subscribe(channel, since) {
-    if (this.#current === null || this.#channels.has(channel)) return this.command("subscribe", { channel });
-    return this.#channels.subscribe(this.#current, channel, since);
+    if (this.#current?.followed.has(channel)) return this.#current.ask("subscribe", { channel });
+    return this.#channels.subscribe(channel, since);
   }
 
   /** Follows the channel no longer, on this connection and on later ones. */
   async unsubscribe(channel) {
     this.#channels.forget(channel);
-    if (!this.#current?.follows.delete(channel)) return { channel };
+    if (!this.#current?.unfollow(channel)) return { channel };
     return this.#current.ask("unsubscribe", { channel }).catch((error) => {
       if (error.code !== "lost") throw error;
       return { channel };
@@ -134,22 +142,24 @@ export class HubClient extends EventTarget {
 
   // Connecting
 
-  #online = () => {
-    if (this.#link?.welcome) return this.#ladder.isAtTop || this.#climb();
+  #online() {
+    if (this.#current !== null) {
+      this.#current.probe();
+      return this.#ladder.isAtTop || this.#climb();
+    }
     this.#ladder.restart();
     if (this.#timers.has("retry") || this.#state === "idle") this.#connect();
-  };
+  }
 
-  #offline = () => {
+  #offline() {
     if (this.#state === "connected" || this.#state === "connecting") this.#lost({ code: 1006, cause: "offline" });
-  };
+  }
 
-  #activity = ({ type }) => {
-    if (type === "visibilitychange" && document.visibilityState !== "visible") return;
+  #active() {
     if (this.#state === "idle") return this.#connect();
     if (this.#state !== "connected" || performance.now() - this.#link.signAt < this.#timing.activityEveryMs) return;
     this.#link.ask("activity").catch(() => {});
-  };
+  }
 
   async #connect() {
     const generation = ++this.#generation;
@@ -165,14 +175,39 @@ export class HubClient extends EventTarget {
   /** The token, or null when the connection it was for is no longer wanted or cannot be made. */
   async #tokenFor(generation, how) {
     try {
-      const token = await this.#getToken(how);
+      const token = await this.#askForToken(how);
       return generation === this.#generation ? token : null;
     } catch (error) {
       if (generation !== this.#generation) return null;
-      if (error?.signedOut) this.#finish({ reason: "signed_out" });
-      else this.#lost({ code: 1006, cause: "token" });
+      if (this.#hasNoToken(error)) this.#lost({ code: 1006, cause: "token" });
       return null;
     }
+  }
+
+  /** A promise that is never kept would leave the client connecting for ever. */
+  async #askForToken(how) {
+    const { tokenTimeoutMs } = this.#timing;
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`getToken gave no token within ${tokenTimeoutMs} ms`)), tokenTimeoutMs);
+    });
+    try {
+      return await Promise.race([this.#getToken(how), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Whether to go on without a token for now. What only the user can mend ends the client. */
+  #hasNoToken(error) {
+    const final = error?.signedOut ? "signed_out" : error?.code === "subject_changed" ? "subject_changed" : null;
+    if (final !== null) {
+      this.#finish({ reason: final });
+      return false;
+    }
+    const generation = this.#generation;
+    this.#emit("tokenfailed", { error });
+    return generation === this.#generation;
   }
 
   #makeLink(name) {
@@ -189,6 +224,7 @@ export class HubClient extends EventTarget {
   /** The connection is the one in use from here on. */
   #settle(link) {
     const { welcome } = link;
+    if (welcome.user !== (this.#user ??= welcome.user)) return this.#finish({ reason: "subject_changed" });
     this.#freshToken = false;
     this.#planRefresh(link, welcome.tokenTtlMs);
     this.#planClimb();
@@ -233,7 +269,7 @@ export class HubClient extends EventTarget {
     const next = isMute ? this.#ladder.died({ established, cause }) : "wait";
     if (next === "down") return this.#connect();
     const retryInMs = delayFor(this.#attempt++, advice);
-    if (next === "wait") this.#become("waiting", { code, retryInMs });
+    if (next === "wait") this.#become("waiting", { code, reason: bye?.reason ?? cause, retryInMs });
     else if (this.#state !== "connecting") this.#become("connecting");
     this.#timers.set("retry", retryInMs, () => this.#connect());
   }
@@ -264,20 +300,18 @@ export class HubClient extends EventTarget {
     if (this.#candidate) return;
     const [generation, link] = [this.#generation, this.#link];
     try {
-      const token = await this.#getToken({ fresh: false });
+      const token = await this.#askForToken({ fresh: false });
       if (generation !== this.#generation || link !== this.#link || this.#candidate) return;
-      this.#candidate = this.#makeLink(this.#ladder.best);
+      this.#candidate = this.#makeLink(this.#ladder.better);
       this.#candidate.open(token, this.#channels.positions());
     } catch (error) {
-      if (generation !== this.#generation) return;
-      if (error?.signedOut) this.#finish({ reason: "signed_out" });
-      else this.#climbFailed();
+      if (generation === this.#generation && this.#hasNoToken(error)) this.#planClimb();
     }
   }
 
   #climbFailed() {
-    this.#ladder.climbFailed();
-    this.#planClimb();
+    if (this.#ladder.climbFailed()) this.#climb();
+    else this.#planClimb();
   }
 
   #promote() {
@@ -285,7 +319,7 @@ export class HubClient extends EventTarget {
     this.#retired = this.#link;
     this.#link = this.#candidate;
     this.#candidate = null;
-    this.#ladder.restart();
+    this.#ladder.climbed(this.#link.name);
     this.#timers.clear("climb");
     this.#settle(this.#link);
     if (this.#link?.isEstablished) this.#established(this.#link);
@@ -301,7 +335,7 @@ export class HubClient extends EventTarget {
       case "signal":
         // Two connections at once hear every signal twice.
         if (link !== this.#link) return;
-        if (frame.signal === "unsubscribed") this.#channels.forget(frame.channel);
+        if (frame.signal === "unsubscribed") this.#channels.forget(frame.channel, new HubError({ code: "forbidden" }));
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
       case "cursor":
       case "receipt":
@@ -313,14 +347,12 @@ export class HubClient extends EventTarget {
   #planRefresh(link, ttlMs) {
     this.#timers.set("refresh", Math.min(Math.max(ttlMs * 0.75, 1_000), 2 ** 31 - 1), async () => {
       try {
-        const token = await this.#getToken({ fresh: true });
+        const token = await this.#askForToken({ fresh: true });
         if (link !== this.#link) return;
         const { tokenTtlMs } = await link.ask("refresh", { token });
         if (link === this.#link) this.#planRefresh(link, tokenTtlMs);
       } catch (error) {
-        if (link !== this.#link) return;
-        if (error?.signedOut) this.#finish({ reason: "signed_out" });
-        else this.#planRefresh(link, 4_000);
+        if (link === this.#link && this.#hasNoToken(error)) this.#planRefresh(link, 4_000);
       }
     });
   }

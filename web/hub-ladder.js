@@ -10,6 +10,7 @@ export class Ladder {
   #rung = 0;
   #deaths = 0; // connections in a row that ended before they were established
   #failedClimbs = 0;
+  #climb = 0; // the rung that the climb under way tries
 
   constructor(transports = TRANSPORTS) {
     this.#rungs = transports;
@@ -19,8 +20,9 @@ export class Ladder {
     return this.#rungs[this.#rung];
   }
 
-  get best() {
-    return this.#rungs[0];
+  /** The transport to try beside the one in use: the best, and when that failed the next one. */
+  get better() {
+    return this.#rungs[this.#climb];
   }
 
   get isAtTop() {
@@ -48,8 +50,7 @@ export class Ladder {
     this.#deaths += 1;
     if (cause !== "unfit" && this.#deaths < DEATHS_UNTIL_NEXT) return this.#rungs.length > 1 ? "again" : "wait";
     if (this.#rung === this.#rungs.length - 1) return this.#returnToTop();
-    this.#rung += 1;
-    this.#deaths = 0;
+    this.#stand(this.#rung + 1);
     return "down";
   }
 
@@ -60,16 +61,32 @@ export class Ladder {
 
   /** The network has changed: what was learned about it no longer holds. */
   restart() {
-    this.#rung = 0;
-    this.#deaths = 0;
+    this.#stand(0);
   }
 
-  /** Milliseconds until the best transport is tried again; a little spread, because a restart of the hub sends many down at once. */
+  #stand(rung) {
+    this.#rung = rung;
+    this.#deaths = 0;
+    this.#climb = 0;
+  }
+
+  /** Milliseconds until the better transports are tried again; a little spread, because a restart of the hub sends many down at once. */
   climbDelay({ climbAfterMs, climbLongestMs }, random = Math.random) {
     return Math.min(climbLongestMs, climbAfterMs * 2 ** Math.min(this.#failedClimbs, 10)) * (1 + random() / 10);
   }
 
+  /** A better transport is the one in use from here on. */
+  climbed(name) {
+    if (name !== this.#rungs[0]) this.#failedClimbs += 1;
+    this.#stand(this.#rungs.indexOf(name));
+  }
+
+  /** Whether there is another one to try, which is not as good but better than the one in use. */
   climbFailed() {
+    this.#climb += 1;
+    if (this.#climb < this.#rung) return true;
+    this.#climb = 0;
     this.#failedClimbs += 1;
+    return false;
   }
 }

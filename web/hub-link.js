@@ -12,9 +12,11 @@ export class Link {
   bye = null;
   /** The reply to `connect`. */
   welcome = null;
-  /** The channels this session follows. */
+  /** The channels this session follows, or has asked to follow. */
   follows = new Set();
-  /** Stable for a while, and a ping was answered: many proxies accept a WebSocket and cut it soon after. */
+  /** Those of them for which the hub has said so: only there it takes marks. */
+  followed = new Set();
+  /** Stable for a while, a ping was answered, and pushes get through: many proxies accept a WebSocket and cut it soon after. */
   isEstablished = false;
   /** When the hub last heard a command that counts as a sign of the user. */
   signAt = performance.now();
@@ -26,6 +28,7 @@ export class Link {
   #waiting = new Map(); // id → {resolve, reject, onReply}
   #timers = new Timers();
   #heardAt = performance.now();
+  #hasAnswered = false;
 
   /**
    * `owner` is told `opened(link)`, `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
@@ -54,7 +57,21 @@ export class Link {
     if (type !== "ping") this.signAt = performance.now();
     const { line, answer } = this.#register(type, members, onReply);
     this.#transport.send(line);
+    if (!this.#timers.has("doubt")) this.#doubtIn(this.#timing.doubtAfterMs);
     return answer;
+  }
+
+  /** Asks whether the hub is still there, when there is a reason to doubt it; without an answer the link ends soon. */
+  probe() {
+    if (this.#isOver || this.welcome === null || this.#timers.has("probe")) return;
+    // So many commands wait that the hub may not read a further one.
+    if (this.#waiting.size >= (this.welcome.limits?.inFlight ?? Infinity)) return;
+    this.#expectPong("probe", this.#timing.doubtTimeoutMs);
+  }
+
+  unfollow(channel) {
+    this.followed.delete(channel);
+    return this.follows.delete(channel);
   }
 
   close() {
@@ -88,6 +105,7 @@ export class Link {
 
   #hear(lines) {
     this.#heardAt = performance.now();
+    this.#checkEstablished();
     for (const line of lines) {
       if (this.#isOver) return;
       this.#owner.traced("in", line.replace(SECRETS, '"$1":"…"'));
@@ -112,6 +130,7 @@ export class Link {
     this.welcome = welcome;
     this.#timers.clear("connect");
     for (const { channel } of welcome.refused ?? []) this.follows.delete(channel);
+    this.followed = new Set(this.follows);
     this.#keepAlive(welcome.pingIntervalMs);
     this.#owner.opened(this);
     this.#prove();
@@ -123,35 +142,53 @@ export class Link {
   }
 
   #prove() {
-    const prove = () => {
-      if (!hasAnswered || this.#timers.has("stable") || this.#isOver) return;
-      this.isEstablished = true;
-      this.#owner.established(this);
-    };
-    let hasAnswered = false;
-    this.#timers.set("stable", this.#timing.stableAfterMs, prove);
+    this.#timers.set("stable", this.#timing.stableAfterMs, () => this.#checkEstablished());
     this.ask("ping").then(
       () => {
-        hasAnswered = true;
-        prove();
+        this.#hasAnswered = true;
+        this.#checkEstablished();
       },
       () => {},
     );
   }
 
+  #checkEstablished() {
+    if (this.isEstablished || this.#isOver || !this.#hasAnswered || !this.#transport.isHeard || this.#timers.has("stable")) return;
+    this.isEstablished = true;
+    this.#owner.established(this);
+  }
+
   /** The hub's own pings are invisible to a page, so a silent connection is asked whether it still lives. */
   #keepAlive(intervalMs) {
-    const { pongTimeoutMs } = this.#timing;
     const look = () => {
       const silentMs = performance.now() - this.#heardAt;
       if (silentMs < intervalMs) return this.#timers.set("ping", intervalMs - silentMs, look);
-      this.ask("ping").catch(() => {});
-      this.#timers.set("pong", pongTimeoutMs, () => {
-        if (performance.now() - this.#heardAt >= pongTimeoutMs) this.#end({ code: 4201 });
-      });
+      this.#expectPong("pong", this.#timing.pongTimeoutMs);
       this.#timers.set("ping", intervalMs, look);
     };
     this.#timers.set("ping", intervalMs, look);
+  }
+
+  /** Silence is normal until a command waits for its reply. The store may be slow, so a ping tells whether the hub is there. */
+  #doubtIn(ms, silenceMs = ms) {
+    this.#timers.set("doubt", ms, () => {
+      if (this.#waiting.size === 0) return;
+      const silentMs = performance.now() - this.#heardAt;
+      if (silentMs < silenceMs) return this.#doubtIn(silenceMs - silentMs, silenceMs);
+      this.probe();
+      this.#doubtIn(Math.min(2 * silenceMs, this.welcome?.pingIntervalMs ?? silenceMs));
+    });
+  }
+
+  /** Sends a ping. The link ends unless anything at all comes within the time. */
+  #expectPong(timer, ms) {
+    const askedAt = performance.now();
+    const { line, answer } = this.#register("ping", {}, null);
+    answer.catch(() => {});
+    this.#transport.ask(line);
+    this.#timers.set(timer, ms, () => {
+      if (this.#heardAt < askedAt) this.#end({ code: 4201 });
+    });
   }
 
   #end(end) {

@@ -4,7 +4,7 @@ import { Refusal } from "./hub-advice.js";
 
 const FAILURES_UNTIL_END = 3;
 const SHORT_PAUSE_MS = 250;
-const LONGEST_POLL_MS = 60_000; // more than the hub lets a poll wait
+const LONGEST_POLL_MS = 35_000; // the longest that the hub lets a poll wait, and ten seconds
 const IDLE_POLL_PAUSE_MS = 1_000;
 
 /**
@@ -101,7 +101,7 @@ async function stream(transport, lastEventId) {
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return { end: { code: 1006, cause: "unfit" } };
     const reader = response.body.getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      hasByte = true;
+      hasByte = transport.isHeard = true;
       expectWithin(streamSilenceMs);
       const events = parser.push(decoder.decode(piece.value, { stream: true }));
       transport.hear(events.map(({ data }) => data));

@@ -1,6 +1,8 @@
 // The ways to the hub. Each carries lines for one session and has the same interface:
 //   open(line)  connects; `line` is the command `connect`, its reply comes like every other line
 //   send(line)  one command
+//   ask(line)   the same, before commands that wait
+//   isHeard     whether what the hub pushes gets through, as far as known
 //   close()     ends it; nothing is told afterwards
 // and tells `lines(texts)` (an empty list is a sign of life) and, once, `ended({code, cause, afterMs})`.
 
@@ -19,6 +21,7 @@ class WebSocketTransport {
   #url;
   #events;
   #socket = null;
+  isHeard = true;
 
   constructor(url, events) {
     this.#url = url;
@@ -50,6 +53,10 @@ class WebSocketTransport {
     this.#socket.send(line);
   }
 
+  ask(line) {
+    this.send(line);
+  }
+
   close() {
     const socket = this.#socket;
     this.#socket = null;
@@ -73,6 +80,8 @@ export class HTTPTransport {
     this.timing = timing;
     this.#events = events;
     this.#listen = listen;
+    // A poll is a request like those for commands; a stream may be held back by a proxy.
+    this.isHeard = listen === listenByPolling;
   }
 
   isClosed = false;
@@ -93,6 +102,11 @@ export class HTTPTransport {
     this.#isPosting = true;
     // Commands given in the same turn share a request.
     queueMicrotask(() => this.#postQueue());
+  }
+
+  async ask(line) {
+    const replies = await this.#post([line]);
+    if (replies !== null) this.hear(replies);
   }
 
   close() {

@@ -46,8 +46,8 @@ SCRIPTED = """
   window.heard = [];
   window.makeClient = (options = {}) => {
     const client = new hub.HubClient({ url: "ws://x/v1/socket", getToken: async ({ fresh }) => `${++window.tokens}${fresh ? " fresh" : ""}`, ...options });
-    for (const type of ["entry", "state", "live", "transport", "reset", "refused"])
-      client.addEventListener(type, ({ detail }) => window.heard.push(type === "reset" || type === "refused" ? { type, ...detail } : detail));
+    for (const type of ["entry", "state", "live", "transport", "reset", "refused", "tokenfailed"])
+      client.addEventListener(type, ({ detail }) => window.heard.push(["reset", "refused", "tokenfailed"].includes(type) ? { type, ...detail } : detail));
     return client;
   };
   window.client = makeClient();

@@ -130,6 +130,60 @@ async def test_without_since_the_position_is_where_the_reply_says_it_begins():
     """) == [{"channel": "inbox", "since": 12}]
 
 
+async def test_a_subscription_is_kept_until_the_hub_takes_it():
+    asked, results, follows = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        const early = client.subscribe("inbox", 4);          // before there is a connection
+        let socket = await connect();
+        const first = socket.last("subscribe");
+        socket.ends(1006);                                   // cut before the reply
+        socket = await connect();
+        const second = socket.last("subscribe");
+        socket.says({ re: second.id, error: { code: "unavailable", message: "m", temporary: true, retryAfterMs: 30 } });
+        await settle(60);
+        const third = socket.last("subscribe");
+        socket.says({ re: third.id, ok: { channel: "inbox", since: 4 } }, entry(5));
+        const refused = client.subscribe("broadcast:gone", 1).catch((error) => error.code);
+        await settle();
+        socket.says({ re: socket.last("subscribe").id, error: { code: "forbidden", message: "m", temporary: false } });
+        const unknown = client.subscribe("broadcast:system", 99).catch((error) => error.code);
+        await settle();
+        socket.says({ re: socket.last("subscribe").id, error: { code: "position_unknown", message: "m", temporary: false } });
+        const results = [(await early).since, await refused, await unknown];
+        return [[first, second, third].map((c) => [c.channel, c.since]), results, ["inbox", "broadcast:gone", "broadcast:system"].map((c) => client.follows(c))];
+    """)
+    assert asked == [["inbox", 4]] * 3
+    assert results == [4, "forbidden", "position_unknown"]
+    assert follows == [True, False, False]
+
+
+async def test_a_subscription_that_is_withdrawn_before_the_reply_is_rejected_and_not_made_again():
+    assert await scripted("""
+        Math.random = () => 0;
+        client.start();
+        const following = client.subscribe("inbox", 4).catch((error) => error.code);
+        await client.unsubscribe("inbox");
+        const socket = await connect();
+        return [await following, socket.last("connect").channels, socket.last("subscribe") ?? null];
+    """) == ["not_subscribed", [], None]
+
+
+async def test_marks_wait_until_their_channel_is_followed():
+    before, after = await scripted("""
+        client.start();
+        const socket = await connect();
+        client.subscribe("inbox", 4);
+        client.command("mark-read", { channel: "inbox", upTo: 4 });
+        await settle();
+        const before = socket.last("mark-read") ?? null;
+        socket.answers("subscribe", { channel: "inbox", since: 4 });
+        await settle();
+        return [before, socket.last("mark-read")?.upTo];
+    """)
+    assert before is None and after == 4, "until the reply the hub answers not_subscribed"
+
+
 async def test_unsubscribed_stays_unsubscribed():
     assert await scripted("""
         Math.random = () => 0;
@@ -163,6 +217,62 @@ async def test_a_signed_out_user_ends_it():
         await connect();
         return states();
     """) == ["connecting", "waiting", "connecting", "connected"], "any other error is an outage"
+
+
+async def test_why_there_is_no_token_is_told():
+    told, reason, rest = await scripted("""
+        Math.random = () => 0;
+        const client = makeClient({ getToken: async () => { if (++tokens === 1) throw new Error("the cookie has expired"); return "t"; } });
+        client.start();
+        await settle();
+        const failed = heard.find((h) => h.type === "tokenfailed");
+        const waiting = heard.find((h) => h.state === "waiting");
+        await connect();
+        return [failed.error.message, waiting.reason, states()];
+    """)
+    assert (told, reason) == ("the cookie has expired", "token") and rest[-1] == "connected"
+
+
+async def test_a_token_that_never_comes_is_asked_for_again():
+    assert await scripted("""
+        Math.random = () => 0;
+        const client = makeClient({ timing: { tokenTimeoutMs: 50 }, getToken: () => (++tokens === 1 ? new Promise(() => {}) : "t") });
+        client.start();
+        await settle(80);
+        await connect();
+        return [heard.find((h) => h.type === "tokenfailed").error.message, states()];
+    """) == ["getToken gave no token within 50 ms", ["connecting", "waiting", "connecting", "connected"]]
+
+
+async def test_a_session_that_cannot_be_prolonged_says_so():
+    assert await scripted("""
+        const client = makeClient({ getToken: async ({ fresh }) => { if (fresh) throw new Error("no network"); return "t"; } });
+        client.start();
+        await connect({ tokenTtlMs: 10 });
+        await settle(1100);
+        return [heard.find((h) => h.type === "tokenfailed").error.message, client.state];
+    """) == ["no network", "connected"]
+
+
+async def test_a_client_belongs_to_one_user():
+    states, reason, said = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect({ user: "alice" });
+        socket.ends(1006);
+        client.send({ to: "carol", body: "by alice" });
+        socket = await connect({ user: "bob" });
+        return [states().at(-1), heard.findLast((h) => h.state).reason, socket.said.map((c) => c.type)];
+    """)
+    assert (states, reason, said) == ("ended", "subject_changed", ["connect"]), "nothing of Alice's is sent as Bob"
+    assert await scripted("""
+        client.start();
+        const socket = await connect({ tokenTtlMs: 10 });
+        await settle(1100);
+        socket.says({ re: socket.last("refresh").id, error: { code: "subject_changed", message: "m", temporary: false } });
+        await settle();
+        return [client.state, heard.findLast((h) => h.state).reason];
+    """) == ["ended", "subject_changed"]
 
 
 async def test_marks_made_offline_are_sent_with_the_next_connection_the_newest_of_each_kind():
@@ -199,6 +309,73 @@ async def test_without_a_network_it_closes_the_connection_at_once():
         await connect();
         return [offline, states().at(-1), sockets.length];
     """) == ["waiting", "connected", 2]
+
+
+DOUBTS = "{ doubtAfterMs: 60, doubtTimeoutMs: 100 }"
+
+
+async def test_a_connection_that_swallows_a_command_is_lost_within_seconds():
+    pings, states, sockets = await scripted(f"""
+        Math.random = () => 0;
+        const client = makeClient({{ transports: ["websocket"], timing: {DOUBTS} }});
+        client.start();
+        const socket = await connect();
+        socket.answers("ping");
+        client.command("history", {{ channel: "inbox" }}).catch(() => {{}});
+        await settle(20);
+        const before = socket.said.filter((c) => c.type === "ping").length;
+        await settle(80);
+        const after = socket.said.filter((c) => c.type === "ping").length;
+        await settle(100);
+        return [[before, after], states(), sockets.length];
+    """)
+    assert pings == [1, 2] and sockets == 2
+    assert states == ["connecting", "connected", "waiting", "connecting"]
+
+
+async def test_a_slow_reply_is_no_lost_connection():
+    assert await scripted(f"""
+        const client = makeClient({{ transports: ["websocket"], timing: {DOUBTS} }});
+        client.start();
+        const socket = await connect();
+        socket.answers("ping");
+        const reply = client.command("history", {{ channel: "inbox" }});
+        for (let turn = 0; turn < 20; turn += 1) {{ await settle(20); if (socket.last("ping").id !== socket.answered) socket.answers("ping"), (socket.answered = socket.last("ping").id); }}
+        const pings = socket.said.filter((c) => c.type === "ping").length;
+        socket.answers("history", {{ entries: [] }});
+        return [states(), await reply, pings > 1 && pings < 6];
+    """) == [["connecting", "connected"], {"entries": []}, True]
+
+
+async def test_a_page_that_is_looked_at_again_asks_whether_the_connection_lives():
+    assert await scripted(f"""
+        Math.random = () => 0;
+        const client = makeClient({{ transports: ["websocket"], timing: {DOUBTS} }});
+        client.start();
+        const socket = await connect();
+        socket.answers("ping");
+        document.dispatchEvent(new Event("visibilitychange"));
+        const asked = socket.said.filter((c) => c.type === "ping").length;
+        await settle(120);
+        return [document.visibilityState, asked, states().slice(0, 3)];
+    """) == ["visible", 2, ["connecting", "connected", "waiting"]]
+
+
+async def test_over_http_the_question_does_not_wait_behind_a_slow_command():
+    assert await scripted(f"""
+        const client = makeClient({{ transports: ["poll"], timing: {DOUBTS} }});
+        client.start();
+        await connectOverHTTP("poll");
+        const first = lastRequest("commands");
+        first.replies(...first.said.map(({{ id }}) => ({{ re: id, ok: {{}} }})));
+        await settle();
+        client.command("history", {{ channel: "inbox" }}).catch(() => {{}});
+        await settle(80);
+        const question = lastRequest("commands");
+        question.replies(...question.said.map(({{ id }}) => ({{ re: id, ok: {{}} }})));
+        await settle(60);
+        return [question.said.map(({{ type }}) => type), states()];
+    """) == [["ping"], ["connecting", "connected"]]
 
 
 async def test_after_an_idle_timeout_it_reconnects_when_the_user_is_active():

@@ -117,11 +117,11 @@ async def test_a_stream_that_was_cut_is_attached_again_where_it_was():
         stream.says(": hb\\n\\n" + data(entry(1)) + "id: 1;i@1\\n\\n" + data(entry(2)).slice(0, 20));
         await settle(100);
         stream.ends();
-        await settle();
+        while (lastRequest("events") === stream) await settle();
         stream = lastRequest("events");
         stream.streams();
         stream.says(data(entry(1)) + data(entry(2)));
-        await settle();
+        await settle(40);
         return [states(), stream.headers, seqs()];
     """)
     assert quiet(states) and seqs == [1, 2]
@@ -322,3 +322,47 @@ async def test_a_message_in_flight_when_the_transport_changes_is_sent_once():
         post.replies({ re: post.said[0].id, ok: { seq: 4 } });
         return [client.transport, await sending, socket.last("send") ?? null];
     """) == ["websocket", {"seq": 4}, None]
+
+
+DOWN_TO_POLL = DOWN_TO_STREAM + """
+    (await connectOverHTTP("events")).streams();
+    await settle(200);                                   // held back: not a byte
+    await connectOverHTTP("poll");
+"""
+
+
+async def test_from_a_poll_it_climbs_to_the_stream_when_no_websocket_gets_through():
+    states, transports, seqs, tries = await scripted(DOWN_TO_POLL + ESTABLISH + """
+        await establish();
+        client.subscribe("inbox", 0);
+        await establish();
+        lastRequest("poll").answers(200, JSON.stringify({ after: "1;i@1", events: [entry(1)] }));
+        const tries = sockets.length;
+        await settle(300);
+        sockets.at(-1).ends(1006);                           // the WebSocket is tried first, and still does not pass
+        const stream = await connectOverHTTP("events");
+        const opening = requests.filter((r) => r.path === "/v1/commands").at(-2).said[0];
+        stream.streams();
+        stream.says(": hb\\n\\n");
+        await establish();
+        stream.says(`event: entry\\ndata: ${JSON.stringify(entry(2))}\\n\\n`);
+        await settle();
+        return [states(), heard.filter((h) => h.transport).map((h) => h.transport), seqs(), [sockets.length - tries, opening.channels]];
+    """)
+    assert quiet(states)
+    assert transports == ["eventstream", "poll", "eventstream"]
+    assert seqs == [1, 2] and tries == [1, [{"channel": "inbox", "since": 1}]]
+
+
+async def test_a_stream_that_is_still_held_back_is_no_climb():
+    assert await scripted(DOWN_TO_POLL + ESTABLISH + """
+        await establish();
+        await settle(300);
+        sockets.at(-1).ends(1006);
+        const stream = await connectOverHTTP("events");
+        stream.streams();
+        await establish();                                   // commands pass, but no byte of the stream
+        const during = client.transport;
+        await settle(100);
+        return [during, client.transport, client.state, stream.isAborted];
+    """) == ["poll", "poll", "connected", True]

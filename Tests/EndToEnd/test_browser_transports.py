@@ -162,6 +162,19 @@ async def test_it_climbs_back_without_losing_or_repeating_anything(hub, lowest):
         await received(page, 41)
 
 
+async def test_from_polls_it_climbs_to_the_stream_when_only_websockets_are_cut(hub):
+    async with behind_a_proxy(hub, upgrades_live=UPGRADE_KILLER, holds_streams=True) as (proxy, page):
+        await uses(page, "poll")
+        await page.evaluate("publish(2)")
+        await received(page, 2)
+        proxy.holds_streams = False
+        await uses(page, "eventstream")
+        await page.evaluate("publish(2)")
+        await received(page, 4)
+        await told_of_no_outage(page)
+        assert await page.evaluate("heard.transport") == ["eventstream", "poll", "eventstream"]
+
+
 async def test_a_hub_that_is_away_is_no_reason_to_leave_the_websocket(hub):
     async with behind_a_proxy(hub) as (proxy, page):
         await uses(page, "websocket")
