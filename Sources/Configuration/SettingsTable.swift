@@ -235,5 +235,9 @@ extension Setting {
             "database.waiting-orders", \.database.waitingOrders, .count(1...10_000_000),
             "Commands and batches that may wait for the database. Exceeded: error unavailable (temporary) for commands, paused partitions for Kafka."
         ),
+        Setting(
+            "database.waiting-orders-of-user", \.database.waitingOrdersOfUser, .count(1...10_000_000),
+            "Commands of one kind and one user that may wait while more commands wait than one transaction takes; users then take turns. 512: eight devices with all their commands under way. Exceeded: error unavailable (temporary)."
+        ),
     ]
 }

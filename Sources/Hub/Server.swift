@@ -143,6 +143,7 @@ package final class Server {
     ) throws(ServerFailure) -> Store {
         var settings = StoreConfiguration(address: configuration.database.url ?? "")
         settings.capacity = configuration.database.waitingOrders
+        settings.ordersOfUser = configuration.database.waitingOrdersOfUser
         settings.connectDeadline = configuration.database.connectWithin
         settings.statementTimeout = configuration.database.statementWithin
         settings.answerDeadline = configuration.database.statementWithin + .seconds(5)

@@ -181,7 +181,8 @@ package struct IntakeFlow {
             refused(text, &actions)
         case .failed(.forbidden):
             refused("forbidden", &actions)
-        case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .opened, .snapshot, .state, .page, .moved:
+        case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled), .opened, .snapshot, .state,
+            .page, .moved:
             refused("an answer to another question", &actions)
         }
     }

@@ -136,6 +136,7 @@ package final class SessionLoop {
         timers.disarm(live)
         authentication.forget(id)
         state.early.forget(id)
+        gateway.forget(live)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         if live.isResumable { resumableEnded(id) }
         // Connections are closed behind the end of a turn, and another turn may not come.

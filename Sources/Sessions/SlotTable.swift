@@ -35,6 +35,16 @@ struct SlotTable<Value> {
         return value
     }
 
+    /// The tokens of the values that meet the condition.
+    func tokens(where condition: (Value) -> Bool) -> Set<UInt64> {
+        var tokens: Set<UInt64> = []
+        for index in slots.indices {
+            guard let value = slots[index].value, condition(value) else { continue }
+            tokens.insert(UInt64(slots[index].generation) << 32 | UInt64(index))
+        }
+        return tokens
+    }
+
     /// Changes the value in its slot; nothing when the token is stale.
     mutating func change(_ token: UInt64, _ body: (inout Value) -> Void) {
         let index = Int(UInt32(truncatingIfNeeded: token))

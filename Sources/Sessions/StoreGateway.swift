@@ -29,6 +29,8 @@ final class StoreGateway {
     private let inbox: LoopInbox
     private var pending = SlotTable<Pending>()
     private var orders: [StoreOrder] = []
+    /// Sessions that have ended since the end of the last turn while orders of theirs were open.
+    private var ended: Set<SessionID> = []
 
     init(_ state: LoopState, inbox: LoopInbox) {
         self.state = state
@@ -44,7 +46,9 @@ final class StoreGateway {
         state.exchanges.hold(origin.exchange)
         let token = pending.insert(Pending(session: live.id, origin: origin, step: step))
         live.inFlight += 1
-        orders.append(StoreOrder(request: request, client: inbox, token: token))
+        var reader: UserID?
+        if case .page = request { reader = live.session.identity?.user }
+        orders.append(StoreOrder(request: request, client: inbox, token: token, reader: reader))
     }
 
     /// Asks for the counters of a channel again.
@@ -56,6 +60,22 @@ final class StoreGateway {
             retell ? .retell(registration) : .recount(registration))
     }
 
+    /// What the session asked for need not be read any more. The store is told at the end of this turn.
+    func forget(_ live: LiveSession) {
+        guard live.inFlight > 0 else { return }
+        // Connections are closed behind the end of a turn, and another turn may not come.
+        if ended.isEmpty { state.loop.handle.wake() }
+        ended.insert(live.id)
+    }
+
+    /// One look at all open orders for all sessions that have ended in this turn: a session does not know its tokens.
+    private func cancel() {
+        guard !ended.isEmpty else { return }
+        let tokens = pending.tokens { ended.contains($0.session) }
+        ended.removeAll()
+        if !tokens.isEmpty { state.services.store.cancel(tokens, of: inbox) }
+    }
+
     func take(_ token: UInt64) -> Pending? { pending.remove(token) }
 
     /// At most so many orders are handed over at once, under one lock; at least so many are tried where the store has little room.
@@ -64,6 +84,11 @@ final class StoreGateway {
     /// Hands over the orders of this turn, in parts: a store that has no room for all has room for some.
     /// - Parameter refused: is told the orders there was no room for.
     func submit(_ refused: (_ token: UInt64) -> Void) {
+        handOver(refused)
+        cancel()
+    }
+
+    private func handOver(_ refused: (_ token: UInt64) -> Void) {
         guard !orders.isEmpty else { return }
         var batch: [StoreOrder] = []
         swap(&batch, &orders)

@@ -4,6 +4,7 @@ import Logging
 import Messaging
 import Postgres
 import Reactor
+import StoreAPI
 import Telemetry
 
 /// What a lane tells the store's thread.
@@ -42,6 +43,8 @@ final class Lane: LinkUser {
     private var timers = [TimerID?](repeating: nil, count: LaneFlow.Timer.allCases.count)
     private var events: [LaneFlow.Event] = []
     private var isHandling = false
+    /// When the log last said that a user has too many orders waiting: at most once a minute.
+    private var overShareToldAt: MonotonicInstant?
 
     init(
         _ name: LaneName, loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger, owner: any LaneOwner
@@ -63,6 +66,8 @@ final class Lane: LinkUser {
     /// Takes an order; `go()` begins its transaction. Orders that are taken before one `go()` share a transaction.
     func take(_ order: PendingOrder, _ operation: Operation) { handle(.order(order, operation)) }
     func go() { handle(.flush) }
+    /// Drops those of the orders that have not reached the database.
+    func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) { handle(.cancel(tokens, of: ObjectIdentifier(client))) }
 
     func connect() { link.connect() }
 
@@ -118,6 +123,13 @@ final class Lane: LinkUser {
     private func report(_ note: LaneNote) {
         switch note {
         case .poisonous: statistics.ordersPoisonous.add()
+        case .overShare(let user, let count):
+            statistics.ordersOverShare.add(UInt64(count))
+            guard overShareToldAt.map({ loop.now - $0 >= .seconds(60) }) ?? true else { return }
+            overShareToldAt = loop.now
+            log.warning(
+                "a user has too many orders waiting for the database; some are answered as unavailable",
+                metadata: ["lane": "\(name.rawValue)", "user": "\(user?.name ?? "")"])
         case .failed(let error): log.warning("the database cannot do it now", metadata: ["lane": "\(name.rawValue)", "error": "\(error)"])
         case .misunderstood:
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name.rawValue)"])
@@ -171,6 +183,7 @@ final class Lane: LinkUser {
 
 extension StoreConfiguration {
     fileprivate var laneLimits: LaneFlow.Limits {
-        LaneFlow.Limits(longestWait: longestWait, answerDeadline: answerDeadline, longestBackoff: longestBackoff)
+        LaneFlow.Limits(
+            ordersOfUser: ordersOfUser, longestWait: longestWait, answerDeadline: answerDeadline, longestBackoff: longestBackoff)
     }
 }

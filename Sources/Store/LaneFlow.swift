@@ -59,7 +59,11 @@ struct LaneFlow {
         case .order(let order, let operation):
             accept(order, operation, now, &actions)
             return actions
-        case .flush: break
+        case .flush: admit(&actions)
+        case .cancel(let tokens, let client):
+            let orders = waiting.take { tokens.contains($0.order.token) && ObjectIdentifier($0.order.client) == client }
+            if !orders.isEmpty { actions.append(.settle([], orders, orders.map { _ in .failed(.cancelled) })) }
+            return actions
         case .connected:
             if link == .down { link = .up }
         case .disconnected: disconnected(now, &actions)
@@ -87,6 +91,14 @@ struct LaneFlow {
         case .down, .closed: return giveUp([order], &actions)
         }
         waiting.append(order, operation)
+    }
+
+    /// Sees that no user has more orders waiting than may.
+    private mutating func admit(_ actions: inout [Action]) {
+        let surplus = waiting.admit(ofUser: limits.ordersOfUser)
+        guard let first = surplus.first else { return }
+        actions.append(.note(.overShare(first.order.user, count: surplus.count)))
+        giveUp(surplus, &actions)
     }
 
     /// Begins the next transaction if none is in flight.
@@ -317,7 +329,7 @@ struct LaneFlow {
         case .expiry:
             isExpiryTimed = false
             guard link == .down || isResting else { return }
-            giveUp(waiting.takeExpired(at: now), &actions)
+            giveUp(waiting.take { $0.waitsUntil.map { $0 <= now } ?? false }, &actions)
             if !waiting.isEmpty { timeExpiry(&actions) }
         }
     }

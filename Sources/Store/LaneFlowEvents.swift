@@ -5,6 +5,8 @@ import Postgres
 // What a `LaneFlow` is told, and what it asks for.
 extension LaneFlow {
     struct Limits: Equatable {
+        /// See `StoreConfiguration.ordersOfUser`.
+        var ordersOfUser = 512
         /// How long an order waits for the database before it is answered `.unavailable`.
         var longestWait: Duration = .seconds(5)
         /// A transaction that is in flight this long means that the connection is dead.
@@ -23,6 +25,8 @@ extension LaneFlow {
         /// An order was handed in. Its transaction begins with `flush`, so that orders that were handed in together share it.
         case order(PendingOrder, Operation)
         case flush
+        /// Nobody waits for these orders of a client any more.
+        case cancel(Set<UInt64>, of: ObjectIdentifier)
         case connected
         /// The transaction in flight has an unknown end.
         case disconnected

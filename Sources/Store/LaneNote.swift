@@ -1,3 +1,4 @@
+import Messaging
 import Postgres
 
 /// What a lane's flow has to say to the log and the metrics.
@@ -6,6 +7,8 @@ enum LaneNote: Equatable {
     case poisonous
     /// A transaction failed because the database is short of something or slow.
     case failed(PostgresError)
+    /// Orders were given up because their users had too many waiting. The user of the first.
+    case overShare(UserID?, count: Int)
     /// Rows came back that are not what the statements promise.
     case misunderstood
     /// Another hub holds the lock of the database, or no longer does.

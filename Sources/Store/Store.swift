@@ -52,6 +52,8 @@ package final class Store: StoreDesk {
     /// - Returns: false when as many orders are waiting as configured, or the store has stopped; nothing was taken then.
     package func submit(_ orders: [StoreOrder]) -> Bool { front.submit(orders) }
 
+    package func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) { front.cancel(tokens, of: client) }
+
     package var room: Int { front.room }
     package var isUp: Bool { front.state == .up }
 

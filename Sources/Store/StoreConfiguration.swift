@@ -4,6 +4,9 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var address: String
     /// Orders accepted and not yet answered; more are refused at `submit`. Bounds memory when PostgreSQL is slow.
     package var capacity = 20_000
+    /// Orders of one user that may wait for one operation while more wait than one transaction takes. The others are answered
+    /// `.unavailable`.
+    package var ordersOfUser = 512
     /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Operation`).
     package var longestWait: Duration = .seconds(5)
     /// PostgreSQL cancels a statement after this time, and its transaction is rolled back.

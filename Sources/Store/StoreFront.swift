@@ -11,10 +11,18 @@ final class StoreFront: Sendable {
         case notMigrated(MigrationError)
     }
 
-    /// Batches as they were submitted. None is empty.
-    let orders: Mailbox<[StoreOrder]>
+    enum Handover: Sendable {
+        /// As they were submitted; at least one.
+        case orders([StoreOrder])
+        /// Comes behind the orders that it names.
+        case cancel(Set<UInt64>, of: any StoreClient)
+    }
+
+    let handovers: Mailbox<Handover>
     let signals: Mailbox<Signal>
     let statistics = StoreStatistics()
+    /// Room for cancellations besides the orders.
+    private static let mostCancellations = 1_024
     private let capacity: Int
     /// Orders accepted and not yet answered.
     private let open = Atomic<Int>(0)
@@ -22,7 +30,7 @@ final class StoreFront: Sendable {
 
     init(capacity: Int, wakes handle: LoopHandle) {
         self.capacity = max(1, capacity)
-        orders = Mailbox(capacity: self.capacity, wakes: handle)
+        handovers = Mailbox(capacity: self.capacity + Self.mostCancellations, wakes: handle)
         signals = Mailbox(capacity: 16, wakes: handle)
     }
 
@@ -37,13 +45,16 @@ final class StoreFront: Sendable {
     func submit(_ batch: [StoreOrder]) -> Bool {
         // Counted before the state is read: the store's thread stops only when no order is open.
         guard let now = reserve(batch.count) else { return refuse(batch) }
-        guard state != .stopped, orders.post(batch) else {
+        guard state != .stopped, handovers.post(.orders(batch)) else {
             open.subtract(batch.count, ordering: .sequentiallyConsistent)
             return refuse(batch)
         }
         statistics.waiting.set(Int64(now))
         return true
     }
+
+    /// A cancellation that finds no room is dropped: the orders are carried out, and their client ignores the answers.
+    func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) { _ = handovers.post(.cancel(tokens, of: client)) }
 
     var room: Int { max(0, capacity - open.load(ordering: .relaxed)) }
 

@@ -10,6 +10,11 @@ package final class StoreStatistics: MetricsGroup {
     package let ordersAnswered = Counter("hub_store_orders_answered_total", "Orders that the store has answered.")
     /// Answered `.unavailable`.
     package let ordersUnavailable = Counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was unreachable.")
+    package let ordersOverShare = Counter(
+        "hub_store_orders_over_share_total", "Orders answered as unavailable because their user had too many waiting.")
+    /// Answered `.cancelled`.
+    package let ordersCancelled = Counter(
+        "hub_store_orders_cancelled_total", "Reads dropped before they reached PostgreSQL because their session had ended.")
     /// Answered `.refused`: the data itself was at fault.
     package let ordersPoisonous = Counter("hub_store_orders_poisonous_total", "Orders whose data PostgreSQL refused.")
     package let entriesStored = Counter("hub_entries_stored_total", "New entries stored.")

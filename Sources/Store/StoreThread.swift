@@ -42,7 +42,7 @@ final class StoreThread: LaneOwner {
         loop.receive(from: front.signals) { [unowned self] signals in
             for signal in signals { hear(signal) }
         }
-        loop.receive(from: front.orders) { [unowned self] batches in take(batches) }
+        loop.receive(from: front.handovers) { [unowned self] handovers in take(handovers) }
         loop.atTurnEnd { [unowned self] in
             if isStopping, front.isEmpty { loop.handle.stop() }
         }
@@ -50,11 +50,16 @@ final class StoreThread: LaneOwner {
         loop.run()
     }
 
-    private func take(_ batches: [[StoreOrder]]) {
-        for orders in batches {
-            for order in orders {
-                let operation = Operation(order.request)
-                lanes[laneOf[operation.rawValue]].take(PendingOrder(order: order), operation)
+    private func take(_ handovers: [StoreFront.Handover]) {
+        for handover in handovers {
+            switch handover {
+            case .orders(let orders):
+                for order in orders {
+                    let operation = Operation(order.request)
+                    lanes[laneOf[operation.rawValue]].take(PendingOrder(order: order), operation)
+                }
+            case .cancel(let tokens, let client):
+                for lane in lanes where !lane.name.writes { lane.cancel(tokens, of: client) }
             }
         }
         for lane in lanes { lane.go() }
@@ -124,9 +129,11 @@ final class StoreThread: LaneOwner {
         var outcomes: [[StoreOutcome]] = []
         var current = 0
         var unavailable = 0
+        var cancelled = 0
         for index in orders.indices {
             let reply = replies[index]
             if reply.isUnavailable { unavailable += 1 }
+            if reply == .failed(.cancelled) { cancelled += 1 }
             let order = orders[index].order
             let client = order.client
             if current >= clients.count || clients[current] !== client {
@@ -139,6 +146,7 @@ final class StoreThread: LaneOwner {
             }
             outcomes[current].append(StoreOutcome(token: order.token, reply: reply))
         }
+        if cancelled > 0 { front.statistics.ordersCancelled.add(UInt64(cancelled)) }
         if unavailable > 0 { front.statistics.ordersUnavailable.add(UInt64(unavailable)) }
         // Before the replies are delivered, so that a client that submits at once finds room.
         front.answered(orders.count)

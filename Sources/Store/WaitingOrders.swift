@@ -27,6 +27,16 @@ struct WaitingOrders {
         if !orders.isEmpty { reruns.append((operation, orders)) }
     }
 
+    /// Sorts what has arrived, when it is more than a batch.
+    /// - Returns: the orders of users who had `most` waiting already.
+    mutating func admit(ofUser most: Int) -> [PendingOrder] {
+        var surplus: [PendingOrder] = []
+        for index in queues.indices where !queues[index].isSorted {
+            surplus += queues[index].sort(operations[index].descriptor, ofUser: most)
+        }
+        return surplus
+    }
+
     /// The orders of the next transaction. The queues take turns.
     mutating func next() -> (operation: Operation, orders: [PendingOrder])? {
         if let rerun = reruns.popLast() { return rerun }
@@ -56,17 +66,16 @@ struct WaitingOrders {
         return leaving
     }
 
-    /// Removes the orders that have waited long enough.
-    mutating func takeExpired(at now: MonotonicInstant) -> [PendingOrder] {
-        func isExpired(_ order: PendingOrder) -> Bool { order.waitsUntil.map { $0 <= now } ?? false }
-        var expired: [PendingOrder] = []
+    /// Removes the orders that meet the condition.
+    mutating func take(where condition: (PendingOrder) -> Bool) -> [PendingOrder] {
+        var taken: [PendingOrder] = []
         reruns = reruns.compactMap { operation, orders in
-            expired.append(contentsOf: orders.filter(isExpired))
-            let rest = orders.filter { !isExpired($0) }
+            taken.append(contentsOf: orders.filter(condition))
+            let rest = orders.filter { !condition($0) }
             return rest.isEmpty ? nil : (operation, rest)
         }
-        for index in queues.indices { expired.append(contentsOf: queues[index].removeAll(where: isExpired)) }
-        return expired
+        for index in queues.indices { taken.append(contentsOf: queues[index].removeAll(where: condition)) }
+        return taken
     }
 
     mutating func takeAll() -> [PendingOrder] {

@@ -12,11 +12,18 @@ package final class StoreOrder: Sendable {
     package let client: any StoreClient
     /// A number of the client's choice, which the outcome carries back.
     package let token: UInt64
-    package init(request: consuming StoreRequest, client: any StoreClient, token: UInt64) {
+    /// For whom a `page` is read. Other requests name their user.
+    private let reader: UserID?
+
+    package init(request: consuming StoreRequest, client: any StoreClient, token: UInt64, reader: UserID? = nil) {
         self.request = request
         self.client = client
         self.token = token
+        self.reader = reader
     }
+
+    /// The user whose turn the order takes; nil: the hub itself.
+    package var user: UserID? { request.user ?? reader }
 }
 
 package struct StoreOutcome: Equatable, Sendable {
@@ -32,6 +39,9 @@ package struct StoreOutcome: Equatable, Sendable {
 package protocol StoreDesk: AnyObject, Sendable {
     /// Accepts all of the orders or none. Returns false when there is no room for all.
     func submit(_ orders: [StoreOrder]) -> Bool
+    /// Nobody waits any more for the answers to these orders of the client. Reads that have not reached the database are answered
+    /// `.cancelled`; all other orders are carried out.
+    func cancel(_ tokens: Set<UInt64>, of client: any StoreClient)
     /// About how many orders it would accept now; fewer when other threads submit at the same time.
     var room: Int { get }
     /// Whether the database is reachable, so that answers come soon.

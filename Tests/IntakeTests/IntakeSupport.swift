@@ -36,6 +36,8 @@ final class FakeStore: StoreDesk {
     }
     private let state = Locked(State())
 
+    func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) {}
+
     var entries: [EntryDraft] { state.withLock { $0.entries } }
     var duplicates: Int { state.withLock { $0.duplicates } }
     var requests: Int { state.withLock { $0.requests } }
@@ -180,6 +182,7 @@ final class HangingDesk: StoreDesk {
 
     var hangs: Bool { state.withLock { $0.hangs } }
     func release() { state.withLock { $0.isReleased = true } }
+    func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) {}
 
     func submit(_ orders: [StoreOrder]) -> Bool {
         state.withLock { $0.hangs = true }

@@ -55,6 +55,27 @@ struct SessionLifeTests {
         #expect(bench.sessions.isConnected(ann))
     }
 
+    @Test("the store need not read what an ended session asked for")
+    func openOrdersOfAnEndedSession() throws {
+        let bench = try SessionBench()
+        let (ann, eve) = (try bench.connect("ann"), try bench.connect("eve"))
+        for id in 2...4 { bench.say(eve, #"{"id":\#(id),"type":"history","channel":"inbox"}"#) }
+        bench.say(ann, #"{"id":2,"type":"history","channel":"inbox"}"#)
+        bench.turn()
+        let orders = bench.store.take()
+        #expect(orders.count == 4)
+        let ofEve = Set(orders.filter { $0.user?.name == "eve" }.map(\.token))
+        #expect(ofEve.count == 3)
+        // One more leaves in the turn in which the session ends.
+        bench.say(eve, #"{"id":5,"type":"history","channel":"inbox"}"#)
+        bench.sessions.close(eve)
+        bench.turn()
+        let last = try #require(bench.store.take().first)
+        #expect(bench.store.cancelled == ofEve.union([last.token]))
+        for order in orders + [last] where order.user?.name == "eve" { bench.answer(order, .failed(.cancelled)) }
+        #expect(bench.clients.texts(eve).isEmpty)
+    }
+
     @Test("commands between a connect and its reply are refused, and the connect continues")
     func aheadOfTheReply() throws {
         let bench = try SessionBench()

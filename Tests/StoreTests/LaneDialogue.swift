@@ -27,6 +27,8 @@ struct LaneDialogue {
         func deliver(_ outcomes: [StoreOutcome]) {}
     }
 
+    private let nobody = Nobody()
+    var client: ObjectIdentifier { ObjectIdentifier(nobody) }
     private(set) var flow: LaneFlow
     var clock = MockClock<LaneFlow.Timer>()
     private(set) var transaction = 0
@@ -54,7 +56,7 @@ struct LaneDialogue {
     mutating func submit(_ requests: [(UInt64, StoreRequest)]) -> [Deed] {
         var deeds: [Deed] = []
         for (token, request) in requests {
-            let order = PendingOrder(order: StoreOrder(request: request, client: Nobody(), token: token))
+            let order = PendingOrder(order: StoreOrder(request: request, client: nobody, token: token))
             deeds += ask(.order(order, Operation(request)))
         }
         return deeds + ask(.flush)

@@ -10,10 +10,10 @@ import Testing
     @Test func aBatchIsFilledToItsCapacityAndNeverEmpty() throws {
         var queue = OrderQueue()
         for size in [400, 400, 400, 5_000, 1] { queue.append(try ingest(size)) }
-        #expect(queue.takeBatch(of: Entries.self).count == 2)
-        #expect(queue.takeBatch(of: Entries.self).count == 1)
-        #expect(queue.takeBatch(of: Entries.self).count == 1, "larger than a batch, and alone")
-        #expect(queue.takeBatch(of: Entries.self).count == 1)
+        #expect(queue.takeBatch(of: Ingests.self).count == 2)
+        #expect(queue.takeBatch(of: Ingests.self).count == 1)
+        #expect(queue.takeBatch(of: Ingests.self).count == 1, "larger than a batch, and alone")
+        #expect(queue.takeBatch(of: Ingests.self).count == 1)
         #expect(queue.isEmpty)
     }
 
@@ -95,6 +95,7 @@ struct OperationTests {
         var filling = Pages.Filling()
         let page = StoreRequest.page(.broadcast("all"), after: Seq(3), before: nil, limit: 50)
         #expect(filling.weight(of: page) == 51)
+        filling.add(page)
         #expect(filling.weight(of: page) == 1)
         #expect(filling.weight(of: .page(.broadcast("all"), after: Seq(4), before: nil, limit: 50)) == 51)
     }

@@ -21,6 +21,11 @@ package final class MockStore: StoreDesk {
         }
     }
 
+    /// The tokens that were cancelled.
+    package var cancelled: Set<UInt64> { cancellations.withLock { $0 } }
+    private let cancellations = Locked(Set<UInt64>())
+    package func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) { cancellations.withLock { $0.formUnion(tokens) } }
+
     package func take() -> [StoreOrder] {
         state.withLock { state in
             defer { state.orders = [] }

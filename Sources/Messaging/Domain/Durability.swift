@@ -40,6 +40,19 @@ public enum StoreRequest: Equatable, Sendable {
     case move(UserID, Channel, CursorChange, session: String)
 }
 
+extension StoreRequest {
+    /// The user who asks; nil for an `ingest` and for a `page`.
+    public var user: UserID? {
+        switch self {
+        case .ingest, .page: nil
+        case .append(let draft): draft.sender
+        case .open(let user, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
+            .state(let user, _, _), .move(let user, _, _, _):
+            user
+        }
+    }
+}
+
 public enum StoreReply: Equatable, Sendable {
     /// One element per draft, in the order of the request: its `seq`, its time and whether it is a duplicate.
     case stored([StoredDraft])
@@ -72,6 +85,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     /// The store is unreachable, full or starting. When the connection broke during the commit, the outcome is unknown.
     /// Every request is idempotent, so the caller may repeat it later.
     case unavailable
+    /// The session that asked has ended, and the store has not carried the request out.
+    case cancelled
     /// The database needed too long for an `ingest`. The caller may repeat it with a smaller batch.
     case tooSlow
     /// The message replies to an entry that does not exist in its conversation.

@@ -22,7 +22,7 @@ extension Refusal {
         }
         switch failure {
         case .forbidden: self.init(.forbidden, "not a member of this channel, or not entitled to it")
-        case .unavailable, .tooSlow:
+        case .unavailable, .tooSlow, .cancelled:
             self.init(.unavailable, "the store is unavailable; try again, a send with the same key")
         case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
         case .tooManyConversations:

@@ -8,6 +8,8 @@ enum Conversations: StoreOperation {
     static let statements: [Statement] = [.makeConversations, .makeConversationChannels, .makeMembers, .conversationStates]
     static let lane = LaneName.entries
     static let capacity = 200
+    static let unsorted = 64
+    static let share = 16
     static let waitsWhileAway = true
 
     static func batch(of orders: [PendingOrder]) -> any Batch { ConversationBatch(orders) }

@@ -8,6 +8,7 @@ enum Cursors: StoreOperation {
     static let statements: [Statement] = [.ensureCursors, .lockCursors, .moveCursors]
     static let lane = LaneName.cursors
     static let capacity = 1_000
+    static let unsorted = 256
     static let waitsWhileAway = true
 
     static func batch(of orders: [PendingOrder]) -> any Batch { CursorBatch(orders) }
@@ -16,14 +17,13 @@ enum Cursors: StoreOperation {
     struct Filling: BatchFilling {
         private var reads: [(user: UserID, channel: Channel)] = []
 
-        mutating func weight(of request: StoreRequest) -> Int? {
-            guard case .move(let user, let channel, let change, _) = request else { return 1 }
-            switch change {
-            case .read: reads.append((user, channel))
-            case .unread: if reads.contains(where: { $0.user == user && $0.channel == channel }) { return nil }
-            case .delivered, .seen: break
-            }
-            return 1
+        func weight(of request: StoreRequest) -> Int? {
+            guard case .move(let user, let channel, .unread, _) = request else { return 1 }
+            return reads.contains { $0.user == user && $0.channel == channel } ? nil : 1
+        }
+
+        mutating func add(_ request: StoreRequest) {
+            if case .move(let user, let channel, .read, _) = request { reads.append((user, channel)) }
         }
     }
 }

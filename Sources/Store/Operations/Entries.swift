@@ -3,35 +3,22 @@ import Messaging
 import Postgres
 import StoreAPI
 
-/// `ingest` and `append` orders.
+/// `append` orders.
 enum Entries: StoreOperation {
-    static let statements: [Statement] = [.ensureChannels, .lockChannels, .storeEntries, .storePositions]
+    static let statements: [Statement] = [.lockChannels, .storeEntries]
     static let lane = LaneName.entries
     static let capacity = 1_000
+    static let unsorted = 256
     static let waitsWhileAway = false
 
-    static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders) }
-
-    static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure {
-        guard case .ingest = request, isSlow else { return .unavailable }
-        return .tooSlow
-    }
+    static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders, areIngested: false) }
 
     static func drafts(of request: StoreRequest) -> [EntryDraft] {
-        if case .ingest(let drafts, _) = request { return drafts }
-        if case .append(let draft) = request { return [draft] }
-        return []
-    }
-
-    struct Filling: BatchFilling {
-        func weight(of request: StoreRequest) -> Int? {
-            guard case .ingest(let drafts, let positions) = request else { return 1 }
-            return drafts.count + positions.count
-        }
+        if case .append(let draft) = request { [draft] } else { [] }
     }
 }
 
-/// Stores entries in one transaction with the Kafka positions they came from.
+/// Stores entries; those of the intake in one transaction with the Kafka positions they came from.
 struct EntryBatch: Batch {
     private struct Draft {
         let order: Int
@@ -44,12 +31,15 @@ struct EntryBatch: Batch {
     }
 
     private let orders: [PendingOrder]
+    private let areIngested: Bool
     private var drafts: [Draft] = []
     /// The newest offset of each partition.
     private var positions: [Partition: Int64] = [:]
 
-    init(_ orders: [PendingOrder]) {
+    /// - Parameter areIngested: the orders are `ingest` orders, which may need channels that do not exist yet.
+    init(_ orders: [PendingOrder], areIngested: Bool) {
         self.orders = orders
+        self.areIngested = areIngested
         for (index, pending) in orders.enumerated() {
             if case .ingest(let ingested, let reached) = pending.order.request {
                 for draft in ingested { drafts.append(Draft(order: index, membersOnly: false, draft: draft)) }
@@ -87,6 +77,7 @@ struct EntryBatch: Batch {
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
         entries.append(drafts.map { $0.draft.replyTo?.stored })
 
+        guard areIngested else { return [(.lockChannels, channels), (.storeEntries, entries)] }
         var reached = Parameters()
         let positions = Array(positions)
         reached.append(positions.map(\.key.topic.text))
@@ -97,8 +88,9 @@ struct EntryBatch: Batch {
     }
 
     func outcome(of rows: [Rows]) -> BatchOutcome? {
-        guard rows.count == 4, rows[2].count == drafts.count else { return nil }
-        let stored = rows[2]
+        let at = areIngested ? 2 : 1
+        guard rows.count > at, rows[at].count == drafts.count else { return nil }
+        let stored = rows[at]
         var results = [[StoredDraft?]](repeating: [], count: orders.count)
         var isAnswer = [Bool](repeating: true, count: orders.count)
         var fresh: [Entry] = []
@@ -136,19 +128,6 @@ extension TextElements {
 }
 
 extension Statement {
-    /// $1 names. Only `open` makes conversations.
-    static let ensureChannels = Statement(
-        name: "ensureChannels",
-        sql: """
-            insert into hub.channel (name, kind)
-            select distinct n.name, split_part(n.name, ':', 1)
-            from unnest($1::text[]) n (name)
-            left join hub.channel c on c.name = n.name collate "C"
-            where n.name not like 'conversation:%' and c.id is null
-            order by 1
-            on conflict (name) do nothing
-            """)
-
     /// $1 names.
     static let lockChannels = Statement(
         name: "lockChannels",
@@ -216,16 +195,5 @@ extension Statement {
                 where c.id = m.channel_id
             )
             select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from sequenced order by ordinal
-            """)
-
-    /// $1 topic, $2 partition, $3 offset.
-    static let storePositions = Statement(
-        name: "storePositions",
-        sql: """
-            insert into hub.ingest_position (topic, partition, position, updated_at)
-            select p.topic, p.partition, p.position, now()
-            from unnest($1::text[], $2::int4[], $3::int8[]) p (topic, partition, position)
-            order by p.topic collate "C", p.partition
-            on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
             """)
 }

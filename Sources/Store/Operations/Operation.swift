@@ -6,7 +6,8 @@ import Messaging
 ///
 /// | operation | requests | arrives or waits while the database is away | was in flight when the connection broke |
 /// |---|---|---|---|
-/// | entries | ingest, append | `.unavailable` at once: the intake pauses, a sender tries again with the same key | waits, runs again |
+/// | ingests | ingest | `.unavailable` at once: the intake pauses | waits, runs again |
+/// | entries | append | `.unavailable` at once: the sender tries again with the same key | waits, runs again |
 /// | conversations | open | waits | waits, runs again |
 /// | leaves | leave | waits | waits, runs again |
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
@@ -17,10 +18,11 @@ import Messaging
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case entries, conversations, leaves, acks, cursors, states, pages
+    case ingests, entries, conversations, leaves, acks, cursors, states, pages
 
     var descriptor: any StoreOperation.Type {
         switch self {
+        case .ingests: Ingests.self
         case .entries: Entries.self
         case .conversations: Conversations.self
         case .leaves: Leaves.self
@@ -34,7 +36,8 @@ enum Operation: Int, CaseIterable {
     /// The operation that carries out a request.
     init(_ request: StoreRequest) {
         switch request {
-        case .ingest, .append: self = .entries
+        case .ingest: self = .ingests
+        case .append: self = .entries
         case .open: self = .conversations
         case .leave: self = .leaves
         case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors

@@ -2,33 +2,51 @@ import Linux
 import StoreAPI
 
 /// Orders of one operation in the order of their arrival. Taking from the front moves an index; the storage is kept short.
+///
+/// As soon as more wait than one batch takes, they are sorted by their users (`UserLines`), until none is left.
 struct OrderQueue {
-    private var orders: [PendingOrder] = []
+    private var arrivals: [PendingOrder] = []
     private var first = 0
+    private var lines = UserLines()
 
-    var isEmpty: Bool { first == orders.count }
+    var isEmpty: Bool { first == arrivals.count && lines.isEmpty }
+    /// Whether nothing has arrived since orders were last sorted.
+    var isSorted: Bool { first == arrivals.count }
 
-    mutating func append(_ order: PendingOrder) { orders.append(order) }
+    mutating func append(_ order: PendingOrder) { arrivals.append(order) }
+
+    /// Puts what has arrived into the lines of its users, if it is too much for one batch.
+    /// - Returns: the orders of users who had `most` in their lines already.
+    mutating func sort<O: StoreOperation>(_ operation: O.Type, ofUser most: Int) -> [PendingOrder] {
+        guard !lines.isEmpty || arrivals.count - first > O.unsorted else { return [] }
+        var surplus: [PendingOrder] = []
+        for index in first..<arrivals.count where !lines.append(arrivals[index], ofUser: most) { surplus.append(arrivals[index]) }
+        arrivals.removeAll(keepingCapacity: arrivals.count <= 4_096)
+        first = 0
+        return surplus
+    }
 
     /// The next batch: as many orders as its capacity allows, at least one.
     mutating func takeBatch<O: StoreOperation>(of operation: O.Type) -> [PendingOrder] {
+        if !lines.isEmpty { return lines.takeBatch(of: operation) }
         // The array itself is the batch: order by order they would all be copied.
-        if O.Filling.self == UniformFilling.self, orders.count - first <= O.capacity { return takeAll() }
+        if O.Filling.self == UniformFilling.self, arrivals.count - first <= O.capacity { return takeArrivals() }
         var batch: [PendingOrder] = []
         var filling = O.Filling()
         var total = 0
-        while first < orders.count {
-            let next = orders[first]
+        while first < arrivals.count {
+            let next = arrivals[first]
             guard let weight = filling.weight(of: next.order.request), batch.isEmpty || total + weight <= O.capacity else { break }
+            filling.add(next.order.request)
             total += weight
             batch.append(next)
             first += 1
         }
-        if first == orders.count {
-            orders.removeAll(keepingCapacity: orders.count <= 4_096)
+        if first == arrivals.count {
+            arrivals.removeAll(keepingCapacity: arrivals.count <= 4_096)
             first = 0
         } else if first > 4_096 {
-            orders.removeFirst(first)
+            arrivals.removeFirst(first)
             first = 0
         }
         return batch
@@ -36,21 +54,29 @@ struct OrderQueue {
 
     /// Sets the end of waiting for the orders that have none yet.
     mutating func wait(until end: MonotonicInstant) {
-        for index in first..<orders.count { orders[index].wait(until: end) }
+        for index in first..<arrivals.count { arrivals[index].wait(until: end) }
+        lines.wait(until: end)
     }
 
-    mutating func takeAll() -> [PendingOrder] {
-        defer { self = OrderQueue() }
-        return first == 0 ? orders : Array(orders[first...])
+    mutating func takeAll() -> [PendingOrder] { lines.takeAll() + takeArrivals() }
+
+    private mutating func takeArrivals() -> [PendingOrder] {
+        defer {
+            arrivals = []
+            first = 0
+        }
+        return first == 0 ? arrivals : Array(arrivals[first...])
     }
 
     mutating func removeAll(where condition: (PendingOrder) -> Bool) -> [PendingOrder] {
-        let waiting = orders[first...]
-        let removed = waiting.filter(condition)
-        if !removed.isEmpty {
-            orders = waiting.filter { !condition($0) }
+        var removed = lines.removeAll(where: condition)
+        let waiting = arrivals[first...]
+        let ofArrivals = waiting.filter(condition)
+        if !ofArrivals.isEmpty {
+            arrivals = waiting.filter { !condition($0) }
             first = 0
         }
+        removed += ofArrivals
         return removed
     }
 }

@@ -7,6 +7,10 @@ enum Pages: StoreOperation {
     static let statements: [Statement] = [.pages]
     static let lane = LaneName.reads
     static let capacity = 2_000
+    // A page may hold 1 MiB, so a few of them are as slow as hundreds of other orders.
+    static let unsorted = 8
+    static let share = 256
+    static let quantum = 128
     static let waitsWhileAway = true
 
     static func batch(of orders: [PendingOrder]) -> any Batch { PageBatch(orders) }
@@ -15,9 +19,13 @@ enum Pages: StoreOperation {
     struct Filling: BatchFilling {
         private var pages: Set<PageBatch.Page> = []
 
-        mutating func weight(of request: StoreRequest) -> Int? {
-            guard let page = PageBatch.Page(request), pages.insert(page).inserted else { return 1 }
+        func weight(of request: StoreRequest) -> Int? {
+            guard let page = PageBatch.Page(request), !pages.contains(page) else { return 1 }
             return 1 + page.limit
+        }
+
+        mutating func add(_ request: StoreRequest) {
+            if let page = PageBatch.Page(request) { pages.insert(page) }
         }
     }
 }

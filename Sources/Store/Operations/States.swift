@@ -7,6 +7,8 @@ enum States: StoreOperation {
     static let statements: [Statement] = [.states]
     static let lane = LaneName.reads
     static let capacity = 250
+    static let unsorted = 64
+    static let share = 16
     static let waitsWhileAway = true
 
     static func batch(of orders: [PendingOrder]) -> any Batch { StateBatch(orders) }

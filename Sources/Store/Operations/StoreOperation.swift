@@ -11,6 +11,13 @@ protocol StoreOperation {
     static var lane: LaneName { get }
     /// The weight at which a batch is full. It bounds the time of a transaction and the memory of a reply.
     static var capacity: Int { get }
+    /// How many orders may wait before they are sorted by their users. Fewer are one batch, in which nobody waits for anybody.
+    static var unsorted: Int { get }
+    /// Most of a batch that one user's orders take while orders are sorted; an order that weighs more is alone. It bounds how long the
+    /// transaction of one user delays another.
+    static var share: Int { get }
+    /// What a user's turn adds to the weight that the user's orders may take; about the weight of one order.
+    static var quantum: Int { get }
     /// Whether an order waits for a database that is away, at most `StoreConfiguration.longestWait`. If not, it is answered at once.
     /// An order that was in flight when its connection broke waits in any case and runs again, so every operation is idempotent.
     static var waitsWhileAway: Bool { get }
@@ -28,6 +35,9 @@ protocol StoreOperation {
 }
 
 extension StoreOperation {
+    static var unsorted: Int { capacity }
+    static var share: Int { 64 }
+    static var quantum: Int { 1 }
     static var successor: Operation? { nil }
     static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { .unavailable }
     static func drafts(of request: StoreRequest) -> [EntryDraft] { [] }
@@ -36,8 +46,14 @@ extension StoreOperation {
 /// Weighs the orders of one batch while it is filled.
 protocol BatchFilling {
     init()
-    /// How much of the batch the next order takes. nil: the order must wait for the next batch.
-    mutating func weight(of request: StoreRequest) -> Int?
+    /// How much of the batch the order would take. nil: the order must wait for the next batch.
+    func weight(of request: StoreRequest) -> Int?
+    /// The order is part of the batch.
+    mutating func add(_ request: StoreRequest)
+}
+
+extension BatchFilling {
+    func add(_ request: StoreRequest) {}
 }
 
 /// Every order weighs one, and any two may share a batch.

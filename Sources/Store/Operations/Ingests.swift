@@ -1,0 +1,54 @@
+import Messaging
+import StoreAPI
+
+/// `ingest` orders. They have a turn of their own, so that messages of users wait for one batch of them at most.
+enum Ingests: StoreOperation {
+    // Its batches also execute the statements of `Entries`, which the same connection prepares.
+    static let statements: [Statement] = [.ensureChannels, .storePositions]
+    static let lane = LaneName.entries
+    static let capacity = 1_000
+    static let share = capacity
+    static let quantum = capacity
+    static let waitsWhileAway = false
+
+    static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders, areIngested: true) }
+
+    static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { isSlow ? .tooSlow : .unavailable }
+
+    static func drafts(of request: StoreRequest) -> [EntryDraft] {
+        if case .ingest(let drafts, _) = request { drafts } else { [] }
+    }
+
+    struct Filling: BatchFilling {
+        func weight(of request: StoreRequest) -> Int? {
+            guard case .ingest(let drafts, let positions) = request else { return 1 }
+            return drafts.count + positions.count
+        }
+    }
+}
+
+extension Statement {
+    /// $1 names. Only `open` makes conversations.
+    static let ensureChannels = Statement(
+        name: "ensureChannels",
+        sql: """
+            insert into hub.channel (name, kind)
+            select distinct n.name, split_part(n.name, ':', 1)
+            from unnest($1::text[]) n (name)
+            left join hub.channel c on c.name = n.name collate "C"
+            where n.name not like 'conversation:%' and c.id is null
+            order by 1
+            on conflict (name) do nothing
+            """)
+
+    /// $1 topic, $2 partition, $3 offset.
+    static let storePositions = Statement(
+        name: "storePositions",
+        sql: """
+            insert into hub.ingest_position (topic, partition, position, updated_at)
+            select p.topic, p.partition, p.position, now()
+            from unnest($1::text[], $2::int4[], $3::int8[]) p (topic, partition, position)
+            order by p.topic collate "C", p.partition
+            on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+            """)
+}
