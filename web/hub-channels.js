@@ -8,7 +8,7 @@ import { Timers } from "./hub-timers.js";
 const ACK_RETRY_MS = 1_000;
 
 export class Channels {
-  #channels = new Map(); // channel → {position, acked, mending, refusals, asked: what `subscribe` promised}
+  #channels = new Map(); // channel → {position, tail, acked, mending, refusals, asked: what `subscribe` promised}
   #link; // () → the connected link, or null
   #emit;
   #onFollowed;
@@ -37,9 +37,9 @@ export class Channels {
   }
 
   /** Resolves when the channel is followed, over this connection or a later one; rejects when it may not be followed, or is forgotten before. */
-  subscribe(name, since) {
+  subscribe(name, since, tail) {
     // Known before it is asked for: replayed entries may come in the same message as the reply, or before it.
-    const channel = this.#channels.get(name) ?? { position: since, acked: 0, mending: false, refusals: 0, asked: null };
+    const channel = this.#channels.get(name) ?? { position: since, tail, acked: 0, mending: false, refusals: 0, asked: null };
     if (channel.asked !== null) return channel.asked.promise;
     const promise = new Promise((resolve, reject) => (channel.asked = { resolve, reject }));
     channel.asked.promise = promise;
@@ -96,7 +96,7 @@ export class Channels {
   async #follow(link, name, channel) {
     link.follows.add(name);
     try {
-      const state = await link.ask("subscribe", { channel: name, since: channel.position }, (ok) => {
+      const state = await link.ask("subscribe", { channel: name, ...start(channel) }, (ok) => {
         channel.position ??= ok.since;
         if (link.follows.has(name)) link.followed.add(name);
       });
@@ -150,3 +150,6 @@ export class Channels {
     }
   }
 }
+
+/** Where a subscription begins: behind the position, else before the newest `tail` entries, else at the head. */
+const start = ({ position, tail }) => (position === undefined ? { tail } : { since: position });

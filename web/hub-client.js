@@ -17,7 +17,7 @@ export { HubError, adviceFor, delayFor };
 /**
  * Events (all `CustomEvent`, the frame or value in `detail`):
  * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
- * `receipt`, `counters`, `signal`, `frame` {direction, text, transport},
+ * `receipt`, `counters`, `features`, `signal`, `frame` {direction, text, transport},
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
  * `refused` {channel, code}: the channel may not be followed any more;
  * `tokenfailed` {error}: there was no token, or the hub refused to go on with it; the client tries again.
@@ -104,7 +104,7 @@ export class HubClient extends EventTarget {
    */
   async command(type, members = {}) {
     if (isMark(type)) return this.#outbox.mark(type, members, this.#channels.position(members.channel));
-    if (type === "subscribe") return this.subscribe(members.channel, members.since);
+    if (type === "subscribe") return this.subscribe(members.channel, members.since, members.tail);
     if (type === "unsubscribe") return this.unsubscribe(members.channel);
     if (this.#current === null) throw new HubError({ code: "lost", message: "not connected", temporary: true });
     const ok = await this.#current.ask(type, members);
@@ -116,9 +116,9 @@ export class HubClient extends EventTarget {
    * Follows a channel behind `since`, over this and every later connection. Resolves with its state as soon as it is followed; while there is
    * no connection, or the hub cannot do it yet, the client keeps trying. Rejects when the channel may not be followed.
    */
-  async subscribe(channel, since) {
+  async subscribe(channel, since, tail) {
     if (this.#current?.followed.has(channel)) return this.#current.ask("subscribe", { channel });
-    return this.#channels.subscribe(channel, since);
+    return this.#channels.subscribe(channel, since, tail);
   }
 
   /** Follows the channel no longer, on this connection and on later ones. */
@@ -340,7 +340,9 @@ export class HubClient extends EventTarget {
       case "cursor":
       case "receipt":
       case "counters":
+      case "features":
         return this.#emit(frame.type, frame);
+      // Any other type is of a later version, and ignored.
     }
   }
 

@@ -8,7 +8,7 @@ import Synchronization
 final class HubServices: SessionServices {
     let bus: any Bus
     let store: any StoreDesk
-    let features = ["notifications", "messages", "signals", "receipts"]
+    let features = Feature.allCases.map(\.rawValue)
     private let requestKeyFrom: @Sendable (String?) -> Void
 
     init(bus: any Bus, store: any StoreDesk, requestKey: @escaping @Sendable (String?) -> Void) {

@@ -24,6 +24,8 @@ final class CounterPushes {
     private var laterChannels: Set<Channel> = []
     private var isSoonScheduled = false
     private var isLaterScheduled = false
+    /// Sessions whose totals changed because they follow a channel more or less.
+    private var changedSets: Set<SessionID> = []
 
     init(_ state: LoopState) { self.state = state }
 
@@ -32,14 +34,7 @@ final class CounterPushes {
         switch channel.kind {
         case .inbox, .conversation:
             soonChannels.insert(channel)
-            guard !isSoonScheduled else { return }
-            isSoonScheduled = true
-            state.loop.after(Self.soon) { [unowned self] in
-                isSoonScheduled = false
-                let channels = soonChannels
-                soonChannels.removeAll(keepingCapacity: true)
-                for channel in channels { push(channel, 0..<Int.max) }
-            }
+            pushSoon()
         case .broadcast:
             laterChannels.insert(channel)
             guard !isLaterScheduled else { return }
@@ -49,6 +44,37 @@ final class CounterPushes {
                 let channels = laterChannels
                 laterChannels.removeAll(keepingCapacity: true)
                 for channel in channels { pushInSlices(channel) }
+            }
+        }
+    }
+
+    /// The session follows a channel with these counters more or less: its totals are told again, unless they are the same.
+    func changedSet(of live: LiveSession, by counters: Counters?) {
+        guard let counters, counters != Counters() else { return }
+        changedSets.insert(live.id)
+        pushSoon()
+    }
+
+    /// The session can be sent to again.
+    func drained(_ live: LiveSession) {
+        if !changedSets.isEmpty, changedSets.contains(live.id) { pushSoon() }
+    }
+
+    func forget(_ id: SessionID) {
+        if !changedSets.isEmpty { changedSets.remove(id) }
+    }
+
+    private func pushSoon() {
+        guard !isSoonScheduled else { return }
+        isSoonScheduled = true
+        state.loop.after(Self.soon) { [unowned self] in
+            isSoonScheduled = false
+            let channels = soonChannels
+            soonChannels.removeAll(keepingCapacity: true)
+            for channel in channels { push(channel, 0..<Int.max) }
+            for id in changedSets {
+                // A congested session keeps its place until it is drained.
+                if let live = state.table[id], !state.outbound.isCongested(id) { push(to: live) }
             }
         }
     }
@@ -89,16 +115,15 @@ final class CounterPushes {
         for subscription in live.session.subscriptions {
             _ = state.fanOut.update(subscription) { subscriber in
                 guard subscriber.isGranted else { return }
-                totals.unread &+= subscriber.counters.unread
-                totals.unseen &+= subscriber.counters.unseen
-                totals.urgent &+= subscriber.counters.urgent
+                totals += subscriber.counters
                 if subscriber.isCountersStale {
                     subscriber.isCountersStale = false
                     changed.append(.init(channel: subscription.channel, counters: subscriber.counters, version: subscriber.version))
                 }
             }
         }
-        guard !changed.isEmpty else { return }
+        let isOtherSet = !changedSets.isEmpty && changedSets.remove(live.id) != nil
+        guard !changed.isEmpty || isOtherSet else { return }
         live.countersVersion &+= 1
         let version = UInt64(live.countersVersion)
         state.outbound.push(to: live.id) { ServerMessage.counters(version: version, changed, totals: totals, into: &$0) }

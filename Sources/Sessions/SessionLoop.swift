@@ -137,6 +137,7 @@ package final class SessionLoop {
         authentication.forget(id)
         state.early.forget(id)
         gateway.forget(live)
+        counters.forget(id)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         if live.isResumable { resumableEnded(id) }
         // Connections are closed behind the end of a turn, and another turn may not come.
@@ -199,6 +200,7 @@ package final class SessionLoop {
     package func drained(_ id: SessionID) {
         guard let live = state.table[id] else { return }
         replay.readOn(live)
+        counters.drained(live)
         for subscription in live.session.subscriptions {
             guard let subscriber = state.fanOut.subscriber(subscription) else { continue }
             if subscriber.isCountersStale { counters.changed(subscription.channel) }
@@ -274,8 +276,8 @@ package final class SessionLoop {
         case .refuse(let refusal): state.refuse(live, origin, refusal)
         case .connect(let token, let requests): authentication.connect(live, origin, token: token, requests)
         case .refresh(let token): authentication.refresh(live, origin, token: token)
-        case .subscribe(let channel, let since): subscriptions.subscribe(live, channel, since, origin)
-        case .restate(let index, let rewind): subscriptions.restate(live, index, rewind, origin)
+        case .subscribe(let channel, let start): subscriptions.subscribe(live, channel, start, origin)
+        case .restate(let index, let start): subscriptions.restate(live, index, start, origin)
         case .unsubscribe(let index):
             let subscription = subscriptions.leave(live, at: index)
             state.outbound.reply(live, origin) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
@@ -310,13 +312,13 @@ package final class SessionLoop {
         case (.connect, _):
             subscriptions.abandonConnect(live)
             fail(live, origin, reply)
-        case (.subscribe(let registration, let since), .state(let channelState)):
-            subscriptions.subscribed(live, origin, registration, channelState, since)
+        case (.subscribe(let registration, let start), .state(let channelState)):
+            subscriptions.subscribed(live, origin, registration, channelState, start)
         case (.subscribe(let registration, _), _):
             subscriptions.unregister(live, registration)
             fail(live, origin, reply)
-        case (.restate(let registration, let rewind), .state(let channelState)):
-            subscriptions.restated(live, origin, registration, channelState, rewind)
+        case (.restate(let registration, let start), .state(let channelState)):
+            subscriptions.restated(live, origin, registration, channelState, start)
         case (.restate, _): fail(live, origin, reply)
         case (.replay(let registration, let start), _): replay.completePage(live, registration, from: start, reply)
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)

@@ -11,8 +11,8 @@ final class StoreGateway {
         enum Step {
             case connect([SubscriptionRequest])
             // By the registration: an answer for an ended subscription must not be taken for the next one of that channel.
-            case subscribe(UInt32, since: Seq?)
-            case restate(UInt32, rewind: Seq?)
+            case subscribe(UInt32, SubscriptionStart)
+            case restate(UInt32, SubscriptionStart)
             case replay(UInt32, from: Seq)
             /// Counters and receipts, of which something was or may have been missed.
             case recount(UInt32)

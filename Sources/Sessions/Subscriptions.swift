@@ -67,6 +67,7 @@ final class Subscriptions {
         guard let identity = live.session.identity else { return }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(subscription: Session.Subscription, state: Int, since: Seq?)] = []
+        var totals = Counters()
         var isFollowed = [Bool](repeating: false, count: states.count)
         let index = ChannelIndex(different: states.map(\.channel))
         var asked = ChannelIndex()
@@ -88,17 +89,20 @@ final class Subscriptions {
                 unregister(live, subscription.registration)
                 continue
             }
-            if let since = request.since, since > states[row].head {
+            let since = request.start.position(head: states[row].head)
+            if let since, since > states[row].head {
                 refused.append(.init(channel: request.channel, code: .positionUnknown))
                 unregister(live, subscription.registration)
                 continue
             }
-            openings.append((subscription, row, request.since))
+            openings.append((subscription, row, since))
             isFollowed[row] = true
+            totals += states[row].counters
         }
         let welcome = Welcome(
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, terms: terms,
-            channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1) }, more: more, refused: refused,
+            channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1) }, totals: totals,
+            more: more || identity.grantsMoreBroadcasts(than: state.limits.session.subscriptions), refused: refused,
             credential: live.isResumable ? state.table.credential(of: live.id)?.text : nil)
         live.session.welcome()
         live.activeAt = state.loop.now
@@ -141,20 +145,22 @@ final class Subscriptions {
 
     // MARK: subscribe
 
-    func subscribe(_ live: LiveSession, _ channel: Channel, _ since: Seq?, _ origin: CommandOrigin) {
+    func subscribe(_ live: LiveSession, _ channel: Channel, _ start: SubscriptionStart, _ origin: CommandOrigin) {
         guard let identity = live.session.identity else { return }
         let registration = register(live, channel)
         gateway.order(
             .state(identity.user, channel, entitled: identity.isEntitled(to: channel)), for: live, origin,
-            .subscribe(registration, since: since))
+            .subscribe(registration, start))
     }
 
-    func subscribed(_ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ since: Seq?) {
+    func subscribed(
+        _ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ start: SubscriptionStart
+    ) {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
+        let since = start.position(head: channelState.head)
         if let since, since > channelState.head {
             unregister(live, registration)
-            let head = channelState.head.rawValue
-            return state.refuse(live, origin, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head)")
+            return refusePosition(live, origin, since, channelState)
         }
         let listed = ListedChannel(channelState, isSubscribed: true, since: since ?? channelState.head)
         state.outbound.pushLines(to: live.id) { lines in
@@ -163,21 +169,32 @@ final class Subscriptions {
             begin(live, live.session.subscriptions[index], channelState, since, in: &lines)
             addEarlyPushes(live, to: &lines)
         }
+        counters.changedSet(of: live, by: channelState.counters)
+    }
+
+    private func refusePosition(_ live: LiveSession, _ origin: CommandOrigin, _ since: Seq, _ channelState: ChannelState) {
+        let head = channelState.head.rawValue
+        state.refuse(live, origin, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head)")
     }
 
     /// Subscribing again asks for the state; with an earlier position the entries come again.
-    func restate(_ live: LiveSession, _ index: Int, _ rewind: Seq?, _ origin: CommandOrigin) {
+    func restate(_ live: LiveSession, _ index: Int, _ start: SubscriptionStart, _ origin: CommandOrigin) {
         guard let identity = live.session.identity else { return }
         let subscription = live.session.subscriptions[index]
         let channel = subscription.channel
         let isEntitled = state.fanOut.isGranted(subscription) || identity.isEntitled(to: channel)
         gateway.order(
             .state(identity.user, channel, entitled: isEntitled), for: live, origin,
-            .restate(subscription.registration, rewind: rewind))
+            .restate(subscription.registration, start))
     }
 
-    func restated(_ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ since: Seq?) {
+    /// A position beyond the head is refused, and the subscription goes on as it was.
+    func restated(
+        _ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ start: SubscriptionStart
+    ) {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
+        let since = start.position(head: channelState.head)
+        if let since, since > channelState.head { return refusePosition(live, origin, since, channelState) }
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
@@ -192,7 +209,7 @@ final class Subscriptions {
     /// True when entries behind `position` had been sent, and are now to be sent again. The caller asks for the page.
     func rewind(_ live: LiveSession, _ subscription: Session.Subscription, to position: Seq) -> Bool {
         guard let sent = state.fanOut.grantedPosition(subscription), position < sent else { return false }
-        live.session.rewound(subscription.registration, from: sent)
+        live.session.rewound(subscription.channel, from: sent)
         _ = state.fanOut.update(subscription) { $0.rewind(to: position) }
         return true
     }
@@ -239,6 +256,7 @@ final class Subscriptions {
     @discardableResult
     func leave(_ live: LiveSession, at index: Int) -> Session.Subscription {
         let subscription = live.session.left(at: index)
+        if let left = state.fanOut.subscriber(subscription), left.isGranted { counters.changedSet(of: live, by: left.counters) }
         state.fanOut.leave(subscription)
         if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = nil }
         return subscription

@@ -50,6 +50,47 @@ async def test_it_keeps_order_drops_repeats_and_fills_gaps():
     assert acks[-1] == 9 and len(acks) <= 2, "acknowledged cumulatively"
 
 
+async def test_what_a_later_version_adds_does_no_harm():
+    heard, acked, closed, refusal, entries = await scripted("""
+        const told = [];
+        for (const type of ["signal", "features", "counters"]) client.addEventListener(type, ({ detail }) => told.push(detail.signal ?? detail.type));
+        client.start();
+        const socket = await connect({ features: ["telepathy"], surprise: { deep: [1] } });
+        const following = client.subscribe("inbox", 0); await settle();
+        socket.says({ re: socket.last("subscribe").id, ok: { channel: "inbox", since: 0, kind: "aquarium" }, also: 1 });
+        await following;
+        socket.says({ type: "surprise", seq: 9 }, { type: "signal", signal: "waving" }, { type: "features", features: [] },
+          entry(1, { kind: "poll", priority: "whispered", form: "hologram", options: ["a"] }), entry(2, { more: {} }),
+          { type: "counters", version: 1, channels: [], totals: { unread: 2, mentions: 1 } });
+        await settle(250);
+        const asking = client.command("ping").catch(({ code, temporary }) => [code, temporary]); await settle();
+        socket.says({ re: socket.last("ping").id, error: { code: "too_moody", message: "x", temporary: true, mood: "grey" } });
+        return [told, socket.said.filter((c) => c.type === "ack").map((c) => c.seq), socket.closedWith ?? null, await asking,
+          window.heard.filter((f) => f.type === "entry").map(({ seq, kind }) => [seq, kind])];
+    """)
+    assert heard == ["waving", "features", "counters"]
+    assert acked == [2] and closed is None
+    assert refusal == ["too_moody", True]
+    assert entries == [[1, "poll"], [2, "notification"]]
+
+
+async def test_it_follows_from_the_newest_entries_and_resumes_behind_them():
+    first, later = await scripted("""
+        Math.random = () => 0;
+        client.start();
+        let socket = await connect();
+        client.subscribe("inbox", undefined, 20); await settle();
+        const first = socket.last("subscribe");
+        socket.says({ re: first.id, ok: { channel: "inbox", since: 80 } }, entry(81));
+        await settle();
+        socket.ends(1006);
+        socket = await connect();
+        return [first, socket.last("connect").channels];
+    """)
+    assert first["tail"] == 20 and "since" not in first
+    assert later == [{"channel": "inbox", "since": 81}]
+
+
 async def test_it_resumes_where_it_was_with_a_new_token_when_asked():
     first, second, states = await scripted("""
         client.start();

@@ -15,13 +15,18 @@ EXAMPLES = [
 COMMANDS = {ref["$ref"].rsplit("/", 1)[1] for ref in protocol.client_command["oneOf"]}
 
 
-@pytest.mark.parametrize("schema", [protocol.client_command, protocol.server_frame, protocol.fallback], ids=lambda schema: schema["title"])
+SCHEMAS = {
+    "commands": protocol.client_command, "frames": protocol.published_frame, "strict frames": protocol.server_frame,
+    "fallback": protocol.published_fallback, "strict fallback": protocol.fallback}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_every_schema_is_valid(schema):
     Draft202012Validator.check_schema(schema)
 
 
 def test_every_example_obeys_the_schemas():
-    whole = Draft202012Validator(protocol.server_frame)
+    whole = Draft202012Validator(protocol.published_frame)
     asked, complaints = {}, []
     for arrow, line in EXAMPLES:
         if arrow == "→":
@@ -92,6 +97,29 @@ def test_an_undocumented_frame_is_noticed(frame):
     assert not Draft202012Validator(protocol.server_frame).is_valid(frame)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "surprise"},
+        {"type": "bye", "code": 4299, "reason": "new", "reconnect": True, "afterMs": 0, "spreadMs": 0, "more": 1},
+        {"type": "signal", "signal": "waving", "how": "wildly"},
+        {"type": "signal", "signal": "live", "channel": "inbox", "seq": 1, "more": True},
+        {"type": "counters", "version": 1, "channels": [], "totals": {"unread": 0, "unseen": 0, "urgent": 0, "mentions": 2}},
+        {"type": "entry", "channel": "inbox", "seq": 1, "id": "a", "kind": "poll", "event": "x", "priority": "normal", "form": "full",
+         "createdAt": "2026-11-23T22:45:00.123Z", "options": ["a"]},
+        {"re": 1, "ok": {"channel": "inbox", "delivered": 1, "surprise": 1}},
+        {"re": 1, "error": {"code": "new_code", "message": "x", "temporary": True, "retryAfterMs": 5, "hint": "y"}},
+    ], ids=lambda frame: json.dumps(frame)[:60])
+def test_the_published_schema_lets_version_1_grow(frame):
+    assert Draft202012Validator(protocol.published_frame).is_valid(frame)
+    assert protocol.complaint(frame, "ack" if "ok" in frame else None) is not None, "this hub does not send it"
+
+
+def test_the_pushes_that_the_schema_knows_are_those_it_excludes_from_the_unknown():
+    unknown = protocol.published_frame["$defs"]["unknown"]["properties"]["type"]["not"]["enum"]
+    assert set(unknown) == protocol.pushes()
+
+
 def test_a_reply_to_another_command_is_noticed():
     frame = {"re": 1, "ok": {"channel": "inbox", "delivered": 1}}
     assert protocol.complaint(frame, "ack") is None
@@ -102,7 +130,8 @@ def test_the_error_codes_of_the_schema_are_those_of_the_table():
     error = protocol.server_frame["$defs"]["error"]["properties"]["error"]
     rows = protocol.documented("error")
     assert [row[0].strip("`") for row in rows] == error["properties"]["code"]["enum"]
-    assert [row[0].strip("`") for row in rows if row[1] == "yes"] == error["if"]["properties"]["code"]["enum"]
+    temporary = protocol.published_frame["$defs"]["error"]["properties"]["error"]["x-strict"]["if"]["properties"]["code"]["enum"]
+    assert [row[0].strip("`") for row in rows if row[1] == "yes"] == temporary
 
 
 def test_asyncapi_points_at_schemas_that_exist():

@@ -69,6 +69,16 @@ struct TailFollowerTests {
         }
     }
 
+    @Test("Entries of an unknown kind and unknown members count like others")
+    func laterVersion() {
+        var follower = TailFollower(token: "t", channels: [], since: nil)
+        _ = follower.connect()
+        let welcome = #"{"re":1,"ok":{"surprise":[1],"channels":[{"channel":"inbox","kind":"aquarium","depth":3}]},"also":1}"#
+        #expect(reaction(&follower, welcome).commands == [#"{"id":2,"type":"subscribe","channel":"inbox"}"#])
+        _ = reaction(&follower, #"{"type":"entry","channel":"inbox","seq":4,"kind":"poll","priority":"whispered","options":["a"]}"#)
+        #expect(follower.positions == ["inbox": 4] && follower.entries == 1)
+    }
+
     @Test("A refused channel ends the command")
     func refusedChannel() {
         var follower = TailFollower(token: "t", channels: ["broadcast:institution:x"], since: nil)
@@ -88,7 +98,11 @@ struct TailFollowerTests {
 
     @Test(
         "Lines that it does not understand cause no command",
-        arguments: ["", "{", "[]", "7", #"{"type":7}"#, #"{"re":{},"ok":[]}"#, #"{"type":"entry"}"#])
+        arguments: [
+            "", "{", "[]", "7", #"{"type":7}"#, #"{"re":{},"ok":[]}"#, #"{"type":"entry"}"#, #"{"type":"surprise","seq":1}"#,
+            #"{"type":"signal","signal":"waving","channel":"inbox"}"#, #"{"type":"features","features":[]}"#,
+            #"{"re":9,"error":{"code":"too_moody","message":"x","temporary":true}}"#,
+        ])
     func nonsense(_ line: String) {
         var follower = TailFollower(token: "t", channels: [], since: nil)
         #expect(reaction(&follower, line) == TailFollower.Reaction())

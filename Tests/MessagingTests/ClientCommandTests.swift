@@ -67,12 +67,16 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"connect","token":"a.b.c","channels":[]}"#, 1, .connect(token: "a.b.c", subscriptions: [])),
         (
             #"{"id":1,"type":"connect","channels":[{"channel":"inbox","since":7},{"channel":"broadcast:system","x":1}]}"#, 1,
-            .connect(token: nil, subscriptions: [.init(channel: "inbox", since: Seq(7)), .init(channel: "broadcast:system")])
+            .connect(token: nil, subscriptions: [.init(channel: "inbox", start: .since(Seq(7))), .init(channel: "broadcast:system")])
+        ),
+        (
+            #"{"id":1,"type":"connect","requires":["tail","x"],"channels":[{"channel":"inbox","tail":20}]}"#, 1,
+            .connect(token: nil, subscriptions: [.init(channel: "inbox", start: .tail(20))], requires: ["tail", "x"])
         ),
         (#"{"id":2,"type":"refresh","token":"a.b.c"}"#, 2, .refresh(token: "a.b.c")),
         (#"{"id":3,"type":"subscribe","channel":"inbox"}"#, 3, .subscribe(channel: "inbox")),
         (#"{"id":3,"type":"subscribe","channel":"inbox","since":null}"#, 3, .subscribe(channel: "inbox")),
-        (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(channel: "inbox", since: .zero)),
+        (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(channel: "inbox", .since(.zero))),
         (#"{"id":4,"type":"leave","channel":"conversation:7"}"#, 4, .leave(channel: "conversation:7")),
         (#"{"id":4,"type":"unsubscribe","channel":"anything"}"#, 4, .unsubscribe(channel: "anything")),
         (#"{"id":5,"type":"ack","channel":"inbox","seq":120}"#, 5, .ack(channel: "inbox", seq: Seq(120))),
@@ -135,6 +139,15 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"connect","channels":["inbox"]}"#, 1, .badRequest, "channels: expected an array"),
         (#"{"id":1,"type":"connect","channels":[{"since":1}]}"#, 1, .badRequest, "channel: expected a string"),
         (#"{"id":1,"type":"connect","channels":[{"channel":"inbox","since":"1"}]}"#, 1, .badRequest, "since: expected an integer"),
+        (
+            #"{"id":1,"type":"connect","channels":[{"channel":"inbox","since":1,"tail":1}]}"#, 1, .badRequest,
+            "since, tail: expected at most"
+        ),
+        (#"{"id":1,"type":"connect","requires":"tail"}"#, 1, .badRequest, "requires: expected an array of names"),
+        (#"{"id":1,"type":"connect","requires":["tail",1]}"#, 1, .badRequest, "requires: expected an array of names"),
+        (#"{"id":1,"type":"subscribe","channel":"inbox","tail":-1}"#, 1, .badRequest, "tail: expected an integer 0…2^53-1"),
+        (#"{"id":1,"type":"send","to":"a","key":"k","body":"\u2800 \u2800"}"#, 1, .badRequest, "body: expected a text"),
+        (#"{"id":1,"type":"send","to":"a","key":"k","body":"\u0007\u202e\ud834\udd59\u3164"}"#, 1, .badRequest, "body: expected a text"),
         (#"{"id":1,"type":"refresh"}"#, 1, .badRequest, "token: expected a string"),
         (#"{"id":1,"type":"refresh","token":null}"#, 1, .badRequest, "token: expected a string"),
         (#"{"id":1,"type":"subscribe"}"#, 1, .badRequest, "channel: expected a string"),
@@ -259,7 +272,7 @@ struct ClientCommandTests {
         #expect(send(context: String(repeating: "x", count: 256)) == .badRequest)
         #expect(code(parse(#"{"type":"mark-read","channel":"c","seqs":[1,2]}"#, limits)[0]) == nil)
         #expect(code(parse(#"{"type":"mark-read","channel":"c","seqs":[1,2,2]}"#, limits)[0]) == .limitExceeded)
-        #expect(code(parse(#"{"type":"connect","channels":[{"channel":"a"},{"channel":"b"}]}"#, limits)[0]) == .limitExceeded)
+        #expect(code(parse(#"{"type":"connect","channels":[{"channel":"a"},{"channel":"b"}]}"#, limits)[0]) == nil, "connect tells it")
     }
 
     @Test("A refusal quotes a bounded part of the peer's text")

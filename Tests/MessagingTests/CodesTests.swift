@@ -7,7 +7,8 @@ struct CodesTests {
     func errorCodes() {
         #expect(
             Set(ErrorCode.allCases.map(\.rawValue)) == [
-                "bad_json", "bad_request", "unknown_type", "not_connected", "already_connected", "invalid_token", "token_expired",
+                "bad_json", "bad_request", "unknown_type", "unsupported", "not_connected", "already_connected", "invalid_token",
+                "token_expired",
                 "token_revoked", "subject_changed", "forbidden", "unknown_channel", "not_subscribed", "not_sent", "position_unknown",
                 "too_large", "limit_exceeded", "rate_limited", "overloaded", "unavailable", "internal",
             ])

@@ -70,6 +70,7 @@ struct CommandModelTests {
         let text = random.pick(["x", "a\nb", "\u{1}\u{7F}\"\\/", "e\u{301}", "😀 \u{2028}", String(repeating: "long ", count: 90)])
         let context: String? = random.chance(2) ? "review:1" : nil
         let since: UInt64? = random.chance(2) ? seq : nil
+        let start = since.map { random.chance(2) ? SubscriptionStart.since(Seq($0)) : .tail($0) } ?? .head
 
         var members: Members = [("type", .string(kind))]
         if let id { members.append(("id", .number(JSONNumber(id)))) }
@@ -80,14 +81,19 @@ struct CommandModelTests {
         switch kind {
         case "connect":
             members.append(("token", .string(text)))
-            members.append(("channels", .array([request(channel, since), request("inbox", nil)])))
-            body = .connect(token: text, subscriptions: [.init(channel: channel, since: since.map { Seq($0) }), .init(channel: "inbox")])
+            members.append(("channels", .array([request(channel, start), request("inbox", .head)])))
+            let requires = random.chance(2) ? ["tail", text] : []
+            if !requires.isEmpty { members.append(("requires", .array(requires.map { .string($0) }))) }
+            body = .connect(
+                token: text, subscriptions: [.init(channel: channel, start: start), .init(channel: "inbox")], requires: requires)
         case "refresh":
             members.append(("token", .string(text)))
             body = .refresh(token: text)
         case "subscribe":
-            if let since { members.append(("since", json(since))) }
-            body = .subscribe(channel: channel, since: since.map { Seq($0) })
+            for member in ["since", "tail"] {
+                if let value = request(channel, start)[member] { members.append((member, value)) }
+            }
+            body = .subscribe(channel: channel, start)
         case "unsubscribe":
             body = .unsubscribe(channel: channel)
         case "ack":
@@ -158,8 +164,12 @@ struct CommandModelTests {
 
     private func json(_ number: UInt64) -> JSONValue { .number(JSONNumber(number)) }
 
-    private func request(_ channel: String, _ since: UInt64?) -> JSONValue {
-        since.map { ["channel": .string(channel), "since": json($0)] } ?? ["channel": .string(channel)]
+    private func request(_ channel: String, _ start: SubscriptionStart) -> JSONValue {
+        switch start {
+        case .head: ["channel": .string(channel)]
+        case .since(let seq): ["channel": .string(channel), "since": json(seq.rawValue)]
+        case .tail(let count): ["channel": .string(channel), "tail": json(count)]
+        }
     }
 
     // MARK: Spelling
@@ -169,7 +179,7 @@ struct CommandModelTests {
         var members = members
         let unknown: Members = [("x", 1), ("Type", "ack"), ("", ["a": [nil]]), ("identity", "7"), ("seventeen-letters", false)]
         members += unknown.filter { _ in random.chance(3) }
-        let absent = ["seq", "since", "before", "after", "replyTo", "context", "all", "upTo"].filter { name in
+        let absent = ["seq", "since", "tail", "requires", "before", "after", "replyTo", "context", "all", "upTo"].filter { name in
             !members.contains { $0.0 == name }
         }
         members += absent.filter { _ in random.chance(6) }.map { ($0, .null) }

@@ -62,7 +62,7 @@ struct ServerMessageTests {
             { ServerMessage.signal(.unsubscribed(.broadcast("system")), into: &$0) }
         ),
         (
-            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"channels":[],"refused":[{"channel":"no\"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
+            #"{"re":1,"ok":{"session":"s","user":"alice","time":"1970-01-01T00:00:00.000Z","tokenExpiresAt":"1970-01-01T00:00:00.000Z","tokenTtlMs":0,"pingIntervalMs":1,"limits":{"messageBytes":1,"bodyBytes":2,"subscriptions":3,"inFlight":4,"setSize":5,"historyPage":6},"features":[],"totals":{"unread":0,"unseen":0,"urgent":0},"channels":[],"refused":[{"channel":"no\"thing","code":"unknown_channel"},{"channel":"inbox","code":"position_unknown"}]}}"#,
             {
                 let limits = Welcome.Limits(messageBytes: 1, bodyBytes: 2, subscriptions: 3, inFlight: 4, setSize: 5, historyPage: 6)
                 let zero = Timestamp(milliseconds: 0)
@@ -82,7 +82,7 @@ struct ServerMessageTests {
             { ServerMessage.bye(.blocked, into: &$0) }
         ),
         (
-            #"{"re":1,"ok":{"session":"s1","user":"alice","time":"2026-11-23T22:45:00.123Z","tokenExpiresAt":"2026-11-23T22:46:00.123Z","tokenTtlMs":60000,"pingIntervalMs":25000,"limits":{"messageBytes":65536,"bodyBytes":16384,"subscriptions":256,"inFlight":32,"setSize":1000,"historyPage":100},"features":["typing"],"channels":[{"channel":"conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","kind":"conversation","head":9,"delivered":8,"seen":7,"read":2,"readAlso":[[4,4],[6,7]],"unread":3,"unseen":2,"urgent":1,"version":14,"members":["alice","b\"o\"b"],"subscribed":true},{"channel":"inbox","kind":"inbox","head":0,"delivered":0,"seen":0,"read":0,"readAlso":[],"unread":0,"unseen":0,"urgent":0,"version":0,"subscribed":false}]}}"#,
+            #"{"re":1,"ok":{"session":"s1","user":"alice","time":"2026-11-23T22:45:00.123Z","tokenExpiresAt":"2026-11-23T22:46:00.123Z","tokenTtlMs":60000,"pingIntervalMs":25000,"limits":{"messageBytes":65536,"bodyBytes":16384,"subscriptions":256,"inFlight":32,"setSize":1000,"historyPage":100},"features":["typing"],"totals":{"unread":3,"unseen":2,"urgent":1},"channels":[{"channel":"conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","kind":"conversation","head":9,"delivered":8,"seen":7,"read":2,"readAlso":[[4,4],[6,7]],"unread":3,"unseen":2,"urgent":1,"version":14,"members":["alice","b\"o\"b"],"subscribed":true},{"channel":"inbox","kind":"inbox","head":0,"delivered":0,"seen":0,"read":0,"readAlso":[],"unread":0,"unseen":0,"urgent":0,"version":0,"subscribed":false}]}}"#,
             {
                 let limits = Welcome.Limits(
                     messageBytes: 65_536, bodyBytes: 16_384, subscriptions: 256, inFlight: 32, setSize: 1_000, historyPage: 100)
@@ -91,7 +91,7 @@ struct ServerMessageTests {
                     terms: Welcome.Terms(pingIntervalMs: 25_000, limits: limits, features: ["typing"]),
                     channels: [
                         ListedChannel(state, isSubscribed: true), ListedChannel(ChannelState(channel: .inbox(alice)), isSubscribed: false),
-                    ])
+                    ], totals: state.counters)
                 ServerMessage.connected(re: 1, welcome, into: &$0)
             }
         ),

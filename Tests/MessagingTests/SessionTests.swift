@@ -67,8 +67,8 @@ struct SessionTests {
     @Test("after a rewind, entries sent before it may be acknowledged and marked until the subscription ends")
     func rewound() {
         var session = opened(following: ["inbox", "broadcast:system"])
-        session.rewound(0, from: Seq(10))
-        session.rewound(0, from: Seq(6))
+        session.rewound(.inbox(Self.alice), from: Seq(10))
+        session.rewound(.inbox(Self.alice), from: Seq(6))
         #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(10)), sent: 3)) == nil)
         #expect(receive(&session, plain: "inbox", 10, sent: Seq(3)).flatMap(code) == nil)
         #expect(code(receive(&session, .ack(channel: "inbox", seq: Seq(11)), sent: 3)) == .notSent)
@@ -233,6 +233,30 @@ struct SessionTests {
         }
     }
 
+    @Test("a feature that connect requires must be one of the hub's")
+    func requiredFeatures() {
+        var session = Session(id: "s1")
+        #expect(code(receive(&session, .connect(token: "t", subscriptions: [], requires: ["tail", "telepathy"]))) == .unsupported)
+        let known = Feature.allCases.map(\.rawValue)
+        #expect(receive(&session, .connect(token: "t", subscriptions: [], requires: known)) == .connect(token: "t", []))
+    }
+
+    @Test("a subscription starts at the head, behind a position, or before the newest entries")
+    func starts() {
+        #expect(SubscriptionStart.head.position(head: Seq(9)) == nil)
+        #expect(SubscriptionStart.since(Seq(12)).position(head: Seq(9)) == Seq(12))
+        #expect(SubscriptionStart.tail(0).position(head: Seq(9)) == Seq(9))
+        #expect(SubscriptionStart.tail(4).position(head: Seq(9)) == Seq(5))
+        #expect(SubscriptionStart.tail(.max).position(head: Seq(9)) == .zero)
+    }
+
+    @Test("more broadcasts than may be listed are noticed")
+    func grantedBroadcasts() {
+        let identity = Self.identity(roles: ["a", "b", "b"], channels: ["course:1"])
+        #expect(identity.broadcasts(limit: 9).count == 5)
+        #expect(!identity.grantsMoreBroadcasts(than: 5) && identity.grantsMoreBroadcasts(than: 4))
+    }
+
     @Test("typing signals are paced per conversation, and for conversations only")
     func typing() {
         var session = opened(following: ["inbox", Self.conversation])
@@ -240,6 +264,11 @@ struct SessionTests {
         #expect(receive(&session, .typing(channel: Self.conversation), at: 1_000) == .typing(channel))
         #expect(receive(&session, .typing(channel: Self.conversation), at: 3_999) == .done)
         #expect(receive(&session, .typing(channel: Self.conversation), at: 4_000) == .typing(channel))
+        let index = session.subscription(to: channel)!
+        let left = session.left(at: index)
+        session.joined(left)
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 6_999) == .done, "a new subscription is no way around it")
+        #expect(receive(&session, .typing(channel: Self.conversation), at: 7_000) == .typing(channel))
         #expect(code(receive(&session, .typing(channel: "inbox"))) == .badRequest)
     }
 
@@ -264,7 +293,7 @@ struct SessionTests {
             .subscribe(channel: "broadcast:system"), now: Timestamp(milliseconds: 0), limits: limits
         ) { _ in .zero }
         #expect(code(more) == .limitExceeded)
-        #expect(receive(&session, .subscribe(channel: "inbox", since: Seq(2))) == .restate(0, rewind: Seq(2)))
+        #expect(receive(&session, .subscribe(channel: "inbox", .since(Seq(2)))) == .restate(0, .since(Seq(2))))
     }
 
     @Test(

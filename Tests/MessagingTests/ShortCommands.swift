@@ -2,12 +2,12 @@
 
 /// Commands as the tests write them: with their members, without the names of their types.
 extension ClientCommand.Body {
-    static func connect(token: String?, subscriptions: [SubscriptionRequest]) -> Self {
-        .connect(ClientCommand.Connect(token: token, subscriptions: subscriptions))
+    static func connect(token: String?, subscriptions: [SubscriptionRequest], requires: [String] = []) -> Self {
+        .connect(ClientCommand.Connect(token: token, subscriptions: subscriptions, requires: requires))
     }
     static func refresh(token: String) -> Self { .refresh(ClientCommand.Refresh(token: token)) }
-    static func subscribe(channel: String, since: Seq? = nil) -> Self {
-        .subscribe(ClientCommand.Subscribe(request: SubscriptionRequest(channel: channel, since: since)))
+    static func subscribe(channel: String, _ start: SubscriptionStart = .head) -> Self {
+        .subscribe(ClientCommand.Subscribe(request: SubscriptionRequest(channel: channel, start: start)))
     }
     static func unsubscribe(channel: String) -> Self { .unsubscribe(ClientCommand.Unsubscribe(channel: channel)) }
     static func ack(channel: String, seq: Seq) -> Self { .ack(ClientCommand.Ack(channel: channel, seq: seq)) }

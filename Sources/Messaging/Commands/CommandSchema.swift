@@ -44,14 +44,23 @@ struct CommandSchema: Sendable {
 
 extension CommandSchema {
     static let channel = shared("channel")
-    static let context: JSONValue = ["type": "string", "minLength": 1, "maxLength": number(CommandLimits.contextBytes)]
+    static let context: JSONValue = [
+        "description": .string(bytes(CommandLimits.contextBytes)), "type": "string", "minLength": 1,
+        "maxLength": number(CommandLimits.contextBytes),
+    ]
     static let pageSize: JSONValue = ["type": "integer", "minimum": 1]
     static let position = shared("position")
     static let seq = shared("seq")
     static let seqs = shared("seqs")
     static let subscription = shared("subscription")
+    static let tail: JSONValue = [
+        "description": "How many of the newest entries are sent first.", "type": "integer", "minimum": 0, "maximum": maximum,
+    ]
     static let token = shared("token")
     static let user = shared("user")
+
+    /// JSON Schema counts characters, and the hub counts bytes.
+    static func bytes(_ most: Int) -> String { "1 to \(most) bytes of UTF-8; `maxLength` counts characters and is only an upper bound." }
 
     static func number(_ number: Int) -> JSONValue { .number(JSONNumber(Int64(number))) }
 
@@ -71,15 +80,18 @@ extension CommandSchema {
             "description": "A seq, or 0 for \"before the first\".", "type": "integer", "minimum": 0, "maximum": maximum,
         ]
         definitions["seqs"] = ["type": "array", "items": seq, "minItems": 1, "maxItems": number(CommandLimits.defaultSetSize)]
-        definitions["user"] = ["type": "string", "minLength": 1, "maxLength": number(UserID.maximumBytes)]
+        definitions["user"] = [
+            "description": .string(bytes(UserID.maximumBytes)), "type": "string", "minLength": 1, "maxLength": number(UserID.maximumBytes),
+        ]
         definitions["channel"] = [
-            "type": "string", "maxLength": number(Channel.maximumNameBytes),
+            "description": .string(bytes(Channel.maximumNameBytes)), "type": "string", "maxLength": number(Channel.maximumNameBytes),
             "pattern":
                 "^(inbox|broadcast:system|broadcast:[^:]+:.+|conversation:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
         ]
         definitions["token"] = ["description": "A JWT in its compact form.", "type": "string", "minLength": 1]
         definitions["subscription"] = [
-            "type": "object", "required": ["channel"], "properties": ["channel": channel, "since": position],
+            "type": "object", "required": ["channel"], "properties": ["channel": channel, "since": position, "tail": tail],
+            "not": ["required": ["since", "tail"]],
         ]
         return definitions
     }()

@@ -5,6 +5,8 @@ extension ClientCommand {
         /// The token; nil for the token of the handshake.
         public let token: String?
         public let subscriptions: [SubscriptionRequest]
+        /// Names of features without which the client cannot work.
+        public let requires: [String]
     }
 }
 
@@ -12,12 +14,18 @@ extension ClientCommand.Connect: Command {
     static let name = "connect"
     static let summary = "Opens the session, and follows the named channels."
     static let schema = CommandSchema(
-        optional: [.token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription]])
+        optional: [
+            .token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription],
+            .requires: [
+                "description": "Features without which the client cannot work.", "type": "array", "items": ["type": "string"],
+            ],
+        ])
 
     var listed: ClientCommand.Body { .connect(self) }
 
     init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
         token = try members.optionalText(.token, in: bytes)
+        requires = try Self.requires(members, in: bytes)
         guard let list = members[.channels] else {
             subscriptions = []
             return
@@ -25,9 +33,6 @@ extension ClientCommand.Connect: Command {
         guard list.kind == .array else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
         var requests: [SubscriptionRequest] = []
         try members.elements(of: list, in: bytes) { element throws(CommandFault) in
-            guard requests.count < limits.subscriptions else {
-                throw CommandFault(.limitExceeded, "channels: expected at most \(limits.subscriptions)")
-            }
             guard element.kind == .object else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
             var request = CommandMembers()
             try request.read(element.range, of: bytes)
@@ -36,9 +41,23 @@ extension ClientCommand.Connect: Command {
         subscriptions = requests
     }
 
+    private static func requires(_ members: CommandMembers, in bytes: Span<UInt8>) throws(CommandFault) -> [String] {
+        guard let list = members[.requires] else { return [] }
+        guard list.kind == .array else { throw .badRequest(.requires, "an array of names") }
+        var names: [String] = []
+        try members.elements(of: list, in: bytes) { element throws(CommandFault) in
+            guard let name = element.string(in: bytes) else { throw .badRequest(.requires, "an array of names") }
+            names.append(name)
+        }
+        return names
+    }
+
     /// The rule of `connect` takes only the phase, because it runs before the session has an identity.
     func judge(in phase: Session.Phase) throws(Refusal) -> Session.Action {
         guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
+        for name in requires where Feature(rawValue: name) == nil {
+            throw Refusal(.unsupported, "requires: this hub does not have \(name.shortened)")
+        }
         return .connect(token: token, subscriptions)
     }
 

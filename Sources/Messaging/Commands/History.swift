@@ -19,7 +19,7 @@ extension ClientCommand.History: Command {
     static let summary = "Reads stored entries without subscribing: those after or before a position, or the newest."
     static let schema = CommandSchema(
         required: [.channel: CommandSchema.channel],
-        optional: [.after: CommandSchema.position, .before: CommandSchema.seq, .limit: CommandSchema.pageSize],
+        optional: [.after: CommandSchema.position, .before: CommandSchema.position, .limit: CommandSchema.pageSize],
         notTogether: [.after, .before])
 
     var listed: ClientCommand.Body { .history(self) }

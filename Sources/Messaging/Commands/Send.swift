@@ -53,10 +53,13 @@ extension ClientCommand.Send: Command {
     static let schema = CommandSchema(
         required: [
             .key: [
-                "description": "1 to 64 bytes; a repeat returns the first result.", "type": "string", "minLength": 1,
+                "description": .string(CommandSchema.bytes(CommandLimits.keyBytes) + " A repeat returns the first result."),
+                "type": "string", "minLength": 1,
                 "maxLength": CommandSchema.number(CommandLimits.keyBytes),
             ],
-            .body: ["type": "string", "pattern": #"\S"#],
+            .body: [
+                "description": "Not blank, at most `limits.bodyBytes` bytes of UTF-8.", "type": "string", "pattern": #"\S"#,
+            ],
         ],
         optional: [.context: CommandSchema.context, .replyTo: CommandSchema.seq, .data: true],
         oneOf: [.channel: CommandSchema.channel, .to: CommandSchema.user])

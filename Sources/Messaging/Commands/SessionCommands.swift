@@ -7,9 +7,9 @@ extension Session {
         case connect(token: String?, [SubscriptionRequest])
         case refresh(token: String)
         /// Register the subscription first, so that it misses no entry, then send the request to the store.
-        case subscribe(Channel, since: Seq?)
-        /// The session already follows the channel. With `rewind` the client wants the entries after that position again.
-        case restate(Int, rewind: Seq?)
+        case subscribe(Channel, SubscriptionStart)
+        /// The session already follows the channel. Unless it starts at the head, the client wants the entries after that position again.
+        case restate(Int, SubscriptionStart)
         case unsubscribe(Int)
         /// Send the request to the store, and pass the reply and the purpose to `answer`.
         case store(StoreRequest, Purpose)

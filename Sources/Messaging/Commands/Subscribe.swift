@@ -4,29 +4,58 @@ extension ClientCommand {
     }
 }
 
+/// Where a subscription begins.
+public enum SubscriptionStart: Equatable, Sendable {
+    /// Behind the newest entry.
+    case head
+    /// Behind the newest entry that the client has.
+    case since(Seq)
+    /// Before this many of the newest entries.
+    case tail(UInt64)
+
+    /// The position before the first entry to be sent; nil for the head.
+    public func position(head: Seq) -> Seq? {
+        switch self {
+        case .head: nil
+        case .since(let seq): seq
+        case .tail(let count): Seq(head.rawValue - min(count, head.rawValue))
+        }
+    }
+}
+
 /// A channel to follow, and the client's position in it.
 public struct SubscriptionRequest: Equatable, Sendable {
     /// The name from the command. The session checks whether it names a channel.
     public let channel: String
-    /// The newest entry the client has; nil starts at the head.
-    public let since: Seq?
+    public let start: SubscriptionStart
 
-    public init(channel: String, since: Seq? = nil) {
+    public init(channel: String, start: SubscriptionStart = .head) {
         self.channel = channel
-        self.since = since
+        self.start = start
     }
 
     init(_ members: CommandMembers, in bytes: Span<UInt8>) throws(CommandFault) {
         channel = try members.channel(in: bytes)
-        since = try members.optionalPosition(.since, in: bytes)
+        guard members[.since] == nil || members[.tail] == nil else {
+            throw CommandFault(.badRequest, "since, tail: expected at most one of them")
+        }
+        if let since = try members.optionalPosition(.since, in: bytes) {
+            start = .since(since)
+        } else if let tail = try members.optionalPosition(.tail, in: bytes) {
+            start = .tail(tail.rawValue)
+        } else {
+            start = .head
+        }
     }
 }
 
 extension ClientCommand.Subscribe: Command {
     static let name = "subscribe"
     static let summary =
-        "Follows a channel from a position or from its newest entry on. With an earlier position the entries are sent again."
-    static let schema = CommandSchema(required: [.channel: CommandSchema.channel], optional: [.since: CommandSchema.position])
+        "Follows a channel from a position, from its newest entry on, or from some entries before it. With an earlier position the entries are sent again."
+    static let schema = CommandSchema(
+        required: [.channel: CommandSchema.channel], optional: [.since: CommandSchema.position, .tail: CommandSchema.tail],
+        notTogether: [.since, .tail])
 
     var listed: ClientCommand.Body { .subscribe(self) }
 
@@ -36,11 +65,11 @@ extension ClientCommand.Subscribe: Command {
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         let channel = try session.channel(request.channel, of: context.user)
-        if let index = session.subscription(to: channel) { return .restate(index, rewind: request.since) }
+        if let index = session.subscription(to: channel) { return .restate(index, request.start) }
         guard session.subscriptions.count < context.limits.subscriptions else {
             let most = context.limits.subscriptions
             throw Refusal(.limitExceeded, "a session may follow \(most) channels; unsubscribe from one first")
         }
-        return .subscribe(channel, since: request.since)
+        return .subscribe(channel, request.start)
     }
 }

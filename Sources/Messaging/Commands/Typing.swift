@@ -16,10 +16,9 @@ extension ClientCommand.Typing: Command {
     }
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
-        let (index, channel, _) = try session.granted(channel, of: context.user, position)
+        let (_, channel, _) = try session.granted(channel, of: context.user, position)
         guard channel.kind == .conversation else { throw Refusal(.badRequest, "channel: typing is for conversations") }
-        let registration = session.subscriptions[index].registration
-        let isDue = session.mayTellTyping(registration, at: context.now, interval: context.limits.typingInterval)
+        let isDue = session.mayTellTyping(channel, at: context.now, interval: context.limits.typingInterval)
         return isDue ? .typing(channel) : .done
     }
 }

@@ -47,6 +47,8 @@ public struct Welcome: Equatable, Sendable {
     public var tokenExpiresAt: Timestamp
     public var terms: Terms
     public var channels: [ListedChannel]
+    /// The sum over the followed channels.
+    public var totals: Counters
     /// The user has more channels than `channels` lists.
     public var more: Bool
     /// The channels of `connect` that the session cannot follow, each with the reason.
@@ -65,7 +67,7 @@ public struct Welcome: Equatable, Sendable {
 
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ListedChannel],
-        more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
+        totals: Counters = Counters(), more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
     ) {
         self.session = session
         self.user = user
@@ -73,6 +75,7 @@ public struct Welcome: Equatable, Sendable {
         self.tokenExpiresAt = tokenExpiresAt
         self.terms = terms
         self.channels = channels
+        self.totals = totals
         self.more = more
         self.refused = refused
         self.credential = credential
@@ -92,6 +95,7 @@ extension ServerMessage {
         output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
         output.append(contentsOf: welcome.terms.text)
+        output.append(totals: welcome.totals)
         output.appendText(#","channels":["#)
         output.append(list: welcome.channels) { channel, output in output.append(channel) }
         output.appendText("]")

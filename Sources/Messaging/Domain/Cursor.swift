@@ -28,6 +28,12 @@ public struct Counters: Equatable, Sendable {
         self.unseen = unseen
         self.urgent = urgent
     }
+
+    public static func += (sum: inout Counters, other: Counters) {
+        sum.unread &+= other.unread
+        sum.unseen &+= other.unseen
+        sum.urgent &+= other.urgent
+    }
 }
 
 /// One user's state in one channel, read in one snapshot.

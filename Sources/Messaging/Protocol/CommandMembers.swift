@@ -18,7 +18,8 @@ struct CommandFault: Error {
 /// The members of all commands, with their names on the wire. The parser ignores other names. The raw value is the member's index in
 /// `CommandMembers`.
 enum CommandMember: Int, CaseIterable {
-    case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit
+    case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit,
+        tail, requires
 
     var name: String { String(describing: self) }
 
@@ -39,9 +40,9 @@ enum CommandMember: Int, CaseIterable {
 ///
 /// The commands read their members with the functions below. Each function throws a fault that names the member.
 struct CommandMembers {
-    private var slices: InlineArray<20, JSONSlice?> = InlineArray(repeating: nil)
+    private var slices: InlineArray<22, JSONSlice?> = InlineArray(repeating: nil)
     /// The number of cases of `CommandMember`. The type of `slices` repeats it, because `InlineArray` needs a literal.
-    static let most = 20
+    static let most = 22
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
@@ -215,8 +216,19 @@ extension String {
     /// At most 40 scalars of a peer's text, to quote it. The limit counts scalars, because one character may have any number of them.
     var shortened: String { String(unicodeScalars.prefix(40)) }
 
-    /// Whether the text holds only white space and invisible characters (Unicode's White_Space and Default_Ignorable_Code_Point).
-    var isBlank: Bool {
-        unicodeScalars.allSatisfy { $0.properties.isWhitespace || $0.properties.isDefaultIgnorableCodePoint }
+    /// Whether nothing of the text can be seen: it holds only white space, control and format characters, ignorable characters
+    /// (Unicode's White_Space, Cc, Cf, Default_Ignorable_Code_Point), and the few symbols that are drawn empty.
+    var isBlank: Bool { unicodeScalars.allSatisfy(\.isUnseen) }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isUnseen: Bool {
+        if properties.isWhitespace || properties.isDefaultIgnorableCodePoint { return true }
+        switch properties.generalCategory {
+        case .control, .format, .unassigned: return true
+        default: break
+        }
+        // U+2800 BRAILLE PATTERN BLANK, U+1D159 MUSICAL SYMBOL NULL NOTEHEAD.
+        return value == 0x2800 || value == 0x1D159
     }
 }

@@ -3,6 +3,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case badJSON = "bad_json"
     case badRequest = "bad_request"
     case unknownType = "unknown_type"
+    case unsupported
     case notConnected = "not_connected"
     case alreadyConnected = "already_connected"
     case invalidToken = "invalid_token"
@@ -28,6 +29,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .badRequest:
             (false, "A member is missing, of the wrong kind or out of its range; the message names it.", "Correct the client.")
         case .unknownType: (false, "The hub has no command of this type.", "Continue without it: the hub may be older than the client.")
+        case .unsupported:
+            (
+                false, "The hub does not have a feature that connect requires; the message names it.",
+                "Continue without the feature, or tell the user that the hub is too old."
+            )
         case .notConnected: (false, "The command arrived before the reply to connect.", "Send connect and wait for its reply.")
         case .alreadyConnected: (false, "The client sent a second connect on the same connection.", "Use refresh for a new token.")
         case .invalidToken: (false, "The token cannot be verified or is not for this hub.", "Get a new token.")
@@ -64,7 +70,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     public var isReserved: Bool {
         switch self {
         case .tokenRevoked, .rateLimited, .overloaded: true
-        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired, .subjectChanged,
+        case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
+            .subjectChanged,
             .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
             false
         }

@@ -95,6 +95,13 @@ extension [UInt8] {
         append(#","urgent":"#, counters.urgent)
     }
 
+    mutating func append(totals: Counters) {
+        append(#","totals":{"unread":"#, totals.unread)
+        append(#","unseen":"#, totals.unseen)
+        append(#","urgent":"#, totals.urgent)
+        append(UInt8(ascii: "}"))
+    }
+
     /// Appends `ChannelState` of the protocol.
     mutating func append(_ listed: ListedChannel) {
         let state = listed.state

@@ -70,7 +70,9 @@ public enum ServerMessage {
         }
     }
 
-    /// The counts of the channels that changed and the totals over all channels of the session, as absolute numbers.
+    /// The counts of the channels that changed and the totals over all channels of the session, as absolute numbers. Without channels
+    /// only the set of followed channels has changed.
+    /// - Parameter version: numbers these pushes of the session.
     public static func counters(version: UInt64, _ channels: [ChannelCounters], totals: Counters, into output: inout [UInt8]) {
         output.appendText(#"{"type":"counters","version":"#)
         output.appendInteger(version)
@@ -82,11 +84,9 @@ public enum ServerMessage {
             output.append(member: "version", integer: line.version)
             output.append(UInt8(ascii: "}"))
         }
-        output.appendText(#"],"totals":{"unread":"#)
-        output.appendInteger(totals.unread)
-        output.append(member: "unseen", integer: totals.unseen)
-        output.append(member: "urgent", integer: totals.urgent)
-        output.appendText("}}")
+        output.append(UInt8(ascii: "]"))
+        output.append(totals: totals)
+        output.append(UInt8(ascii: "}"))
     }
 
     /// An ephemeral message, which may be lost.

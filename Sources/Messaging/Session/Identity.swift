@@ -33,6 +33,11 @@ public struct Identity: Equatable, Sendable {
         return names
     }
 
+    public func grantsMoreBroadcasts(than limit: Int) -> Bool {
+        // Beside the roles and channels there are `system` and the institution.
+        roles.count + channels.count + 2 > limit && broadcasts(limit: limit + 1).count > limit
+    }
+
     /// Whether the token alone grants `channel`. For conversations and other broadcasts the member table decides.
     public func isEntitled(to channel: Channel) -> Bool {
         switch channel {

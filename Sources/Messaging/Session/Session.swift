@@ -50,8 +50,8 @@ public struct Session: ~Copyable, Sendable {
 
     public private(set) var identity: Identity?
     public private(set) var subscriptions: [Subscription] = []
-    /// Keyed by registration. An empty dictionary allocates nothing, so an idle session pays one word for it.
-    private var rare: [UInt32: Rare] = [:]
+    /// An empty dictionary allocates nothing, so an idle session pays one word for it.
+    private var rare: [Channel: Rare] = [:]
 
     /// Public name of the session: in the connect reply, logs and receipt rows.
     public let id: String
@@ -115,24 +115,32 @@ public struct Session: ~Copyable, Sendable {
 
     @discardableResult
     public mutating func left(at index: Int) -> Subscription {
-        let registration = subscriptions[index].registration
-        if !rare.isEmpty { rare[registration] = nil }
-        return subscriptions.remove(at: index)
+        let left = subscriptions.remove(at: index)
+        // The pace of typing survives, so that a new subscription is no way around it.
+        if !rare.isEmpty { rare[left.channel] = rare[left.channel]?.typedAt.map { Rare(typedAt: $0) } }
+        return left
     }
 
     /// The client rewound the subscription. Entries up to `position` still count as sent, so it may acknowledge them.
-    public mutating func rewound(_ registration: UInt32, from position: Seq) {
-        let known = rare[registration, default: Rare()].sentBeforeRewind
-        rare[registration, default: Rare()].sentBeforeRewind = max(known, position)
+    public mutating func rewound(_ channel: Channel, from position: Seq) {
+        let known = rare[channel, default: Rare()].sentBeforeRewind
+        rare[channel, default: Rare()].sentBeforeRewind = max(known, position)
     }
 
     /// Whether the hub may pass on a typing signal now. True also records the signal's time.
-    mutating func mayTellTyping(_ registration: UInt32, at now: Timestamp, interval: Int64) -> Bool {
+    mutating func mayTellTyping(_ channel: Channel, at now: Timestamp, interval: Int64) -> Bool {
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
-        if let last = rare[registration]?.typedAt, milliseconds &- last < interval { return false }
-        rare[registration, default: Rare()].typedAt = milliseconds
+        if let last = rare[channel]?.typedAt, milliseconds &- last < interval { return false }
+        if rare.count > subscriptions.count + Self.leftChannels {
+            let followed = Set(subscriptions.map(\.channel))
+            rare = rare.filter { followed.contains($0.key) || $0.value.typedAt.map { milliseconds &- $0 < interval } == true }
+        }
+        rare[channel, default: Rare()].typedAt = milliseconds
         return true
     }
+
+    /// Beyond so many channels that are no longer followed, those in which typing is due again are forgotten.
+    private static let leftChannels = 8
 
     // MARK: Channels and entries in commands
 
@@ -176,7 +184,7 @@ public struct Session: ~Copyable, Sendable {
             throw Refusal(.notSubscribed, "the channel is not followed yet; wait for the reply to connect or subscribe")
         }
         if rare.isEmpty { return (index, channel, newest) }
-        return (index, channel, max(newest, rare[subscriptions[index].registration]?.sentBeforeRewind ?? .zero))
+        return (index, channel, max(newest, rare[channel]?.sentBeforeRewind ?? .zero))
     }
 
     /// The named channel, after the check that the client may move a cursor in it up to `seq`.

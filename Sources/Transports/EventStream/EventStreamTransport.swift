@@ -108,12 +108,12 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
 
     /// `inbox` or `inbox@41`: a channel and the newest entry the client has. A name that itself ends with `@` and digits is written with
     /// one more `@` behind it.
-    private static func channel(_ text: String) -> (name: String, since: Seq?) {
-        guard let at = text.lastIndex(of: "@") else { return (text, nil) }
+    private static func channel(_ text: String) -> SubscriptionRequest {
+        guard let at = text.lastIndex(of: "@") else { return SubscriptionRequest(channel: text) }
         let position = text[text.index(after: at)...]
-        if position.isEmpty { return (String(text[..<at]), nil) }
-        guard let seq = UInt64(position) else { return (text, nil) }
-        return (String(text[..<at]), Seq(seq))
+        if position.isEmpty { return SubscriptionRequest(channel: String(text[..<at])) }
+        guard let seq = UInt64(position) else { return SubscriptionRequest(channel: text) }
+        return SubscriptionRequest(channel: String(text[..<at]), start: .since(Seq(seq)))
     }
 
     private func opened(_ opening: FallbackSessions.Opening, _ headers: [(String, String)], _ id: ConnectionID) {

@@ -131,9 +131,9 @@ package final class FallbackSessions {
     /// The command that opens a session for a request, as text, because it then takes the same way as a client's command. Its reply has the
     /// number 0.
     /// - Parameter channels: as `connect` takes them; `positions` win over their `since`.
-    static func connect(token: String?, channels: [(name: String, since: Seq?)], positions: [(name: String, since: Seq)]) -> [UInt8] {
-        var all = channels.filter { channel in !positions.contains { $0.name == channel.name } }
-        for (name, since) in positions { all.append((name, since)) }
+    static func connect(token: String?, channels: [SubscriptionRequest], positions: [(name: String, since: Seq)]) -> [UInt8] {
+        var all = channels.filter { request in !positions.contains { $0.name == request.channel } }
+        for (name, since) in positions { all.append(SubscriptionRequest(channel: name, start: .since(since))) }
         var text = Array(#"{"id":0,"type":"connect""#.utf8)
         if let token {
             text.append(contentsOf: #","token":"#.utf8)
@@ -143,8 +143,12 @@ package final class FallbackSessions {
         for (index, channel) in all.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
             text.append(contentsOf: #"{"channel":"#.utf8)
-            text.appendJSONString(channel.name)
-            if let since = channel.since { text.append(contentsOf: #","since":\#(since.rawValue)"#.utf8) }
+            text.appendJSONString(channel.channel)
+            switch channel.start {
+            case .head: break
+            case .since(let seq): text.append(contentsOf: #","since":\#(seq.rawValue)"#.utf8)
+            case .tail(let count): text.append(contentsOf: #","tail":\#(count)"#.utf8)
+            }
             text.append(UInt8(ascii: "}"))
         }
         text.append(contentsOf: "]}".utf8)
@@ -165,7 +169,7 @@ extension ErrorCode {
         case .tooLarge: 413
         case .rateLimited: 429
         case .overloaded, .unavailable, .internal: 503
-        case .badJSON, .badRequest, .unknownType, .notConnected, .alreadyConnected, .unknownChannel, .notSubscribed, .notSent,
+        case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .unknownChannel, .notSubscribed, .notSent,
             .positionUnknown, .limitExceeded:
             400
         }

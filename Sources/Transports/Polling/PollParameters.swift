@@ -11,7 +11,7 @@ struct PollParameters {
     var after: String?
     /// Only for a poll that opens a session, as `connect` takes them.
     var token: String?
-    var channels: [(name: String, since: Seq?)] = []
+    var channels: [SubscriptionRequest] = []
     /// The positions that `after` names.
     var positions: [(name: String, since: Seq)] = []
 
@@ -40,12 +40,14 @@ struct PollParameters {
                 guard let name = element["channel"]?.string else {
                     return .failure(Failure(message: #"channels: expected an array of {"channel", "since"}"#))
                 }
-                var since: Seq?
-                if let value = element["since"], value != .null {
-                    guard let number = value.uint64 else { return .failure(Failure(message: "channels: since: expected an integer")) }
-                    since = Seq(number)
+                var starts: [SubscriptionStart] = []
+                for member in ["since", "tail"] {
+                    guard let value = element[member], value != .null else { continue }
+                    guard let number = value.uint64 else { return .failure(Failure(message: "channels: \(member): expected an integer")) }
+                    starts.append(member == "since" ? .since(Seq(number)) : .tail(number))
                 }
-                parameters.channels.append((name, since))
+                guard starts.count < 2 else { return .failure(Failure(message: "channels: expected at most one of since and tail")) }
+                parameters.channels.append(SubscriptionRequest(channel: name, start: starts.first ?? .head))
             }
         }
         return .success(parameters)

@@ -1,0 +1,8 @@
+/// What a hub may have beside the first version of the protocol. The reply to `connect` lists the names; `connect` may require some.
+public enum Feature: String, CaseIterable, Sendable {
+    case notifications, messages, signals, receipts
+    /// `tail` in `subscribe` and `connect`.
+    case tail
+    /// `totals` in the reply to `connect`, and `counters` without channels.
+    case totals
+}
