@@ -8,8 +8,9 @@ import Pacing
 /// Records go to the store in the order they were read, one request at a time, while the next batch gathers behind it. So a retry
 /// cannot be overtaken. Invariant: an offset becomes committable only when every record before it in its partition,
 /// since the partition was assigned, is stored, discarded or written to the dead-letter topic.
+/// More than twelve stored properties: the batch, the partitions, and the states of storing, dead-lettering and returning.
 package struct IntakeFlow {
-    private enum Step: Equatable {
+    enum Step: Equatable {
         case idle
         case storing(token: UInt64)
         case deadLettering
@@ -17,17 +18,18 @@ package struct IntakeFlow {
     }
 
     private let limits: Limits
-    private var ledger = OffsetLedger()
+    var ledger = OffsetLedger()
     private var gathered = GatheredRecords()
     /// The current batch in order, cut where a request got too large or was refused. The first segment is in flight.
-    private var segments: [[JudgedRecord]] = []
-    private var step = Step.idle
+    var segments: [[JudgedRecord]] = []
+    var step = Step.idle
     private var letters = OpenLetters()
-    private var lastToken: UInt64 = 0
-    private var backoff: Backoff
+    var lastToken: UInt64 = 0
+    var backoff: Backoff
     private var size: RequestSize
     private var ticksWaited = 0
-    private var isStopping = false
+    var check = StoreCheck()
+    var isStopping = false
     private(set) var isPaused = false
 
     init(limits: Limits) {
@@ -53,9 +55,10 @@ package struct IntakeFlow {
     mutating func handle(_ event: Event) -> [Action] {
         var actions: [Action] = []
         switch event {
-        case .assigned(let partitions):
-            ledger.hold(partitions)
+        case .assigned(let partitions, let committed):
+            ledger.hold(partitions, committed: committed)
             if isPaused, !partitions.isEmpty { actions.append(.pause(partitions)) }
+            if !committed.isEmpty { check.isDue = true }
         case .revoking(let partitions):
             ledger.releasing += partitions
             gathered.remove(Set(partitions))
@@ -64,11 +67,17 @@ package struct IntakeFlow {
             ledger.releasing.removeAll { partitions.contains($0) }
             drop(partitions)
         case .read(let records):
-            gathered.append(records)
+            gathered.append(ledger.returning.isEmpty ? records : records.filter { ledger.returning[$0.partition] == nil })
+        case .storeConnected: check.isDue = true
+        case .sought(let partitions): ledger.returned(partitions)
+        case .notSought: break
+        case .answered(let token, let reply) where check.isAsked(token):
+            checked(reply, &actions)
         case .answered(let token, let reply):
             guard step == .storing(token: token) else { return [] }
             answered(reply, &actions)
             release(&actions)
+        case .storeFull(let token) where check.isAsked(token): check.failed()
         case .storeFull(let token):
             guard step == .storing(token: token) else { return [] }
             backoff.failed()
@@ -95,6 +104,7 @@ package struct IntakeFlow {
             isStopping = true
         }
         advance(&actions)
+        ask(&actions)
         return actions
     }
 
@@ -149,7 +159,9 @@ package struct IntakeFlow {
             }
             last[records[index].partition] = records[index].record.offset
         }
-        return last.sorted { $0.key < $1.key }.map { IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value) }
+        return last.sorted { $0.key < $1.key }.map {
+            IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value, after: ledger.floors[$0.key].map { $0 - 1 })
+        }
     }
 
     private mutating func answered(_ reply: StoreReply, _ actions: inout [Action]) {
@@ -170,6 +182,8 @@ package struct IntakeFlow {
             resume(&actions)
         case .partlyStored(let drafts):
             partlyStored(drafts, &actions)
+        case .behind(let positions):
+            behind(positions, &actions)
         case .failed(.tooSlow):
             tooSlow(&actions)
         case .failed(.unavailable):
@@ -181,8 +195,8 @@ package struct IntakeFlow {
             refused(text, &actions)
         case .failed(.forbidden):
             refused("forbidden", &actions)
-        case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled), .opened, .snapshot, .state,
-            .page, .moved:
+        case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled), .positions, .opened,
+            .snapshot, .state, .page, .moved:
             refused("an answer to another question", &actions)
         }
     }
@@ -251,7 +265,7 @@ package struct IntakeFlow {
         }
     }
 
-    private mutating func backOff(_ actions: inout [Action]) {
+    mutating func backOff(_ actions: inout [Action]) {
         step = .backingOff
         actions.append(.retry(after: backoff.delay()))
     }
@@ -342,8 +356,11 @@ package struct IntakeFlow {
 
     /// Another member has the partitions now. It reads their records from the last commit on, and the store recognizes those it has.
     private mutating func drop(_ partitions: [TopicPartition]) {
-        let gone = Set(partitions)
-        ledger.forget(gone)
+        ledger.forget(partitions)
+        dropRecords(of: Set(partitions))
+    }
+
+    mutating func dropRecords(of gone: Set<TopicPartition>) {
         gathered.remove(gone)
         for i in segments.indices { segments[i].removeAll { gone.contains($0.partition) } }
         letters.forget(gone)
@@ -353,6 +370,8 @@ package struct IntakeFlow {
     private mutating func tick(_ actions: inout [Action]) {
         let due = ledger.takeDue()
         if !due.isEmpty { actions.append(.commit(due)) }
+        check.tick()
+        if !ledger.returning.isEmpty { seek(&actions) }
         guard !isQuiet else { return }
         ticksWaited += 1
         guard ticksWaited >= limits.timeoutTicks else { return }

@@ -22,11 +22,17 @@ extension IntakeFlow {
     }
 
     enum Event: Equatable {
-        case assigned([TopicPartition])
+        /// - Parameter committed: where the group continues, as far as it is known.
+        case assigned([TopicPartition], committed: [NextOffset] = [])
         case revoking([TopicPartition])
         case lost([TopicPartition])
         case read([JudgedRecord])
         case answered(token: UInt64, StoreReply)
+        /// The store has connected to the database anew.
+        case storeConnected
+        /// The consumer has returned, as `.seek` asked, or could not yet.
+        case sought([TopicPartition])
+        case notSought([TopicPartition])
         /// The store did not take the request.
         case storeFull(token: UInt64)
         case letterWritten(token: UInt64)
@@ -41,6 +47,10 @@ extension IntakeFlow {
 
     enum Action: Equatable {
         case submit(token: UInt64, [EntryDraft], [IngestPosition])
+        /// Ask the store how far these partitions are stored.
+        case check(token: UInt64, [TopicPartition])
+        /// Continue reading at the offsets, and say how it went with `sought` or `notSought`.
+        case seek([NextOffset])
         case deadLetter([Letter])
         case retry(after: Duration)
         case pause([TopicPartition])

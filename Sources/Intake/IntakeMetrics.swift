@@ -22,6 +22,10 @@ package final class IntakeMetrics: MetricsGroup {
         initial: -1)
     /// Requests tried again, by why: `unavailable`, `full`, `slow`, `refused`.
     package let retries = LabelledCounter("hub_intake_retries_total", "Batches tried again, by reason.", label: "reason")
+    package let rewinds = Counter(
+        "hub_intake_rewinds_total", "Times that a partition was read again, because the database was behind what had been stored.")
+    package let rewoundRecords = Counter(
+        "hub_intake_rewound_records_total", "Offsets read again, because the database was behind what had been stored.")
     package let paused = Gauge("hub_intake_paused", "1 while the hub does not read from Kafka.")
     package let pauses = LabelledCounter("hub_intake_pauses_total", "Pauses of reading from Kafka, by cause.", label: "cause")
     /// By what happened: `assigned`, `revoked`, `lost`, `restarted`.

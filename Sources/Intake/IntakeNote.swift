@@ -19,6 +19,8 @@ enum IntakeNote: Equatable {
     case deadLettered(Letter)
     case letterFailed(Letter, KafkaError.Kind, attempt: Int)
     case commitFailed(CommitResult)
+    /// The database has the partition only up to `from`, though everything up to `to` had been stored: these records are read again.
+    case behind(TopicPartition, from: Int64, to: Int64)
     case paused(IntakeObstacle)
     case resumed
 }

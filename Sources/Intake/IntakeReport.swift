@@ -55,7 +55,7 @@ struct IntakeReport {
 
     func heard(_ event: ConsumerEvent) {
         switch event {
-        case .assigned(let partitions):
+        case .assigned(let partitions, _):
             metrics.rebalances.add("assigned")
             log.info("partitions assigned", metadata: ["partitions": "\(partitions)"])
         case .revoking(let partitions):
@@ -156,6 +156,15 @@ struct IntakeReport {
                 "offset not committed",
                 metadata: [
                     "partition": "\(result.next.partition)", "offset": "\(result.next.offset)", "error": "\(result.failure?.name ?? "-")",
+                ])
+        case .behind(let partition, let from, let to):
+            metrics.rewinds.add()
+            metrics.rewoundRecords.add(UInt64(max(0, to &- from)))
+            log.error(
+                "the database is behind what was stored, as after a restore: records are read again",
+                metadata: [
+                    "topic": "\(partition.topic)", "partition": "\(partition.partition)", "from": "\(from)", "to": "\(to &- 1)",
+                    "offsets": "\(to &- from)",
                 ])
         case .paused(let obstacle):
             metrics.paused.set(1)

@@ -25,6 +25,8 @@ final class IntakeWorker {
     private var stopBy: MonotonicInstant?
     /// The offset where reading each partition began. It gives the lag until a record of the partition is stored.
     private var firstOffsets: [TopicPartition: Int64] = [:]
+    /// `StoreDesk.connectionsMade` when the flow heard of it last.
+    private var knownConnections: UInt64 = 0
 
     init(
         _ configuration: IntakeConfiguration, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk, metrics: IntakeMetrics, log: Logger
@@ -121,7 +123,7 @@ final class IntakeWorker {
     private func take(_ event: ConsumerEvent) {
         report.heard(event)
         switch event {
-        case .assigned(let partitions): handle(.assigned(partitions))
+        case .assigned(let partitions, let committed): handle(.assigned(partitions, committed: committed))
         case .revoking(let partitions):
             handle(.revoking(partitions))
             forget(partitions)
@@ -172,6 +174,10 @@ final class IntakeWorker {
         case .submit(let token, let drafts, let positions):
             let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
+        case .check(let token, let partitions):
+            let asked = partitions.map { IngestPartition(topic: $0.topic, number: $0.partition) }
+            if !store.submit([StoreOrder(request: .positions(asked), client: inbox, token: token)]) { handle(.storeFull(token: token)) }
+        case .seek(let offsets): seek(offsets)
         case .deadLetter(let dead):
             for letter in dead { write(letter) }
         case .retry(let delay):
@@ -204,7 +210,21 @@ final class IntakeWorker {
         }
     }
 
+    private func seek(_ offsets: [NextOffset]) {
+        guard let consumer else { return }
+        let failed = consumer.seek(offsets)
+        let sought = offsets.map(\.partition).filter { !failed.contains($0) }
+        for partition in sought { firstOffsets[partition] = nil }
+        if !sought.isEmpty { handle(.sought(sought)) }
+        if !failed.isEmpty { handle(.notSought(failed)) }
+    }
+
     private func tick() {
+        let connections = store.connectionsMade
+        if connections != knownConnections {
+            knownConnections = connections
+            handle(.storeConnected)
+        }
         handle(.tick)
         read()
         measure()

@@ -10,11 +10,29 @@ struct OffsetLedger {
     /// The offset after the last record that is stored, discarded or dead-lettered, with all before it.
     private var stored: [TopicPartition: Int64] = [:]
     private var asked: [TopicPartition: Int64] = [:]
+    /// The offset up to which everything must be in the database: where the group had committed, and later `stored`.
+    private(set) var floors: [TopicPartition: Int64] = [:]
+    /// The offsets to which reading returns. Until it has returned there, records of these partitions are not taken.
+    private(set) var returning: [TopicPartition: Int64] = [:]
 
-    mutating func hold(_ partitions: [TopicPartition]) {
+    mutating func hold(_ partitions: [TopicPartition], committed: [NextOffset]) {
         // The group says where reading starts. Offsets of an earlier assignment no longer count.
         forget(partitions)
         held.formUnion(partitions)
+        for next in committed where held.contains(next.partition) { floors[next.partition] = next.offset }
+    }
+
+    /// The database has the partition only up to `offset`: everything from there on is due again.
+    mutating func goBack(_ partition: TopicPartition, to offset: Int64) {
+        guard held.contains(partition) else { return }
+        stored[partition] = nil
+        asked[partition] = nil
+        floors[partition] = offset
+        returning[partition] = offset
+    }
+
+    mutating func returned(_ partitions: some Sequence<TopicPartition>) {
+        for partition in partitions { returning[partition] = nil }
     }
 
     mutating func forget(_ partitions: some Sequence<TopicPartition>) {
@@ -22,6 +40,8 @@ struct OffsetLedger {
             held.remove(partition)
             stored[partition] = nil
             asked[partition] = nil
+            floors[partition] = nil
+            returning[partition] = nil
         }
     }
 
@@ -29,6 +49,7 @@ struct OffsetLedger {
     mutating func store(_ partition: TopicPartition, next offset: Int64) {
         guard held.contains(partition) else { return }
         stored[partition] = offset
+        floors[partition] = offset
     }
 
     func next(of partition: TopicPartition) -> Int64? { stored[partition] }

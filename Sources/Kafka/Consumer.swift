@@ -16,6 +16,8 @@ internal import CRdkafka
     private var owed: [TopicPartition] = []
     /// Partitions of deleted topics. If such a topic is created again, it is read from the beginning and not from the committed offset.
     private var vanished: Set<TopicPartition> = []
+    /// How long the group's coordinator, which has just answered, may take to tell the committed offsets.
+    private static let committedLimit: Duration = .seconds(3)
     private var groupLeave: GroupLeave?
     private var isClosed = false
 
@@ -56,7 +58,8 @@ internal import CRdkafka
     /// The descriptor stays unreadable until that poll.
     public func postponePoll() { queue?.clearWakeUp() }
 
-    /// Takes what has arrived, up to the limits or the first event that is not a record. Never waits.
+    /// Takes what has arrived, up to the limits or the first event that is not a record. Waits only for the committed offsets of partitions
+    /// that the group assigns.
     public func poll(_ limits: PollLimits) -> ConsumerPoll {
         var poll = ConsumerPoll()
         queue?.clearWakeUp()
@@ -120,6 +123,18 @@ internal import CRdkafka
         let beginnings = partitions.map { NextOffset($0, Int64(RD_KAFKA_OFFSET_BEGINNING)) }
         // Not waited for; a partition that is not being read has nothing to go back in.
         _ = unsafe KafkaError(consuming: PartitionList.with(beginnings) { unsafe rd_kafka_seek_partitions(client, $0, 0) })
+    }
+
+    /// Continues at the offsets, forgetting what was read ahead. Allowed while paused.
+    /// - Returns: the partitions that are not read yet, or not any more. Try again, unless they were taken away.
+    public func seek(_ offsets: [NextOffset]) -> [TopicPartition] {
+        guard !offsets.isEmpty else { return [] }
+        return unsafe PartitionList.with(offsets) { list in
+            // Each partition is answered for by the client itself, without a request to a broker.
+            let failure = unsafe KafkaError(consuming: rd_kafka_seek_partitions(client, list, 1_000))
+            return unsafe PartitionList.elements(of: list).filter { failure != nil || $0.code != RD_KAFKA_RESP_ERR_NO_ERROR }
+                .map(\.next.partition)
+        }
     }
 
     /// The offset after the partition's newest record, as of the last fetch from it; nil before the first. Costs no request.
@@ -203,13 +218,20 @@ internal import CRdkafka
             // A pause outlives the assignment it was made in. Before anything is fetched: resuming later what is not paused
             // would drop what was read ahead for good.
             resume(partitions)
-            for index in unsafe 0..<Int(list?.pointee.cnt ?? 0) where vanished.remove(partitions[index]) != nil {
-                unsafe list?.pointee.elems[index].offset = Int64(RD_KAFKA_OFFSET_BEGINNING)
+            let committed = committedOffsets(of: partitions)
+            for index in unsafe 0..<Int(list?.pointee.cnt ?? 0) {
+                if let offset = committed?[partitions[index]] {
+                    unsafe list?.pointee.elems[index].offset = offset
+                } else if committed != nil || vanished.contains(partitions[index]) {
+                    unsafe list?.pointee.elems[index].offset = Int64(RD_KAFKA_OFFSET_BEGINNING)
+                }
             }
+            vanished.subtract(partitions)
             if let failure = unsafe KafkaError(consuming: rd_kafka_incremental_assign(client, list)) {
                 return .failure(failure, nil)
             }
-            return .assigned(partitions)
+            let known = partitions.compactMap { one in committed?[one].map { NextOffset(one, $0) } }
+            return .assigned(partitions, committed: known)
         }
         guard unsafe rd_kafka_assignment_lost(client) != 0 || partitions.isEmpty else {
             owed = partitions
@@ -220,6 +242,23 @@ internal import CRdkafka
             return .failure(failure, nil)
         }
         return .lost(partitions)
+    }
+
+    /// Where the group continues. A partition of a topic that was deleted has no offset.
+    /// - Returns: nil when the coordinator did not answer in time. Then the client asks by itself, without an end.
+    private func committedOffsets(of partitions: [TopicPartition]) -> [TopicPartition: Int64]? {
+        unsafe PartitionList.with(partitions) { list in
+            guard unsafe rd_kafka_committed(client, list, Self.committedLimit.wholeMilliseconds) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                return nil
+            }
+            var committed: [TopicPartition: Int64] = [:]
+            for element in unsafe PartitionList.elements(of: list) {
+                guard element.code == RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+                let next = element.next
+                if next.offset >= 0, !vanished.contains(next.partition) { committed[next.partition] = next.offset }
+            }
+            return committed
+        }
     }
 
     private func commitResults(_ event: OpaquePointer) -> [CommitResult] {

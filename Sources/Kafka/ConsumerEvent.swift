@@ -8,8 +8,9 @@ public struct ConsumerPoll: Equatable, Sendable {
 }
 
 public enum ConsumerEvent: Equatable, Sendable {
-    /// These partitions are read from now on, from where the group had committed. None of them is paused.
-    case assigned([TopicPartition])
+    /// These partitions are read from now on, from where the group had committed. None of them is paused. `committed` has the
+    /// partitions with a committed offset. It lacks those that the group's coordinator could not be asked about in time.
+    case assigned([TopicPartition], committed: [NextOffset])
     /// The group wants these partitions for another member. Commit what is stored, then answer with `release`:
     /// until then the group waits. Their records are not to be committed any more afterwards.
     case revoking([TopicPartition])

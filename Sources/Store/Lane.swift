@@ -14,6 +14,7 @@ protocol LaneOwner: AnyObject {
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply])
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
+    func connectionMade()
     func availabilityChanged()
     /// 64 random bits.
     func random() -> UInt64
@@ -145,6 +146,7 @@ final class Lane: LinkUser {
     // MARK: The connection
 
     func linkIsUp() {
+        owner.connectionMade()
         owner.availabilityChanged()
         handle(.connected)
     }

@@ -27,6 +27,7 @@ final class StoreFront: Sendable {
     /// Orders accepted and not yet answered.
     private let open = Atomic<Int>(0)
     private let stateCode = Atomic<Int>(0)
+    private let connections = Atomic<UInt64>(0)
 
     init(capacity: Int, wakes handle: LoopHandle) {
         self.capacity = max(1, capacity)
@@ -41,6 +42,10 @@ final class StoreFront: Sendable {
     func change(to state: StoreState) {
         stateCode.store(Self.states.firstIndex(of: state) ?? 0, ordering: .sequentiallyConsistent)
     }
+
+    var connectionsMade: UInt64 { connections.load(ordering: .relaxed) }
+
+    func connectionMade() { connections.add(1, ordering: .relaxed) }
 
     func submit(_ batch: [StoreOrder]) -> Bool {
         // Counted before the state is read: the store's thread stops only when no order is open.

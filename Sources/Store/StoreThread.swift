@@ -157,6 +157,8 @@ final class StoreThread: LaneOwner {
 
     func random() -> UInt64 { dice.next() }
 
+    func connectionMade() { front.connectionMade() }
+
     func availabilityChanged() {
         guard !isStopping else { return }
         front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
@@ -168,7 +170,7 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .opened, .snapshot, .state, .page, .moved: false
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved: false
         }
     }
 }

@@ -46,4 +46,7 @@ package protocol StoreDesk: AnyObject, Sendable {
     var room: Int { get }
     /// Whether the database is reachable, so that answers come soon.
     var isUp: Bool { get }
+    /// How many connections to the database were made so far. When it has changed, the database may be another one than before: restored from
+    /// a backup, for example.
+    var connectionsMade: UInt64 { get }
 }

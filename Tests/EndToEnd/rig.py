@@ -248,6 +248,17 @@ class Postgres:
     def stop(self, mode="fast"):
         self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
 
+    def save(self):
+        """A copy of the stopped cluster's files, for `restore`."""
+        copy = self.folder / f"copy-{uuid.uuid4().hex[:8]}"
+        run("cp", "-a", self.data, copy)
+        return copy
+
+    def restore(self, copy):
+        """The stopped cluster is as it was when the copy was made."""
+        shutil.rmtree(self.data)
+        run("cp", "-a", copy, self.data)
+
     def wipe(self):
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")

@@ -26,8 +26,9 @@ extension IntakeDialogue {
     func record(_ partition: TopicPartition, _ offset: Int64) -> KafkaRecord {
         KafkaRecord(topic: partition.topic, partition: partition.partition, offset: offset, value: [1])
     }
-    func position(_ partition: TopicPartition, _ offset: Int64) -> IngestPosition {
-        IngestPosition(topic: partition.topic, partition: partition.partition, offset: offset)
+    /// - Parameter after: what the database must have reached before; nil when the flow cannot know.
+    func position(_ partition: TopicPartition, _ offset: Int64, after: Int64? = nil) -> IngestPosition {
+        IngestPosition(topic: partition.topic, partition: partition.partition, offset: offset, after: after)
     }
     func stored(_ n: Int) -> StoreReply {
         .stored((0..<n).map { StoredDraft(seq: Seq(UInt64($0) + 1), createdAt: Timestamp(milliseconds: 0), duplicate: false) })
@@ -37,6 +38,18 @@ extension IntakeDialogue {
         change(&limits)
         var flow = IntakeFlow(limits: limits)
         #expect(flow.handle(.assigned(partitions)) == [])
+        return flow
+    }
+    /// A group that had committed, and a database that has everything.
+    func flow(holding partitions: [TopicPartition], committed: [NextOffset], _ change: (inout IntakeFlow.Limits) -> Void = { _ in })
+        -> IntakeFlow
+    {
+        var limits = IntakeFlow.Limits()
+        change(&limits)
+        var flow = IntakeFlow(limits: limits)
+        #expect(flow.handle(.assigned(partitions, committed: committed)) == [.check(token: 1, committed.map(\.partition))])
+        #expect(
+            flow.handle(.answered(token: 1, .positions(committed.map { position($0.partition, $0.offset - 1) }))) == [])
         return flow
     }
     /// The actions but for the notes.

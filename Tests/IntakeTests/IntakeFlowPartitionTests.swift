@@ -14,7 +14,7 @@ import Testing
         #expect(flow.handle(.revoking([a])) == [])
         #expect(
             deeds(flow.handle(.answered(token: 1, stored(2))))
-                == [.commit([NextOffset(a, 2)]), .release([a]), .submit(token: 2, [draft("1:2")], [position(b, 2)])])
+                == [.commit([NextOffset(a, 2)]), .release([a]), .submit(token: 2, [draft("1:2")], [position(b, 2, after: 1)])])
         #expect(flow.held == [b])
         _ = flow.handle(.answered(token: 2, stored(1)))
         #expect(flow.handle(.tick) == [.commit([NextOffset(b, 3)])])

@@ -15,7 +15,7 @@ import Testing
             ])
         #expect(flow.handle(.read([good(a, 6)])) == [])
         #expect(flow.handle(.tick) == [])
-        #expect(deeds(flow.handle(.answered(token: 1, stored(2)))) == [.submit(token: 2, [draft("0:6")], [position(a, 6)])])
+        #expect(deeds(flow.handle(.answered(token: 1, stored(2)))) == [.submit(token: 2, [draft("0:6")], [position(a, 6, after: 5)])])
         #expect(flow.handle(.tick) == [.commit([NextOffset(a, 6), NextOffset(b, 10)])])
         #expect(flow.handle(.tick) == [])
         #expect(deeds(flow.handle(.answered(token: 2, stored(1)))) == [])
@@ -112,7 +112,7 @@ import Testing
                         next += flow.handle(.letterWritten(token: letters[0].token))
                     case .retry: next += flow.handle(.retryDue)
                     case .commit, .note: break
-                    case .pause, .resume, .release: Issue.record("\(action)")
+                    case .pause, .resume, .release, .check, .seek: Issue.record("\(action)")
                     }
                 }
                 pending = next
@@ -165,12 +165,12 @@ import Testing
         many.judgement = .entries((0..<5).map { draft("many \($0)") })
         let actions = flow.handle(.read([good(a, 0), many, good(a, 2), good(a, 3), good(a, 4), good(a, 5)]))
         #expect(actions == [.submit(token: 1, [draft("0:0")], [position(a, 0)])])
-        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [.submit(token: 2, many.drafts, [position(a, 1)])])
+        #expect(deeds(flow.handle(.answered(token: 1, stored(1)))) == [.submit(token: 2, many.drafts, [position(a, 1, after: 0)])])
         #expect(
             deeds(flow.handle(.answered(token: 2, stored(5)))) == [
-                .submit(token: 3, [draft("0:2"), draft("0:3"), draft("0:4")], [position(a, 4)])
+                .submit(token: 3, [draft("0:2"), draft("0:3"), draft("0:4")], [position(a, 4, after: 1)])
             ])
-        #expect(deeds(flow.handle(.answered(token: 3, stored(3)))) == [.submit(token: 4, [draft("0:5")], [position(a, 5)])])
+        #expect(deeds(flow.handle(.answered(token: 3, stored(3)))) == [.submit(token: 4, [draft("0:5")], [position(a, 5, after: 4)])])
     }
 
     @Test func `A request holds a bounded number of bytes, and at least one record`() {
@@ -212,7 +212,7 @@ import Testing
                     case .retry: next += flow.handle(.retryDue)
                     case .resume: resumed = true
                     case .pause, .note, .commit: break
-                    case .deadLetter, .release: Issue.record("\(action)")
+                    case .deadLetter, .release, .check, .seek: Issue.record("\(action)")
                     }
                 }
                 pending = next
@@ -290,7 +290,7 @@ import Testing
         #expect(flow.handle(.tick) == [.pause([a]), .note(.paused(.storeSlow))])
         #expect(
             deeds(flow.handle(.answered(token: 1, stored(1)))) == [
-                .resume([a]), .submit(token: 2, [draft("0:2"), draft("0:3")], [position(a, 3)]),
+                .resume([a]), .submit(token: 2, [draft("0:2"), draft("0:3")], [position(a, 3, after: 1)]),
             ])
         #expect(flow.hasRoom)
     }

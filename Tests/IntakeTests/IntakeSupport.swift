@@ -33,6 +33,8 @@ final class FakeStore: StoreDesk {
         var positions: [String: Int64] = [:]
         var requests = 0
         var waiting: [StoreOrder] = []
+        var connections: UInt64 = 1
+        var saved: (entries: [EntryDraft], keys: [Key: Int], positions: [String: Int64])?
     }
     private let state = Locked(State())
 
@@ -58,6 +60,19 @@ final class FakeStore: StoreDesk {
 
     let room = Int.max
     let isUp = true
+    var connectionsMade: UInt64 { state.withLock { $0.connections } }
+
+    /// A backup of the database.
+    func save() { state.withLock { $0.saved = ($0.entries, $0.keys, $0.positions) } }
+    /// The database is as the backup has it, and is connected to anew.
+    /// - Parameter silently: between two requests, as through a proxy in front of the database.
+    func restore(silently: Bool = false) {
+        state.withLock { state in
+            guard let saved = state.saved else { return }
+            (state.entries, state.keys, state.positions) = saved
+            if !silently { state.connections += 1 }
+        }
+    }
 
     func submit(_ orders: [StoreOrder]) -> Bool {
         let answered: [(StoreOrder, StoreReply)]? = state.withLock { state in
@@ -76,11 +91,27 @@ final class FakeStore: StoreDesk {
     }
 
     private static func answer(_ order: StoreOrder, _ state: inout State) -> StoreReply {
+        if case .positions(let partitions) = order.request {
+            if case .away = state.mood { return .failed(.unavailable) }
+            return .positions(
+                partitions.compactMap { partition in
+                    state.positions["\(partition.topic)/\(partition.number)"].map {
+                        IngestPosition(topic: partition.topic, partition: partition.number, offset: $0)
+                    }
+                })
+        }
         guard case .ingest(let drafts, let positions) = order.request else { return .failed(.forbidden) }
         switch state.mood {
         case .away, .full: return .failed(.unavailable)
         case .refusing(let ids) where drafts.contains { ids.contains($0.id) }: return .failed(.refused("invalid byte sequence"))
         case .up, .silent, .refusing: break
+        }
+        func known(_ position: IngestPosition) -> Int64? { state.positions["\(position.topic)/\(position.partition)"] }
+        if positions.contains(where: { $0.after ?? -1 > known($0) ?? -1 }) {
+            return .behind(
+                positions.compactMap { one in
+                    known(one).map { IngestPosition(topic: one.topic, partition: one.partition, offset: $0) }
+                })
         }
         for position in positions { state.positions["\(position.topic)/\(position.partition)"] = position.offset }
         return .stored(
@@ -107,6 +138,12 @@ struct IntakeBench {
         cluster = try MockCluster()
         try cluster.createTopic("hub.events", partitions: partitions)
         try cluster.createTopic("hub.events.dlq", partitions: 1)
+        self.store = store
+    }
+
+    /// Another store on the same cluster.
+    init(cluster: MockCluster, store: FakeStore) {
+        self.cluster = cluster
         self.store = store
     }
 
@@ -177,6 +214,7 @@ struct IntakeBench {
 /// A store whose caller does not come back until it is released.
 final class HangingDesk: StoreDesk {
     let isUp = true
+    let connectionsMade: UInt64 = 1
     var room: Int { 100 }
     private let state = Locked((hangs: false, isReleased: false))
 

@@ -45,7 +45,7 @@ final class Reader {
             if let event = poll.event {
                 events.append(event)
                 switch event {
-                case .assigned(let partitions): assigned.formUnion(partitions)
+                case .assigned(let partitions, _): assigned.formUnion(partitions)
                 case .lost(let partitions): assigned.subtract(partitions)
                 case .revoking(let partitions):
                     assigned.subtract(partitions)

@@ -24,6 +24,8 @@ import Testing
         insert into hub.member (channel_id, user_id)
         select c.id, u.name from hub.conversation v join hub.channel c on c.name = 'conversation:' || v.id
         cross join lateral (values (v.first), (v.second)) u (name);
+        insert into hub.ingest_position (topic, partition, position, updated_at)
+        select 't' || t, p, 1, now() from generate_series(1, 400) t cross join lateral generate_series(1, 400) p;
         """
 
     private static let mostRows = asked * 20
@@ -49,9 +51,9 @@ import Testing
             [
                 no, channels, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
-                array { $0 % 2 == 0 ? "1" : "null" },
+                array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
             ]
-        case "storePositions": [array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }]
+        case "readPositions": [array { "t\($0)" }, array { "\($0)" }]
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]
         case "makeConversations": pairs + [array { _ in "100" }]
         case "makeConversationChannels", "makeMembers", "conversationStates": pairs

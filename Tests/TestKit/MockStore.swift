@@ -11,6 +11,7 @@ package final class MockStore: StoreDesk {
     }
 
     package let isUp = true
+    package let connectionsMade: UInt64 = 0
 
     package func submit(_ orders: [StoreOrder]) -> Bool {
         state.withLock { state in

@@ -7,16 +7,32 @@ public struct IngestPosition: Equatable, Sendable {
     public var partition: Int32
     /// The offset of the last record stored.
     public var offset: Int64
-    public init(topic: String, partition: Int32, offset: Int64) {
+    /// In an `ingest`: the offset that the database must have reached before, nil when that is not known.
+    public var after: Int64?
+    public init(topic: String, partition: Int32, offset: Int64, after: Int64? = nil) {
         self.topic = topic
         self.partition = partition
         self.offset = offset
+        self.after = after
+    }
+}
+
+/// A partition of a topic in Kafka.
+public struct IngestPartition: Hashable, Sendable {
+    public var topic: String
+    public var number: Int32
+    public init(topic: String, number: Int32) {
+        self.topic = topic
+        self.number = number
     }
 }
 
 public enum StoreRequest: Equatable, Sendable {
-    /// Stores the entries of one or more records and the records' positions in one transaction.
+    /// Stores the entries of one or more records and the records' positions in one transaction. When the database has not reached what
+    /// the positions come after (it was restored from a backup, for example), it stores nothing, and the answer is `.behind`.
     case ingest([EntryDraft], [IngestPosition])
+    /// Reads how far the records of these partitions are stored. The answer is `.positions`.
+    case positions([IngestPartition])
     /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`.
     case append(EntryDraft)
     /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
@@ -41,10 +57,10 @@ public enum StoreRequest: Equatable, Sendable {
 }
 
 extension StoreRequest {
-    /// The user who asks; nil for an `ingest` and for a `page`.
+    /// The user who asks; nil for an `ingest`, for `positions` and for a `page`.
     public var user: UserID? {
         switch self {
-        case .ingest, .page: nil
+        case .ingest, .positions, .page: nil
         case .append(let draft): draft.sender
         case .open(let user, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
@@ -58,6 +74,11 @@ public enum StoreReply: Equatable, Sendable {
     case stored([StoredDraft])
     /// Answers an `ingest` as `stored` does. An element is nil when the draft's conversation does not exist; the store skipped that draft.
     case partlyStored([StoredDraft?])
+    /// Answers `positions`. A partition of which nothing was ever stored is missing.
+    case positions([IngestPosition])
+    /// Answers an `ingest`: nothing was stored, because the database lacks earlier records. The positions of the request's partitions as
+    /// the database has them, without those that it does not have.
+    case behind([IngestPosition])
     /// `created` is false when the conversation existed.
     case opened(ChannelState, created: Bool)
     /// Answers `snapshot` and `conversations`. `more` is true when the user has more channels than the request allowed to list.

@@ -25,16 +25,12 @@ struct EntryBatch: Batch {
         let membersOnly: Bool
         let draft: EntryDraft
     }
-    private struct Partition: Hashable {
-        let topic: ByteText
-        let number: Int32
-    }
 
     private let orders: [PendingOrder]
     private let areIngested: Bool
     private var drafts: [Draft] = []
-    /// The newest offset of each partition.
-    private var positions: [Partition: Int64] = [:]
+    /// Of each partition the newest offset, and what it comes after.
+    private var positions: [IngestPosition] = []
 
     /// - Parameter areIngested: the orders are `ingest` orders, which may need channels that do not exist yet.
     init(_ orders: [PendingOrder], areIngested: Bool) {
@@ -43,14 +39,20 @@ struct EntryBatch: Batch {
         for (index, pending) in orders.enumerated() {
             if case .ingest(let ingested, let reached) = pending.order.request {
                 for draft in ingested { drafts.append(Draft(order: index, membersOnly: false, draft: draft)) }
-                for position in reached {
-                    positions[Partition(topic: ByteText(position.topic), number: position.partition)] = position.offset
-                }
+                for position in reached { reach(position) }
             } else if case .append(let draft) = pending.order.request {
                 drafts.append(Draft(order: index, membersOnly: true, draft: draft))
             } else {
                 assertionFailure("not an entry order")
             }
+        }
+    }
+
+    private mutating func reach(_ position: IngestPosition) {
+        if let known = positions.firstIndex(where: { $0.partition == position.partition && $0.topic == position.topic }) {
+            positions[known].offset = position.offset
+        } else {
+            positions.append(position)
         }
     }
 
@@ -76,21 +78,19 @@ struct EntryBatch: Batch {
         entries.append(drafts.map(\.draft.receiptRequired))
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
         entries.append(drafts.map { $0.draft.replyTo?.stored })
+        entries.append(positions.map(\.topic))
+        entries.append(positions.map(\.partition))
+        entries.append(positions.map(\.offset))
+        entries.append(positions.map(\.after))
 
-        guard areIngested else { return [(.lockChannels, channels), (.storeEntries, entries)] }
-        var reached = Parameters()
-        let positions = Array(positions)
-        reached.append(positions.map(\.key.topic.text))
-        reached.append(positions.map(\.key.number))
-        reached.append(positions.map { Optional($0.value) })
-
-        return [(.ensureChannels, channels), (.lockChannels, channels), (.storeEntries, entries), (.storePositions, reached)]
+        let stored = [(statement: Statement.lockChannels, parameters: channels), (statement: .storeEntries, parameters: entries)]
+        return areIngested ? [(.ensureChannels, channels)] + stored : stored
     }
 
     func outcome(of rows: [Rows]) -> BatchOutcome? {
-        let at = areIngested ? 2 : 1
-        guard rows.count > at, rows[at].count == drafts.count else { return nil }
-        let stored = rows[at]
+        guard let stored = rows.last, rows.count == (areIngested ? 3 : 2) else { return nil }
+        let isBehind = stored.count == drafts.count + positions.count && !positions.isEmpty
+        guard stored.count == drafts.count || isBehind else { return nil }
         var results = [[StoredDraft?]](repeating: [], count: orders.count)
         var isAnswer = [Bool](repeating: true, count: orders.count)
         var fresh: [Entry] = []
@@ -111,12 +111,24 @@ struct EntryBatch: Batch {
             }
         }
         let replies = orders.indices.map { index -> StoreReply in
+            if isBehind, case .ingest(_, let reached) = orders[index].order.request { return .behind(known(reached, stored)) }
             let admitted = results[index].compactMap { $0 }
             if admitted.count == results[index].count { return .stored(admitted) }
             if case .append = orders[index].order.request { return .failed(isAnswer[index] ? .forbidden : .noSuchEntry) }
             return .partlyStored(results[index])
         }
         return BatchOutcome(events: fresh.isEmpty ? [] : [.entries(fresh)], replies: replies)
+    }
+
+    /// The positions that the database has, of the partitions of one order. The rows after those of the drafts hold them.
+    private func known(_ reached: [IngestPosition], _ rows: Rows) -> [IngestPosition] {
+        positions.indices.compactMap { index in
+            let (topic, partition) = (positions[index].topic, positions[index].partition)
+            guard reached.contains(where: { $0.topic == topic && $0.partition == partition }),
+                let offset = rows.int64(drafts.count + index, 1)
+            else { return nil }
+            return IngestPosition(topic: topic, partition: partition, offset: offset)
+        }
     }
 }
 
@@ -139,6 +151,10 @@ extension Statement {
     /// admitted, seq, created_at, fresh, and false if the only reason of a refusal is that the entry it replies to does not exist.
     ///
     /// A draft that is not admitted is not stored, but the others are. Of several drafts with one key the first is stored.
+    /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
+    /// one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
+    /// Both are one statement, so that both judge by the same state of the positions.
+    ///
     /// `lateral` and `limit 1` make the planner look up the whole key. A join that was planned while the table was empty would read the
     /// whole channel for each draft.
     static let storeEntries = Statement(
@@ -152,11 +168,22 @@ extension Statement {
                     members_only, channel, source, source_id, kind, event_type, priority, form, sender,
                     content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, ordinal
                 )
+            ), reached as materialized (
+                select p.*, i.position as stored
+                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[])
+                    with ordinality p (topic, partition, position, after, ordinal)
+                left join lateral (
+                    select i.position from hub.ingest_position i
+                    where i.topic = p.topic collate "C" and i.partition = p.partition
+                    limit 1
+                ) i on true
+            ), lack as materialized (
+                select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
             ), target as (
                 select d.*, c.id as channel_id, c.last_seq,
-                    c.id is not null and (not d.members_only or m.user_id is not null) as allowed,
+                    c.id is not null and case when d.members_only then m.user_id is not null else not lack.is_behind end as allowed,
                     coalesce(d.reply_to <= c.last_seq, true) as answers
-                from draft d
+                from lack cross join draft d
                 left join hub.channel c on c.name = d.channel collate "C"
                 left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"
             ), judged as (
@@ -193,7 +220,20 @@ extension Statement {
                 update hub.channel c set last_seq = m.seq
                 from (select channel_id, max(seq) as seq from sequenced where fresh group by channel_id) m
                 where c.id = m.channel_id
+            ), moved as (
+                insert into hub.ingest_position (topic, partition, position, updated_at)
+                select r.topic, r.partition, r.position, now()
+                from lack cross join reached r where not lack.is_behind
+                order by r.topic collate "C", r.partition
+                on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
             )
-            select admitted, seq, coalesce(known_at, stamp), fresh, answers or not allowed from sequenced order by ordinal
+            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers from (
+                select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.fresh, s.answers or not s.allowed as answers,
+                    1 as part, s.ordinal
+                from sequenced s
+                union all
+                select null, r.stored, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+            ) o
+            order by o.part, o.ordinal
             """)
 }

@@ -4,7 +4,7 @@ import StoreAPI
 /// `ingest` orders. They have a turn of their own, so that messages of users wait for one batch of them at most.
 enum Ingests: StoreOperation {
     // Its batches also execute the statements of `Entries`, which the same connection prepares.
-    static let statements: [Statement] = [.ensureChannels, .storePositions]
+    static let statements: [Statement] = [.ensureChannels]
     static let lane = LaneName.entries
     static let capacity = 1_000
     static let share = capacity
@@ -39,16 +39,5 @@ extension Statement {
             where n.name not like 'conversation:%' and c.id is null
             order by 1
             on conflict (name) do nothing
-            """)
-
-    /// $1 topic, $2 partition, $3 offset.
-    static let storePositions = Statement(
-        name: "storePositions",
-        sql: """
-            insert into hub.ingest_position (topic, partition, position, updated_at)
-            select p.topic, p.partition, p.position, now()
-            from unnest($1::text[], $2::int4[], $3::int8[]) p (topic, partition, position)
-            order by p.topic collate "C", p.partition
-            on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
             """)
 }

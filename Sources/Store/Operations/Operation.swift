@@ -12,13 +12,13 @@ import Messaging
 /// | leaves | leave | waits | waits, runs again |
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
-/// | states, pages | snapshot, conversations, state, page | waits | waits, runs again |
+/// | states, pages, positions | snapshot, conversations, state, page, positions | waits | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, conversations, leaves, acks, cursors, states, pages
+    case ingests, entries, conversations, leaves, acks, cursors, states, pages, positions
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -30,6 +30,7 @@ enum Operation: Int, CaseIterable {
         case .cursors: Cursors.self
         case .states: States.self
         case .pages: Pages.self
+        case .positions: Positions.self
         }
     }
 
@@ -43,6 +44,7 @@ enum Operation: Int, CaseIterable {
         case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors
         case .snapshot, .conversations, .state: self = .states
         case .page: self = .pages
+        case .positions: self = .positions
         }
     }
 }

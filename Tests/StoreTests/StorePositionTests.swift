@@ -1,0 +1,71 @@
+import Messaging
+import TestKit
+import Testing
+
+@testable import Store
+
+@Suite(.timeLimit(.minutes(2))) struct StorePositionTests {
+    private func position(_ partition: Int32, _ offset: Int64, after: Int64? = nil, topic: String = "t") -> IngestPosition {
+        IngestPosition(topic: topic, partition: partition, offset: offset, after: after)
+    }
+
+    @Test func positionsAreReadForEachRequest() async throws {
+        let bench = try await StoreBench().ready()
+        _ = await bench.ask(.ingest([], [position(0, 5), position(1, 0), position(0, 7, topic: "u")]))
+        func partition(_ number: Int32, of topic: String = "t") -> IngestPartition { IngestPartition(topic: topic, number: number) }
+        let replies = await bench.ask([
+            .positions([partition(0), partition(2)]), .positions([]), .positions([partition(0, of: "u"), partition(1)]),
+        ])
+        #expect(replies == [.positions([position(0, 5)]), .positions([]), .positions([position(0, 7, topic: "u"), position(1, 0)])])
+    }
+
+    @Test func recordsAreStoredOnlyAfterThoseBeforeThem() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try inbox("ann")
+        // Nothing is known of the partition: only a request that requires nothing is carried out.
+        #expect(await bench.ask(.ingest([draft(ann, "1")], [position(0, 1, after: 0)])) == .behind([]))
+        #expect(await bench.ask(.ingest([draft(ann, "0")], [position(0, 0, after: -1)])).seqs == [1])
+        #expect(await bench.ask(.ingest([draft(ann, "1")], [position(0, 1, after: 0)])).seqs == [2])
+        #expect(await bench.ask(.ingest([draft(ann, "9")], [position(0, 9, after: 2)])) == .behind([position(0, 1)]))
+        // One partition that lags holds up the others, whose records are submitted again.
+        let both = [position(0, 9, after: 8), position(1, 4)]
+        #expect(await bench.ask(.ingest([draft(ann, "8"), draft(ann, "9")], both)) == .behind([position(0, 1)]))
+        #expect(await bench.ask(.ingest([], [position(0, 9, after: 8)])) == .behind([position(0, 1)]))
+        #expect(try bench.entries(ann) == ["1:0", "2:1"])
+        #expect(try bench.query("select partition, position from hub.ingest_position") == [["0", "1"]])
+        #expect(bench.bus.entries == ["inbox:ann/1", "inbox:ann/2"])
+    }
+
+    @Test func aDatabaseThatIsFurtherOrStartsOverIsNotBehind() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try inbox("ann")
+        _ = await bench.ask(.ingest([], [position(0, 900)]))
+        #expect(await bench.ask(.ingest([draft(ann, "5")], [position(0, 5, after: 4)])).seqs == [1])
+        #expect(await bench.ask(.ingest([draft(ann, "6")], [position(0, 6, after: 5)])).seqs == [2])
+        #expect(try bench.cell("select position from hub.ingest_position") == "6")
+    }
+
+    @Test func messagesInTheSameBatchAreStored() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try user("ann")
+        let talk = try #require(await bench.ask(.open(ann, with: try user("bob"), context: nil, most: 100)).opened).channel
+        let replies = await bench.ask([
+            .ingest([draft(.inbox(ann), "9")], [position(0, 9, after: 8)]), .append(draft(talk, "m", sender: ann)),
+        ])
+        #expect(replies[0] == .behind([]))
+        #expect(replies[1].seqs == [1])
+        #expect(try bench.entries(.inbox(ann)).isEmpty)
+    }
+
+    @Test func eachConnectionIsCounted() async throws {
+        let bench = try await StoreBench().ready()
+        let before = bench.store.connectionsMade
+        #expect(before == 3)
+        _ = try bench.query(
+            """
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where application_name = 'hub reads' and datname = current_database()
+            """)
+        try await until { bench.store.connectionsMade == before + 1 }
+    }
+}
