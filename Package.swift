@@ -172,7 +172,7 @@ let package = Package(
                 "Reactor", "Linux", "TestKit", logging,
             ]),
         suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
-        suite("HubClientTests", ["HubClient", "Configuration", "Embedded", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
+        suite("HubClientTests", ["HubClient", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
         suite(
             "HubTests",
             [

@@ -9,17 +9,18 @@ import Store
 /// `hub check`: tests the hub's dependencies one after the other and reports its findings.
 package struct DependencyCheck: Sendable {
     package struct Finding: Equatable, Sendable {
-        package let isGood: Bool
+        package enum Grade: Equatable, Sendable { case good, warning, bad }
+        package let grade: Grade
         /// `database`, `kafka`, `dead letters` or `keys`, and the finding.
         package let line: String
     }
 
     private let configuration: Configuration
-    private static let kafkaLimit: Duration = .seconds(10)
+    private static let kafkaLimit: Duration = .seconds(8)
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
 
-    package func run() -> [Finding] { [database, kafka, deadLetters, keys].compactMap { $0 } }
+    package func run() -> [Finding] { [database] + standbys + kafka + [keys] }
 
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
@@ -33,29 +34,53 @@ package struct DependencyCheck: Sendable {
         }
     }
 
-    private var kafka: Finding {
+    /// An answer that a standby does not have yet is lost when the standby takes over.
+    private var standbys: [Finding] {
+        guard let url = configuration.database.url, let standbys = try? Standbys.look(url), standbys.isUnsafe else { return [] }
+        let line = "database: \(standbys.count) standby(s), and no commit waits for one (\(standbys.reason)): "
+        return [Finding(grade: .warning, line: line + "after a failover, messages and acknowledgements that were answered may be missing")]
+    }
+
+    private var kafka: [Finding] {
         let kafka = configuration.kafka
-        guard !kafka.brokers.isEmpty else { return bad("kafka: kafka.brokers is not set") }
+        guard !kafka.brokers.isEmpty else { return [bad("kafka: kafka.brokers is not set")] }
         do throws(KafkaError) {
-            let metadata = try ClusterMetadata.fetch(
-                brokers: kafka.brokers.joined(separator: ","), properties: properties, within: Self.kafkaLimit)
-            let topics = kafka.topics.map { name in
-                if name.hasPrefix("^") { return "\(name) (a pattern)" }
-                return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(does not exist yet)")
-            }
-            return good(
-                "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))"
-            )
+            let metadata = try ClusterMetadata.fetch(brokers: brokers, properties: properties, within: Self.kafkaLimit)
+            return [cluster(metadata)] + rights(metadata) + [deadLetters].compactMap { $0 }
         } catch {
-            return bad("kafka: \(kafka.brokers.joined(separator: ",")): \(error.message)")
+            // Nothing else can be asked of a cluster that is not there.
+            return [bad("kafka: \(brokers): \(error.message)")]
+        }
+    }
+
+    private var brokers: String { configuration.kafka.brokers.joined(separator: ",") }
+
+    private func cluster(_ metadata: ClusterMetadata) -> Finding {
+        let topics = configuration.kafka.topics.map { name in
+            if name.hasPrefix("^") { return "\(name) (a pattern)" }
+            return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(does not exist yet)")
+        }
+        return good(
+            "kafka: \(metadata.brokers.count) broker(s): \(metadata.brokers.joined(separator: ", ")); \(topics.joined(separator: ", "))")
+    }
+
+    /// A cluster hides a topic that this client may not even describe, so it is tried, too.
+    private func rights(_ metadata: ClusterMetadata) -> [Finding] {
+        let names = configuration.kafka.topics.filter { !$0.hasPrefix("^") }
+        let probe = ReadProbe(brokers: brokers, group: configuration.kafka.group, properties: properties)
+        do throws(KafkaError) {
+            return try probe.refusals(topics: names, within: .seconds(3)).map { name, failure in
+                let what = name == configuration.kafka.group ? "group" : "topic"
+                return bad("kafka: no right to read: \(what) \(name): \(failure.message). Grant READ on it")
+            }
+        } catch {
+            return [bad("kafka: \(brokers): \(error.message)")]
         }
     }
 
     /// Nil when the Kafka cluster is unreachable.
     private var deadLetters: Finding? {
-        let kafka = configuration.kafka
-        guard !kafka.brokers.isEmpty else { return nil }
-        let topic = DeadLetterTopic(kafka.deadLetterTopic, brokers: kafka.brokers.joined(separator: ","), properties: properties)
+        let topic = DeadLetterTopic(configuration.kafka.deadLetterTopic, brokers: brokers, properties: properties)
         switch topic.state(isRehearsal: true, within: Self.kafkaLimit) {
         case .there(let partitions): return good("dead letters: \(topic.name) (\(partitions) partitions)")
         case .made: return good("dead letters: \(topic.name) does not exist yet, the hub creates it when it starts")
@@ -79,10 +104,10 @@ package struct DependencyCheck: Sendable {
         }
     }
 
-    private func good(_ line: String) -> Finding { Finding(isGood: true, line: line) }
+    private func good(_ line: String) -> Finding { Finding(grade: .good, line: line) }
 
     private func bad(_ line: String) -> Finding {
         // libpq's messages have several lines.
-        Finding(isGood: false, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
+        Finding(grade: .bad, line: line.split(whereSeparator: \.isNewline).map { String($0.trimmingSpaces) }.joined(separator: " "))
     }
 }

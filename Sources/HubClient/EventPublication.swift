@@ -7,11 +7,14 @@ import Messaging
 /// `hub publish`: writes one event to Kafka, as a platform service does.
 package struct EventPublication: Sendable {
     private let brokers: String
+    /// For the message when nobody answers there: the source of the address.
+    private let origin: EffectiveConfiguration.Origin
     package let topic: String
     private let properties: [NamedValue]
 
     /// Publishes to the first configured topic that is a name and not a pattern.
-    package init(_ kafka: Configuration.Kafka) throws(CommandFailure) {
+    /// - Parameter origin: where the address of the brokers comes from.
+    package init(_ kafka: Configuration.Kafka, from origin: EffectiveConfiguration.Origin) throws(CommandFailure) {
         guard let topic = kafka.topics.first(where: { !$0.hasPrefix("^") }) else {
             throw CommandFailure(
                 .usage,
@@ -19,6 +22,7 @@ package struct EventPublication: Sendable {
             )
         }
         self.topic = topic
+        self.origin = origin
         brokers = kafka.brokers.joined(separator: ",")
         properties = kafka.properties
     }
@@ -47,7 +51,7 @@ package struct EventPublication: Sendable {
             for property in properties { configuration.properties.set(property.name, property.value) }
             let producer = try Producer(configuration)
             try producer.produce(OutgoingRecord(topic: topic, key: Array(event.key.utf8), value: value, headers: []))
-            switch producer.flush(within: limit).reports.first?.outcome {
+            switch try outcome(of: producer, within: limit) {
             case .written(let target, let offset):
                 let result: JSONValue = [
                     "id": .string(event.id), "topic": .string(target.topic), "partition": .number(JSONNumber(Int64(target.partition))),
@@ -55,12 +59,27 @@ package struct EventPublication: Sendable {
                 ]
                 return result.text
             case .failed(let failure): throw failure
-            case nil:
-                throw KafkaError(
-                    kind: .unreachable, name: "_TIMED_OUT", message: "no broker acknowledged the event within \(limit.quantity)")
             }
         } catch {
-            throw CommandFailure(.unavailable, "Kafka at \(brokers): \(error.message)")
+            throw CommandFailure(.unavailable, "Kafka at \(brokers) (\(origin)): \(error.message)\(advice)")
         }
+    }
+
+    /// Ends before `limit` when no broker can be reached.
+    private func outcome(of producer: Producer, within limit: Duration) throws(KafkaError) -> DeliveryReport.Outcome {
+        var unreachability = Unreachability(within: limit)
+        repeat {
+            let poll = producer.flush(within: max(.milliseconds(10), min(.milliseconds(500), unreachability.timeLeft)))
+            if let report = poll.reports.first { return report.outcome }
+            for failure in poll.failures { unreachability.hear(failure) }
+        } while !unreachability.isCertain
+        throw unreachability.reason
+            ?? KafkaError(kind: .unreachable, name: "_TIMED_OUT", message: "no broker acknowledged the event within \(limit.quantity)")
+    }
+
+    /// The embedded broker has another port after each start of its hub, and a shell keeps the old one.
+    private var advice: String {
+        guard case .variable(let name) = origin else { return "" }
+        return ". If the embedded hub was restarted, \(name) is stale: source its embedded.env (.hub/embedded.env) again"
     }
 }

@@ -10,7 +10,7 @@ struct CheckCommand: ParsableCommand {
         abstract: "Show the effective configuration and test the connections to the database, Kafka and the keys.",
         discussion: """
             Prints every setting with its value and its source (passwords masked), then tests the database, Kafka and the keys.
-            Exit codes: 0 the hub could start; 69 a dependency is unreachable; 78 the configuration is invalid.
+            Exit codes: 0 everything is available; 69 a dependency is not; 78 the configuration is invalid.
 
               hub check --config hub.yaml
               hub check --explain             every setting with its names, accepted values, default and meaning
@@ -43,11 +43,16 @@ struct CheckCommand: ParsableCommand {
             }
             var isGood = true
             for finding in DependencyCheck(effective.configuration).run() {
-                Console.print("\(finding.isGood ? "ok  " : "FAIL") \(finding.line)")
-                isGood = isGood && finding.isGood
+                switch finding.grade {
+                case .good: Console.print("ok   \(finding.line)")
+                case .warning: Console.print("warn \(finding.line)")
+                case .bad:
+                    Console.print("FAIL \(finding.line)")
+                    isGood = false
+                }
             }
             do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
-            if !isGood { throw CommandFailure(.unavailable, "the hub could not start") }
+            if !isGood { throw CommandFailure(.unavailable, "not everything that the hub needs is available: see FAIL above") }
         }
     }
 }

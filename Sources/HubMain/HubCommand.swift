@@ -25,7 +25,7 @@ struct HubCommand: ParsableCommand {
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
             """,
-        version: "hub \(Version.hub)",
+        version: "hub \(Version.hub)\nlibrdkafka \(LinkedLibraries.kafka)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             EchoCommand.self, StatementsCommand.self,

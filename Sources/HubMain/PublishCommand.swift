@@ -75,7 +75,9 @@ struct PublishCommand: ParsableCommand {
             guard let limit = Duration(quantity: within), limit > .zero else {
                 throw CommandFailure(.usage, "--within \(within): expected a duration such as 10s")
             }
-            let configuration = try options.load().configuration
+            let effective = try options.load()
+            let configuration = effective.configuration
+            var origin = Setting.all.first { $0.key == "kafka.brokers" }.map { effective.origin(of: $0) } ?? .byDefault
             var kafka = configuration.kafka
             if kafka.brokers.isEmpty {
                 guard let facts = EmbeddedLocation(folder: configuration.data).facts else {
@@ -83,6 +85,7 @@ struct PublishCommand: ParsableCommand {
                         .unavailable, "no embedded hub runs in \(configuration.data), and kafka.brokers (HUB_KAFKA_BROKERS) is not set")
                 }
                 kafka.brokers = [facts.kafkaBrokers]
+                origin = .embedded
             }
             let id = if let id { id } else { try EventPublication.makeID() }
             var event = EventDraft(id: id, type: type, recipients: recipients, title: title)
@@ -96,7 +99,7 @@ struct PublishCommand: ParsableCommand {
             event.expiresAt = expiresAt
             event.isReceiptRequired = receipt
             if let eventData { try event.setData(eventData) }
-            Console.print(try EventPublication(kafka).publish(event, within: limit))
+            Console.print(try EventPublication(kafka, from: origin).publish(event, within: limit))
         }
     }
 }

@@ -64,6 +64,8 @@ internal import CRdkafka
         case fetch = 1
         case metadata = 3
         case offsetCommit = 8
+        case offsetFetch = 9
+        case joinGroup = 11
         case heartbeat = 12
     }
 
@@ -76,6 +78,7 @@ internal import CRdkafka
         case illegalGeneration = 22
         case unknownMember = 25
         case topicAuthorizationFailed = 29
+        case groupAuthorizationFailed = 30
         /// Another member took this one's instance id: fatal to it.
         case fencedInstance = 82
     }

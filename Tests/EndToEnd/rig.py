@@ -205,14 +205,18 @@ class Issuer:
 class Postgres:
     """A private cluster, run as the user postgres."""
 
-    def __init__(self, name="pg"):
+    def __init__(self, name="pg", follows=None):
+        """`follows`: the cluster whose standby this one is."""
         self.folder = scratch(name)
         self.port = free_port()
         self._bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self.data = self.folder / "data"
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", pwd.getpwnam("postgres").pw_gid)
-        self._control("initdb", "-D", self.data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        if follows:
+            self._control("pg_basebackup", "-h", "127.0.0.1", "-p", follows.port, "-U", "hub", "-D", self.data, "-R", "-c", "fast", "--no-sync")
+        else:
+            self._control("initdb", "-D", self.data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
             "max_connections": 60, "shared_buffers": "64MB"}
@@ -220,7 +224,12 @@ class Postgres:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
         self.url = f"postgresql://hub@127.0.0.1:{self.port}/hub"
         self.start()
-        run("psql", "-qX", f"postgresql://hub@127.0.0.1:{self.port}/postgres", "-c", "CREATE DATABASE hub")
+        if not follows:
+            run("psql", "-qX", f"postgresql://hub@127.0.0.1:{self.port}/postgres", "-c", "CREATE DATABASE hub")
+
+    def standby(self):
+        """A server that follows this one, and that no commit waits for."""
+        return Postgres("standby", follows=self)
 
     def _control(self, program, *arguments):
         prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []

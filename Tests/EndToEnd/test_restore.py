@@ -1,9 +1,10 @@
 """The database goes back to an earlier state, as after a restore from a backup: events that it lacks are read from Kafka again."""
 
 import asyncio
+import subprocess
 
-from processes import wait_until
-from rig import event, person, query
+from processes import hub_program, run, wait_until
+from rig import Postgres, StandaloneHub, event, person, query
 from test_recovery import metric
 
 
@@ -62,3 +63,28 @@ async def test_events_that_a_restored_database_lacks_are_stored_again_by_the_nex
         assert stored(platform, name) == ["1", "2"]
         await asyncio.to_thread(hub.start)
         await asyncio.to_thread(wait_until, lambda: stored(platform, name) == ["1", "2", "3", "4", "5"], "the three events", 30)
+
+
+def check(hub):
+    """What `hub check` says of the database."""
+    done = subprocess.run([hub_program(), "check"], env=hub._environment, capture_output=True, text=True, timeout=60)
+    return [line for line in done.stdout.splitlines() if line[5:].startswith("database:")]
+
+
+async def test_a_standby_that_no_commit_waits_for_is_a_warning(platform):
+    database = Postgres("followed")
+    try:
+        hub = StandaloneHub(database, platform.broker, platform.issuer, name="followed")
+        assert [line[:4] for line in check(hub)] == ["ok  "]
+        standby = database.standby()
+        try:
+            wait_until(lambda: query(database.url, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")[0][0] == 1, "the standby")
+            warned = check(hub)
+            assert [line[:4] for line in warned] == ["ok  ", "warn"] and "1 standby(s)" in warned[1]
+            run("psql", "-qX", database.url, "-c", "ALTER SYSTEM SET synchronous_standby_names = '*'", "-c", "SELECT pg_reload_conf()")
+            wait_until(lambda: query(database.url, "SHOW synchronous_standby_names")[0][0] == "*", "the setting")
+            assert [line[:4] for line in check(hub)] == ["ok  "]
+        finally:
+            standby.wipe()
+    finally:
+        database.wipe()

@@ -45,9 +45,9 @@ struct CommandLineValueTests {
     func topic() throws {
         var kafka = Configuration.Kafka()
         kafka.topics = ["^hub\\.events\\..*", "hub.events.reviews", "hub.events"]
-        #expect(try EventPublication(kafka).topic == "hub.events.reviews")
+        #expect(try EventPublication(kafka, from: .byDefault).topic == "hub.events.reviews")
         kafka.topics = ["^hub\\.events\\..*"]
-        let failure = #expect(throws: CommandFailure.self) { try EventPublication(kafka) }
+        let failure = #expect(throws: CommandFailure.self) { try EventPublication(kafka, from: .byDefault) }
         #expect(failure?.lines.first?.contains("names no topic") == true)
     }
 }
