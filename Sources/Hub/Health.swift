@@ -3,12 +3,13 @@ import Linux
 /// The state of the parts on which the hub depends, for `/readyz` and `/metrics`. Each part registers its own check.
 final class Health: Sendable {
     enum Part: Int, CaseIterable, Sendable {
-        case store, kafka, deadLetters, keys, accepting
+        case store, kafka, reading, deadLetters, keys, accepting
 
         package var reason: String {
             switch self {
             case .store: "PostgreSQL is away or starting"
             case .kafka: "Kafka is away"
+            case .reading: "Kafka refuses the hub a topic or its group: a right (READ) is missing"
             case .deadLetters: "the dead-letter topic (kafka.dead-letter-topic) cannot be written to"
             case .keys: "no keys to verify tokens with"
             case .accepting: "draining or starting"
@@ -20,7 +21,7 @@ final class Health: Sendable {
         var isNeededByClients: Bool {
             switch self {
             case .store, .keys, .accepting: true
-            case .kafka, .deadLetters: false
+            case .kafka, .reading, .deadLetters: false
             }
         }
     }

@@ -62,6 +62,7 @@ package final class Server {
         health.watch(.kafka) { [intake = metrics.intake] in
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
+        health.watch(.reading) { [intake = metrics.intake] in intake.refusals.value == 0 }
         health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
             let location = KeyLocation(configuration.auth.jwks ?? "")

@@ -15,6 +15,8 @@ package struct IntakeConfiguration: Equatable, Sendable {
     package var poll = PollLimits(records: 500, bytes: 4 << 20)
     /// How often offsets are committed and gauges set; also the longest time a lost wake-up could go unnoticed.
     package var tick: Duration = .milliseconds(500)
+    /// After so many ticks partitions whose reading was refused are tried again.
+    var refusalTicks = 20
     /// The pause before a client that failed for good is made anew.
     var restartDelay: Duration = .seconds(5)
     /// The pause between two searches for a missing dead-letter topic.

@@ -30,6 +30,10 @@ package final class IntakeMetrics: MetricsGroup {
     package let pauses = LabelledCounter("hub_intake_pauses_total", "Pauses of reading from Kafka, by cause.", label: "cause")
     /// By what happened: `assigned`, `revoked`, `lost`, `restarted`.
     package let rebalances = LabelledCounter("hub_kafka_rebalances_total", "Changes of the assigned partitions, by kind.", label: "kind")
+    package let removedRecords = Counter(
+        "hub_kafka_removed_records_total", "Offsets that Kafka's retention removed before the hub read them.")
+    package let refusals = Gauge(
+        "hub_kafka_refusals", "Topics that the hub has no right to read, and 1 more when it may not join its group.")
     package let partitions = Gauge("hub_kafka_partitions", "Partitions assigned to this hub.")
     /// Records in the broker that are not stored yet, all partitions together, as of the last fetch.
     package let lag = Gauge("hub_kafka_lag_records", "Records in Kafka that are not stored yet.")

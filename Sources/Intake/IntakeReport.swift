@@ -1,4 +1,5 @@
 import Kafka
+import Linux
 import Logging
 import Telemetry
 
@@ -6,6 +7,15 @@ import Telemetry
 struct IntakeReport {
     let metrics: IntakeMetrics
     let log: Logger
+    private let repeated: RepeatedLines
+
+    init(metrics: IntakeMetrics, log: Logger) {
+        self.metrics = metrics
+        self.log = log
+        repeated = RepeatedLines(log)
+    }
+
+    func tick(_ now: MonotonicInstant) { repeated.tick(now) }
 
     func opened(_ configuration: ConsumerConfiguration) {
         log.info(
@@ -47,6 +57,35 @@ struct IntakeReport {
         metrics.recordBytes.add(UInt64(records.reduce(0) { $0 + $1.sizeBytes }))
     }
 
+    func found(_ finding: ReadProgress.Finding) {
+        switch finding {
+        case .removed(let partition, let from, let to):
+            metrics.removedRecords.add(UInt64(to &- from))
+            log.error(
+                "kafka removed records before the hub had read them: they are lost",
+                metadata: [
+                    "topic": "\(partition.topic)", "partition": "\(partition.partition)", "from": "\(from)", "to": "\(to &- 1)",
+                    "offsets": "\(to &- from)",
+                ])
+        case .startedOver(let partition, let at, let after):
+            metrics.rebalances.add("restarted")
+            log.warning(
+                "partition starts over below what was read: its topic was made anew, or its brokers lost records",
+                metadata: ["topic": "\(partition.topic)", "partition": "\(partition.partition)", "at": "\(at)", "after": "\(after)"])
+        }
+    }
+
+    func refused(_ failure: KafkaError, _ partition: TopicPartition?) {
+        log.error(
+            "kafka refuses the hub: a right is missing, and events are not read",
+            metadata: ["error": "\(failure.name)", "detail": "\(failure.message)", "topic": "\(partition?.topic ?? "-")"])
+    }
+
+    func refusals(_ refusals: Refusals) {
+        if refusals.isEmpty, metrics.refusals.value > 0 { log.notice("kafka refuses the hub nothing any more") }
+        metrics.refusals.set(Int64(refusals.count))
+    }
+
     func lag(_ lags: [Int64]) {
         metrics.partitions.set(Int64(lags.count))
         metrics.lag.set(lags.reduce(0, &+))
@@ -68,6 +107,7 @@ struct IntakeReport {
             log.warning("topic was deleted", metadata: ["partitions": "\(partitions)"])
         case .committed(let results):
             for result in results { committed(result) }
+        case .ended: break
         case .brokersDown:
             metrics.brokersUp.set(0)
             log.error("no kafka broker can be reached")
@@ -76,11 +116,9 @@ struct IntakeReport {
             log.info("kafka broker reached")
         case .failure(let failure, let partition):
             metrics.clientErrors.add(failure.name)
-            log.notice(
-                "kafka client reports an error",
-                metadata: [
-                    "error": "\(failure.name)", "detail": "\(failure.message)", "partition": "\(partition.map(\.description) ?? "-")",
-                ])
+            repeated.write(
+                .notice, "kafka client reports an error", kind: "client \(failure.name)",
+                ["error": "\(failure.name)", "detail": "\(failure.message)", "partition": "\(partition.map(\.description) ?? "-")"])
         case .log(let level, let facility, let message): log.clientLine(level, facility, message)
         }
     }
@@ -130,13 +168,13 @@ struct IntakeReport {
             }
         case .refused(let records, let text):
             metrics.retries.add("refused")
-            log.warning("store refused a batch", metadata: ["records": "\(records)", "detail": "\(text)"])
+            repeated.write(.warning, "store refused a batch", kind: "refused", ["records": "\(records)", "detail": "\(text)"])
         case .deadLettered(let letter):
             metrics.deadLetterTopic.set(1)
             metrics.deadLetters.add(letter.cause.reason)
-            log.warning(
-                "record dead-lettered",
-                metadata: [
+            repeated.write(
+                .warning, "record dead-lettered", kind: "dead letter \(letter.cause.reason)",
+                [
                     "reason": "\(letter.cause.reason)", "topic": "\(letter.record.topic)", "partition": "\(letter.record.partition)",
                     "offset": "\(letter.record.offset)", "attempts": "\(letter.attempts)",
                 ])
@@ -152,9 +190,9 @@ struct IntakeReport {
                     ])
             }
         case .commitFailed(let result):
-            log.notice(
-                "offset not committed",
-                metadata: [
+            repeated.write(
+                .notice, "offset not committed", kind: "commit \(result.failure?.name ?? "-")",
+                [
                     "partition": "\(result.next.partition)", "offset": "\(result.next.offset)", "error": "\(result.failure?.name ?? "-")",
                 ])
         case .behind(let partition, let from, let to):

@@ -23,10 +23,11 @@ final class IntakeWorker {
     private var isHandling = false
     private var isStopping = false
     private var stopBy: MonotonicInstant?
-    /// The offset where reading each partition began. It gives the lag until a record of the partition is stored.
-    private var firstOffsets: [TopicPartition: Int64] = [:]
+    private var progress = ReadProgress()
+    private var refusals = Refusals()
     /// `StoreDesk.connectionsMade` when the flow heard of it last.
     private var knownConnections: UInt64 = 0
+    private var ticks = 0
 
     init(
         _ configuration: IntakeConfiguration, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk, metrics: IntakeMetrics, log: Logger
@@ -111,11 +112,15 @@ final class IntakeWorker {
 
     private func take(_ records: [KafkaRecord]) {
         report.read(records)
-        var known: TopicPartition?
         // Records of one partition follow one another.
-        for record in records where record.topicPartition != known {
-            known = record.topicPartition
-            if firstOffsets[record.topicPartition] == nil { firstOffsets[record.topicPartition] = record.offset }
+        var start = records.startIndex
+        while start < records.endIndex {
+            let partition = records[start].topicPartition
+            let rest = records[start...]
+            let end = rest.firstIndex { $0.partition != partition.partition || $0.topic != partition.topic } ?? records.endIndex
+            for finding in progress.read(records[start..<end], low: { consumer?.lowWatermark(of: $0) }) { report.found(finding) }
+            allowed(partition.topic)
+            start = end
         }
         handle(.read(records.map(judge.judge)))
     }
@@ -123,7 +128,13 @@ final class IntakeWorker {
     private func take(_ event: ConsumerEvent) {
         report.heard(event)
         switch event {
-        case .assigned(let partitions, let committed): handle(.assigned(partitions, committed: committed))
+        case .assigned(let partitions, let committed):
+            for next in committed { progress.begin(next.partition, at: next.offset) }
+            if refusals.groupIsAllowed() { report.refusals(refusals) }
+            handle(.assigned(partitions, committed: committed))
+        case .ended(let partition, let offset):
+            if let finding = progress.ended(partition, at: offset, low: { consumer?.lowWatermark(of: $0) }) { report.found(finding) }
+            allowed(partition.topic)
         case .revoking(let partitions):
             handle(.revoking(partitions))
             forget(partitions)
@@ -133,13 +144,26 @@ final class IntakeWorker {
         case .vanished(let partitions): for partition in partitions { restart(partition) }
         case .committed(let results): handle(.committed(results))
         case .failure(let failure, _) where failure.kind == .fatal: reopen(failure)
+        case .failure(let failure, let partition) where failure.kind == .unauthorized:
+            if refusals.refused(partition) { report.refused(failure, partition) }
+            report.refusals(refusals)
         case .brokersUp: deadLetterTopic.look()
         case .failure, .brokersDown, .log: break
         }
     }
 
     private func forget(_ partitions: [TopicPartition]) {
-        for partition in partitions { firstOffsets[partition] = nil }
+        progress.forget(partitions)
+    }
+
+    private func allowed(_ topic: String) {
+        if !refusals.isEmpty, refusals.allowed(topic) { report.refusals(refusals) }
+    }
+
+    /// librdkafka tells a refusal once, and the end of a partition once. Going to the same offset again makes it tell what is the case now.
+    private func tryRefused() {
+        let offsets = refusals.partitions.compactMap { partition in progress.next(of: partition).map { NextOffset(partition, $0) } }
+        _ = consumer?.seek(offsets.filter { flow.held.contains($0.partition) })
     }
 
     /// The topic was deleted. If it is made anew, the known offsets do not apply to it.
@@ -214,7 +238,7 @@ final class IntakeWorker {
         guard let consumer else { return }
         let failed = consumer.seek(offsets)
         let sought = offsets.map(\.partition).filter { !failed.contains($0) }
-        for partition in sought { firstOffsets[partition] = nil }
+        for next in offsets where sought.contains(next.partition) { progress.begin(next.partition, at: next.offset) }
         if !sought.isEmpty { handle(.sought(sought)) }
         if !failed.isEmpty { handle(.notSought(failed)) }
     }
@@ -226,6 +250,9 @@ final class IntakeWorker {
             handle(.storeConnected)
         }
         handle(.tick)
+        ticks &+= 1
+        if !refusals.isEmpty, ticks % configuration.refusalTicks == 0 { tryRefused() }
+        report.tick(loop.now)
         read()
         measure()
         loop.after(configuration.tick) { [weak self] in self?.tick() }
@@ -236,7 +263,7 @@ final class IntakeWorker {
         report.lag(
             flow.held.map { partition in
                 guard let high = consumer.highWatermark(of: partition) else { return 0 }
-                return max(0, high &- (flow.next(of: partition) ?? firstOffsets[partition] ?? high))
+                return progress.lag(of: partition, stored: flow.next(of: partition), high: high)
             })
     }
 

@@ -146,6 +146,14 @@ internal import CRdkafka
         return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : nil
     }
 
+    /// The offset of the first record that Kafka still has, as of the last fetch from the partition; nil before the first. Costs no request.
+    public func lowWatermark(of partition: TopicPartition) -> Int64? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        let code = unsafe rd_kafka_get_watermark_offsets(client, partition.topic, partition.partition, &low, &high)
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR && low >= 0 ? low : nil
+    }
+
     /// Commits `offsets`, gives the partitions back and leaves the group, waiting for the brokers at most for `limit`.
     /// Returns the commit's results; the consumer cannot be used afterwards.
     @discardableResult
@@ -190,7 +198,7 @@ internal import CRdkafka
         switch unsafe self.event(event) {
         case .revoking(let partitions): try? release(partitions)  // as above
         case .committed(let results): return results
-        case .assigned, .lost, .vanished, .brokersDown, .brokersUp, .failure, .log, nil: break
+        case .assigned, .lost, .vanished, .ended, .brokersDown, .brokersUp, .failure, .log, nil: break
         }
         return []
     }
@@ -281,16 +289,27 @@ internal import CRdkafka
         let isFatal = unsafe rd_kafka_event_error_is_fatal(event) != 0
         let element = unsafe rd_kafka_event_topic_partition(event)
         defer { if let element = unsafe element { unsafe rd_kafka_topic_partition_destroy(element) } }
+        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF {
+            guard let element = unsafe element?.pointee, unsafe element.offset >= 0 else { return nil }
+            return unsafe .ended(TopicPartition(String(cString: element.topic), element.partition), at: element.offset)
+        }
         let partition = unsafe element.map {
             unsafe TopicPartition(String(cString: $0.pointee.topic), $0.pointee.partition)
         }
-        let failure = KafkaError(code, message: text, isFatal: isFatal)
+        let failure = KafkaError(isFatal ? fatalCode ?? code : code, message: text, isFatal: isFatal)
         guard failure.kind == .unknownTopic else { return .failure(failure, partition) }
         // The topic may vanish before a partition of it was requested. Then the error has no partition, and only its text names the topic.
         let gone = partition.map { [$0] } ?? held().filter { text?.contains(": \($0.topic): ") ?? false }
         let news = gone.filter { vanished.insert($0).inserted }
         if !news.isEmpty { return .vanished(news) }
         return partition == nil ? .failure(failure, nil) : nil
+    }
+
+    /// The cause of a fatal error, whose own code says only that it is fatal.
+    private var fatalCode: rd_kafka_resp_err_t? {
+        var text = ErrorText()
+        let code = unsafe text.filled { unsafe rd_kafka_fatal_error(client, $0, $1) }
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : code
     }
 
     /// The partitions that librdkafka has been told to read.

@@ -48,7 +48,7 @@ extension ConsumerConfiguration {
                 ("bootstrap.servers", brokers), ("group.id", group),
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"),
-                ("log.queue", "true"),
+                ("log.queue", "true"), ("enable.partition.eof", "true"),
                 // Offsets out of range (the topic was created again): from the start, because the hub recognizes a duplicate but not a gap.
                 ("auto.offset.reset", "earliest"),
             ])

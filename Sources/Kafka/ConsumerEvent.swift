@@ -19,6 +19,8 @@ public enum ConsumerEvent: Equatable, Sendable {
     /// The topic of these partitions was deleted. If it is created again before the group notices, they stay
     /// assigned and would go on at the old offsets: answer with `restart`. After a new assignment they begin at the beginning anyway.
     case vanished([TopicPartition])
+    /// Everything up to this offset was read: there is nothing more at the moment.
+    case ended(TopicPartition, at: Int64)
     /// The broker's answer to a commit, partition by partition.
     case committed([CommitResult])
     /// No broker can be reached; the client keeps trying by itself.

@@ -20,9 +20,8 @@ struct LaneFlow {
         case none
         /// The next transaction asks for it.
         case due
-        /// Another hub holds it; `Timer.claim` runs.
+        /// `Timer.claim` runs. A hub that comes later must be noticed, too.
         case later
-        case held
     }
 
     private struct InFlight {
@@ -179,7 +178,7 @@ struct LaneFlow {
     private mutating func claimed(_ isAlone: Bool, _ actions: inout [Action]) {
         if isAlone == knowsOtherHub { actions.append(.note(isAlone ? .noOtherHub : .otherHub)) }
         knowsOtherHub = !isAlone
-        if isAlone { claim = .held } else { claimLater(&actions) }
+        claimLater(&actions)
     }
 
     private mutating func claimLater(_ actions: inout [Action]) {

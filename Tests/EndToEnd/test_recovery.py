@@ -239,6 +239,9 @@ async def test_a_second_hub_on_one_database_reports_it_and_serves(platform):
                 while metric(second, "hub_other_hub") == 0:
                     await asyncio.sleep(0.1)
             assert "another hub works on this database" in second.log.read_text()
+            async with asyncio.timeout(30):
+                while metric(first, "hub_other_hub") == 0:
+                    await asyncio.sleep(0.1)
             client = await Client.connect(second.socket_url, second.token(person()))
             await client.quiet()
             await asyncio.to_thread(first.stop)

@@ -254,6 +254,8 @@ import Testing
         #expect(first.store.statistics.otherHubs.value == 0)
         let second = try await StoreBench(first.address).ready()
         try await until { second.store.statistics.otherHubs.value == 1 }
+        // The one that was there first finds out as well.
+        try await until { first.store.statistics.otherHubs.value == 1 }
         first.store.stop()
         // As a hub that was started anew while the server still kept its dead connection.
         try await until { second.store.statistics.otherHubs.value == 0 }

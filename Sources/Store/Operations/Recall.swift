@@ -2,7 +2,7 @@ import Bus
 import Messaging
 import Postgres
 
-/// Asks for the lock that one hub at a time holds on a database.
+/// Asks whether this hub is the only one on its database.
 struct ClaimBatch: Batch {
     var statements: [(statement: Statement, parameters: Parameters)] { [(.claim, Parameters())] }
     func outcome(of rows: [Rows]) -> BatchOutcome? { rows.first?.bool(0, 0) == nil ? nil : BatchOutcome(replies: []) }
@@ -42,8 +42,21 @@ struct RecallBatch: Batch {
 }
 
 extension Statement {
-    /// The connection holds the lock until it ends. The number is arbitrary, but every version must use the same.
-    static let claim = Statement(name: "claim", sql: "select pg_try_advisory_lock(4857210938)")
+    /// Takes a shared lock, once, and returns whether no other connection holds it. The connection holds it until it ends. The number is
+    /// arbitrary, but every version must use the same: hubs before 0.7 take the lock for themselves alone.
+    static let claim = Statement(
+        name: "claim",
+        sql: """
+            with holder as materialized (
+                select l.pid from pg_locks l
+                where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and (l.classid::int8 << 32) + l.objid::int8 = 4857210938
+                    and l.database = (select d.oid from pg_database d where d.datname = current_database())
+            ), mine as materialized (
+                select case when exists (select from holder where pid = pg_backend_pid()) then true
+                    else pg_try_advisory_lock_shared(4857210938) end as is_held
+            )
+            select m.is_held and not exists (select from holder where pid <> pg_backend_pid()) from mine m
+            """)
 
     /// No topic of Kafka can have this name.
     static let probe = Statement(
