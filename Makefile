@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke fallbacks instructions micro sanitize setup
+.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ micro:           ## what the inner operations cost beside something of a known p
 
 sanitize:        ## the test-suites and the hub under the address and the thread sanitizer
 	scripts/setup && scripts/sanitize
+
+picture:         ## make the picture of the README anew; needs Chromium
+	scripts/setup && swift build --product hub && cd Tests/EndToEnd && HUB_BIN=$(CURDIR)/.build/debug/hub ../../.build/e2e-venv/bin/python picture.py $(CURDIR)/docs/images/demo.png
 
 setup:           ## only install what is missing
 	scripts/setup

@@ -69,7 +69,9 @@ let package = Package(
         module(
             "WebPages", path: "web",
             resources: [
-                "index.html", "demo.css", "icon.svg", "texts.js", "hub-demo.js", "demo-language.js", "demo-person.js", "demo-standing.js",
+                "index.html", "demo.css", "demo-person.css", "demo-notifications.css", "demo-conversation.css", "icon.svg", "texts.js",
+                "hub-demo.js", "demo-conversation.js", "demo-language.js", "demo-lists.js", "demo-notifications.js", "demo-person.js",
+                "demo-standing.js",
                 "hub-client.js", "hub-advice.js", "hub-channels.js", "hub-ladder.js", "hub-link.js", "hub-listeners.js", "hub-marks.js",
                 "hub-outbox.js", "hub-surroundings.js", "hub-timers.js", "hub-transports.js",
             ].map { .embedInCode($0) }),

@@ -9,14 +9,24 @@ public enum WebPages {
     public static let all =
         [
             File(path: "/", type: "text/html; charset=utf-8", bytes: PackageResources.index_html),
-            File(path: "/demo.css", type: "text/css; charset=utf-8", bytes: PackageResources.demo_css),
             File(path: "/icon.svg", type: "image/svg+xml", bytes: PackageResources.icon_svg),
-        ] + scripts.map { File(path: "/\($0.name)", type: "text/javascript; charset=utf-8", bytes: $0.bytes) }
+        ] + styles.map { File(path: "/\($0.name)", type: "text/css; charset=utf-8", bytes: $0.bytes) }
+        + scripts.map { File(path: "/\($0.name)", type: "text/javascript; charset=utf-8", bytes: $0.bytes) }
+
+    private static let styles: [(name: String, bytes: [UInt8])] = [
+        ("demo.css", PackageResources.demo_css),
+        ("demo-person.css", PackageResources.demo_person_css),
+        ("demo-notifications.css", PackageResources.demo_notifications_css),
+        ("demo-conversation.css", PackageResources.demo_conversation_css),
+    ]
 
     private static let scripts: [(name: String, bytes: [UInt8])] = [
         ("texts.js", PackageResources.texts_js),
         ("hub-demo.js", PackageResources.hub_demo_js),
         ("demo-language.js", PackageResources.demo_language_js),
+        ("demo-conversation.js", PackageResources.demo_conversation_js),
+        ("demo-lists.js", PackageResources.demo_lists_js),
+        ("demo-notifications.js", PackageResources.demo_notifications_js),
         ("demo-person.js", PackageResources.demo_person_js),
         ("demo-standing.js", PackageResources.demo_standing_js),
         // The client: hub-client.js and what it imports.

@@ -44,12 +44,13 @@ function fill(select, options) {
 publish.addEventListener("submit", async (submission) => {
   submission.preventDefault();
   const { event, recipient } = publish.elements;
-  const { type, title, body } = events.find((one) => one.type === event.value);
+  const { label, expiresInMs, ...published } = events.find((one) => one.type === event.value);
+  const expiry = expiresInMs === undefined ? {} : { expiresAt: new Date(Date.now() + expiresInMs).toISOString() };
   try {
     const answer = await fetch("/demo/publish", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ to: [recipient.value], type, title, body }),
+      body: JSON.stringify({ to: [recipient.value], ...published, ...expiry }),
     });
     if (answer.status !== 202) throw new Error(String(answer.status));
     outcome.textContent = texts().published(recipient.selectedOptions[0].textContent);

@@ -21,6 +21,14 @@ export const texts = {
     markOneOf: (title) => `Marquer comme lu : ${title}`,
     isRead: "Lu",
     noNotifications: "Rien pour l’instant. Publiez un événement.",
+    priorities: { high: "Important", critical: "Urgent" },
+    openLink: "Ouvrir",
+    openLinkOf: (title) => `Ouvrir : ${title} (nouvel onglet)`,
+    replaces: (count) => (count === 1 ? "remplace une version" : `remplace ${count} versions`),
+    expiresIn: (time) => `expire dans ${time}`,
+    days: (count) => (count === 1 ? "1 jour" : `${count} jours`),
+    older: "Messages précédents",
+    newer: "Nouveaux messages",
     conversationWith: (name) => `Conversation avec ${name}`,
     messageTo: (name) => `Message à ${name}`,
     placeholder: (name) => `Écrire à ${name}…`,
@@ -45,7 +53,7 @@ export const texts = {
     states: {
       connected: "En ligne",
       connecting: "Connexion…",
-      waiting: (s) => `Hors ligne, nouvel essai dans ${s} s`,
+      waiting: (s, reason) => `${reason === "token" ? "Pas de jeton" : "Hors ligne"}, nouvel essai dans ${s} s`,
       idle: "En veille, reprend dès que vous agissez",
       stopped: "Connexion coupée",
       ended: (code, reason) => (reason === "signed_out" ? "Vous n’êtes plus identifié" : `Connexion refusée (${code})`),
@@ -73,6 +81,14 @@ export const texts = {
     markOneOf: (title) => `Mark as read: ${title}`,
     isRead: "Read",
     noNotifications: "Nothing yet. Publish an event.",
+    priorities: { high: "Important", critical: "Urgent" },
+    openLink: "Open",
+    openLinkOf: (title) => `Open: ${title} (new tab)`,
+    replaces: (count) => (count === 1 ? "replaces one version" : `replaces ${count} versions`),
+    expiresIn: (time) => `expires in ${time}`,
+    days: (count) => (count === 1 ? "1 day" : `${count} days`),
+    older: "Earlier messages",
+    newer: "New messages",
     conversationWith: (name) => `Conversation with ${name}`,
     messageTo: (name) => `Message to ${name}`,
     placeholder: (name) => `Write to ${name}…`,
@@ -97,7 +113,7 @@ export const texts = {
     states: {
       connected: "Online",
       connecting: "Connecting…",
-      waiting: (s) => `Offline, trying again in ${s} s`,
+      waiting: (s, reason) => `${reason === "token" ? "No token" : "Offline"}, trying again in ${s} s`,
       idle: "Asleep, back as soon as you act",
       stopped: "Connection cut",
       ended: (code, reason) => (reason === "signed_out" ? "You are signed out" : `Connection refused (${code})`),
@@ -107,7 +123,7 @@ export const texts = {
   },
 };
 
-/** What the platform's services may publish here; `title` and `body` travel in both languages. */
+/** What the platform's services may publish here; `title` and `body` travel in both languages. `label` and `expiresInMs` are the page's. */
 export const events = [
   {
     type: "peer-review.requested",
@@ -117,15 +133,18 @@ export const events = [
       fr: "Camille a partagé sa mise en situation « Gestion de projet ». Votre avis est attendu avant vendredi.",
       en: "Camille has shared the activity “Project management”. Your review is expected before Friday.",
     },
+    link: "https://example.org/reviews/4711",
   },
   {
     type: "activity.deadline",
     label: { fr: "Échéance proche", en: "Deadline ahead" },
-    title: { fr: "Échéance demain à 18 h", en: "Deadline tomorrow at 6 p.m." },
+    title: { fr: "Échéance demain à 18 h", en: "Deadline tomorrow at 6 p.m." },
     body: {
       fr: "Mise en situation n° 3 : il reste deux traces à déposer dans votre portfolio.",
       en: "Activity 3: two items are still missing from your portfolio.",
     },
+    priority: "high",
+    link: "https://example.org/activities/3",
   },
   {
     type: "feedback.received",
@@ -135,14 +154,39 @@ export const events = [
       fr: "M. Laurent a commenté « Stage en laboratoire » : très bonne prise de recul.",
       en: "Mr Laurent commented on “Laboratory internship”: a very good critical distance.",
     },
+    link: "https://example.org/portfolio",
+  },
+  {
+    type: "instructions.updated",
+    label: { fr: "Consigne modifiée (remplace la précédente)", en: "Instructions changed (replaces the last)" },
+    title: { fr: "La consigne de l’activité 3 a changé", en: "The instructions of activity 3 have changed" },
+    body: {
+      fr: "Relisez-la avant de déposer vos traces.",
+      en: "Read them again before you hand in your items.",
+    },
+    collapse: "instructions-3",
+    link: "https://example.org/activities/3/instructions",
+  },
+  {
+    type: "workshop.seat",
+    label: { fr: "Place libre (expire en deux minutes)", en: "Free seat (expires in two minutes)" },
+    title: { fr: "Une place s’est libérée à l’atelier", en: "A seat in the workshop is free" },
+    body: {
+      fr: "Elle est à vous si vous répondez à temps.",
+      en: "It is yours if you answer in time.",
+    },
+    priority: "high",
+    expiresInMs: 120_000,
+    link: "https://example.org/workshops/12",
   },
   {
     type: "system.maintenance",
     label: { fr: "Maintenance prévue", en: "Planned maintenance" },
-    title: { fr: "Maintenance ce soir de 22 h à 23 h", en: "Maintenance tonight from 10 to 11 p.m." },
+    title: { fr: "Maintenance ce soir de 22 h à 23 h", en: "Maintenance tonight from 10 to 11 p.m." },
     body: {
       fr: "La plateforme sera en lecture seule. Rien ne sera perdu.",
       en: "The platform will be read-only. Nothing will be lost.",
     },
+    priority: "critical",
   },
 ];

@@ -167,6 +167,10 @@ class Page:
 
     async def screenshot(self, path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # Nothing half faded in, and no scrollbar that takes width from the page but not from the picture.
+        await self.evaluate(
+            "document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity).forEach((one) => one.finish())")
+        await self.call("Emulation.setScrollbarsHidden", hidden=True)
         size = (await self.call("Page.getLayoutMetrics"))["cssContentSize"]
         shot = await self.call(
             "Page.captureScreenshot", format="png", captureBeyondViewport=True,

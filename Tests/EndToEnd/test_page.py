@@ -1,6 +1,7 @@
 """The demo page in Chromium, used by mouse and keyboard."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -163,43 +164,238 @@ async def test_the_page_survives_the_hub(fresh):
     await in_browser(fresh, opened)
 
 
-STICKING_OUT = """
+CUT_OFF = """
 [...document.querySelectorAll("body *")].filter((e) => {
   const box = e.getBoundingClientRect();
-  return box.width > 1 && !e.matches(".skip, .visually-hidden, svg *, option") && (box.left < -1 || box.right > innerWidth + 1);
-}).map((e) => e.className || e.tagName)
+  if (box.width <= 1 || e.matches(".skip, .visually-hidden, svg *, option") || getComputedStyle(e).clipPath !== "none") return false;
+  const card = (e.closest(".person, .platform") ?? document.documentElement).getBoundingClientRect();
+  const isClipped = e.matches("button, a, h1, h2, h3") && e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1;
+  return box.left < card.left - 1 || box.right > card.right + 1 || isClipped;
+}).map((e) => `${e.className || e.tagName} ${Math.round(e.getBoundingClientRect().left)}–${Math.round(e.getBoundingClientRect().right)} of ${Math.round((e.closest(".person, .platform") ?? document.documentElement).getBoundingClientRect().right)}: ${e.innerText}`)
 """
 
 
+async def faults_for_screen_readers(page):
+    """Controls without a name, and lists that are none, as the browser itself tells a screen reader."""
+    nodes = [node for node in (await page.call("Accessibility.getFullAXTree"))["nodes"] if not node["ignored"]]
+    roles = [node["role"]["value"] for node in nodes]
+    nameless = [
+        f"a {node['role']['value']} without a name" for node in nodes
+        if node["role"]["value"] in ("button", "link", "textbox", "combobox", "log") and not node.get("name", {}).get("value", "").strip()]
+    return nameless + [f"{roles.count(role)} of {role}" for role, least in (("list", 4), ("listitem", 4), ("log", 2)) if roles.count(role) < least]
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
-async def test_nothing_overflows_a_narrow_window(fresh, language):
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+async def test_nothing_is_cut_off_or_without_a_name_at_any_width(fresh, language, width):
     async def body(browser, url):
-        page = await browser.open(f"{url}?lang={language}", width=360, height=800)
+        page = await browser.open(f"{url}?lang={language}", width=width, height=800)
+        await page.call("Emulation.setScrollbarsHidden", hidden=True)
         await page.until(BOTH_ONLINE)
-        await publish(page, "peer-review.requested", "user:alice")
-        await page.until("document.querySelectorAll('#alice .notification').length > 0")
+        for recipient in ("user:alice", "user:bob"):
+            await publish(page, "peer-review.requested", recipient)
+        await page.until("['alice', 'bob'].every((id) => document.querySelectorAll(`#${id} .notification`).length > 0)")
         await page.write("#alice .compose input", "A sentence that is long enough to be folded in a window as narrow as this one")
         await page.until(f"{bubbles('bob')}.at(-1)?.startsWith('A sentence')")
-        assert await page.evaluate(STICKING_OUT) == []
-        await page.screenshot(OUT / f"demo-narrow-{language}.png")
+        cut = await page.evaluate(CUT_OFF)
+        assert cut == [], "\n".join(cut)
+        assert await faults_for_screen_readers(page) == []
+        await page.screenshot(OUT / f"demo-{width}-{language}.png")
 
     await in_browser(fresh, body)
 
 
-async def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(fresh):
-    async def press(page, key, code, text=None):
-        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
-            await page.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
-                **({"text": text} if text and kind == "keyDown" else {}))
+async def talk(page, count, words):
+    """So many messages, in turns, as if both wrote them."""
+    for number in range(count):
+        name = ("alice", "bob")[number % 2]
+        await page.evaluate(
+            f"(() => {{ const form = document.querySelector('#{name} .compose'); form.elements.body.value = '{words} {number}'; form.requestSubmit(); }})()")
+        await page.until(f"document.querySelector('#{name} .message-list .is-mine:last-child .mark')?.dataset.mark !== 'pending'")
 
+
+async def test_the_conversation_scrolls_inside_its_card_and_older_messages_load(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.until(BOTH_ONLINE)
+        before = await page.evaluate("document.documentElement.scrollHeight")
+        await talk(page, 70, "Line")
+        await page.until(f"{bubbles('bob')}.at(-1) === 'Line 69' && {bubbles('alice')}.at(-1) === 'Line 69'")
+        assert await page.evaluate("document.documentElement.scrollHeight") == before, "the page does not grow with the conversation"
+        geometry = "(e => [e.scrollHeight > e.clientHeight, e.scrollHeight - e.scrollTop - e.clientHeight < 2])(document.querySelector('#bob .messages'))"
+        assert await page.evaluate(geometry) == [True, True], "it scrolls, and its end is shown"
+
+        page = await browser.open(url + "?lang=en&as=alice")
+        await page.until(READY + "1")
+        await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+        await page.until(f"{bubbles('alice')}.length === 50")
+        top = "(e => e.getBoundingClientRect().top)([...document.querySelectorAll('#alice .message')].find(e => e.textContent.includes('Line 20')))"
+        await page.evaluate("document.querySelector('#alice .messages').scrollTop = 10")
+        was = await page.evaluate(top)
+        await page.until(f"{bubbles('alice')}.includes('Line 0')", "older messages")
+        assert abs(await page.evaluate(top) - was) < 3, "what was read stays where it was"
+        lines = [line for line in await page.evaluate(bubbles("alice")) if line.startswith("Line")]
+        assert lines == [f"Line {number}" for number in range(70)]
+
+        bob = await browser.open(url + "?lang=en&as=bob")
+        await bob.until(READY + "1")
+        place = await page.evaluate("document.querySelector('#alice .messages').scrollTop")
+        await bob.write("#bob .compose input", "While you read the past")
+        await page.until("!document.querySelector('#alice .newer').hidden", "told of a new message")
+        assert await page.evaluate("document.querySelector('#alice .messages').scrollTop") == place
+        await page.screenshot(OUT / "demo-older.png")
+        await page.click("#alice .newer")
+        await page.until("document.querySelector('#alice .newer').hidden")
+        assert await page.evaluate(geometry.replace("bob", "alice")) == [True, True]
+
+    await in_browser(fresh, body)
+
+
+async def test_older_messages_load_by_keyboard(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.until(BOTH_ONLINE)
+        await talk(page, 60, "Long ago")
+        page = await browser.open(url + "?lang=en&as=alice")
+        await page.call("Page.bringToFront")
+        await page.until(READY + "1")
+        await page.until(f"{bubbles('alice')}.length === 50 && !document.querySelector('#alice .older').hidden")
+        assert await page.text("#alice .older") == "Earlier messages"
+        await page.evaluate("document.querySelector('#alice .older').focus({ preventScroll: true })")
+        await press(page, "Enter", 13, "\r")
+        await page.until(f"{bubbles('alice')}.length > 50")
+        while await page.evaluate("!document.querySelector('#alice .older').hidden"):
+            await page.evaluate("document.querySelector('#alice .older').click()")
+            await asyncio.sleep(0.1)
+        assert await page.evaluate("document.activeElement === document.querySelector('#alice .messages')"), "the focus is not lost with the button"
+
+    await in_browser(fresh, body)
+
+
+async def announce(page, title, recipient="user:bob", expires_in=None, **members):
+    """Publishes an event of one's own; `expires_in` is in milliseconds."""
+    expiry = "" if expires_in is None else f", expiresAt: new Date(Date.now() + {expires_in}).toISOString()"
+    fields = json.dumps({"type": "test", "to": [recipient], "title": title, **members})
+    status = await page.evaluate(
+        f"fetch('/demo/publish', {{method: 'POST', body: JSON.stringify({{id: crypto.randomUUID(), ...{fields}{expiry}}})}}).then(a => a.status)")
+    assert status == 202
+
+
+def notification(person, title):
+    return f"([...document.querySelectorAll('#{person} .notification')].find(e => e.querySelector('.notification-title').textContent === '{title}'))"
+
+
+async def test_a_link_opens_a_page_and_nothing_else(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.until(BOTH_ONLINE)
+        await announce(page, "elsewhere", link="https://example.org/reviews/1")
+        await announce(page, "here", link="/reviews/2")
+        await announce(page, "no link")
+        await page.until(" && ".join(notification("bob", title) for title in ("elsewhere", "here", "no link")))
+        link = "(e => e && [e.href, e.target, e.rel, e.getAttribute('aria-label')])(%s.querySelector('a'))"
+        assert await page.evaluate(link % notification("bob", "elsewhere")) == [
+            "https://example.org/reviews/1", "_blank", "noopener noreferrer", "Open: elsewhere (new tab)"]
+        assert (await page.evaluate(link % notification("bob", "here")))[0] == url + "reviews/2"
+        assert await page.evaluate(link % notification("bob", "no link")) is None
+        # The hub refuses other schemes too; the page does not rely on it.
+        links = ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "http://[", ""]
+        safe = f"import('/demo-notifications.js').then(({{ safeLink }}) => {json.dumps(links)}.map(safeLink))"
+        assert await page.evaluate(safe) == [None] * len(links)
+        click = "(e => { e.addEventListener('click', (click) => click.preventDefault()); e.click(); })(%s.querySelector('a'))"
+        await page.evaluate(click % notification("bob", "elsewhere"))
+        await page.until(f"{notification('bob', 'elsewhere')}.classList.contains('is-read')", "who opens it has read it")
+
+    await in_browser(fresh, body)
+
+
+async def with_nothing_unread(browser, url):
+    page = await browser.open(url + "?lang=en&as=bob")
+    await page.call("Page.bringToFront")
+    await page.until(READY + "1")
+    await page.evaluate("document.querySelector('#bob .mark-all').click()")
+    await page.until(f"{badge('bob')} === '0'")
+    return page
+
+
+async def test_priority_and_collapse_show(fresh):
+    async def body(browser, url):
+        page = await with_nothing_unread(browser, url)
+        for title, priority in (("low", "low"), ("usual", "normal"), ("high", "high"), ("critical", "critical")):
+            await announce(page, title, priority=priority)
+        for title in ("first", "second", "third"):
+            await announce(page, title, collapse="document-1")
+            await page.until(notification("bob", title))
+        await announce(page, "another", collapse="document-2")
+        await page.until(notification("bob", "another"))
+        shown = "(e => e && (e.hidden ? '' : e.textContent))(%s.querySelector('.notification-%s'))"
+        priorities = [await page.evaluate(shown % (notification("bob", title), "priority")) for title in ("low", "usual", "high", "critical")]
+        assert priorities == ["", "", "Important", "Urgent"]
+        assert [await page.evaluate(f"Boolean({notification('bob', title)})") for title in ("first", "second", "third")] == [False, False, True]
+        assert await page.evaluate(shown % (notification("bob", "third"), "replaced")) == "replaces 2 versions"
+        assert await page.evaluate(shown % (notification("bob", "another"), "replaced")) == ""
+        for title in ("low", "usual", "high", "critical", "another", "third"):
+            await page.evaluate(f"{notification('bob', title)}.querySelector('.mark-one').click()")
+        await page.until(f"{badge('bob')} === '0'", "what an entry replaces is read with it")
+
+    await in_browser(fresh, body)
+
+
+async def test_the_time_until_expiry_counts_down(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en&as=bob")
+        await page.until(READY + "1")
+        for title, milliseconds in (("hours", 2 * 3_600_000 + 90_000), ("days", 3 * 86_400_000 + 60_000), ("seconds", 68_000)):
+            await announce(page, title, expires_in=milliseconds)
+        await page.until(" && ".join(notification("bob", title) for title in ("seconds", "hours", "days")))
+        left = "%s.querySelector('.notification-expiry').textContent"
+        assert await page.evaluate(left % notification("bob", "hours")) == "expires in 2 h 01"
+        assert await page.evaluate(left % notification("bob", "days")) == "expires in 3 days"
+        seconds = left % notification("bob", "seconds")
+        await page.until(f"{seconds} === 'expires in 1:02'", seconds=10)
+        await page.until(f"{seconds} === 'expires in 0:59'", seconds=10)
+
+    await in_browser(fresh, body)
+
+
+async def test_the_focus_stays_near_what_was_marked(fresh):
+    async def body(browser, url):
+        page = await with_nothing_unread(browser, url)
+        for title in ("below", "middle", "above"):
+            await announce(page, title)
+            await page.until(notification("bob", title))
+        focused = "document.activeElement.closest('.notification')?.querySelector('.notification-title').textContent ?? document.activeElement.tagName"
+        await page.evaluate(f"{notification('bob', 'above')}.querySelector('.mark-one').focus()")
+        for title, then in (("above", "middle"), ("middle", "below"), ("below", "H3")):
+            assert await page.evaluate(focused) == title
+            await press(page, "Enter", 13, "\r")
+            await page.until(f"{notification('bob', title)}.classList.contains('is-read')")
+            assert await page.evaluate(focused) == then
+        await announce(page, "one more")
+        await page.until(f"{badge('bob')} === '1'")
+        await page.evaluate("document.querySelector('#bob .mark-all').focus()")
+        await press(page, "Enter", 13, "\r")
+        await page.until(f"{badge('bob')} === '0'")
+        assert await page.evaluate(focused) == "H3"
+
+    await in_browser(fresh, body)
+
+
+async def press(page, key, code, text=None):
+    for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+        await page.call(
+            "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+            **({"text": text} if text and kind == "keyDown" else {}))
+
+
+async def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(fresh):
     async def body(browser, url):
         page = await browser.open(url + "?lang=en")
         await page.call("Page.bringToFront")
         await page.until(BOTH_ONLINE)
         await publish(page, "activity.deadline", "user:alice")
         await page.until(f"{badge('alice')} !== '0'")
-        wanted = "[...document.querySelectorAll('a, button:enabled, select, input')]"
+        wanted = "[...document.querySelectorAll('a, button:enabled, select, input')].filter((e) => e.checkVisibility())"
         # The first Tab goes on from where the mouse was pressed last: to the end, then once round.
         while await page.evaluate("document.activeElement !== document.body"):
             await press(page, "Tab", 9)
@@ -234,14 +430,9 @@ async def test_what_has_expired_is_not_shown(fresh):
         await page.until(BOTH_ONLINE)
         titles = "[...document.querySelectorAll('#bob .notification-title')].map(e => e.textContent)"
 
-        async def announce(title, milliseconds):
-            await page.evaluate(
-                "fetch('/demo/publish', {method: 'POST', body: JSON.stringify({id: crypto.randomUUID(), type: 'test', to: ['user:bob'],"
-                f" title: '{title}', expiresAt: new Date(Date.now() + {milliseconds}).toISOString()}})}}).then(a => a.status)")
-
-        await announce("soon over", 4_000)
-        await announce("over", -60_000)
-        await announce("for long", 3_600_000)
+        await announce(page, "soon over", expires_in=4_000)
+        await announce(page, "over", expires_in=-60_000)
+        await announce(page, "for long", expires_in=3_600_000)
         await page.until(f"{titles}.includes('for long')")
         assert "over" not in await page.evaluate(titles)
         await page.until(f"{titles}.includes('for long') && !{titles}.includes('soon over')")
