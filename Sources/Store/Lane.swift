@@ -44,8 +44,8 @@ final class Lane: LinkUser {
     private var timers = [TimerID?](repeating: nil, count: LaneFlow.Timer.allCases.count)
     private var events: [LaneFlow.Event] = []
     private var isHandling = false
-    /// When the log last said that a user has too many orders waiting: at most once a minute.
-    private var overShareToldAt: MonotonicInstant?
+    /// When each line was last logged that is logged once a minute at most.
+    private var warnedAt: [String: MonotonicInstant] = [:]
 
     init(
         _ name: LaneName, loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger, owner: any LaneOwner
@@ -126,11 +126,11 @@ final class Lane: LinkUser {
         case .poisonous: statistics.ordersPoisonous.add()
         case .overShare(let user, let count):
             statistics.ordersOverShare.add(UInt64(count))
-            guard overShareToldAt.map({ loop.now - $0 >= .seconds(60) }) ?? true else { return }
-            overShareToldAt = loop.now
-            log.warning(
-                "a user has too many orders waiting for the database; some are answered as unavailable",
-                metadata: ["lane": "\(name.rawValue)", "user": "\(user?.name ?? "")"])
+            warn("a user has too many orders waiting for the database; some are answered as unavailable", ["user": "\(user?.name ?? "")"])
+        case .slice: statistics.ingestSlices.add()
+        case .impatient(let count):
+            statistics.ordersImpatient.add(UInt64(count))
+            warn("orders have waited too long for the database and are answered as unavailable", ["orders": "\(count)"])
         case .failed(let error): log.warning("the database cannot do it now", metadata: ["lane": "\(name.rawValue)", "error": "\(error)"])
         case .misunderstood:
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name.rawValue)"])
@@ -141,6 +141,13 @@ final class Lane: LinkUser {
             statistics.otherHubs.set(0)
             log.notice("no other hub works on this database any more")
         }
+    }
+
+    /// At most once a minute.
+    private func warn(_ line: String, _ facts: Logger.Metadata) {
+        guard warnedAt[line].map({ loop.now - $0 >= .seconds(60) }) ?? true else { return }
+        warnedAt[line] = loop.now
+        log.warning("\(line)", metadata: facts.merging(["lane": "\(name.rawValue)"]) { old, _ in old })
     }
 
     // MARK: The connection

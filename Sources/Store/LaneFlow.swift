@@ -12,7 +12,7 @@ import StoreAPI
 ///
 /// Invariant: an order that was handed in is either in `waiting` or in `inFlight` or the `suspect`, until one `settle` action answers it.
 struct LaneFlow {
-    private enum LinkState { case down, up, closed }
+    enum LinkState { case down, up, closed }
 
     /// The lock by which a hub knows that it is the only one on its database.
     private enum Claim {
@@ -24,26 +24,31 @@ struct LaneFlow {
         case later
     }
 
-    private struct InFlight {
+    struct InFlight {
         let transaction: Int
-        let task: LaneTask
+        var task: LaneTask
+        let began: MonotonicInstant
         var isOverdue = false
+        /// Indices of the orders that were answered because they had waited long enough.
+        var answered: Set<Int> = []
     }
 
-    private let limits: Limits
-    private var link = LinkState.down
-    private var waiting: WaitingOrders
-    private var inFlight: InFlight?
+    let limits: Limits
+    var link = LinkState.down
+    var waiting: WaitingOrders
+    var inFlight: InFlight?
     private var lastTransaction = 0
     private var claim: Claim
     private var knowsOtherHub = false
+    /// When orders that have waited long enough were last looked for.
+    var lookedAt: MonotonicInstant?
     /// Drafts of orders that were given up although they may have been committed.
-    private var unannounced: [EntryDraft] = []
+    var unannounced: [EntryDraft] = []
     /// The database refused this order alone. A probe tells whether the order or the database is at fault.
     private var suspect: (order: PendingOrder, operation: Operation, reason: String)?
-    private var backoff: Backoff
-    private var isResting = false
-    private var isExpiryTimed = false
+    var backoff: Backoff
+    var isResting = false
+    var isExpiryTimed = false
 
     init(_ operations: [Operation], claimsDatabase: Bool, limits: Limits) {
         self.limits = limits
@@ -71,10 +76,11 @@ struct LaneFlow {
             inFlight = nil
             actions.append(.cancel(.answer))
             end(finished, result, now, &actions)
+            lookForExpired(now, &actions)
         case .timer(let timer): fired(timer, now, &actions)
         case .close: close(&actions)
         }
-        begin(&actions)
+        begin(now, &actions)
         return actions
     }
 
@@ -83,7 +89,8 @@ struct LaneFlow {
     private mutating func accept(_ order: PendingOrder, _ operation: Operation, _ now: MonotonicInstant, _ actions: inout [Action]) {
         var order = order
         switch link {
-        case .up: break
+        case .up:
+            if operation.descriptor.isImpatient { order.wait(until: now + limits.longestWait) }
         case .down where operation.descriptor.waitsWhileAway:
             order.wait(until: now + limits.longestWait)
             timeExpiry(&actions)
@@ -101,7 +108,7 @@ struct LaneFlow {
     }
 
     /// Begins the next transaction if none is in flight.
-    private mutating func begin(_ actions: inout [Action]) {
+    private mutating func begin(_ now: MonotonicInstant, _ actions: inout [Action]) {
         guard link == .up, inFlight == nil, !isResting else { return }
         let task: LaneTask
         if case .due = claim {
@@ -116,12 +123,12 @@ struct LaneFlow {
             return
         }
         lastTransaction += 1
-        inFlight = InFlight(transaction: lastTransaction, task: task)
-        actions += [.start(.answer, after: limits.answerDeadline), .begin(transaction: lastTransaction, task)]
+        inFlight = InFlight(transaction: lastTransaction, task: task, began: now)
+        actions += [.start(.answer, after: firstLook(task)), .begin(transaction: lastTransaction, task)]
     }
 
     /// Answers the orders because of the database.
-    private mutating func giveUp(_ orders: [PendingOrder], _ actions: inout [Action]) {
+    mutating func giveUp(_ orders: [PendingOrder], _ actions: inout [Action]) {
         if orders.isEmpty { return }
         let replies = orders.map { pending -> StoreReply in
             let request = pending.order.request
@@ -132,7 +139,7 @@ struct LaneFlow {
     }
 
     /// The order is about to be answered with a failure, although it may have been committed.
-    private mutating func remember(_ order: PendingOrder) {
+    mutating func remember(_ order: PendingOrder) {
         guard order.unsettled else { return }
         unannounced += Operation(order.order.request).descriptor.drafts(of: order.order.request)
     }
@@ -140,8 +147,19 @@ struct LaneFlow {
     // MARK: The end of a transaction
 
     private mutating func end(_ finished: InFlight, _ result: Result, _ now: MonotonicInstant, _ actions: inout [Action]) {
+        if !finished.answered.isEmpty, case .orders(let operation, let orders) = finished.task {
+            return endLate(orders, operation, finished.answered, result, now, &actions)
+        }
         switch (result, finished.task) {
         case (.failed(let error, let random), let task): failed(task, error, random, now, &actions)
+        case (.committed(let outcome), .orders(let operation, let orders)) where outcome.partial != nil && orders.count == 1:
+            backoff.succeeded()
+            var order = orders[0]
+            order.stored = outcome.partial ?? []
+            order.unsettled = false
+            waiting.prepend(order, operation)
+            actions.append(.note(.slice))
+            if !outcome.events.isEmpty { actions.append(.settle(outcome.events, [], [])) }
         case (.committed(let outcome), .orders(let operation, let orders)):
             guard outcome.replies.count + outcome.left.count == orders.count, outcome.left.isEmpty || operation.descriptor.successor != nil
             else { return misunderstood(finished.task, &actions) }
@@ -163,7 +181,7 @@ struct LaneFlow {
     }
 
     /// Queues the orders that the batch left for the operation's successor, and answers the others.
-    private mutating func settle(_ orders: [PendingOrder], _ operation: Operation, _ outcome: BatchOutcome, _ actions: inout [Action]) {
+    mutating func settle(_ orders: [PendingOrder], _ operation: Operation, _ outcome: BatchOutcome, _ actions: inout [Action]) {
         var orders = orders
         if let successor = operation.descriptor.successor, !outcome.left.isEmpty {
             for index in outcome.left { waiting.append(orders[index], successor) }
@@ -186,7 +204,7 @@ struct LaneFlow {
         actions.append(.start(.claim, after: limits.claimInterval))
     }
 
-    private mutating func failed(
+    mutating func failed(
         _ task: LaneTask, _ error: PostgresError, _ random: UInt64, _ now: MonotonicInstant, _ actions: inout [Action]
     ) {
         if case .probe = task { outage(error, now, &actions) }
@@ -195,6 +213,11 @@ struct LaneFlow {
             if orders.count > 1 || !operation.descriptor.lane.writes { return halve(orders, operation, error.description, &actions) }
             suspect = (orders[0], operation, error.description)
         case (.conflict, .orders(let operation, let orders)): conflicted(orders, operation, &actions)
+        case (.slow, .orders(let operation, let orders)) where !operation.descriptor.lane.writes:
+            // One of them may be slow, and the others innocent. A slow one alone would delay the others again.
+            actions.append(.note(.failed(error)))
+            if orders.count == 1 { return giveUp(orders, &actions) }
+            halve(orders, operation, error.description, &actions)
         case (.passing, .orders(let operation, var orders)), (.slow, .orders(let operation, var orders)):
             actions.append(.note(.failed(error)))
             for index in orders.indices { orders[index].isSlow = error.meaning == .slow }
@@ -240,7 +263,7 @@ struct LaneFlow {
         giveUp(waiting.outage(waitingUntil: now + limits.longestWait), &actions)
     }
 
-    private mutating func misunderstood(_ task: LaneTask, _ actions: inout [Action]) {
+    mutating func misunderstood(_ task: LaneTask, _ actions: inout [Action]) {
         actions.append(.note(.misunderstood))
         switch task {
         case .orders(let operation, var orders):
@@ -281,12 +304,15 @@ struct LaneFlow {
         stopTimers(&actions)
         if let interrupted = inFlight {
             inFlight = nil
-            if case .orders(let operation, var orders) = interrupted.task {
+            if case .orders(let operation, let orders) = interrupted.task {
+                var open: [PendingOrder] = []
                 for index in orders.indices {
-                    orders[index].unsettled = true
-                    orders[index].isSlow = interrupted.isOverdue
+                    var order = orders[index]
+                    order.unsettled = true
+                    order.isSlow = interrupted.isOverdue
+                    if interrupted.answered.contains(index) { remember(order) } else { open.append(order) }
                 }
-                waiting.rerun(orders, operation)
+                waiting.rerun(open, operation)
             }
         }
         if let suspect = suspect.take() { waiting.rerun([suspect.order], suspect.operation) }
@@ -309,7 +335,9 @@ struct LaneFlow {
         stopTimers(&actions)
         if isExpiryTimed { actions.append(.cancel(.expiry)) }
         isExpiryTimed = false
-        if case .orders(_, let orders)? = inFlight?.task { giveUp(orders, &actions) }
+        if let inFlight, case .orders(_, let orders) = inFlight.task {
+            giveUp(orders.indices.filter { !inFlight.answered.contains($0) }.map { orders[$0] }, &actions)
+        }
         inFlight = nil
         if let suspect = suspect.take() { giveUp([suspect.order], &actions) }
         giveUp(waiting.takeAll(), &actions)
@@ -320,15 +348,20 @@ struct LaneFlow {
     private mutating func fired(_ timer: Timer, _ now: MonotonicInstant, _ actions: inout [Action]) {
         switch timer {
         case .answer:
-            guard inFlight != nil, link == .up else { return }
-            inFlight?.isOverdue = true
+            guard let inFlight, link == .up else { return }
+            let left = inFlight.began + limits.answerDeadline - now
+            guard left <= .zero else {
+                expire(now, &actions)
+                return actions.append(.start(.answer, after: min(limits.expiryInterval, left)))
+            }
+            self.inFlight?.isOverdue = true
             disconnect(PostgresError(message: "no answer for \(limits.answerDeadline)", lost: true), &actions)
         case .rest: isResting = false
         case .claim: if case .later = claim { claim = .due }
         case .expiry:
             isExpiryTimed = false
             guard link == .down || isResting else { return }
-            giveUp(waiting.take { $0.waitsUntil.map { $0 <= now } ?? false }, &actions)
+            expire(now, &actions)
             if !waiting.isEmpty { timeExpiry(&actions) }
         }
     }

@@ -7,6 +7,10 @@ enum LaneNote: Equatable {
     case poisonous
     /// A transaction failed because the database is short of something or slow.
     case failed(PostgresError)
+    /// A part of an order was carried out that is larger than a transaction may be.
+    case slice
+    /// Orders were answered because they had waited long enough.
+    case impatient(count: Int)
     /// Orders were given up because their users had too many waiting. The user of the first.
     case overShare(UserID?, count: Int)
     /// Rows came back that are not what the statements promise.

@@ -169,7 +169,9 @@ package final class Link {
 
     private func prepare(_ connection: Connection) throws(PostgresError) {
         settings.removeAll()
-        for (sql, parameters) in SessionSettings(configuration).statements { try connection.run(sql, parameters) }
+        for (sql, parameters) in SessionSettings(configuration, reads: name == LaneName.reads.rawValue).statements {
+            try connection.run(sql, parameters)
+        }
         for statement in statements { try connection.prepare(statement.name, statement.sql) }
         try connection.commit()
         try flush(connection)

@@ -5,9 +5,13 @@ import Postgres
 /// The settings of each connection before it is used, and the check that the tables are those of this program.
 struct SessionSettings {
     private let timeoutMilliseconds: Int64
+    private let lockMilliseconds: Int64
 
-    init(_ configuration: StoreConfiguration) {
-        timeoutMilliseconds = max(1, configuration.statementTimeout.wholeMilliseconds)
+    /// - Parameter reads: the connection only reads.
+    init(_ configuration: StoreConfiguration, reads: Bool = false) {
+        let longest = configuration.statementTimeout
+        timeoutMilliseconds = max(1, (reads ? min(longest, configuration.readTimeout) : longest).wholeMilliseconds)
+        lockMilliseconds = max(1, min(longest, configuration.lockTimeout).wholeMilliseconds)
     }
 
     /// Whether the answers to `statements` say that this program knows the tables.
@@ -18,11 +22,12 @@ struct SessionSettings {
     var statements: [(sql: String, parameters: Parameters)] {
         var parameters = Parameters()
         parameters.append(String(timeoutMilliseconds))
+        parameters.append(String(lockMilliseconds))
         return [
             (
                 """
                 select set_config(name, value, false) from (values
-                    ('statement_timeout', $1),
+                    ('statement_timeout', $1), ('lock_timeout', $2),
                     -- The statements after a lock must see what its last holder did.
                     ('default_transaction_isolation', 'read committed'),
                     -- Nothing but what is named in full.

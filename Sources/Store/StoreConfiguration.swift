@@ -11,6 +11,11 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var longestWait: Duration = .seconds(5)
     /// PostgreSQL cancels a statement after this time, and its transaction is rolled back.
     package var statementTimeout: Duration = .seconds(10)
+    /// As `statementTimeout`, for reads. Short, because one slow read delays all others.
+    package var readTimeout: Duration = .seconds(2)
+    /// A statement that waits for a lock for this long fails, and its orders are tried again. Below `readTimeout`, so that a read that
+    /// waits for a lock is not taken for a slow one.
+    package var lockTimeout: Duration = .milliseconds(1_500)
     /// A transaction without an answer for this long means a dead connection. Above `statementTimeout`, so that a slow
     /// but living server answers first.
     package var answerDeadline: Duration = .seconds(15)

@@ -12,6 +12,10 @@ package final class StoreStatistics: MetricsGroup {
     package let ordersUnavailable = Counter("hub_store_orders_unavailable_total", "Orders given up because PostgreSQL was unreachable.")
     package let ordersOverShare = Counter(
         "hub_store_orders_over_share_total", "Orders answered as unavailable because their user had too many waiting.")
+    package let ordersImpatient = Counter(
+        "hub_store_orders_impatient_total", "Orders answered as unavailable because they had waited for PostgreSQL too long.")
+    package let ingestSlices = Counter(
+        "hub_store_ingest_slices_total", "Transactions that stored a part of a batch of events that is larger than a transaction may be.")
     /// Answered `.cancelled`.
     package let ordersCancelled = Counter(
         "hub_store_orders_cancelled_total", "Reads dropped before they reached PostgreSQL because their session had ended.")

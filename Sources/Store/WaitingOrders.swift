@@ -22,6 +22,12 @@ struct WaitingOrders {
         queues[index].append(order)
     }
 
+    /// The order is the next one of its operation; the other operations have their turns before.
+    mutating func prepend(_ order: PendingOrder, _ operation: Operation) {
+        guard let index = operations.firstIndex(of: operation) else { return assertionFailure("an order of another lane") }
+        queues[index].prepend(order)
+    }
+
     /// The orders share a transaction, which is the next one.
     mutating func rerun(_ orders: [PendingOrder], _ operation: Operation) {
         if !orders.isEmpty { reruns.append((operation, orders)) }

@@ -52,6 +52,10 @@ import Testing
                 return .committed(BatchOutcome(events: found.isEmpty ? [] : [.entries(found.map(entry))], replies: []))
             case .orders(let operation, let orders):
                 var outcome = BatchOutcome(replies: [])
+                if operation == .ingests, orders.count == 1, random.chance(4) {
+                    outcome.partial = []
+                    return .committed(outcome)
+                }
                 for (index, pending) in orders.enumerated() {
                     if operation == .acks, random.chance(4) {
                         outcome.left.append(index)

@@ -16,6 +16,8 @@ struct BatchOutcome: Equatable {
     var events: [BusEvent] = []
     /// One per order, except for those of `left`.
     var replies: [StoreReply]
+    /// What the only order of the batch has stored so far. Its rest is carried out by other transactions, and it has no reply yet.
+    var partial: [StoredDraft?]?
     /// Indices of the orders that this batch could not carry out and the operation's successor will, ascending.
     var left: [Int] = []
 }

@@ -1,15 +1,19 @@
 import Messaging
 import StoreAPI
 
-/// `ingest` orders. They have a turn of their own, so that messages of users wait for one batch of them at most.
+/// `ingest` orders. They have a turn of their own, so that messages of users wait for one batch of them at most. An order that is larger
+/// than a batch is carried out by several transactions, and the last of them stores its positions. If one fails, the order fails; when it
+/// is handed in again, the entries that are stored already are recognized by their keys.
 enum Ingests: StoreOperation {
     // Its batches also execute the statements of `Entries`, which the same connection prepares.
     static let statements: [Statement] = [.ensureChannels]
     static let lane = LaneName.entries
     static let capacity = 1_000
-    static let share = capacity
-    static let quantum = capacity
+    // The intake hands in one order at a time, and its drafts are in order.
+    static let unsorted = Int.max
     static let waitsWhileAway = false
+    // The intake waits for the end of what it asked for, because a repeat takes as long.
+    static let isImpatient = false
 
     static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders, areIngested: true) }
 
@@ -22,7 +26,8 @@ enum Ingests: StoreOperation {
     struct Filling: BatchFilling {
         func weight(of request: StoreRequest) -> Int? {
             guard case .ingest(let drafts, let positions) = request else { return 1 }
-            return drafts.count + positions.count
+            // An order that is larger than a batch is alone in it.
+            return min(drafts.reduce(positions.count) { $0 + Entries.weight(of: $1) }, capacity)
         }
     }
 }

@@ -15,6 +15,13 @@ struct OrderQueue {
 
     mutating func append(_ order: PendingOrder) { arrivals.append(order) }
 
+    /// The order is the next one.
+    mutating func prepend(_ order: PendingOrder) {
+        if first == 0 { return arrivals.insert(order, at: 0) }
+        first -= 1
+        arrivals[first] = order
+    }
+
     /// Puts what has arrived into the lines of its users, if it is too much for one batch.
     /// - Returns: the orders of users who had `most` in their lines already.
     mutating func sort<O: StoreOperation>(_ operation: O.Type, ofUser most: Int) -> [PendingOrder] {

@@ -21,6 +21,9 @@ protocol StoreOperation {
     /// Whether an order waits for a database that is away, at most `StoreConfiguration.longestWait`. If not, it is answered at once.
     /// An order that was in flight when its connection broke waits in any case and runs again, so every operation is idempotent.
     static var waitsWhileAway: Bool { get }
+    /// Whether an order is answered `.unavailable` when it has waited for `StoreConfiguration.longestWait`, whatever is under way. It may
+    /// still be carried out.
+    static var isImpatient: Bool { get }
     /// The operation that carries out the orders which a batch left (`BatchOutcome.left`). nil: a batch leaves none.
     static var successor: Operation? { get }
 
@@ -38,6 +41,7 @@ extension StoreOperation {
     static var unsorted: Int { capacity }
     static var share: Int { 64 }
     static var quantum: Int { 1 }
+    static var isImpatient: Bool { true }
     static var successor: Operation? { nil }
     static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { .unavailable }
     static func drafts(of request: StoreRequest) -> [EntryDraft] { [] }
