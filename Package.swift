@@ -88,7 +88,10 @@ let package = Package(
         // Drivers of one dependency each.
         module(
             "Store", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres", logging],
-            resources: [.embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql")]),
+            resources: [
+                .embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql"),
+                .embedInCode("Migrations/migration_0003.sql"),
+            ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),
         module("KeySource", ["Pacing", "Auth", "Configuration", "Telemetry", "Reactor", "Linux", "Curl", logging]),

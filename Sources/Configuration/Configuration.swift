@@ -37,6 +37,7 @@ package struct Configuration: Equatable, Sendable {
         package var bodyBytes = CommandLimits().bodyBytes
         package var subscriptions = Session.Limits().subscriptions
         package var conversationsOfPair = Session.Limits().conversationsOfPair
+        package var conversationsOfUser = Session.Limits().conversationsOfUser
         package var inFlight = 64
         package var setSize = CommandLimits().setSize
         package var historyPage = Session.Limits().historyPage

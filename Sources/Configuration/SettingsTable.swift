@@ -51,6 +51,10 @@ extension Setting {
             "Conversations that two users may have, each with its own context. Limited because any user who knows another user's name can open them. Exceeded: error limit_exceeded; existing conversations go on."
         ),
         Setting(
+            "limits.conversations-of-user", \.limits.conversationsOfUser, .count(1...1_000_000),
+            "Conversations a user may have and still open new ones. Those that others opened count, too. 5000: more than anybody uses, few enough to list. Exceeded: error limit_exceeded; existing conversations go on, and others may open new ones with the user."
+        ),
+        Setting(
             "limits.in-flight", \.limits.inFlight, .count(1...65_536),
             "Commands of one session that wait for a reply. 64: a page sends about ten when it loads. Exceeded: the hub stops reading the session's socket until half of them are answered."
         ),

@@ -52,6 +52,7 @@ extension SessionLimits {
         self.init()
         session.subscriptions = configuration.limits.subscriptions
         session.conversationsOfPair = configuration.limits.conversationsOfPair
+        session.conversationsOfUser = configuration.limits.conversationsOfUser
         session.historyPage = configuration.limits.historyPage
         commands.bodyBytes = configuration.limits.bodyBytes
         commands.setSize = configuration.limits.setSize

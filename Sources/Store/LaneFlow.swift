@@ -10,6 +10,8 @@ import StoreAPI
 /// A machine: events and the time go in, actions come out. `Lane` carries them out. At most one transaction is in flight; orders that
 /// arrive meanwhile become the next one.
 ///
+/// More than twelve stored properties: the states of the connection, of the transaction, of the lock and of waiting.
+///
 /// Invariant: an order that was handed in is either in `waiting` or in `inFlight` or the `suspect`, until one `settle` action answers it.
 struct LaneFlow {
     enum LinkState { case down, up, closed }

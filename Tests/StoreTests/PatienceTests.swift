@@ -88,7 +88,7 @@ import Testing
         lane.clock.pass(.milliseconds(300))
         _ = lane.submit([(2, ack), (3, ack)])
         _ = lane.commit(done)
-        lane.clock.pass(.milliseconds(300))
+        lane.clock.pass(.milliseconds(600))
         _ = lane.submit([(4, ack)])
         #expect(lane.ask(.timer(.answer)) == [.note(.impatient(count: 2)), .answer(2, away), .answer(3, away)])
         #expect(lane.end(.committed(BatchOutcome(replies: [done], left: [0]))) == [.run(.acks, [4])])
@@ -190,11 +190,7 @@ import Testing
     @Test func aSliceIsBoundedInRowsAndInBytes() throws {
         let ann = try user("ann")
         func slices(_ sizes: [Int]) -> [Int] {
-            let drafts = sizes.enumerated().map { index, size in
-                var draft = draft(.inbox(ann), "\(index)")
-                draft.content = String(repeating: "x", count: size)
-                return draft
-            }
+            let drafts = sizes.enumerated().map { draft(.inbox(ann), "\($0)", content: String(repeating: "x", count: $1)) }
             var stored = 0
             var counts: [Int] = []
             while stored < drafts.count {
@@ -216,11 +212,7 @@ import Testing
         let (ann, bob) = (try user("ann"), try user("bob"))
         let talk = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
         let text = String(repeating: "x", count: 32_000)
-        let drafts = try (0..<600).map { index in
-            var draft = draft(try inbox("u\(index % 200)"), "\(index)")
-            draft.content = "\"title\":\"\(text)\""
-            return draft
-        }
+        let drafts = try (0..<600).map { draft(try inbox("u\($0 % 200)"), "\($0)", content: "\"title\":\"\(text)\"") }
         let whole = IngestPosition(topic: "t", partition: 0, offset: 7)
         async let ingested = bench.ask(.ingest(drafts, [whole]))
         try await until { bench.store.statistics.ingestSlices.value >= 2 }
@@ -240,7 +232,7 @@ import Testing
         let bench = try await StoreBench().ready()
         let ann = try inbox("ann")
         var drafts = (0..<1_500).map { draft(ann, "\($0)") }
-        drafts[1_400].content = "no json"
+        drafts[1_400] = draft(ann, "1400", content: "no json")
         let reply = await bench.ask(.ingest(drafts, []))
         guard case .failed(.refused) = reply else { return #expect(Bool(false), "\(reply)") }
         #expect(try bench.cell("select count(*) from hub.entry") == "1000")

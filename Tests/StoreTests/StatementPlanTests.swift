@@ -55,7 +55,7 @@ import Testing
             ]
         case "readPositions": [array { "t\($0)" }, array { "\($0)" }]
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]
-        case "makeConversations": pairs + [array { _ in "100" }]
+        case "makeConversations": pairs + [array { _ in "100" }, array { _ in "100" }]
         case "makeConversationChannels", "makeMembers", "conversationStates": pairs
         case "removeMembers": [array { "a\($0)" }, inboxes]
         case "ackCursors": [users, inboxes, array { _ in "2" }]

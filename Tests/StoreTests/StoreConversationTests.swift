@@ -194,6 +194,7 @@ import Testing
             """
             update hub.channel c set created_at = now() - interval '1 day' + v.context::int * interval '1 second'
             from hub.conversation v where c.name = 'conversation:' || v.id;
+            update hub.member m set active_at = c.created_at from hub.channel c where c.id = m.channel_id;
             insert into hub.channel (name, kind) values ('broadcast:activity:7', 'broadcast');
             insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where name = 'broadcast:activity:7'
             """)
@@ -222,6 +223,7 @@ import Testing
             """
             update hub.channel c set created_at = now() - interval '1 day' + v.context::int / 2 * interval '1 second'
             from hub.conversation v where c.name = 'conversation:' || v.id;
+            update hub.member m set active_at = c.created_at from hub.channel c where c.id = m.channel_id;
             insert into hub.channel (name, kind) values ('broadcast:activity:7', 'broadcast');
             insert into hub.member (channel_id, user_id) select id, 'ann' from hub.channel where kind = 'broadcast'
             """)

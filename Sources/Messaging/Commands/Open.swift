@@ -19,7 +19,10 @@ extension ClientCommand.Open: Command {
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         guard with != context.user else { throw Refusal(.badRequest, "with: must be another user") }
-        return .store(.open(context.user, with: with, context: self.context, most: context.limits.conversationsOfPair), .open)
+        return .store(
+            .open(
+                context.user, with: with, context: self.context, most: context.limits.conversationsOfPair,
+                ofUser: context.limits.conversationsOfUser), .open)
     }
 
     static func answer(

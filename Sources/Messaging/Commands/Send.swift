@@ -107,7 +107,9 @@ extension ClientCommand.Send: Command {
         case .user(let other):
             guard other != context.user else { throw Refusal(.badRequest, "to: must be another user") }
             return .store(
-                .open(context.user, with: other, context: self.context, most: context.limits.conversationsOfPair), .openThenSend(self))
+                .open(
+                    context.user, with: other, context: self.context, most: context.limits.conversationsOfPair,
+                    ofUser: context.limits.conversationsOfUser), .openThenSend(self))
         }
     }
 

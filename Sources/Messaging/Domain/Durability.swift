@@ -36,8 +36,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`.
     case append(EntryDraft)
     /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
-    /// conversations and otherwise answers `.tooManyConversations`.
-    case open(UserID, with: UserID, context: String?, most: Int)
+    /// conversations, and the first of them is a member of fewer than `ofUser` channels. Otherwise it answers `.tooManyConversations`.
+    case open(UserID, with: UserID, context: String?, most: Int, ofUser: Int = 5_000)
     /// Ends the user's membership of a conversation. The answer is an empty state of the channel, or `.forbidden` for a non-member.
     case leave(UserID, Channel)
     /// Reads the channels for the reply to `connect`: the user's inbox, the given broadcasts, the channels of `asked` with the user as a
@@ -62,7 +62,7 @@ extension StoreRequest {
         switch self {
         case .ingest, .positions, .page: nil
         case .append(let draft): draft.sender
-        case .open(let user, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
+        case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
             user
         }
@@ -112,7 +112,7 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case tooSlow
     /// The message replies to an entry that does not exist in its conversation.
     case noSuchEntry
-    /// The two people have reached the limit of conversations. They can still open the existing ones.
+    /// The two people, or the one who opens, have reached the limit of conversations. They can still open the existing ones.
     case tooManyConversations
     /// `readAlso` would exceed `Cursor.mostRanges`, so the store changed nothing.
     case tooScattered

@@ -26,8 +26,11 @@ extension Refusal {
             self.init(.unavailable, "the store is unavailable; try again, a send with the same key")
         case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
         case .tooManyConversations:
-            let most = limits.conversationsOfPair
-            self.init(.limitExceeded, "with, to: you have \(most) conversations with this user, which is the most; use one of them")
+            let (pair, user) = (limits.conversationsOfPair, limits.conversationsOfUser)
+            self.init(
+                .limitExceeded,
+                "with, to: you have \(pair) conversations with this user or \(user) in all, which is the most; use one of them, or leave some"
+            )
         case .tooScattered:
             self.init(.limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
         case .refused(let why):

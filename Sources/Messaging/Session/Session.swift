@@ -33,6 +33,8 @@ public struct Session: ~Copyable, Sendable {
         public var subscriptions = CommandLimits().subscriptions
         /// Conversations that two people may have with each other. Without a bound, anyone could open any number with a user they can name.
         public var conversationsOfPair = 100
+        /// Conversations and other memberships with which a user may still open a new conversation.
+        public var conversationsOfUser = 5_000
         /// Entries in one `history` reply or replay page.
         public var historyPage = CommandLimits().historyPage
         /// Milliseconds between two typing signals of one session in one conversation.

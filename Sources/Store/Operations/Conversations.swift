@@ -35,11 +35,12 @@ struct ConversationBatch: Batch {
     private var others: [String] = []
     private var contexts: [String] = []
     private var limits: [Int] = []
+    private var limitsOfUser: [Int] = []
 
     init(_ orders: [PendingOrder]) {
         self.orders = orders
         for pending in orders {
-            guard case .open(let opener, let other, let context, let most) = pending.order.request else {
+            guard case .open(let opener, let other, let context, let most, let mostOfUser) = pending.order.request else {
                 assertionFailure("not an open order")
                 continue
             }
@@ -47,6 +48,7 @@ struct ConversationBatch: Batch {
             others.append(other.name)
             contexts.append(context ?? "")
             limits.append(most)
+            limitsOfUser.append(mostOfUser)
         }
     }
 
@@ -57,6 +59,7 @@ struct ConversationBatch: Batch {
         pairs.append(contexts)
         var bounded = pairs
         bounded.append(limits.map { Int32(clamping: $0) })
+        bounded.append(limitsOfUser.map { Int32(clamping: $0) })
         return [
             (.makeConversations, bounded), (.makeConversationChannels, pairs), (.makeMembers, pairs), (.conversationStates, pairs),
         ]
@@ -76,7 +79,7 @@ struct ConversationBatch: Batch {
             guard let channel = rows[2].text(row, 0).flatMap({ Channel(storedName: $0) }) else { return nil }
             joined.insert(channel)
         }
-        // A conversation that the last statement does not return would exceed the bound.
+        // A conversation that the last statement does not return would exceed a bound.
         var outcome = BatchOutcome(replies: orders.map { _ in .failed(.tooManyConversations) })
         for row in 0..<rows[3].count {
             guard let position = rows[3].int32(row, 0), position >= 1, position <= orders.count,
@@ -102,20 +105,25 @@ extension Statement {
             and v.context = p.context collate "C"
         """
 
-    /// $1 one user, $2 the other, $3 context ('' = none), $4 the most conversations a pair may have. Returns the new conversations.
+    /// $1 one user, $2 the other, $3 context ('' = none), $4 the most conversations a pair may have, $5 the most channels that $1 may be a
+    /// member of. Returns the new conversations.
     ///
-    /// Two hubs that run this at the same time may exceed the bound by one each. That is harmless: the bound prevents thousands.
+    /// Only who opens is bounded: otherwise strangers could use up the conversations of somebody else. Two hubs that run this at the same
+    /// time may exceed a bound by one each. That is harmless: the bounds prevent thousands.
     static let makeConversations = Statement(
         name: "makeConversations",
         sql: """
             insert into hub.conversation (first, second, context)
             select n.first, n.second, n.context
             from (
-                select d.*, row_number() over (partition by d.first, d.second order by d.ordinal) as nth
+                select d.*, row_number() over (partition by d.first, d.second order by d.ordinal) as nth,
+                    row_number() over (partition by d.opener order by d.ordinal) as nth_of_opener
                 from (
                     select least(p.a collate "C", p.b collate "C") as first, greatest(p.a collate "C", p.b collate "C") as second,
-                        p.context collate "C" as context, min(p.ordinal) as ordinal, min(p.max_count) as max_count
-                    from unnest($1::text[], $2::text[], $3::text[], $4::int4[]) with ordinality p (a, b, context, max_count, ordinal)
+                        p.context collate "C" as context, min(p.ordinal) as ordinal, min(p.max_count) as max_count,
+                        (array_agg(p.a collate "C" order by p.ordinal))[1] as opener, min(p.max_of_user) as max_of_user
+                    from unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::int4[])
+                        with ordinality p (a, b, context, max_count, max_of_user, ordinal)
                     group by 1, 2, 3
                 ) d
                 left join lateral (
@@ -128,7 +136,11 @@ extension Statement {
                 select count(*) as had
                 from (select from hub.conversation v where v.first = n.first and v.second = n.second limit n.max_count) v
             ) h
-            where h.had + n.nth <= n.max_count
+            cross join lateral (
+                select count(*) as had
+                from (select from hub.member m where m.user_id = n.opener limit n.max_of_user) m
+            ) u
+            where h.had + n.nth <= n.max_count and u.had + n.nth_of_opener <= n.max_of_user
             order by 1, 2, 3
             on conflict (first, second, context) do nothing
             returning first, second, context
@@ -149,11 +161,15 @@ extension Statement {
     static let makeMembers = Statement(
         name: "makeMembers",
         sql: """
-            insert into hub.member (channel_id, user_id)
-            select distinct c.id, u.user_id collate "C"
+            insert into hub.member (channel_id, user_id, active_at)
+            select distinct c.id, u.user_id collate "C", t.active
             from \(pairs)
             join hub.channel c on c.name = 'conversation:' || v.id
             cross join lateral (values (v.first), (v.second)) u (user_id)
+            cross join lateral (
+                select coalesce(
+                    (select e.created_at from hub.entry e where e.channel_id = c.id and e.seq = c.last_seq), c.created_at) as active
+            ) t
             order by 1, 2
             on conflict do nothing
             returning (select c.name from hub.channel c where c.id = member.channel_id)

@@ -217,7 +217,7 @@ extension Statement {
             ), lack as materialized (
                 select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
             ), target as (
-                select d.*, c.id as channel_id, c.last_seq,
+                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind,
                     c.id is not null and case when d.members_only then m.user_id is not null else not lack.is_behind end as allowed,
                     coalesce(d.reply_to <= c.last_seq, true) as answers
                 from lack cross join draft d
@@ -263,6 +263,13 @@ extension Statement {
                 from lack cross join reached r where not lack.is_behind
                 order by r.topic collate "C", r.partition
                 on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+            ), listed as (
+                update hub.member m set active_at = n.stamp
+                from (
+                    select channel_id, max(stamp) as stamp from sequenced where fresh and channel_kind = 'conversation'
+                    group by channel_id order by channel_id
+                ) n
+                where m.channel_id = n.channel_id
             )
             select o.admitted, o.seq, o.stored_at, o.fresh, o.answers from (
                 select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.fresh, s.answers or not s.allowed as answers,

@@ -129,8 +129,8 @@ extension Statement {
     /// $1 index of the order, $2 user, $3 channel, $4 entitled without being a member. For lists of the channels that a user is a member
     /// of: $5 index of the order, $6 user, $7 how many channels at most, $8 conversations only, $9 the list begins after this conversation.
     ///
-    /// A list has broadcasts first, then conversations by the time of their newest entry. That time is looked up only when the list must
-    /// be sorted. `has_more` says that the list was cut.
+    /// A list has broadcasts first, then conversations by the time of their newest entry (`hub.member.active_at`). It is read in the order
+    /// of an index, so only the rows of the list are read. `has_more` says that the list was cut.
     static let states = Statement(
         name: "states",
         sql: """
@@ -146,30 +146,29 @@ extension Statement {
                 from unnest($5::int4[], $6::text[], $7::int4[], $8::bool[], $9::text[])
                     s ("order", user_id, max_count, conversations_only, before)
                 left join lateral (
-                    select c.id, \(active) as active
+                    select m.active_at, m.channel_id
                     from hub.channel c join hub.member m on m.channel_id = c.id and m.user_id = s.user_id collate "C"
                     where c.name = s.before collate "C" limit 1
                 ) b on true
                 cross join lateral (
-                    select c.*, row_number() over (order by t.active desc nulls first, c.id desc) as rank,
+                    select n.*, row_number() over (order by n.active_at desc, n.id desc) as rank,
                         count(*) over () > s.max_count as has_more
-                    -- `offset 0` makes the planner keep this lookup, as `limit 1` does below.
+                    -- One more than the list takes, in the order of the index.
                     from (
-                        select m.channel_id, s.conversations_only or count(*) over () > s.max_count as sorted
-                        from hub.member m where m.user_id = s.user_id collate "C" offset 0
-                    ) m
-                    cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
-                    cross join lateral (select case when m.sorted and c.kind = 'conversation' then \(active) end as active) t
-                    where not s.conversations_only or c.kind = 'conversation' and (s.before is null or (t.active, c.id) < (b.active, b.id))
+                        select c.*, m.active_at
+                        from hub.member m
+                        cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
+                        where m.user_id = s.user_id collate "C"
+                            and (m.active_at, m.channel_id) <= (coalesce(b.active_at, 'infinity'), coalesce(b.channel_id, 9223372036854775807))
+                            and (s.before is null or m.channel_id <> b.channel_id)
+                            and (not s.conversations_only or c.kind = 'conversation')
+                        order by m.active_at desc, m.channel_id desc
+                        limit s.max_count + 1
+                    ) n
                     order by rank
                     limit s.max_count
                 ) l
             )
             \(Clause.channelStates)
             """)
-
-    /// The time of the newest entry in channel `c`.
-    private static let active = """
-        coalesce((select e.created_at from hub.entry e where e.channel_id = c.id and e.seq = c.last_seq), c.created_at)
-        """
 }
