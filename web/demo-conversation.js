@@ -20,6 +20,7 @@ export class Conversation {
   #progress = { delivered: 0, read: 0 }; // of the other one
   #hasOlder = false;
   #isLoading = false;
+  #isAtButton = false;
   #typedAt = -Infinity;
   #typingTimer = 0;
 
@@ -39,10 +40,12 @@ export class Conversation {
     this.#find(".compose").addEventListener("submit", (event) => this.#submit(event));
     const scroller = this.#scroller;
     scroller.addEventListener("scroll", () => {
-      // Who comes to the button by keyboard decides by pressing it.
-      if (scroller.scrollTop < NEAR_PX && document.activeElement !== this.#find(".older")) this.#loadOlder();
+      if (scroller.scrollTop >= NEAR_PX) this.#isAtButton = false;
+      else if (!this.#isAtButton) this.#loadOlder();
       if (this.#isAtEnd) this.#find(".newer").hidden = true;
     });
+    // The focus scrolls there too. Who comes by keyboard decides by pressing the button.
+    this.#find(".older").addEventListener("focus", () => (this.#isAtButton = true));
     this.#find(".older").addEventListener("click", () => this.#loadOlder());
     this.#find(".newer").addEventListener("click", () => {
       this.#scrollToEnd();
