@@ -17,6 +17,8 @@ package final class TailRun {
         package var acknowledges = false
         /// The number of entries after which the command ends.
         package var entries: Int?
+        /// Readable lines in this language, such as `en`, instead of the hub's JSON.
+        package var textLanguage: String?
         package init(url: String, token: String) {
             self.url = url
             self.token = token
@@ -151,7 +153,7 @@ package final class TailRun {
                     &received, into: &output, opened: { follower.connect() },
                     line: { line in
                         guard !isEnough else { return [] }
-                        Console.print(String(decoding: line, as: UTF8.self))
+                        if let printed = printed(line) { Console.print(printed) }
                         let reaction = follower.read(line)
                         refusal = refusal ?? reaction.refusal
                         setback = setback ?? reaction.setback
@@ -170,6 +172,11 @@ package final class TailRun {
                 }
             }
         }
+    }
+
+    private func printed(_ line: [UInt8]) -> String? {
+        guard let language = options.textLanguage else { return String(decoding: line, as: UTF8.self) }
+        return TailText(language: language).line(line)
     }
 
     private var isEnough: Bool { options.entries.map { follower.entries >= $0 } ?? false }

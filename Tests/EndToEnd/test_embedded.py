@@ -152,6 +152,19 @@ async def test_token_publish_and_tail(hub):
         tail.wait(10)
 
 
+async def test_tail_prints_readable_lines_when_asked(hub):
+    name = person()
+    env = {**clean_environment(), **hub.facts, "LANG": "fr_FR.UTF-8"}
+    hub.kafka.produce(event(f"user:{name}", title={"en": "Hello", "fr": "Bonjour"}, type="a.b", priority="high"), key=name)
+    done = subprocess.run(
+        [hub_program(), "tail", "--token", hub.token(name), "--channel", "inbox", "--since", "0", "--entries", "1", "--format", "text"],
+        capture_output=True, text=True, timeout=30, env=env)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].strip().startswith(f"connected as {name}, ")
+    assert lines[-1][19:].startswith("  inbox #1  [high] a.b: Bonjour")
+
+
 async def test_tail_ends_at_once_after_enough_entries_and_their_acks_are_stored(hub):
     name = person()
     env = {**clean_environment(), **hub.facts}
