@@ -41,7 +41,8 @@ struct TailText {
         let link = message["link"]?.string.map { "  \($0)" } ?? ""
         let expiry = message["expiresAt"]?.string.map { "  (until \($0))" } ?? ""
         let replay = message["replay"]?.bool == true ? "  (replay)" : ""
-        return "\(time)  \(name)  \(priority)\(source)\(parts.isEmpty ? "" : ": ")\(parts.joined(separator: " – "))\(link)\(expiry)\(replay)"
+        let text = ([source] + (parts.isEmpty ? [] : [parts.joined(separator: " – ")])).joined(separator: ": ")
+        return "\(time)  \(name)  \(priority)\(text)\(link)\(expiry)\(replay)"
     }
 
     private func push(_ message: JSONValue) -> String? {
@@ -56,7 +57,8 @@ struct TailText {
             default: return nil
             }
         case "cursor":
-            return "\(channel): delivered #\(number(message["delivered"])), seen #\(number(message["seen"])), read #\(number(message["read"]))"
+            let states = ["delivered", "seen", "read"].map { "\($0) #\(number(message[$0]))" }
+            return "\(channel): \(states.joined(separator: ", "))"
         case "receipt":
             return "\(channel): \(word(message["user"])) has got #\(number(message["delivered"])), read #\(number(message["read"]))"
         case "counters":
