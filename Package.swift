@@ -182,7 +182,7 @@ let package = Package(
             "HubTests",
             [
                 "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
-                "Telemetry", "Linux",
+                "Telemetry", "Linux", "Reactor",
                 "TestKit",
                 logging,
             ]),

@@ -33,7 +33,10 @@ final class Health: Sendable {
         case notReady([String])
     }
 
+    let threads: ThreadWatch
     private let checks: Locked<[Part: @Sendable () -> Bool]> = Locked([:])
+
+    init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
 
     /// Registers the check of a part. A part without a check counts as missing.
     func watch(_ part: Part, _ isUp: @escaping @Sendable () -> Bool) { checks.withLock { $0[part] = isUp } }
@@ -42,7 +45,15 @@ final class Health: Sendable {
 
     var readiness: Readiness {
         let missing = Part.allCases.filter { !isUp($0) }
-        let reasons = missing.map(\.reason)
-        return missing.contains(where: \.isNeededByClients) ? .notReady(reasons) : .ready(without: reasons)
+        let silent = threads.silent
+        let reasons = missing.map(\.reason) + silent.map(\.reason)
+        return missing.contains(where: \.isNeededByClients) || !silent.isEmpty ? .notReady(reasons) : .ready(without: reasons)
     }
+
+    /// Why only a restart helps. Empty while the process lives.
+    var lost: [String] { threads.lost.map(\.reason) }
+}
+
+extension SilentThread {
+    fileprivate var reason: String { "thread \(name) has not run for \(silence.components.seconds) s" }
 }

@@ -1,5 +1,6 @@
 import Intake
 import KeySource
+import Linux
 import Sessions
 import Store
 import Telemetry
@@ -24,10 +25,14 @@ final class HubMetrics: Sendable {
 /// The availability of the parts on which the hub depends.
 private final class HealthMetrics: MetricsGroup {
     let up: Reading
+    let threadSilence: Reading
 
     init(_ health: Health) {
         up = Reading("hub_up", "1 while a part that the hub depends on is available, else 0.", labels: ["part"]) {
             Health.Part.allCases.map { (["\($0)"], health.isUp($0) ? 1 : 0) }
         }
+        threadSilence = Reading(
+            "hub_thread_silence_seconds", "Time since a thread last showed that it runs; about 1 at most while it does.", labels: ["thread"]
+        ) { health.threads.silences.map { ([$0.name], Double($0.silence.wholeNanoseconds / 1_000_000) / 1_000) } }
     }
 }

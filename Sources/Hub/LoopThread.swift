@@ -36,6 +36,8 @@ final class LoopThread: Sendable {
     let arrivals: Mailbox<HandedConnection>
     private let loop: EventLoop
     let listening = ListenReport()
+    var name: String { loop.name }
+    var heartbeat: Heartbeat { loop.handle.heartbeat }
 
     init(index: Int, settings: Settings) throws(SystemError) {
         self.index = index

@@ -43,7 +43,10 @@ final class HubRoutes: HTTPRoutes {
     private func answer(_ route: Route, _ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse {
         switch route {
         case .page(let page): page.response
-        case .alive: HTTPResponse(status: 200, text: "alive")
+        case .alive:
+            health.lost.isEmpty
+                ? HTTPResponse(status: 200, text: "alive")
+                : HTTPResponse(status: 503, text: health.lost.map { "not alive: \($0)" }.joined(separator: "\n"))
         case .ready:
             switch health.readiness {
             case .ready(let missing):

@@ -28,6 +28,7 @@ package final class Server {
     private var threads: [Thread] = []
     private let health: Health
     private let isAccepting = AtomicFlag()
+    private var silences = SilenceReport()
     /// The listening address. It contains the actual port when the configuration asks for port 0.
     package let address: ListenEndpoint
 
@@ -98,6 +99,20 @@ package final class Server {
         } catch {
             throw ServerFailure("listening on \(address)", "\(error)")
         }
+        for loop in loops { health.threads.watch(loop.name, loop.heartbeat) }
+        health.threads.watch("store", store.heartbeat)
+        health.threads.watch("intake", intake.heartbeat)
+        // It may wait for several fetches, one after the other.
+        health.threads.watch("keys", keys.heartbeat, silentAfter: .seconds(30))
+    }
+
+    /// Logs which threads have become silent since the last call, and which run again.
+    package func reportThreads() {
+        let (new, back) = silences.look(health.threads.silent)
+        for thread in new {
+            log.error("a thread hangs", metadata: ["thread": "\(thread.name)", "seconds": "\(thread.silence.components.seconds)"])
+        }
+        for thread in back { log.notice("a thread that hung runs again", metadata: ["thread": "\(thread)"]) }
     }
 
     /// Waits at most `limit` until the hub can serve clients. False when it cannot yet; `/readyz` then lists the missing parts.
@@ -117,8 +132,9 @@ package final class Server {
         return []
     }
 
-    /// Drains the sessions, finishes their requests and ends every thread.
-    package func stop() {
+    /// Drains the sessions, finishes their requests and ends every thread. Ends in about `drain.within` and 5 s, whatever hangs.
+    /// - Returns: the threads that have not ended, and are left behind.
+    package func stop() -> [String] {
         isAccepting.set(false)
         let limit = configuration.drain.within
         intake.stop(within: limit / 4)
@@ -126,16 +142,22 @@ package final class Server {
         for loop in loops { loop.inbox.control(.drain(spread: spread)) }
         let end = MonotonicInstant.now + limit / 2
         while loops.contains(where: { $0.inbox.openSessions > 0 }), MonotonicInstant.now < end { Thread.pause(.milliseconds(10)) }
-        let rest = limit / 4 + .seconds(1)
-        if !intake.join(within: rest) {
-            log.error("the intake has not ended, and is left behind", metadata: ["after": "\(rest)"])
-        }
-        store.stop()
-        keys.stop()
+        var left: [String] = []
+        if !intake.join(within: limit / 4 + .seconds(1)) { left.append("intake") }
+        if !store.stop(within: Self.storeWithin) { left.append("store") }
         for loop in loops { loop.inbox.control(.stop) }
-        for thread in threads { thread.join() }
+        let last = MonotonicInstant.now + Self.threadsWithin
+        if !keys.stop(within: Self.threadsWithin) { left.append("keys") }
+        for (loop, thread) in zip(loops, threads) where !thread.join(within: last - .now) { left.append(loop.name) }
+        for name in left { log.error("a thread has not ended, and is left behind", metadata: ["thread": "\(name)"]) }
         log.info("stopped")
+        return left
     }
+
+    /// The store answers what it has accepted for 5 s.
+    private static let storeWithin: Duration = .seconds(6)
+    /// Nothing keeps these threads any more, except for one fetch of the keys.
+    private static let threadsWithin: Duration = .seconds(3)
 
     // MARK: Parts
 

@@ -17,6 +17,7 @@ struct ServeRun {
     /// The interval of log lines about missing parts during a start.
     private static let remindEvery: Duration = .seconds(10)
     private static let lookEvery: Duration = .milliseconds(250)
+    private static let lookAtThreadsEvery: Duration = .seconds(5)
     /// How long the end waits for a reader of stderr that does not read.
     private static let lastLinesWithin: Duration = .seconds(1)
 
@@ -41,9 +42,14 @@ struct ServeRun {
 
     /// Serves until a signal stops the process.
     func serve() throws(CommandFailure) {
-        defer { _ = lines.finish(within: Self.lastLinesWithin) }
+        let left = LeftThreads()
+        defer {
+            _ = lines.finish(within: Self.lastLinesWithin)
+            // The functions that a process runs when it exits must not meet threads that hang.
+            if let code = left.exitCode { Process.exit(code) }
+        }
         guard effective.configuration.embedded else {
-            try serve(effective, embedded: nil)
+            try serve(effective, embedded: nil, left)
             return
         }
         let kafka = effective.configuration.kafka
@@ -61,10 +67,12 @@ struct ServeRun {
         } catch {
             throw CommandFailure(error)
         }
-        try serve(complete, embedded: services)
+        try serve(complete, embedded: services, left)
     }
 
-    private func serve(_ effective: EffectiveConfiguration, embedded: EmbeddedServices?) throws(CommandFailure) {
+    private func serve(
+        _ effective: EffectiveConfiguration, embedded: EmbeddedServices?, _ left: LeftThreads
+    ) throws(CommandFailure) {
         let configuration = effective.configuration
         do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
         let server: Server
@@ -73,7 +81,10 @@ struct ServeRun {
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
         }
-        defer { server.stop() }
+        defer {
+            endAnyway(after: configuration.drain.within + (embedded == nil ? .seconds(10) : .seconds(60)))
+            left.names = server.stop()
+        }
         guard waitUntilReady(server) else { return }
         let url = "http://\(server.address)"
         do throws(EmbeddedFailure) { try embedded?.announce(url: url) } catch { throw CommandFailure(error) }
@@ -81,7 +92,18 @@ struct ServeRun {
             for line in Self.warning(folder: configuration.data) { lines.write(line) }
         }
         Console.print("ready \(url)")
-        waitForEnd(hangupEnds: embedded != nil)
+        waitForEnd(hangupEnds: embedded != nil, server.reportThreads)
+    }
+
+    /// Ends the process when its own end takes longer than it can, so that SIGTERM is obeyed whatever hangs.
+    private func endAnyway(after limit: Duration) {
+        let (log, lines) = (log, lines)
+        _ = try? Thread.spawn(name: "end") {
+            Thread.pause(limit)
+            log.critical("the hub does not end, and is ended", metadata: ["after_seconds": "\(limit.components.seconds)"])
+            _ = lines.finish(within: Self.lastLinesWithin)
+            Process.exit(CommandFailure.Kind.failed.rawValue)
+        }
     }
 
     /// Echoes until a signal stops the process.
@@ -95,7 +117,7 @@ struct ServeRun {
         }
         defer { server.stop() }
         Console.print("ready http://\(server.address)")
-        waitForEnd(hangupEnds: true)
+        waitForEnd(hangupEnds: true) {}
     }
 
     // MARK: Waiting
@@ -113,9 +135,9 @@ struct ServeRun {
         return true
     }
 
-    private func waitForEnd(hangupEnds: Bool) {
+    private func waitForEnd(hangupEnds: Bool, _ look: () -> Void) {
         while true {
-            switch signal(within: .seconds(3600)) {
+            switch signal(within: Self.lookAtThreadsEvery) {
             case .interrupt, .terminate, .kill:
                 log.info("stopping")
                 return
@@ -123,7 +145,8 @@ struct ServeRun {
                 // A closed terminal ends a trial. A service ignores the signal, because it cannot reload its configuration.
                 if hangupEnds { return }
                 log.notice("hang-up ignored")
-            case .childEnded, nil: continue
+            case .childEnded: continue
+            case nil: look()
             }
         }
     }
@@ -141,5 +164,17 @@ struct ServeRun {
         ]
         let rule = String(repeating: "*", count: 98)
         return [rule] + lines.map { "*  \($0)" } + [rule]
+    }
+}
+
+/// The threads that a server has left behind.
+private final class LeftThreads {
+    var names: [String] = []
+
+    /// nil when all have ended. librdkafka before 2.3 may never return from freeing a consumer, after everything is committed: that is no
+    /// failure of the hub.
+    var exitCode: Int32? {
+        if names.isEmpty { return nil }
+        return names == ["intake"] ? 0 : CommandFailure.Kind.failed.rawValue
     }
 }

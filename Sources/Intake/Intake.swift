@@ -1,7 +1,7 @@
 package import Kafka
 import Linux
 package import Logging
-import Reactor
+package import Reactor
 package import StoreAPI
 
 /// Reads records from Kafka and stores their entries, on one thread that librdkafka's descriptor and the store's answers wake.
@@ -10,6 +10,7 @@ package import StoreAPI
 /// transaction, and stored positions are never used to skip a record.
 package final class Intake: Sendable {
     package let metrics: IntakeMetrics
+    package let heartbeat: Heartbeat
     private let inbox: IntakeInbox
     private let thread: Thread
 
@@ -24,6 +25,7 @@ package final class Intake: Sendable {
             let loop = try EventLoop(name: "intake")
             let inbox = IntakeInbox(loop: loop.handle)
             self.inbox = inbox
+            heartbeat = loop.handle.heartbeat
             thread = try Thread.spawn(name: "intake") {
                 IntakeWorker(configuration, loop: loop, inbox: inbox, store: store, metrics: metrics, log: log).run()
             }

@@ -3,12 +3,13 @@ package import Configuration
 package import Curl
 package import Linux
 package import Logging
-import Reactor
+package import Reactor
 package import Telemetry
 
 /// Keeps the key set current, on a thread of its own that a fetch may block. `JWKSSource` decides when keys are fetched.
 package final class KeyFeed: Sendable {
     package let metrics: KeyMetrics
+    package var heartbeat: Heartbeat { loop.heartbeat }
     private let questions: Mailbox<String?>
     private let loop: LoopHandle
     private let thread: Thread
@@ -36,9 +37,11 @@ package final class KeyFeed: Sendable {
     }
 
     /// Blocks for at most one fetch. Call once.
-    package func stop() {
+    /// - Returns: false when the thread has not ended within `limit`; it is then left behind.
+    @discardableResult
+    package func stop(within limit: Duration = .seconds(60)) -> Bool {
         loop.stop()
-        thread.join()
+        return thread.join(within: limit)
     }
 }
 

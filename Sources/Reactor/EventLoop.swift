@@ -161,6 +161,7 @@ public final class EventLoop: @unchecked Sendable {
             preconditionFailure("\(error)")
         }
         now = .now
+        handle.heartbeat.stamp(now)
         for index in 0..<ready {
             let (token, readiness) = poller.event(index)
             dispatch(EventToken(rawValue: token), readiness)
@@ -180,7 +181,7 @@ public final class EventLoop: @unchecked Sendable {
         if awaitsOthers, !slices.isEmpty { Thread.yield() }
     }
 
-    /// The timeout of the poller in milliseconds; -1: none. Rounded up, because a loop that wakes too early must wake twice.
+    /// The timeout of the poller in milliseconds, for the next heartbeat at the latest. Rounded up, because a loop that wakes too early must wake twice.
     private func pollTimeout() -> Int32 {
         if !slices.isEmpty { return 0 }
         var next = timers.nextInstant()
@@ -188,8 +189,8 @@ public final class EventLoop: @unchecked Sendable {
             if source.isUnsettled { return 0 }
             if let deadline = source.nextDeadline { next = min(next ?? deadline, deadline) }
         }
-        guard let next else { return -1 }
-        let wait = (next - .now).wholeNanoseconds
+        let longest = Heartbeat.interval.wholeNanoseconds
+        let wait = min(next.map { ($0 - .now).wholeNanoseconds } ?? longest, longest)
         return wait <= 0 ? 0 : Int32(clamping: (wait - 1) / 1_000_000 + 1)
     }
 

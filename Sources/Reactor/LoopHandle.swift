@@ -6,6 +6,8 @@ public final class LoopHandle: Sendable {
     private let descriptor: WakeDescriptor
     private let isWoken = Atomic<Bool>(false)
     private let stopped = Atomic<Bool>(false)
+    /// The loop stamps it in each of its turns.
+    public let heartbeat = Heartbeat(at: .now)
 
     init(_ descriptor: WakeDescriptor) { self.descriptor = descriptor }
 

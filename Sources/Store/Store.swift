@@ -2,7 +2,7 @@ package import Bus
 package import Linux
 package import Logging
 import Messaging
-import Reactor
+package import Reactor
 package import StoreAPI
 
 /// Carries out the requests of the domain in PostgreSQL, on a thread of its own. `Operation` says what happens while the database is
@@ -60,18 +60,21 @@ package final class Store: StoreDesk {
 
     /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the
     /// thread. Blocks until then.
-    package func stop() {
+    /// - Returns: false when the thread has not ended within `limit`; it is then left behind.
+    @discardableResult
+    package func stop(within limit: Duration = .seconds(60)) -> Bool {
         let thread: Thread? = stage.withLock { stage in
             defer { stage = .stopped }
             if case .running(let thread) = stage { return thread }
             return nil
         }
         front.change(to: .stopped)
-        guard let thread else { return }
+        guard let thread else { return true }
         _ = front.signals.post(.stop)
-        thread.join()
+        return thread.join(within: limit)
     }
 
     package var state: StoreState { front.state }
+    package var heartbeat: Heartbeat { front.heartbeat }
     package var statistics: StoreStatistics { front.statistics }
 }

@@ -21,6 +21,7 @@ final class StoreFront: Sendable {
     let handovers: Mailbox<Handover>
     let signals: Mailbox<Signal>
     let statistics = StoreStatistics()
+    let heartbeat: Heartbeat
     /// Room for cancellations besides the orders.
     private static let mostCancellations = 1_024
     private let capacity: Int
@@ -31,6 +32,7 @@ final class StoreFront: Sendable {
 
     init(capacity: Int, wakes handle: LoopHandle) {
         self.capacity = max(1, capacity)
+        heartbeat = handle.heartbeat
         handovers = Mailbox(capacity: self.capacity + Self.mostCancellations, wakes: handle)
         signals = Mailbox(capacity: 16, wakes: handle)
     }

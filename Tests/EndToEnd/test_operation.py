@@ -1,18 +1,24 @@
 """What an operator relies on: the log, readiness, and an end that comes whatever hangs."""
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
+
+import pytest
 
 from hubclient import Client
 from rig import event, person
 
 
-def answer_of(hub, path):
+def answer_of(hub, path, seconds=10):
     try:
-        with urllib.request.urlopen(hub.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(hub.url + path, timeout=seconds) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -78,5 +84,64 @@ async def test_a_log_that_nobody_reads_holds_nothing_up(platform):
         hub.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(hub.process.wait, 20) == 0
     finally:
-        hub.kill()
+        if hub.process.poll() is None:
+            hub.process.kill()
         pipe.close()
+
+
+class FrozenThread:
+    """Stops one thread of the hub, as a call that does not return would. To be used by one thread of the test, which traces it."""
+
+    def __init__(self, hub, name):
+        self._hub = hub
+        tasks = Path(f"/proc/{hub.process.pid}/task")
+        self._thread = next(int(task.name) for task in tasks.iterdir() if (task / "comm").read_text().strip() == name)
+        self._trace = ctypes.CDLL(None, use_errno=True).ptrace
+        self._trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        seize, interrupt = 0x4206, 0x4207
+        for request in (seize, interrupt):
+            if self._trace(request, self._thread, None, None):
+                raise OSError(ctypes.get_errno(), "ptrace")
+        self._hear(seconds=10)
+
+    def _hear(self, seconds):
+        """What the kernel has to tell of the thread. A process has not ended before its tracer has heard of its threads' ends."""
+        every_thread, end = 0x40000000, time.monotonic() + seconds
+        while (told := os.waitpid(self._thread, every_thread | os.WNOHANG))[0] == 0:
+            assert time.monotonic() < end, "nothing to hear of the thread"
+            time.sleep(0.02)
+        return told[1]
+
+    def wait_for_end(self, seconds):
+        """The exit code of the hub."""
+        while not os.WIFEXITED(status := self._hear(seconds)) and not os.WIFSIGNALED(status):
+            pass
+        return self._hub.process.wait(seconds)
+
+
+@pytest.mark.parametrize("thread", ["store", "intake", "loop-0"])
+async def test_a_hub_with_a_thread_that_hangs_is_not_ready_and_ends_when_told_to(platform, thread):
+    # Several loops: the questions about its health reach another one than the frozen.
+    hub = platform.hub("frozen-thread", extra={"HUB_LOOPS_COUNT": "4", "HUB_DRAIN_WITHIN": "4s"})
+    try:
+        hub.start()
+        assert answer_of(hub, "/readyz")[0] == answer_of(hub, "/livez")[0] == 200
+        frozen = FrozenThread(hub, thread)
+        said = ""
+        async with asyncio.timeout(60):
+            while f"thread {thread} has not run for" not in said:
+                await asyncio.sleep(0.3)
+                with contextlib.suppress(OSError):
+                    status, said = answer_of(hub, "/readyz", seconds=1)
+        assert status == 503
+        async with asyncio.timeout(20):
+            while "a thread hangs" not in hub.tail():
+                await asyncio.sleep(0.3)
+        hub.process.send_signal(signal.SIGTERM)
+        code = frozen.wait_for_end(20)
+        assert f"thread={thread}" in hub.tail()
+        assert "left behind" in hub.tail()
+        assert code == (0 if thread == "intake" else 1)
+    finally:
+        if hub.process.poll() is None:
+            hub.process.kill()

@@ -45,7 +45,8 @@ struct House {
 
         "Telemetry": Target(
             ours: ["Messaging", "Linux"], others: ["Logging", "Synchronization"],
-            blocks: "the log's own thread; the thread that ends the log joins it", locks: "counters by label: refusals and failures; a log line"),
+            blocks: "the log's own thread; the thread that ends the log joins it",
+            locks: "counters by label: refusals and failures; a log line"),
         "Configuration": Target(ours: ["Pacing", "Messaging"], others: ["Yams"], pure: true),
         "StoreAPI": Target(ours: ["Messaging"]),
         "Bus": Target(ours: ["Bytes", "Messaging", "Linux"], locks: "who listens: once for a batch published"),
