@@ -167,6 +167,13 @@ int64_t clinux_descriptor_limit(void) {
     return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
 }
 
+int clinux_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    return answer(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 int clinux_memory_bytes(int64_t *virtual_bytes, int64_t *resident_bytes) {
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file) return -errno;

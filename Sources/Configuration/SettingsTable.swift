@@ -33,7 +33,7 @@ extension Setting {
     package static let limits: [Setting] = [
         Setting(
             "limits.connections", \.limits.connections, .count(1...10_000_000),
-            "Open sockets of all loops together. When reached, new connections wait in the kernel's queue until a socket closes. The process's limit of open files is a bound, too."
+            "Open sockets of all loops together. When reached, a new connection takes the place of the oldest one without a session. When all have sessions, new ones get 503, and only /livez, /readyz and /metrics are answered. The hub raises the process's limit of open files to the most it may have, and cuts this number to what that allows."
         ),
         Setting(
             "limits.message-bytes", \.limits.messageBytes, .size(1024...16 << 20),

@@ -96,7 +96,7 @@ private final class LoopParts {
             loop: loop, number: UInt16(truncatingIfNeeded: index), inbox: inbox, limits: settings.sessions, verifier: verifier,
             services: services, metrics: metrics, log: log)
         sessions.start()
-        server = HTTPServer(loop: loop, limits: settings.serving, routes: routes, metrics: metrics)
+        server = HTTPServer(loop: loop, limits: settings.serving, routes: routes, metrics: metrics, full: FullReport(loop: loop, log: log))
 
         let origins = OriginReport(loop: loop, log: log)
         sockets = WebSocketServer(server, origins: origins)

@@ -42,7 +42,7 @@ package final class Server {
         health.watch(.accepting) { [isAccepting] in isAccepting.isSet }
         health.watch(.keys) { hasKeys.isSet }
         let count = configuration.loops.count > 0 ? configuration.loops.count : Machine.processors
-        let settings = LoopThread.Settings(configuration, loops: count)
+        let settings = LoopThread.Settings(Self.withDescriptors(configuration, loops: count, log), loops: count)
 
         let listeners = try Self.listen(configuration.listen, count: count)
         address = listeners.address
@@ -160,6 +160,25 @@ package final class Server {
     private static let threadsWithin: Duration = .seconds(3)
 
     // MARK: Parts
+
+    /// Raises the limit of open files, and cuts the clients' share of them to what it allows.
+    private static func withDescriptors(_ asked: Configuration, loops: Int, _ log: Logger) -> Configuration {
+        let before = Machine.descriptorLimit
+        do throws(SystemError) { try Machine.raiseDescriptorLimit() } catch {
+            log.warning("the limit of open files cannot be raised", metadata: ["reason": "\(error)"])
+        }
+        let limit = Machine.descriptorLimit
+        let budget = DescriptorBudget(asked: asked.limits.connections, descriptors: limit, loops: loops)
+        let facts: Logger.Metadata = ["limit": "\(limit)", "was": "\(before)", "connections": "\(budget.connections)"]
+        if budget.isCut {
+            log.warning("fewer connections than limits.connections, because of the limit of open files", metadata: facts)
+        } else {
+            log.info("open files", metadata: facts)
+        }
+        var configuration = asked
+        configuration.limits.connections = budget.connections
+        return configuration
+    }
 
     private static func makeStore(
         _ configuration: Configuration, bus: any Bus, log: Logger

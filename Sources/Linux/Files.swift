@@ -132,6 +132,10 @@ public enum Machine {
     /// the memory of every table that was reallocated stays resident: a fifth of the memory of idle sessions.
     public static func mapLargeBlocks() { clinux_map_large_blocks() }
     public static var descriptorLimit: Int { max(0, Int(clinux_descriptor_limit())) }
+    /// Raises the limit of this process to the most that it may have.
+    public static func raiseDescriptorLimit() throws(SystemError) {
+        try SystemError.check("setrlimit", clinux_raise_descriptor_limit())
+    }
     /// Descriptors that this process has open; 0 when /proc is not mounted.
     public static var openDescriptors: Int { max(0, Int(clinux_descriptor_count())) }
     /// Memory of this process; zeros when /proc is not mounted.

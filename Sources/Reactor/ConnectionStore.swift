@@ -19,6 +19,8 @@ struct ConnectionStore: ~Copyable {
     var statistics = ConnectionStatistics()
     /// Open connections, including those still closing.
     private(set) var count = 0
+    /// Those that are not closed at the end of this turn.
+    var living: Int { count - doomed.count }
     var records: ContiguousArray<ConnectionRecord> = []
     private var freeSlots: [UInt32] = []
     var outbox = Outbox()

@@ -16,11 +16,19 @@ extension ConnectionTable {
     }
 
     private func accept(_ listener: Int32) {
-        for _ in 0..<limits.acceptsPerTurn {
-            guard count < limits.maximum else { return pauseAccepting() }
+        var left = limits.acceptsPerTurn
+        while left > 0 {
+            left -= 1
+            if store.living >= limits.maximum + limits.reserve {
+                guard limits.reserve > 0, makeRoom() else { return pauseAccepting() }
+                // One was spared for the connection that is waiting; whether more are waiting is not known.
+                left = 0
+            }
             switch faults?.accept() ?? Socket.accept(listener) {
             case .none: return
-            case .connection(let fd, let peer): _ = adopt(fd, peer: peer)
+            case .connection(let fd, let peer):
+                _ = makeRoom()
+                _ = adopt(fd, peer: peer)
             case .failed(let error):
                 store.statistics.acceptFailures &+= 1
                 switch error.errno {
@@ -33,6 +41,18 @@ extension ConnectionTable {
             }
         }
     }
+
+    /// Whether there is room for one more connection, or one could be spared for it.
+    public func makeRoom() -> Bool {
+        if store.living < limits.maximum { return true }
+        guard let id = driver.spare() else { return false }
+        store.statistics.spared &+= 1
+        store.close(id, .now)
+        return true
+    }
+
+    /// More connections than the maximum are open: the newest is one of the reserve.
+    public var isOverMaximum: Bool { store.living > limits.maximum }
 
     /// Without free descriptors epoll would report the listener in every turn, so accepting pauses until a descriptor is closed or
     /// a short time has passed.

@@ -51,8 +51,11 @@ public enum CloseCause: Equatable, Sendable {
 
 /// Bounds of one loop's connections.
 public struct ConnectionLimits: Equatable, Sendable {
-    /// Connections of one loop; beyond it accepting pauses and the kernel's backlog holds the rest.
+    /// Connections of one loop. Beyond it a new one takes the place of one that the driver can spare.
     public var maximum = 100_000
+    /// Connections accepted beyond the maximum when the driver can spare none: it answers questions about its health on them, and
+    /// refuses everything else. When they are used up, accepting pauses and the kernel's backlog holds the rest.
+    public var reserve = 0
     /// Unsent bytes above which a connection counts as congested: its consumer should stop pushing.
     public var highWatermarkBytes = 256 * 1_024
     /// Unsent bytes below which a congested connection counts as drained.
@@ -84,6 +87,8 @@ public struct ConnectionStatistics: Equatable, Sendable {
     /// Calls that sent to many sockets.
     public var ringSubmits: UInt64 = 0
     public var acceptPauses: UInt64 = 0
+    /// Connections closed to make room for new ones.
+    public var spared: UInt64 = 0
     public var acceptFailures: UInt64 = 0
     public var overflows: UInt64 = 0
     public init() {}
@@ -100,6 +105,12 @@ public protocol ConnectionDriver: AnyObject {
     func drained(_ id: ConnectionID)
     /// The deadline of `setDeadline` passed.
     func deadline(_ id: ConnectionID)
+    /// The loop has as many connections as it may: names the one that can be spared most easily; nil when there is none.
+    func spare() -> ConnectionID?
     /// Exactly once for each `opened`, at the end of a turn, never from inside another call.
     func closed(_ id: ConnectionID, _ cause: CloseCause)
+}
+
+extension ConnectionDriver {
+    public func spare() -> ConnectionID? { nil }
 }

@@ -19,6 +19,10 @@ package final class ServingMetrics: MetricsGroup {
     package let requests = Counter("hub_http_requests_total", "HTTP requests other than upgrades.")
     package let requestsRefused = LabelledCounter("hub_http_requests_refused_total", "Malformed requests, by status.", label: "status")
     package let upgradesRefused = LabelledCounter("hub_upgrades_refused_total", "Refused WebSocket handshakes, by reason.", label: "reason")
+    package let connectionsSpared = Counter(
+        "hub_connections_spared_total", "Connections without a session closed to make room for new ones at limits.connections.")
+    package let connectionsOverLimit = Counter(
+        "hub_connections_over_limit_total", "Requests on connections beyond limits.connections; all but those about health are refused.")
     package let headTimeouts = Counter("hub_head_timeouts_total", "Connections closed because a request head was not complete in time.")
     package let dwellTimeouts = Counter("hub_connect_timeouts_total", "Connections closed because connect did not succeed in time.")
     package let idleTimeouts = Counter("hub_idle_timeouts_total", "Sessions ended because their user was idle.")

@@ -26,5 +26,7 @@ package struct ServingLimits: Sendable {
     package init() {
         // The head alone says how long a body is, and the server judges it by `bodyBytes`: a handler answers in its own form.
         http.bodyBytes = .max
+        // Enough for the health checks of several probes, with clients among them that are refused.
+        connections.reserve = 16
     }
 }

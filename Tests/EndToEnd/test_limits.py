@@ -1,9 +1,15 @@
 """Limits on the harm that one user can do to another."""
 
+import asyncio
+import contextlib
+import socket
+
 import pytest
 
+from httpclients import TRANSPORTS
 from hubclient import Refused
 from rig import person, query
+from test_operation import answer_of, metric
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +88,53 @@ async def test_seen_messages_are_reported_as_delivered(hub, Client):
     await two.ask("mark-seen", channel=channel, seq=1)
     receipt = await one.next("receipt", channel=channel)
     assert (receipt["user"], receipt["delivered"], receipt["read"]) == (bob, 1, 0)
+
+
+@contextlib.asynccontextmanager
+async def crowded(platform, connections):
+    extra = {"HUB_LIMITS_CONNECTIONS": str(connections), "HUB_LOOPS_COUNT": "1"}
+    async with platform.running("crowded", extra=extra) as hub:
+        with contextlib.ExitStack() as sockets:
+            yield hub, lambda: sockets.enter_context(socket.create_connection(hub.address))
+
+
+async def test_idle_sockets_of_strangers_lock_nobody_out(platform):
+    async with crowded(platform, 20) as (hub, stranger):
+        idle = [stranger() for _ in range(26)]
+        for one in idle[-20:]:
+            one.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert one.recv(4096).startswith(b"HTTP/1.1 200")
+        clients = []
+        for kind in TRANSPORTS.values():
+            clients += [await kind.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(3)]
+        # More strangers than there is room for: those who have sessions stay.
+        idle += [stranger() for _ in range(40)]
+        for path in ("/livez", "/readyz"):
+            assert (await asyncio.to_thread(answer_of, hub, path, 5))[0] == 200
+        for client in clients:
+            await client.ask("send", to=person(), key="1", body="Still here")
+        assert metric(hub, "hub_connections_spared_total") >= 40
+        assert "as many connections are open as may be" in hub.tail()
+
+
+async def test_a_hub_full_of_sessions_refuses_at_once_and_answers_about_its_health(platform):
+    async with crowded(platform, 4) as (hub, stranger):
+        kind = TRANSPORTS["websocket"]
+        clients = [await kind.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(4)]
+        for _ in range(3):
+            with pytest.raises(Exception, match="503"):
+                await asyncio.wait_for(kind.open(hub.socket_url), 5)
+        assert (await asyncio.to_thread(answer_of, hub, "/readyz", 5))[0] == 200
+        idle = [stranger() for _ in range(30)]
+        assert (await asyncio.to_thread(answer_of, hub, "/livez", 5))[0] == 200
+        assert metric(hub, "hub_connections_over_limit_total") >= 3
+        clients.pop().drop()
+        for one in idle:
+            one.close()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(Exception):
+                    clients.append(await kind.connect(hub.socket_url, hub.token(person())))
+                    break
+                await asyncio.sleep(0.1)
+        assert len(clients) == 4

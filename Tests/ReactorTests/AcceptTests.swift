@@ -21,6 +21,44 @@ import Testing
         #expect(clients.count == 3)
     }
 
+    @Test func aSpareConnectionIsClosedForEachNewOne() throws {
+        var limits = ConnectionLimits()
+        limits.maximum = 2
+        limits.reserve = 1
+        limits.acceptPause = .seconds(3_600)
+        let wire = try Wire(limits, listens: true)
+        let (kept, _) = try wire.connect()
+        let (idle, _) = try wire.connect()
+        wire.driver.spares = [idle]
+        var clients = [try wire.client()]
+        wire.turn(until: { wire.driver.opened.count == 3 && wire.driver.closed.count == 1 })
+        #expect(wire.driver.calls.contains(.closed(idle, .closed)))
+        #expect(wire.table.count == 2 && !wire.table.isOverMaximum)
+        #expect(wire.table.statistics.spared == 1 && wire.table.statistics.acceptPauses == 0)
+        // None can be spared: the reserve takes the next, and then accepting pauses.
+        clients += try (0..<2).map { _ in try wire.client() }
+        wire.turn(until: { wire.table.statistics.acceptPauses == 1 })
+        #expect(wire.table.count == 3 && wire.table.isOverMaximum)
+        wire.turns(3)
+        #expect(wire.table.count == 3)
+        wire.table.close(kept, .now)
+        wire.turn(until: { wire.driver.opened.count == 5 })
+        #expect(clients.count == 3)
+    }
+
+    @Test func noMoreAreSparedThanAreAccepted() throws {
+        var limits = ConnectionLimits()
+        limits.maximum = 4
+        limits.reserve = 1
+        let wire = try Wire(limits, listens: true)
+        wire.driver.spares = try (0..<4).map { _ in try wire.connect().id }
+        let clients = try (0..<2).map { _ in try wire.client() }
+        wire.turn(until: { wire.driver.opened.count == 6 })
+        wire.turns(5)
+        #expect(wire.driver.closed.count == 2 && wire.table.count == 4)
+        #expect(clients.count == 2)
+    }
+
     @Test(arguments: [SystemError.tooManyInProcess, SystemError.tooManyInSystem, SystemError.noMemory, SystemError.noBuffers])
     func acceptingPausesWhenNoDescriptorIsLeft(errno: Int32) throws {
         var limits = ConnectionLimits()

@@ -85,6 +85,8 @@ final class Recorder: ConnectionDriver {
 
     weak var table: ConnectionTable?
     private(set) var calls: [Call] = []
+    /// Those it can spare, in this order.
+    var spares: [ConnectionID] = []
     /// What it does about each call.
     var reaction: (Call) -> Void = { _ in }
     private var depth = 0
@@ -104,6 +106,7 @@ final class Recorder: ConnectionDriver {
     func peerClosed(_ id: ConnectionID) { note(.peerClosed(id)) }
     func drained(_ id: ConnectionID) { note(.drained(id)) }
     func deadline(_ id: ConnectionID) { note(.deadline(id)) }
+    func spare() -> ConnectionID? { spares.isEmpty ? nil : spares.removeFirst() }
     func closed(_ id: ConnectionID, _ cause: CloseCause) { note(.closed(id, cause)) }
 
     var opened: [ConnectionID] { calls.compactMap { if case .opened(let id) = $0 { id } else { nil } } }

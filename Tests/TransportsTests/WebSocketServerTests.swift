@@ -28,6 +28,7 @@ struct WebSocketServerTests {
             server.close(endpoint.id, .badFrame)
         }
         func drained(_ endpoint: WebSocketEndpoint) {}
+        func hasUser(_ endpoint: WebSocketEndpoint) -> Bool { true }
         func closed(_ endpoint: WebSocketEndpoint) {}
         func lost(_ endpoint: WebSocketEndpoint) {}
     }

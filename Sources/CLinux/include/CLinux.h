@@ -131,6 +131,8 @@ int clinux_user(const char *name, uint32_t *user, uint32_t *group);
 void clinux_map_large_blocks(void);
 int clinux_cpu_count(void);
 int64_t clinux_descriptor_limit(void);
+/// Raises the soft limit to the hard one.
+int clinux_raise_descriptor_limit(void);
 int64_t clinux_descriptor_count(void);
 int clinux_memory_bytes(int64_t *virtual_bytes, int64_t *resident_bytes);
 /// Milliseconds since 1970 at which this process was started.

@@ -19,6 +19,7 @@ final class HTTPConnection {
 
     let id: ConnectionID
     let peer: PeerAddress
+    let openedAt: MonotonicInstant
     /// Nil when no byte of a request is here.
     var receiving: HTTPReceiving?
     var stage = Stage.reading
@@ -29,14 +30,17 @@ final class HTTPConnection {
     var isQueued = false
     /// Handed over by another loop to one that has as many connections as it may.
     var isOneTooMany = false
+    /// Accepted beyond the limit of connections: only questions that need no handler are answered.
+    var isOfReserve = false
     /// Owes the answer to a request, or sends a stream.
     var handler: (any HTTPHandler)?
     /// The request head, the body, the next request, or the peer's end must be there by then.
     var until = never
 
-    init(id: ConnectionID, peer: PeerAddress) {
+    init(id: ConnectionID, peer: PeerAddress, now: MonotonicInstant) {
         self.id = id
         self.peer = peer
+        openedAt = now
     }
 }
 

@@ -47,6 +47,8 @@ package protocol UpgradeHandler: ConnectionDriver {
     func claims(_ request: HTTPRequest) -> Bool
     /// Nil: the connection is the handler's from now on, and it has sent its response.
     func upgrade(_ request: HTTPRequest, _ id: ConnectionID) -> HTTPResponse?
+    /// The connection of this slot, when it has no session.
+    func isAnonymous(slot: Int) -> AnonymousConnection?
 }
 
 /// A connection on its way to another loop.

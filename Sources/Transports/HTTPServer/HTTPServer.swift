@@ -18,9 +18,10 @@ package final class HTTPServer: ConnectionDriver {
     package private(set) lazy var table = ConnectionTable(loop: loop, limits: limits.connections, driver: self)
     private let routes: any HTTPRoutes
     private var handlers: [String: any HTTPHandler] = [:]
-    private var upgrades: (any UpgradeHandler)?
+    private(set) var upgrades: (any UpgradeHandler)?
     /// By slot; nil for connections that have left HTTP.
-    private var connections: ContiguousArray<HTTPConnection?> = []
+    private(set) var connections: ContiguousArray<HTTPConnection?> = []
+    private let spares: SpareConnections
     /// Connections with more requests than were answered in the last turn.
     private var queued: [ConnectionID] = []
     /// Where connections are handed to, by the number of the loop; this loop's own among them.
@@ -28,8 +29,9 @@ package final class HTTPServer: ConnectionDriver {
     private var datedSecond: Int64 = -1
     private var dateOfSecond = HTTPDate(seconds: 0)
 
-    package init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics) {
+    package init(loop: EventLoop, limits: ServingLimits, routes: any HTTPRoutes, metrics: ServingMetrics, full: FullReport? = nil) {
         self.loop = loop
+        spares = SpareConnections(loop: loop, metrics: metrics, report: full)
         self.limits = limits
         self.routes = routes
         self.metrics = metrics
@@ -78,7 +80,8 @@ package final class HTTPServer: ConnectionDriver {
     package func opened(_ id: ConnectionID, peer: PeerAddress) {
         let slot = Int(id.slot)
         while connections.count <= slot { connections.append(nil) }
-        let connection = HTTPConnection(id: id, peer: peer)
+        let connection = HTTPConnection(id: id, peer: peer, now: loop.now)
+        connection.isOfReserve = table.isOverMaximum
         connection.receiving = HTTPReceiving(limits: limits.http)
         // The first request gets the same deadline as later ones.
         connection.receiving?.isTimed = true
@@ -86,6 +89,8 @@ package final class HTTPServer: ConnectionDriver {
         connections[slot] = connection
         arm(connection)
     }
+
+    package func spare() -> ConnectionID? { spares.next(of: self) }
 
     package func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
         guard let connection = connection(id) else {
@@ -228,6 +233,11 @@ package final class HTTPServer: ConnectionDriver {
             connection.persistence = .close
             return finish(connection, handler?.response(to: request, refusedFor: .busy) ?? HTTPResponse(status: 503))
         }
+        if connection.isOfReserve {
+            connection.persistence = .close
+            spares.refused()
+            return finish(connection, handler.map { $0.response(to: request, refusedFor: .busy) } ?? routes.answer(request, body))
+        }
         var answer = HTTPAnswer.later
         if let handler {
             connection.stage = .waiting
@@ -336,6 +346,11 @@ package final class HTTPServer: ConnectionDriver {
     private func upgrade(
         _ connection: HTTPConnection, _ receiving: HTTPReceiving, _ request: HTTPRequest, _ handler: any UpgradeHandler
     ) {
+        guard !connection.isOfReserve else {
+            spares.refused()
+            metrics.upgradesRefused.add("full")
+            return send(connection, Self.full, .close, isHeadOnly: request.method == .head)
+        }
         let rest = Array(receiving.buffer.dropFirst(receiving.headBytes))
         connections[Int(connection.id.slot)] = nil
         if let refusal = handler.upgrade(request, connection.id) {
@@ -347,6 +362,12 @@ package final class HTTPServer: ConnectionDriver {
         var span = bytes.mutableSpan
         handler.received(connection.id, &span)
     }
+
+    private static let full: HTTPResponse = {
+        var refusal = HTTPResponse(status: 503, text: "this hub has as many connections as it may")
+        refusal.headers.append("retry-after", "1")
+        return refusal
+    }()
 
     private func handOver(_ connection: HTTPConnection, _ receiving: HTTPReceiving, to loop: Int) {
         guard arrivals.indices.contains(loop), arrivals[loop].count < arrivals[loop].capacity,
@@ -366,9 +387,10 @@ package final class HTTPServer: ConnectionDriver {
     }
 
     private func take(_ handed: HandedConnection) {
-        let isOneTooMany = table.count >= table.limits.maximum
+        let isOneTooMany = !table.makeRoom()
         guard let id = table.adopt(handed.fd, peer: handed.peer) else { return }
         connection(id)?.isOneTooMany = isOneTooMany
+        connection(id)?.isOfReserve = false
         if !handed.unsent.isEmpty { table.send(id, bytes: handed.unsent) }
         var bytes = handed.received
         var span = bytes.mutableSpan

@@ -15,6 +15,8 @@ package protocol WebSocketApplication: AnyObject {
     /// The application may send and close meanwhile; `machine.answer` joins the answers to several messages of one read.
     func message(_ endpoint: WebSocketEndpoint, _ kind: MessageKind, _ payload: Span<UInt8>, _ machine: FrameMachine)
     func drained(_ endpoint: WebSocketEndpoint)
+    /// Whether it is known whose connection it is. One of nobody may be closed to make room.
+    func hasUser(_ endpoint: WebSocketEndpoint) -> Bool
     func closed(_ endpoint: WebSocketEndpoint)
     /// The peer does not answer pings. The application says so in its own way and closes the connection.
     func lost(_ endpoint: WebSocketEndpoint)
@@ -39,6 +41,7 @@ package final class EchoApplication: WebSocketApplication {
         if server.table.isCongested(endpoint.id) { server.table.pauseReading(endpoint.id) }
     }
 
+    package func hasUser(_ endpoint: WebSocketEndpoint) -> Bool { true }
     package func drained(_ endpoint: WebSocketEndpoint) { server.table.resumeReading(endpoint.id) }
     package func closed(_ endpoint: WebSocketEndpoint) {}
     package func lost(_ endpoint: WebSocketEndpoint) { server.close(endpoint.id, .noPong) }

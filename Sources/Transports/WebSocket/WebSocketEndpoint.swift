@@ -6,6 +6,7 @@ import WSProtocol
 /// What a loop keeps for one WebSocket. Tens of thousands of them are idle, so all that only a busy one needs is elsewhere.
 package final class WebSocketEndpoint {
     package let id: ConnectionID
+    let openedAt: MonotonicInstant
     /// Nil while no message is in progress; see `FrameMachines`.
     var frames: FrameMachine?
     var liveness: Liveness
@@ -30,6 +31,7 @@ package final class WebSocketEndpoint {
 
     init(id: ConnectionID, now: MonotonicInstant) {
         self.id = id
+        openedAt = now
         liveness = .heard(now)
     }
 }

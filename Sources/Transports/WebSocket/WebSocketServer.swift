@@ -83,6 +83,12 @@ package final class WebSocketServer: UpgradeHandler {
         }
     }
 
+    package func isAnonymous(slot: Int) -> AnonymousConnection? {
+        guard slot < endpoints.count, let endpoint = endpoints[slot], endpoint.isClosing || application?.hasUser(endpoint) == false
+        else { return nil }
+        return AnonymousConnection(id: endpoint.id, since: endpoint.openedAt)
+    }
+
     // MARK: ConnectionDriver
 
     package func opened(_ id: ConnectionID, peer: PeerAddress) {}

@@ -47,6 +47,7 @@ package final class WebSocketTransport: WebSocketApplication, Transport {
     }
 
     package func drained(_ endpoint: WebSocketEndpoint) { sessions.drained(endpoint.session) }
+    package func hasUser(_ endpoint: WebSocketEndpoint) -> Bool { sessions.isConnected(endpoint.session) }
     package func closed(_ endpoint: WebSocketEndpoint) { sessions.close(endpoint.session) }
     package func lost(_ endpoint: WebSocketEndpoint) { sessions.end(endpoint.session, .noPong) }
 
