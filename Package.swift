@@ -80,7 +80,7 @@ let package = Package(
         module("Reactor", ["Bytes", "Linux"]),
 
         // What the parts of the hub share.
-        module("Telemetry", ["Messaging", "Linux", logging]),
+        module("Telemetry", ["JSON", "Messaging", "Linux", logging]),
         module("Configuration", ["Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
         module("StoreAPI", ["Messaging"]),
         module("Bus", ["Bytes", "Messaging", "Linux"]),

@@ -136,6 +136,7 @@ package struct Configuration: Equatable, Sendable {
 
     package struct Log: Equatable, Sendable {
         package var level = "info"
+        package var format = "logfmt"
         package init() {}
     }
 }

@@ -28,6 +28,9 @@ extension Setting {
         Setting(
             "log.level", \.log.level, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
             "The lowest severity of log lines that are written."),
+        Setting(
+            "log.format", \.log.format, .choice(["logfmt", "json"]),
+            "The form of log lines: key=value words, or a JSON object a line with the same keys. All values are texts."),
     ]
 
     package static let limits: [Setting] = [

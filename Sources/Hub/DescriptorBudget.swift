@@ -1,3 +1,4 @@
+import Reactor
 import Transports
 
 /// How many of the process's open files the clients' connections may take. The rest is for the store, Kafka, the keys, the log, and

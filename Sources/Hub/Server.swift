@@ -106,6 +106,9 @@ package final class Server {
         health.threads.watch("keys", keys.heartbeat, silentAfter: .seconds(30))
     }
 
+    /// Why the hub cannot start before somebody has acted.
+    package var startFailure: String? { store.startFailure }
+
     /// Logs which threads have become silent since the last call, and which run again.
     package func reportThreads() {
         let (new, back) = silences.look(health.threads.silent)

@@ -9,7 +9,8 @@ import Store
 /// `hub check`: tests the hub's dependencies one after the other and reports its findings.
 package struct DependencyCheck: Sendable {
     package struct Finding: Equatable, Sendable {
-        package enum Grade: Equatable, Sendable { case good, warning, bad }
+        /// In the order of the output: what keeps the hub from working, what makes it lose promises, and the rest.
+        package enum Grade: CaseIterable, Sendable { case bad, warning, good }
         package let grade: Grade
         /// `database`, `kafka`, `dead letters` or `keys`, and the finding.
         package let line: String
@@ -20,7 +21,7 @@ package struct DependencyCheck: Sendable {
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
 
-    package func run() -> [Finding] { [database] + standbys + kafka + [keys] }
+    package func run() -> [Finding] { [database] + standbys + durability + kafka + [keys] }
 
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
@@ -39,6 +40,12 @@ package struct DependencyCheck: Sendable {
         guard let url = configuration.database.url, let standbys = try? Standbys.look(url), standbys.isUnsafe else { return [] }
         let line = "database: \(standbys.count) standby(s), and no commit waits for one (\(standbys.reason)): "
         return [Finding(grade: .warning, line: line + "after a failover, messages and acknowledgements that were answered may be missing")]
+    }
+
+    /// Settings of the database under which "stored" is not true after a crash of its machine.
+    private var durability: [Finding] {
+        guard let url = configuration.database.url, let risks = try? Migrator.risks(url) else { return [] }
+        return risks.map { Finding(grade: .warning, line: "database: \($0)") }
     }
 
     private var kafka: [Finding] {

@@ -9,12 +9,17 @@ struct CheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Show the effective configuration and test the connections to the database, Kafka and the keys.",
         discussion: """
-            Prints every setting with its value and its source (passwords masked), then tests the database, Kafka and the keys.
+            Tests the database, Kafka and the keys, and prints what fails first. With --all it also prints every setting with its value and
+            its source (passwords masked).
             Exit codes: 0 everything is available; 69 a dependency is not; 78 the configuration is invalid.
 
               hub check --config hub.yaml
+              hub check --config hub.yaml --all
               hub check --explain             every setting with its names, accepted values, default and meaning
             """)
+
+    @Flag(help: "Print every setting with its value and its source, too.")
+    var all = false
 
     @Flag(help: "Print an explanation of every setting, and test nothing.")
     var explain = false
@@ -35,24 +40,28 @@ struct CheckCommand: ParsableCommand {
         }
         try work { () throws(CommandFailure) in
             let effective = try options.load()
-            for line in effective.lines { Console.print(line) }
+            defer {
+                if all { for line in effective.lines { Console.print(line) } }
+            }
             for warning in effective.warnings { Console.error("hub: \(warning)") }
             if effective.configuration.embedded {
                 Console.print("embedded: the hub runs its own database and broker and has its own keys")
                 return
             }
-            var isGood = true
-            for finding in DependencyCheck(effective.configuration).run() {
-                switch finding.grade {
-                case .good: Console.print("ok   \(finding.line)")
-                case .warning: Console.print("warn \(finding.line)")
-                case .bad:
-                    Console.print("FAIL \(finding.line)")
-                    isGood = false
-                }
+            let findings = DependencyCheck(effective.configuration).run()
+            for grade in DependencyCheck.Finding.Grade.allCases {
+                for finding in findings where finding.grade == grade { Console.print(mark(of: grade) + finding.line) }
             }
             do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
-            if !isGood { throw CommandFailure(.unavailable, "not everything that the hub needs is available: see FAIL above") }
+            if findings.contains(where: { $0.grade == .bad }) { throw CommandFailure(.unavailable, "not everything that the hub needs is available: see FAIL above") }
+        }
+    }
+
+    private func mark(of grade: DependencyCheck.Finding.Grade) -> String {
+        switch grade {
+        case .bad: "FAIL "
+        case .warning: "warn "
+        case .good: "ok   "
         }
     }
 }

@@ -26,13 +26,14 @@ struct ServeRun {
         Machine.mapLargeBlocks()
         self.effective = effective
         let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
+        let format = LineLog.Format(rawValue: effective.configuration.log.format) ?? .logfmt
         do throws(SystemError) {
             let lines = try LogWriter(to: Console.errorDescriptor, metrics: logMetrics) { missing in
-                LineLog(level: level, clock: WallClock.now) { _ in }
+                LineLog(level: level, format: format, clock: WallClock.now) { _ in }
                     .line(.error, "log lines were dropped, because stderr was not read", ["lines": "\(missing)"])
             }
             self.lines = lines
-            log = Logger(label: "hub") { _ in LineLog(level: level, clock: WallClock.now, write: lines.write) }
+            log = Logger(label: "hub") { _ in LineLog(level: level, format: format, clock: WallClock.now, write: lines.write) }
             for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
             signals = try Signals()
         } catch {
@@ -85,7 +86,7 @@ struct ServeRun {
             endAnyway(after: configuration.drain.within + (embedded == nil ? .seconds(10) : .seconds(60)))
             left.names = server.stop()
         }
-        guard waitUntilReady(server) else { return }
+        guard try waitUntilReady(server) else { return }
         let url = "http://\(server.address)"
         do throws(EmbeddedFailure) { try embedded?.announce(url: url) } catch { throw CommandFailure(error) }
         if embedded != nil {
@@ -123,10 +124,13 @@ struct ServeRun {
     // MARK: Waiting
 
     /// False when a signal stopped the process before the server was ready.
-    private func waitUntilReady(_ server: Server) -> Bool {
+    private func waitUntilReady(_ server: Server) throws(CommandFailure) -> Bool {
         var reminder = MonotonicInstant.now + Self.remindEvery
         while !server.waitUntilReady(within: Self.lookEvery) {
             if signal(within: .zero).map({ $0 != .childEnded && $0 != .hangup }) ?? false { return false }
+            if let reason = server.startFailure {
+                throw CommandFailure(.unavailable, "database: " + reason.split(whereSeparator: \.isNewline).joined(separator: " "))
+            }
             if MonotonicInstant.now >= reminder {
                 log.warning("not ready yet", metadata: ["missing": "\(server.missing.joined(separator: ","))"])
                 reminder = MonotonicInstant.now + Self.remindEvery

@@ -1,6 +1,7 @@
 import Kafka
 import Linux
 import Logging
+import Pacing
 import Telemetry
 
 /// Reports the intake to its operator: a counter for every event, a log line for every change of state.
@@ -28,7 +29,7 @@ struct IntakeReport {
 
     func couldNotOpen(_ error: any Error, again delay: Duration) {
         metrics.clientRestarts.add()
-        log.error("kafka consumer could not be made", metadata: ["error": "\(error)", "retry_in": "\(delay)"])
+        log.error("kafka consumer could not be made", metadata: ["error": "\(error)", "retry_in": "\(delay.inMilliseconds)"])
     }
 
     func restarting(_ failure: KafkaError) {
@@ -44,7 +45,7 @@ struct IntakeReport {
     }
 
     func couldNotRelease(_ partitions: [TopicPartition], _ failure: KafkaError) {
-        log.warning("partitions could not be released", metadata: ["partitions": "\(partitions)", "error": "\(failure.name)"])
+        log.warning("partitions could not be released", metadata: ["partitions": "\(partitions.text)", "error": "\(failure.name)"])
     }
 
     func restarted(_ partition: TopicPartition) {
@@ -96,15 +97,15 @@ struct IntakeReport {
         switch event {
         case .assigned(let partitions, _):
             metrics.rebalances.add("assigned")
-            log.info("partitions assigned", metadata: ["partitions": "\(partitions)"])
+            log.info("partitions assigned", metadata: ["partitions": "\(partitions.text)"])
         case .revoking(let partitions):
             metrics.rebalances.add("revoked")
-            log.info("partitions revoked", metadata: ["partitions": "\(partitions)"])
+            log.info("partitions revoked", metadata: ["partitions": "\(partitions.text)"])
         case .lost(let partitions):
             metrics.rebalances.add("lost")
-            log.warning("partitions lost", metadata: ["partitions": "\(partitions)"])
+            log.warning("partitions lost", metadata: ["partitions": "\(partitions.text)"])
         case .vanished(let partitions):
-            log.warning("topic was deleted", metadata: ["partitions": "\(partitions)"])
+            log.warning("topic was deleted", metadata: ["partitions": "\(partitions.text)"])
         case .committed(let results):
             for result in results { committed(result) }
         case .ended: break
@@ -213,6 +214,11 @@ struct IntakeReport {
             log.info("intake resumed")
         }
     }
+}
+
+extension [TopicPartition] {
+    /// As in `orders/0,orders/1`.
+    fileprivate var text: String { map(\.description).joined(separator: ",") }
 }
 
 extension Int {

@@ -132,7 +132,21 @@ extension JWKSSource.FetchFailure {
         switch self {
         case .unreachable(let reason): reason
         case .status(let code): "status \(code)"
-        case .unusable(let failure): "not a usable key set: \(failure)"
+        case .unusable(let failure): "not a usable key set: \(failure.reason)"
+        }
+    }
+}
+
+extension KeySetFailure {
+    fileprivate var reason: String {
+        switch self {
+        case .notJSON(let reason): "no JSON: \(reason)"
+        case .notAKeySet: "neither a key set nor PEM keys"
+        case .unknownAlgorithm: "the file names an unknown algorithm"
+        case .tooManyKeys: "too many keys"
+        case .mixesSecretsAndPublicKeys: "it mixes shared secrets and public keys"
+        case .noUsableKey(let notes): "none of its \(notes.count) keys can be used"
+        case .unreadablePEM: "a PEM block cannot be read"
         }
     }
 }

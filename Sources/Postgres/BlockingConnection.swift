@@ -12,7 +12,11 @@ import CPostgres
         guard let handle = unsafe connected else { throw PostgresError(message: "libpq: out of memory", lost: true) }
         unsafe self.handle = handle
         unsafe hub_pq_silence_notices(handle)
-        if unsafe PQstatus(handle) != CONNECTION_OK { throw lost() }
+        if unsafe PQstatus(handle) != CONNECTION_OK {
+            var error = lost()
+            error.sqlState = Connection.refusal(address, applicationName: applicationName, within: .seconds(2))
+            throw error
+        }
     }
 
     deinit { unsafe PQfinish(handle) }

@@ -1,4 +1,5 @@
 import CPostgres
+import Glibc
 
 /// One connection to a PostgreSQL server that never blocks: libpq in pipeline mode, watched by the caller's event loop.
 ///
@@ -35,7 +36,9 @@ import CPostgres
         guard let handle = unsafe started else { throw PostgresError(message: "libpq: out of memory", lost: true) }
         unsafe self.handle = handle
         unsafe hub_pq_silence_notices(handle)
-        if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost() }
+        // Only then does libpq keep the state of an error that ends the attempt.
+        _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
+        if unsafe PQstatus(handle) == CONNECTION_BAD { throw refused() }
     }
 
     deinit { unsafe PQfinish(handle) }
@@ -49,9 +52,32 @@ import CPostgres
         case PGRES_POLLING_READING: return .reading
         case PGRES_POLLING_WRITING: return .writing
         case PGRES_POLLING_OK:
+            _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
             guard unsafe PQsetnonblocking(handle, 1) == 0, unsafe PQenterPipelineMode(handle) == 1 else { throw lost() }
             return .ready
-        default: throw lost()
+        default: throw refused()
+        }
+    }
+
+    private func refused() -> PostgresError {
+        let (sqlState, message) = RefusalText.parse(unsafe String(libpq: PQerrorMessage(handle)))
+        return PostgresError(sqlState: sqlState, message: message, lost: true)
+    }
+
+    /// Why the server refuses a connection, by a new attempt that takes at most about `limit`; nil when no server says so.
+    static func refusal(_ address: String, applicationName: String, within limit: Duration) -> String? {
+        do throws(PostgresError) {
+            let connection = try Connection(address, applicationName: applicationName)
+            var progress = Progress.writing
+            while progress != .ready {
+                var descriptor = pollfd(
+                    fd: connection.descriptor, events: Int16(progress == .reading ? POLLIN : POLLOUT), revents: 0)
+                guard unsafe poll(&descriptor, 1, Int32(limit.components.seconds) * 1_000) > 0 else { return nil }
+                progress = try connection.proceed()
+            }
+            return nil
+        } catch {
+            return error.sqlState
         }
     }
 

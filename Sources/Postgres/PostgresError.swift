@@ -15,6 +15,10 @@ public struct PostgresError: Error, Equatable, Sendable, CustomStringConvertible
 
     public var description: String { (sqlState.map { $0 + ": " } ?? "") + message }
 
+    /// The server refuses the user or does not have the database: no further attempt succeeds before somebody has acted.
+    static let finalStates: Set<String> = ["28P01", "28000", "3D000"]
+    public var isFinal: Bool { sqlState.map(Self.finalStates.contains) ?? false }
+
     /// What a failure of a transaction means for the sender. The table is the SQLSTATE classes' meaning
     /// (PostgreSQL Appendix A); a state that is not in it is treated as temporary.
     public enum Meaning: Equatable, Sendable {

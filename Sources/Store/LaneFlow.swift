@@ -357,7 +357,7 @@ struct LaneFlow {
                 return actions.append(.start(.answer, after: min(limits.expiryInterval, left)))
             }
             self.inFlight?.isOverdue = true
-            disconnect(PostgresError(message: "no answer for \(limits.answerDeadline)", lost: true), &actions)
+            disconnect(PostgresError(message: "no answer for \(limits.answerDeadline.inMilliseconds)", lost: true), &actions)
         case .rest: isResting = false
         case .claim: if case .later = claim { claim = .due }
         case .expiry:

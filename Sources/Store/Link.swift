@@ -72,7 +72,7 @@ package final class Link {
         attempt {
             let connection = try Connection(configuration.address, applicationName: "hub \(name)")
             deadline = loop.after(configuration.connectDeadline) { [unowned self] in
-                give(up: PostgresError(message: "not connected after \(configuration.connectDeadline)", lost: true))
+                give(up: PostgresError(message: "not connected after \(configuration.connectDeadline.inMilliseconds)", lost: true))
             }
             stage = .connecting(connection, try watch(connection, .writable))
         }
@@ -103,7 +103,9 @@ package final class Link {
         drop()
         if wasUp { statistics.connectionsLost.add() }
         let delay = backoff.next(random: random())
-        log.warning("no connection to the database", metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay)"])
+        log.log(
+            level: error.isFinal ? .error : .warning, "no connection to the database",
+            metadata: ["lane": "\(name)", "error": "\(error)", "again": "\(delay.inMilliseconds)"])
         retry = loop.after(delay) { [unowned self] in connect() }
         user?.linkIsLost(wasUp: wasUp)
     }

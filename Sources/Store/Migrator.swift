@@ -20,6 +20,8 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
     /// A migration that was applied is not the one in this binary.
     case altered(number: Int)
     case encoding(String)
+    /// Between the hub and PostgreSQL is a pool that gives each transaction another session.
+    case pooled
     case failed(number: Int, PostgresError)
 
     package var description: String {
@@ -31,6 +33,8 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
             "migration \(number) in the database is not the one in this program: another program made the schema hub; use another database"
         case .encoding(let encoding):
             "the database's encoding is \(encoding); it must be UTF8 (createdb --encoding=UTF8 --template=template0)"
+        case .pooled:
+            "database.url leads to a pool that gives each transaction another session, such as PgBouncer with pool_mode = transaction; the hub prepares statements and holds a lock in its sessions: use pool_mode = session, or PostgreSQL's own port"
         case .failed(let number, let error): "migration \(number) failed and was undone: \(error.message)"
         }
     }
@@ -38,8 +42,8 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
     /// Trying again cannot help until somebody has acted.
     package var isFinal: Bool {
         switch self {
-        case .unreachable: false
-        case .newer, .altered, .encoding, .failed: true
+        case .unreachable(let error): error.isFinal
+        case .newer, .altered, .encoding, .pooled, .failed: true
         }
     }
 }
@@ -70,6 +74,15 @@ package enum Migrator {
         }
     }
 
+    /// What in the database's own settings makes a crash of its machine lose what it has committed. The hub overrides `synchronous_commit`
+    /// itself.
+    package static func risks(_ address: String) throws(MigrationError) -> [String] {
+        try use(address) { connection in
+            try ["fsync", "full_page_writes"].filter { try connection.execute("show \($0)").first?.first == "off" }
+                .map { "\($0) is off: a crash of its machine may lose or spoil what was acknowledged" }
+        }
+    }
+
     static func migrate(_ address: String, with migrations: [Migration]) throws(MigrationError) -> [Int] {
         try use(address) { connection in
             // Held until the connection closes: of several hubs starting at once one migrates and the others wait.
@@ -93,12 +106,14 @@ package enum Migrator {
         }
     }
 
-    /// Connects, and refuses a database in another encoding than UTF8.
+    /// Connects, and refuses a database in another encoding than UTF8, and a pool.
     private static func use<Result>(_ address: String, _ work: (BlockingConnection) throws -> Result) throws(MigrationError) -> Result {
         do {
             let connection = try BlockingConnection(address, applicationName: "hub migrate")
             let encoding = try connection.execute("show server_encoding").first?.first ?? nil
             guard encoding == "UTF8" else { throw MigrationError.encoding(encoding ?? "unknown") }
+            let second = try BlockingConnection(address, applicationName: "hub migrate")
+            guard try haveOwnSessions(connection, second) else { throw MigrationError.pooled }
             return try work(connection)
         } catch let error as MigrationError {
             throw error
@@ -107,6 +122,19 @@ package enum Migrator {
         } catch {
             throw .unreachable(PostgresError(message: "\(error)"))
         }
+    }
+
+    /// Whether each connection has the same session of the server in all its transactions, and none has the other's. A pool gives the
+    /// session that was used last to whoever comes next.
+    private static func haveOwnSessions(_ first: BlockingConnection, _ second: BlockingConnection) throws(PostgresError) -> Bool {
+        func session(_ connection: BlockingConnection) throws(PostgresError) -> String? {
+            try connection.execute("select pg_backend_pid()").first?.first ?? nil
+        }
+        let (one, two) = (try session(first), try session(second))
+        for _ in 0..<4 {
+            guard try session(first) == one, try session(second) == two else { return false }
+        }
+        return one != two
     }
 
     private static func prepareLedger(_ connection: BlockingConnection) throws(PostgresError) {

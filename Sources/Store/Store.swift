@@ -75,6 +75,9 @@ package final class Store: StoreDesk {
     }
 
     package var state: StoreState { front.state }
+    /// Why the database cannot be used before somebody has acted: a wrong password, a newer schema. Nil once it was usable, and for what may
+    /// pass by itself; the store then tries again and again.
+    package var startFailure: String? { front.startFailure }
     package var heartbeat: Heartbeat { front.heartbeat }
     package var statistics: StoreStatistics { front.statistics }
 }

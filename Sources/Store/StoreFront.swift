@@ -1,3 +1,4 @@
+import Linux
 import Reactor
 import StoreAPI
 import Synchronization
@@ -28,6 +29,7 @@ final class StoreFront: Sendable {
     /// Orders accepted and not yet answered.
     private let open = Atomic<Int>(0)
     private let stateCode = Atomic<Int>(0)
+    private let refusal = Locked<String?>(nil)
     private let connections = Atomic<UInt64>(0)
 
     init(capacity: Int, wakes handle: LoopHandle) {
@@ -86,6 +88,10 @@ final class StoreFront: Sendable {
         statistics.waiting.set(Int64(now))
         statistics.ordersAnswered.add(UInt64(count))
     }
+
+    /// Why the database cannot be used before somebody has acted. Set until the schema has been found once.
+    var startFailure: String? { refusal.withLock { $0 } }
+    func setStartFailure(_ reason: String?) { refusal.withLock { $0 = reason } }
 
     var isEmpty: Bool { open.load(ordering: .sequentiallyConsistent) == 0 }
 }

@@ -71,6 +71,7 @@ final class StoreThread: LaneOwner {
         case .migrated(let numbers):
             endMigration()
             migrationBackoff.succeeded()
+            front.setStartFailure(nil)
             if !numbers.isEmpty {
                 log.notice("migrated the database", metadata: ["migrations": "\(numbers.map(String.init).joined(separator: ","))"])
             }
@@ -82,6 +83,7 @@ final class StoreThread: LaneOwner {
             endMigration()
             log.log(
                 level: error.isFinal ? .error : .warning, "the database's schema cannot be used", metadata: ["reason": "\(error)"])
+            if !isMigrated { front.setStartFailure(error.isFinal ? "\(error)" : nil) }
             let delay = error.isFinal ? configuration.longestBackoff : migrationBackoff.next(random: random())
             if !isMigrated { _ = loop.after(delay) { [unowned self] in migrate() } }
         }

@@ -1,19 +1,26 @@
+import JSON
 package import Logging
 import Messaging
 
-/// Writes each log event as one logfmt line: `time=… level=… msg="…" key=value …`, keys in alphabetical order.
+/// Writes each log event as one line, keys in alphabetical order: `time=… level=… msg="…" key=value …`, or a JSON object of texts.
 package struct LineLog: LogHandler {
     package var logLevel: Logger.Level
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
+    package enum Format: String, Sendable { case logfmt, json }
+
+    private let format: Format
     private let clock: @Sendable () -> Int64
     private let write: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - clock: milliseconds since 1970.
     ///   - write: takes a line without its end; called on any thread, must write it whole.
-    package init(level: Logger.Level, clock: @escaping @Sendable () -> Int64, write: @escaping @Sendable (String) -> Void) {
+    package init(
+        level: Logger.Level, format: Format = .logfmt, clock: @escaping @Sendable () -> Int64, write: @escaping @Sendable (String) -> Void
+    ) {
         logLevel = level
+        self.format = format
         self.clock = clock
         self.write = write
     }
@@ -33,11 +40,23 @@ package struct LineLog: LogHandler {
 
     /// The line of an event, without its end.
     package func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
-        var logfmt = Logfmt()
-        logfmt.append("time", Timestamp(milliseconds: clock()).rfc3339)
-        logfmt.append("level", level.rawValue)
-        logfmt.append("msg", message)
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { logfmt.append(key, value.description) }
-        return logfmt.line
+        let facts = metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value.description) }
+        let all = [("time", Timestamp(milliseconds: clock()).rfc3339), ("level", level.rawValue), ("msg", message)] + facts
+        switch format {
+        case .logfmt:
+            var logfmt = Logfmt()
+            for (key, value) in all { logfmt.append(key, value) }
+            return logfmt.line
+        case .json:
+            var json: [UInt8] = []
+            for (key, value) in all {
+                json.append(UInt8(ascii: json.isEmpty ? "{" : ","))
+                json.appendJSONString(key)
+                json.append(UInt8(ascii: ":"))
+                json.appendJSONString(value)
+            }
+            json.append(UInt8(ascii: "}"))
+            return String(decoding: json, as: UTF8.self)
+        }
     }
 }

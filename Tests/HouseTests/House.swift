@@ -44,7 +44,7 @@ struct House {
         ),
 
         "Telemetry": Target(
-            ours: ["Messaging", "Linux"], others: ["Logging", "Synchronization"],
+            ours: ["JSON", "Messaging", "Linux"], others: ["Logging", "Synchronization"],
             blocks: "the log's own thread; the thread that ends the log joins it",
             locks: "counters by label: refusals and failures; a log line"),
         "Configuration": Target(ours: ["Pacing", "Messaging"], others: ["Yams"], pure: true),

@@ -10,10 +10,10 @@ struct LineLogTests {
         let all = Locked<[String]>([])
     }
 
-    private func lines(level: Logger.Level = .info, _ body: (inout Logger) -> Void) -> [String] {
+    private func lines(level: Logger.Level = .info, format: LineLog.Format = .logfmt, _ body: (inout Logger) -> Void) -> [String] {
         let lines = Lines()
         var log = Logger(label: "test") { _ in
-            LineLog(level: level, clock: { 1_795_473_900_123 }, write: { line in lines.all.withLock { $0.append(line) } })
+            LineLog(level: level, format: format, clock: { 1_795_473_900_123 }, write: { line in lines.all.withLock { $0.append(line) } })
         }
         body(&log)
         return lines.all.withLock { $0 }
@@ -26,6 +26,17 @@ struct LineLogTests {
             log.info("listening", metadata: ["url": "http://127.0.0.1:8080", "loop": "4", "cores": "2"])
         }
         #expect(written == ["time=2026-11-23T22:45:00.123Z level=info msg=listening cores=2 loop=4 url=http://127.0.0.1:8080"])
+    }
+
+    @Test("In the format json an event is one object of texts, in the same order")
+    func json() {
+        let written = lines(format: .json) { log in
+            log.warning("say \"x\"", metadata: ["b": "two\nlines", "a": "1"])
+        }
+        #expect(
+            written == [
+                #"{"time":"2026-11-23T22:45:00.123Z","level":"warning","msg":"say \"x\"","a":"1","b":"two\nlines"}"#
+            ])
     }
 
     @Test("Lines below the level are not written")

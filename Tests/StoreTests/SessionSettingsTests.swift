@@ -1,0 +1,47 @@
+import Messaging
+import Postgres
+import StoreAPI
+import TestKit
+import Testing
+
+@testable import Store
+
+@Suite("The settings of the store's sessions", .timeLimit(.minutes(1)))
+struct SessionSettingsTests {
+    /// What `synchronous_commit` was when the store wrote an entry.
+    private func written(_ setting: String, of object: (String) -> String) async throws -> String? {
+        let address = try PostgresCluster.shared.get().makeDatabase()
+        _ = try Migrator.migrate(address)
+        let connection = try BlockingConnection(address, applicationName: "tests")
+        try connection.execute(
+            """
+            create table public.seen (value text);
+            create function public.see() returns trigger language plpgsql as
+                'begin insert into public.seen values (current_setting(''synchronous_commit'')); return null; end';
+            create trigger see after insert on hub.entry for each row execute function public.see();
+            """)
+        let name = try connection.execute("select current_database()").first?.first ?? ""
+        try connection.execute(object(name ?? "") + " set synchronous_commit = \(setting)")
+        let bench = try await StoreBench(address).ready()
+        let ann = try inbox("ann")
+        #expect(await bench.ask(.ingest([draft(ann, "1")], [])).seqs == [1])
+        return try connection.execute("select min(value) from public.seen having min(value) = max(value)").first?.first ?? nil
+    }
+
+    @Test("a database or a role with synchronous_commit = off does not make the store answer before a commit is on disk")
+    func notDurable() async throws {
+        #expect(try await written("off") { "alter database \($0)" } == "on")
+        #expect(try await written("off") { "alter role postgres in database \($0)" } == "on")
+    }
+
+    @Test("stricter settings of the database stay", arguments: ["remote_apply", "remote_write", "local"])
+    func stricter(_ setting: String) async throws {
+        #expect(try await written(setting) { "alter database \($0)" } == setting)
+    }
+
+    @Test("what a crash of the database's machine may lose is told")
+    func risks() throws {
+        // The tests' own cluster is as careless as that.
+        #expect(try Migrator.risks(PostgresCluster.shared.get().makeDatabase()).map { $0.prefix { $0 != " " } } == ["fsync"])
+    }
+}
