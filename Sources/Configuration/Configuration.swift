@@ -20,6 +20,7 @@ package struct Configuration: Equatable, Sendable {
     package var database = Database()
     package var drain = Drain()
     package var log = Log()
+    package var metrics = Metrics()
 
     package init() {}
 
@@ -131,6 +132,12 @@ package struct Configuration: Equatable, Sendable {
     package struct Drain: Equatable, Sendable {
         package var within: Duration = .seconds(20)
         package var spread: Duration = .seconds(10)
+        package init() {}
+    }
+
+    package struct Metrics: Equatable, Sendable {
+        /// Nil: `/metrics` is answered at `listen`.
+        package var listen: ListenEndpoint?
         package init() {}
     }
 

@@ -136,3 +136,11 @@ extension SettingForm where Value == ListenEndpoint {
         ListenEndpoint($0)
     }
 }
+
+extension SettingForm where Value == ListenEndpoint? {
+    static let optionalEndpoint = SettingForm.scalar(
+        "ADDRESS:PORT, such as 127.0.0.1:9090", show: { $0?.description ?? "" }
+    ) { text in
+        ListenEndpoint(text).map { .some($0) }
+    }
+}

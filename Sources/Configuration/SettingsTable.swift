@@ -6,6 +6,10 @@ extension Setting {
             "listen", \.listen, .endpoint,
             "The address on which the hub accepts clients. Loopback by default, so that nothing is exposed unless configured; port 0 takes a free one. The embedded services accept only loopback."
         ),
+        Setting(
+            "metrics.listen", \.metrics.listen, .optionalEndpoint,
+            "An address of its own for /metrics, /livez and /readyz, with a thread of its own. /metrics is then not answered at listen, where any client can ask for it and each answer takes a millisecond of a loop. Without this, all three are answered at listen."
+        ),
         Setting("data", \.data, .text("a folder"), "Folder of the embedded services: their data, socket, signing key and embedded.env."),
         Setting(
             "embedded", \.embedded, .yesOrNo,

@@ -14,16 +14,18 @@ final class HubRoutes: HTTPRoutes {
 
     private let router: HTTPRouter<Route>
     private let health: Health
-    private let metrics: @Sendable () -> String
+    private let metrics: (@Sendable () -> String)?
     private let demo: (any DemoServices)?
 
-    init(health: Health, metrics: @escaping @Sendable () -> String, demo: (any DemoServices)?) {
+    /// - Parameters:
+    ///   - metrics: nil when they have a listener of their own.
+    ///   - demo: nil in production.
+    init(health: Health, metrics: (@Sendable () -> String)?, demo: (any DemoServices)?) {
         self.health = health
         self.metrics = metrics
         self.demo = demo
-        var routes: [(HTTPMethod, String, Route)] = [
-            (.get, "/livez", .alive), (.get, "/readyz", .ready), (.get, "/metrics", .metrics),
-        ]
+        var routes: [(HTTPMethod, String, Route)] = [(.get, "/livez", .alive), (.get, "/readyz", .ready)]
+        if metrics != nil { routes.append((.get, "/metrics", .metrics)) }
         if demo != nil {
             routes.append((.get, "/demo/token", .demoToken))
             routes.append((.post, "/demo/publish", .demoPublish))
@@ -56,7 +58,7 @@ final class HubRoutes: HTTPRoutes {
         case .metrics:
             HTTPResponse(
                 status: 200, headers: HTTPHeaders([("content-type", "text/plain; version=0.0.4; charset=utf-8")]),
-                body: Array(metrics().utf8))
+                body: Array((metrics?() ?? "").utf8))
         case .demoToken: demo(request) { $0.token(request) }
         case .demoPublish: demo(request) { $0.publish(body) }
         }

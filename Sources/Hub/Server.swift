@@ -25,6 +25,7 @@ package final class Server {
     private let keys: KeyFeed
     private let intake: Intake
     private let loops: [LoopThread]
+    private let metricsServer: MetricsServer?
     private var threads: [Thread] = []
     private let health: Health
     private let isAccepting = AtomicFlag()
@@ -77,7 +78,14 @@ package final class Server {
             throw ServerFailure("preparing the keys", "\(error)")
         }
         let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, configuration: configuration) }
-        let routes = HubRoutes(health: health, metrics: { metrics.text() }, demo: demo)
+        let metricsText: @Sendable () -> String = { metrics.text() }
+        var ownMetrics: MetricsServer?
+        if let endpoint = configuration.metrics.listen {
+            let routes = HubRoutes(health: health, metrics: metricsText, demo: nil)
+            ownMetrics = try MetricsServer(endpoint, routes: routes, limits: settings.serving)
+        }
+        metricsServer = ownMetrics
+        let routes = HubRoutes(health: health, metrics: ownMetrics == nil ? metricsText : nil, demo: demo)
         let services = HubServices(bus: bus, store: store) { [keys] kid in keys.request(kid) }
         do throws(SystemError) {
             for (loop, listener) in zip(loops, listeners.sockets) {
@@ -100,6 +108,10 @@ package final class Server {
             throw ServerFailure("listening on \(address)", "\(error)")
         }
         for loop in loops { health.threads.watch(loop.name, loop.heartbeat) }
+        if let metricsServer {
+            health.threads.watch(MetricsServer.threadName, metricsServer.heartbeat)
+            log.info("metrics", metadata: ["url": "http://\(metricsServer.address)/metrics"])
+        }
         health.threads.watch("store", store.heartbeat)
         health.threads.watch("intake", intake.heartbeat)
         // It may wait for several fetches, one after the other.
@@ -152,6 +164,7 @@ package final class Server {
         let last = MonotonicInstant.now + Self.threadsWithin
         if !keys.stop(within: Self.threadsWithin) { left.append("keys") }
         for (loop, thread) in zip(loops, threads) where !thread.join(within: last - .now) { left.append(loop.name) }
+        if let metricsServer, !metricsServer.stop(within: max(.zero, last - .now)) { left.append(MetricsServer.threadName) }
         for name in left { log.error("a thread has not ended, and is left behind", metadata: ["thread": "\(name)"]) }
         log.info("stopped")
         return left

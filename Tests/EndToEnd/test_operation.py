@@ -10,10 +10,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from hubclient import Client
-from rig import event, person
+from rig import event, free_port, person
 
 
 def answer_of(hub, path, seconds=10):
@@ -145,3 +146,60 @@ async def test_a_hub_with_a_thread_that_hangs_is_not_ready_and_ends_when_told_to
     finally:
         if hub.process.poll() is None:
             hub.process.kill()
+
+
+async def test_metrics_have_a_listener_of_their_own_when_asked_for(platform):
+    port = free_port()
+    async with platform.running("metrics", extra={"HUB_METRICS_LISTEN": f"127.0.0.1:{port}", "HUB_LOOPS_COUNT": "1"}) as hub:
+        assert answer_of(hub, "/metrics")[0] == 404
+        hub_of_metrics = type("Listener", (), {"url": f"http://127.0.0.1:{port}"})
+        status, text = answer_of(hub_of_metrics, "/metrics")
+        assert status == 200 and "hub_sockets 0" in text and 'hub_thread_silence_seconds{thread="metrics"}' in text
+        for path in ("/livez", "/readyz"):
+            assert answer_of(hub_of_metrics, path)[0] == answer_of(hub, path)[0] == 200
+        assert answer_of(hub_of_metrics, "/v1/socket")[0] == 404
+        # It answers while the loop that serves clients hangs, and says so.
+        frozen = FrozenThread(hub, "loop-0")
+        async with asyncio.timeout(30):
+            while "thread loop-0 has not run for" not in answer_of(hub_of_metrics, "/readyz")[1]:
+                await asyncio.sleep(0.3)
+        hub.process.kill()
+        frozen.wait_for_end(10)
+
+
+async def test_a_drain_reaches_every_loop_and_waits_for_open_commands(platform):
+    async with platform.running("drain", extra={"HUB_LOOPS_COUNT": "4", "HUB_DRAIN_SPREAD": "0s"}) as hub:
+        clients = [await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(24)]
+        with psycopg.connect(hub.database) as holder:
+            holder.execute("LOCK TABLE hub.entry IN ACCESS EXCLUSIVE MODE")
+            sending = [asyncio.create_task(client.ask("send", to=person(), key="1", body="À suivre")) for client in clients[:4]]
+            await asyncio.sleep(0.5)
+            hub.process.send_signal(signal.SIGTERM)
+            # Those with nothing open are told at once, whatever loop they are on.
+            for client in clients[4:]:
+                bye = await client.next("bye", seconds=5)
+                assert (bye["code"], bye["reason"]) == (4200, "draining")
+            assert not any(task.done() for task in sending)
+        for task in sending:
+            assert (await asyncio.wait_for(task, 10))["seq"] == 1, "the reply comes before the end"
+        for client in clients[:4]:
+            assert (await client.next("bye", seconds=5))["code"] == 4200
+        assert await asyncio.to_thread(hub.process.wait, 20) == 0
+
+
+async def test_readiness_sees_the_store_go_and_come_back(platform):
+    async with platform.running("readiness") as hub:
+        assert answer_of(hub, "/readyz")[0] == 200
+        await asyncio.to_thread(platform.database.stop, "immediate")
+        try:
+            async with asyncio.timeout(20):
+                while (found := answer_of(hub, "/readyz"))[0] != 503:
+                    await asyncio.sleep(0.1)
+            assert "not ready: PostgreSQL is away" in found[1]
+            assert 'hub_up{part="store"} 0' in answer_of(hub, "/metrics")[1]
+            assert answer_of(hub, "/livez")[0] == 200
+        finally:
+            await asyncio.to_thread(platform.database.start)
+        async with asyncio.timeout(20):
+            while answer_of(hub, "/readyz")[0] != 200:
+                await asyncio.sleep(0.1)

@@ -135,6 +135,19 @@ struct HTTPServerTests {
         #expect(String(decoding: answers, as: UTF8.self).split(separator: "HTTP/1.1 200 OK").count == 5)
     }
 
+    @Test("requests that arrive in one turn with a slice of earlier ones are not answered in the same turn")
+    func fairnessWithinATurn() throws {
+        let bench = try ServerBench()
+        let request = Array("GET /x HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
+        // Each turn finds new bytes and a request that waits.
+        for turn in 1...6 {
+            bench.send(request + request)
+            #expect(bench.server.metrics.requests.value == UInt64(turn))
+        }
+        for _ in 0..<8 { bench.turn() }
+        #expect(bench.server.metrics.requests.value == 12)
+    }
+
     @Test("a stream is sent in chunks to HTTP/1.1, and until the end of the connection to HTTP/1.0", arguments: [1, 0])
     func streams(minor: Int) throws {
         let bench = try ServerBench()

@@ -28,6 +28,8 @@ final class HTTPConnection {
     var isHeadOnly = false
     var takesChunks = true
     var isQueued = false
+    /// When the last request was answered. The next one's turn is the loop's next one.
+    var servedAt = HTTPConnection.never
     /// Handed over by another loop to one that has as many connections as it may.
     var isOneTooMany = false
     /// Accepted beyond the limit of connections: only questions that need no handler are answered.

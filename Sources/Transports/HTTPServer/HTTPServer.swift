@@ -20,12 +20,12 @@ package final class HTTPServer: ConnectionDriver {
     private var handlers: [String: any HTTPHandler] = [:]
     private(set) var upgrades: (any UpgradeHandler)?
     /// By slot; nil for connections that have left HTTP.
-    private(set) var connections: ContiguousArray<HTTPConnection?> = []
-    private let spares: SpareConnections
+    var connections: ContiguousArray<HTTPConnection?> = []
+    let spares: SpareConnections
     /// Connections with more requests than were answered in the last turn.
     private var queued: [ConnectionID] = []
     /// Where connections are handed to, by the number of the loop; this loop's own among them.
-    private var arrivals: [Mailbox<HandedConnection>] = []
+    private(set) var arrivals: [Mailbox<HandedConnection>] = []
     private var datedSecond: Int64 = -1
     private var dateOfSecond = HTTPDate(seconds: 0)
 
@@ -176,6 +176,7 @@ package final class HTTPServer: ConnectionDriver {
     /// Answers the first request that is whole, if the client takes answers; the next one's turn comes with the loop's next turn.
     private func serve(_ connection: HTTPConnection) {
         guard connection.stage == .reading else { return }
+        guard connection.servedAt != loop.now else { return serveSoon(connection) }
         if table.isCongested(connection.id) { return table.pauseReading(connection.id) }
         guard let receiving = connection.receiving, !receiving.buffer.isEmpty || receiving.request != nil else { return }
         if receiving.request == nil, !parseHead(connection, receiving) { return }
@@ -183,6 +184,7 @@ package final class HTTPServer: ConnectionDriver {
         if let upgrades, upgrades.claims(request) { return upgrade(connection, receiving, request, upgrades) }
         let whole = receiving.headBytes + request.contentLength
         guard receiving.buffer.count >= whole else { return limitRequest(connection, receiving) }
+        connection.servedAt = loop.now
         answer(connection, receiving, request, bytes: whole)
         if connection.stage == .reading, connection.receiving?.buffer.isEmpty == false { serveSoon(connection) }
     }
@@ -282,14 +284,14 @@ package final class HTTPServer: ConnectionDriver {
         if connection.stage == .reading, connection.receiving?.buffer.isEmpty == false { serveSoon(connection) }
     }
 
-    private func finish(_ connection: HTTPConnection, _ response: HTTPResponse) {
+    func finish(_ connection: HTTPConnection, _ response: HTTPResponse) {
         if connection.stage == .waiting { table.resumeReading(connection.id) }
         connection.handler = nil
         connection.stage = .reading
         send(connection, response, connection.persistence, isHeadOnly: connection.isHeadOnly)
     }
 
-    private func send(
+    func send(
         _ connection: HTTPConnection, _ response: HTTPResponse, _ persistence: HTTPResponse.Persistence, isHeadOnly: Bool = false
     ) {
         var bytes: [UInt8] = []
@@ -339,61 +341,5 @@ package final class HTTPServer: ConnectionDriver {
     package func setDeadline(_ id: ConnectionID, after delay: Duration?) {
         guard let connection = connection(id), connection.stage == .waiting || connection.stage == .streaming else { return }
         table.setDeadline(id, after: delay)
-    }
-
-    // MARK: Connections that leave
-
-    private func upgrade(
-        _ connection: HTTPConnection, _ receiving: HTTPReceiving, _ request: HTTPRequest, _ handler: any UpgradeHandler
-    ) {
-        guard !connection.isOfReserve else {
-            spares.refused()
-            metrics.upgradesRefused.add("full")
-            return send(connection, Self.full, .close, isHeadOnly: request.method == .head)
-        }
-        let rest = Array(receiving.buffer.dropFirst(receiving.headBytes))
-        connections[Int(connection.id.slot)] = nil
-        if let refusal = handler.upgrade(request, connection.id) {
-            connections[Int(connection.id.slot)] = connection
-            return send(connection, refusal, .close, isHeadOnly: request.method == .head)
-        }
-        guard !rest.isEmpty else { return }
-        var bytes = rest
-        var span = bytes.mutableSpan
-        handler.received(connection.id, &span)
-    }
-
-    private static let full: HTTPResponse = {
-        var refusal = HTTPResponse(status: 503, text: "this hub has as many connections as it may")
-        refusal.headers.append("retry-after", "1")
-        return refusal
-    }()
-
-    private func handOver(_ connection: HTTPConnection, _ receiving: HTTPReceiving, to loop: Int) {
-        guard arrivals.indices.contains(loop), arrivals[loop].count < arrivals[loop].capacity,
-            let (fd, unsent) = table.detach(connection.id)
-        else {
-            let refusal = receiving.request.flatMap { connection.handler?.response(to: $0, refusedFor: .busy) }
-            connection.receiving = nil
-            // The bytes received behind the request's head are dropped, so the next bytes may be the middle of a request.
-            connection.persistence = .close
-            return finish(connection, refusal ?? HTTPResponse(status: 503))
-        }
-        connections[Int(connection.id.slot)] = nil
-        metrics.handovers.add()
-        let handed = HandedConnection(fd: fd, peer: connection.peer, unsent: unsent, received: receiving.buffer)
-        // Another loop may have taken the last room in between.
-        if !arrivals[loop].post(handed) { Socket.close(fd) }
-    }
-
-    private func take(_ handed: HandedConnection) {
-        let isOneTooMany = !table.makeRoom()
-        guard let id = table.adopt(handed.fd, peer: handed.peer) else { return }
-        connection(id)?.isOneTooMany = isOneTooMany
-        connection(id)?.isOfReserve = false
-        if !handed.unsent.isEmpty { table.send(id, bytes: handed.unsent) }
-        var bytes = handed.received
-        var span = bytes.mutableSpan
-        received(id, &span)
     }
 }
