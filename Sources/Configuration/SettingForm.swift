@@ -139,8 +139,5 @@ extension SettingForm where Value == ListenEndpoint {
 
 extension SettingForm where Value == ListenEndpoint? {
     static let optionalEndpoint = SettingForm.scalar(
-        "ADDRESS:PORT, such as 127.0.0.1:9090", show: { $0?.description ?? "" }
-    ) { text in
-        ListenEndpoint(text).map { .some($0) }
-    }
+        "ADDRESS:PORT, such as 127.0.0.1:9090", show: { $0?.description ?? "" }, read: { text in ListenEndpoint(text).map { .some($0) } })
 }

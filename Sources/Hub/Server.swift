@@ -187,7 +187,7 @@ package final class Server {
         let budget = DescriptorBudget(asked: asked.limits.connections, descriptors: limit, loops: loops)
         let facts: Logger.Metadata = ["limit": "\(limit)", "was": "\(before)", "connections": "\(budget.connections)"]
         if budget.isCut {
-            log.warning("fewer connections than limits.connections, because of the limit of open files", metadata: facts)
+            log.notice("fewer connections than limits.connections, because of the limit of open files", metadata: facts)
         } else {
             log.info("open files", metadata: facts)
         }

@@ -53,7 +53,9 @@ struct CheckCommand: ParsableCommand {
                 for finding in findings where finding.grade == grade { Console.print(mark(of: grade) + finding.line) }
             }
             do throws(ConfigurationRefusal) { try effective.require(.serve) } catch { throw CommandFailure(error) }
-            if findings.contains(where: { $0.grade == .bad }) { throw CommandFailure(.unavailable, "not everything that the hub needs is available: see FAIL above") }
+            if findings.contains(where: { $0.grade == .bad }) {
+                throw CommandFailure(.unavailable, "not everything that the hub needs is available: see FAIL above")
+            }
         }
     }
 

@@ -7,7 +7,8 @@ enum RefusalText {
         var lines: [String] = []
         for line in text.split(whereSeparator: \.isNewline).map(String.init) {
             if line.hasPrefix("LOCATION:") { continue }
-            guard let code = line.firstMatch(of: /:\s+(?<state>[0-9A-Z]{5}):\s/) else {
+            // "failed: FATAL:  28P01: text": the two spaces are before the code only.
+            guard let code = line.firstMatch(of: /:\s{2}(?<state>[0-9A-Z]{5}):\s/) else {
                 lines.append(line)
                 continue
             }

@@ -51,6 +51,15 @@ extension ConnectionTable {
         return true
     }
 
+    /// Whether a connection beyond the maximum has a place meanwhile, or another one could be spared for it.
+    public func makeRoom(for id: ConnectionID) -> Bool {
+        if store.living <= limits.maximum { return true }
+        guard let other = driver.spare(), other != id else { return false }
+        store.statistics.spared &+= 1
+        store.close(other, .now)
+        return true
+    }
+
     /// More connections than the maximum are open: the newest is one of the reserve.
     public var isOverMaximum: Bool { store.living > limits.maximum }
 

@@ -101,19 +101,24 @@ async def crowded(platform, connections):
 async def test_idle_sockets_of_strangers_lock_nobody_out(platform):
     async with crowded(platform, 20) as (hub, stranger):
         idle = [stranger() for _ in range(26)]
-        for one in idle[-20:]:
-            one.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert one.recv(4096).startswith(b"HTTP/1.1 200")
-        clients = []
-        for kind in TRANSPORTS.values():
-            clients += [await kind.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(3)]
+        served = 0
+        for one in idle:
+            with contextlib.suppress(OSError):  # closed for a newer one
+                one.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+                served += one.recv(4096).startswith(b"HTTP/1.1 200")
+        assert served == 20
+        kind = TRANSPORTS["websocket"]
+        clients = [await kind.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(9)]
         # More strangers than there is room for: those who have sessions stay.
         idle += [stranger() for _ in range(40)]
         for path in ("/livez", "/readyz"):
             assert (await asyncio.to_thread(answer_of, hub, path, 5))[0] == 200
         for client in clients:
             await client.ask("send", to=person(), key="1", body="Still here")
-        assert metric(hub, "hub_connections_spared_total") >= 40
+        for kind in TRANSPORTS.values():
+            client = await kind.connect(hub.socket_url, hub.token(person()), {"inbox": 0})
+            await client.ask("send", to=person(), key="1", body="A place, too")
+        assert metric(hub, "hub_connections_spared_total") >= 30
         assert "as many connections are open as may be" in hub.tail()
 
 

@@ -29,7 +29,8 @@ struct RoutesTests {
 
     private var demoRoutes: HubRoutes { HubRoutes(health: health, metrics: { "" }, demo: demo) }
 
-    @Test("the demo is there for a page at a loopback address", arguments: demoRequests, ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"])
+    @Test(
+        "the demo is there for a page at a loopback address", arguments: demoRequests, ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"])
     func demoAtHome(line: String, host: String) throws {
         #expect(try status(demoRoutes, line, host: host) == 200)
         #expect(try status(demoRoutes, line, host: host, origin: "http://\(host)") == 200)

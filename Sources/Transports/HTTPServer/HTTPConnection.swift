@@ -2,7 +2,7 @@ import HTTP
 import Linux
 import Reactor
 
-/// One connection that speaks HTTP.
+/// One connection that speaks HTTP. More than twelve stored properties: most are flags of its one request.
 final class HTTPConnection {
     enum Stage: UInt8 {
         /// Requests are read and answered.

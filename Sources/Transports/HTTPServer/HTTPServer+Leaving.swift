@@ -10,7 +10,7 @@ extension HTTPServer {
     func upgrade(
         _ connection: HTTPConnection, _ receiving: HTTPReceiving, _ request: HTTPRequest, _ handler: any UpgradeHandler
     ) {
-        guard !connection.isOfReserve else {
+        guard !hasNoPlace(connection) else {
             spares.refused()
             metrics.upgradesRefused.add("full")
             return send(connection, Self.full, .close, isHeadOnly: request.method == .head)

@@ -235,7 +235,7 @@ package final class HTTPServer: ConnectionDriver {
             connection.persistence = .close
             return finish(connection, handler?.response(to: request, refusedFor: .busy) ?? HTTPResponse(status: 503))
         }
-        if connection.isOfReserve {
+        if connection.isOfReserve, handler == nil || hasNoPlace(connection) {
             connection.persistence = .close
             spares.refused()
             return finish(connection, handler.map { $0.response(to: request, refusedFor: .busy) } ?? routes.answer(request, body))

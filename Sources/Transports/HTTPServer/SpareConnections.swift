@@ -7,8 +7,9 @@ import Telemetry
 /// Finds the connections that nobody misses when a loop has as many as it may: those without a session, the oldest first. So whoever opens
 /// connections and does nothing with them only displaces his own.
 final class SpareConnections {
-    /// Looking for them costs time for each connection, so the result is used up before the next search.
-    private static let searchEvery: Duration = .milliseconds(100)
+    /// Looking for them costs time for each connection, so the result is used up before the next search, and a search comes at most this often
+    /// for each connection: about a tenth of the loop's time.
+    private static let searchEvery: Duration = .microseconds(1)
 
     private unowned let loop: EventLoop
     private let metrics: ServingMetrics
@@ -33,7 +34,7 @@ final class SpareConnections {
                 return id
             }
             if let nextSearch, loop.now < nextSearch { return nil }
-            nextSearch = loop.now + Self.searchEvery
+            nextSearch = loop.now + Self.searchEvery * server.connections.count
             let all = server.connections.indices.compactMap { server.isAnonymous(slot: $0) }
             if all.isEmpty { return nil }
             found = all.sorted { $0.since > $1.since }.map(\.id)
@@ -54,6 +55,13 @@ package struct AnonymousConnection {
 }
 
 extension HTTPServer {
+    /// Whether a connection of the reserve still has no place among the others. One that uses it displaces an idle one.
+    func hasNoPlace(_ connection: HTTPConnection) -> Bool {
+        guard connection.isOfReserve else { return false }
+        connection.isOfReserve = !table.makeRoom(for: connection.id)
+        return connection.isOfReserve
+    }
+
     /// Nil for a connection that a handler or a session uses, and for an unused slot.
     func isAnonymous(slot: Int) -> AnonymousConnection? {
         guard slot < connections.count else { return nil }
