@@ -211,9 +211,26 @@ struct HTTPServerTests {
         #expect(bench.say("TP/1.1\r\nHost: h\r\n\r\n") == "")
     }
 
-    @Test("a loop at its limit of connections answers a handed-over request with 503 and closes the connection")
+    @Test("a handed-over request takes the place of a connection without a session")
+    func handoverToAFullLoop() throws {
+        let (here, there) = (try ServerBench(), try ServerBench(connections: 1))
+        let mailboxes = [here, there].map { Mailbox<HandedConnection>(capacity: 4, wakes: $0.loop.handle) }
+        here.server.exchangeConnections(with: mailboxes, own: 0)
+        there.server.exchangeConnections(with: mailboxes, own: 1)
+        here.server.add(Elsewhere(loop: 1), at: "/x")
+        _ = here.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+        for _ in 0..<4 { there.turn() }
+        #expect(String(decoding: here.hear(), as: UTF8.self).hasPrefix("HTTP/1.1 200 "))
+        #expect(there.server.table.count == 1)
+        #expect(there.server.metrics.connectionsSpared.value == 1)
+    }
+
+    @Test("a loop full of connections in use answers a handed-over request with 503 and closes the connection")
     func fullLoop() throws {
         let (here, there) = (try ServerBench(), try ServerBench(connections: 1))
+        let slow = SlowHandler()
+        there.server.add(slow, at: "/slow")
+        #expect(there.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n") == "")
         let mailboxes = [here, there].map { Mailbox<HandedConnection>(capacity: 4, wakes: $0.loop.handle) }
         here.server.exchangeConnections(with: mailboxes, own: 0)
         there.server.exchangeConnections(with: mailboxes, own: 1)
