@@ -90,7 +90,7 @@ let package = Package(
             "Store", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres", logging],
             resources: [
                 .embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql"),
-                .embedInCode("Migrations/migration_0003.sql"),
+                .embedInCode("Migrations/migration_0003.sql"), .embedInCode("Migrations/migration_0004.sql"),
             ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),

@@ -8,7 +8,7 @@ import { Timers } from "./hub-timers.js";
 const ACK_RETRY_MS = 1_000;
 
 export class Channels {
-  #channels = new Map(); // channel → {position, tail, acked, mending, refusals, asked: what `subscribe` promised}
+  #channels = new Map(); // channel → {position, epoch: of the database that gave it, tail, acked, mending, refusals, asked: what `subscribe` promised}
   #link; // () → the connected link, or null
   #emit;
   #onFollowed;
@@ -33,7 +33,7 @@ export class Channels {
   /** For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin, and what `subscribe` resolves with. */
   positions() {
     const known = [...this.#channels].filter(([, { position, asked }]) => position !== undefined && asked === null);
-    return known.map(([channel, { position }]) => ({ channel, since: position }));
+    return known.map(([channel, { position, epoch }]) => ({ channel, since: position, epoch }));
   }
 
   /** Resolves when the channel is followed, over this connection or a later one; rejects when it may not be followed, or is forgotten before. */
@@ -82,7 +82,7 @@ export class Channels {
     // Also for a repeat: what an earlier session was sent, this one may acknowledge only after it was sent the same.
     if (entry.seq > position || position > channel.acked) this.#planAck();
     if (entry.seq <= position) return;
-    channel.position = entry.seq;
+    Object.assign(channel, { position: entry.seq, epoch: link.welcome.epoch });
     this.#emit("entry", entry);
   }
 
@@ -98,6 +98,7 @@ export class Channels {
     try {
       const state = await link.ask("subscribe", { channel: name, ...start(channel) }, (ok) => {
         channel.position ??= ok.since;
+        channel.epoch = ok.epoch;
         if (link.follows.has(name)) link.followed.add(name);
       });
       channel.refusals = 0;
@@ -114,7 +115,7 @@ export class Channels {
     const channel = this.#channels.get(name);
     if (!channel || link !== this.#link()) return;
     if (error.code === "position_unknown" && channel.position !== undefined && channel.asked === null) {
-      Object.assign(channel, { position: undefined, acked: 0 });
+      Object.assign(channel, { position: undefined, epoch: undefined, acked: 0 });
       this.#follow(link, name, channel);
       // Told when the command is on its way: whoever asks for the history now misses nothing between the two.
       this.#emit("reset", { channel: name });
@@ -152,4 +153,4 @@ export class Channels {
 }
 
 /** Where a subscription begins: behind the position, else before the newest `tail` entries, else at the head. */
-const start = ({ position, tail }) => (position === undefined ? { tail } : { since: position });
+const start = ({ position, epoch, tail }) => (position === undefined ? { tail } : { since: position, epoch });

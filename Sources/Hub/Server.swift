@@ -58,7 +58,9 @@ package final class Server {
         let bus = MemoryBus()
         for inbox in inboxes { bus.subscribe(inbox) }
 
-        store = try Self.makeStore(configuration, bus: bus, log: log)
+        store = try Self.makeStore(configuration, bus: bus, log: log) {
+            for inbox in inboxes { inbox.historyChanged() }
+        }
         let metrics = HubMetrics(health: health, store: store.statistics, log: logMetrics)
         health.watch(.store) { [store] in store.state == .up }
         health.watch(.kafka) { [intake = metrics.intake] in
@@ -197,7 +199,7 @@ package final class Server {
     }
 
     private static func makeStore(
-        _ configuration: Configuration, bus: any Bus, log: Logger
+        _ configuration: Configuration, bus: any Bus, log: Logger, historyChanged: @escaping @Sendable () -> Void
     ) throws(ServerFailure) -> Store {
         var settings = StoreConfiguration(address: configuration.database.url ?? "")
         settings.capacity = configuration.database.waitingOrders
@@ -206,7 +208,7 @@ package final class Server {
         settings.statementTimeout = configuration.database.statementWithin
         settings.answerDeadline = configuration.database.statementWithin + .seconds(5)
         do throws(SystemError) {
-            let store = try Store(configuration: settings, bus: bus, logger: log)
+            let store = try Store(configuration: settings, bus: bus, logger: log, historyChanged: historyChanged)
             try store.start()
             return store
         } catch {

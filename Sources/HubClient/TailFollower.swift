@@ -10,6 +10,8 @@ struct TailFollower {
     private let wanted: [String]
     /// The newest received entry by channel, from which the next connection continues.
     private(set) var positions: [String: UInt64]
+    /// The history to which the positions belong; nil before the first reply to `connect`.
+    private var epoch: String?
     private(set) var bye: Bye?
     private(set) var entries = 0
     private var nextID: UInt64 = 2
@@ -52,6 +54,7 @@ struct TailFollower {
         command["id"] = .number(JSONNumber(Self.connectID))
         command["type"] = "connect"
         command["token"] = .string(token)
+        command["epoch"] = epoch.map { .string($0) }
         if !wanted.isEmpty { command["channels"] = .array(wanted.map { subscription($0) }) }
         return JSONValue.object(command).text
     }
@@ -79,6 +82,11 @@ struct TailFollower {
         guard id == Self.connectID, let reply = message["ok"] else { return Reaction() }
         if let refused = reply["refused"]?.array?.first {
             return Reaction(refusal: [refused["channel"]?.string, refused["code"]?.string].compactMap(\.self).joined(separator: ": "))
+        }
+        if let present = reply["epoch"]?.string {
+            // Without named channels the positions were not part of `connect`.
+            if let epoch, epoch != present { positions = [:] }
+            epoch = present
         }
         let names = wanted.isEmpty ? (reply["channels"]?.array ?? []).compactMap { $0["channel"]?.string } : wanted
         catchingUp = Set(names)

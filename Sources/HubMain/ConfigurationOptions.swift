@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Embedded
 import Hub
 import HubClient
 import Linux
@@ -37,6 +38,20 @@ struct ConfigurationOptions: ParsableArguments {
         } catch {
             throw CommandFailure(error)
         }
+    }
+
+    /// The configured database, or that of an embedded hub.
+    func databaseURL() throws(CommandFailure) -> String {
+        let effective = try load()
+        if let url = effective.configuration.database.url ?? EmbeddedLocation(folder: effective.configuration.data).facts?.databaseURL {
+            return url
+        }
+        do throws(ConfigurationRefusal) {
+            try effective.require(.migrate)
+        } catch {
+            throw CommandFailure(error)
+        }
+        throw CommandFailure(.configuration, "database.url is not set")
     }
 
     private func text(of path: String) throws(CommandFailure) -> String {

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Configuration
-import Embedded
 import Hub
 import HubClient
 import Linux
@@ -21,13 +19,7 @@ struct MigrateCommand: ParsableCommand {
 
     func run() throws {
         try work { () throws(CommandFailure) in
-            let effective = try options.load()
-            guard
-                let url = effective.configuration.database.url ?? EmbeddedLocation(folder: effective.configuration.data).facts?.databaseURL
-            else {
-                do throws(ConfigurationRefusal) { try effective.require(.migrate) } catch { throw CommandFailure(error) }
-                return
-            }
+            let url = try options.databaseURL()
             do throws(MigrationError) {
                 let applied = try Migrator.migrate(url)
                 Console.print(applied.isEmpty ? "up to date" : "applied " + applied.map(String.init).joined(separator: ", "))

@@ -28,6 +28,8 @@ package struct SessionLimits: Sendable {
     var storeRetry: Duration = .milliseconds(500)
     /// How long a token with an unknown key waits for the keys to be fetched.
     var keyWait: Duration = .seconds(4)
+    /// Within this time the clients come back whose sessions ended because the database went back.
+    var restoredSpread: Duration = .seconds(2)
     package var pingInterval: Duration = .seconds(25)
 
     package init() {}

@@ -42,6 +42,9 @@ package final class LoopInbox: BusListener, StoreClient {
         wake.wake()
     }
 
+    /// The store has another epoch.
+    package func historyChanged() { wake.wake() }
+
     package func deliver(_ batch: [StoreOutcome]) {
         if !batch.isEmpty, !outcomes.post(batch) { assertionFailure("more outcomes than orders") }
     }

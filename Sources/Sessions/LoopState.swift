@@ -19,6 +19,8 @@ final class LoopState {
     let outbound: Outbound
     var fanOut = FanOut()
     var early = EarlyPushes()
+    /// The history of the store to which all numbers that the sessions know belong.
+    var epoch: Epoch?
 
     init(
         loop: EventLoop, number: UInt16, limits: SessionLimits, services: any SessionServices, metrics: ServingMetrics, log: Logger

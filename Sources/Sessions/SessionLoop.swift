@@ -15,7 +15,7 @@ package final class SessionLoop {
     let state: LoopState
     private let gateway: StoreGateway
     private let replay: Replay
-    private let subscriptions: Subscriptions
+    let subscriptions: Subscriptions
     private let counters: CounterPushes
     let authentication: Authentication
     private let timers: SessionTimers
@@ -59,9 +59,11 @@ package final class SessionLoop {
             }
         }
         state.loop.receive(from: inbox.events) { [unowned self] batch in
+            followHistory()
             for events in batch { feed.hear(events) }
         }
         state.loop.receive(from: inbox.outcomes) { [unowned self] batches in
+            followHistory()
             for batch in batches {
                 // By index: a loop variable would copy each outcome.
                 for index in batch.indices { complete(batch[index].token, batch[index].reply) }
@@ -71,6 +73,7 @@ package final class SessionLoop {
     }
 
     private func endTurn() {
+        followHistory()
         let news = inbox.takeKeyNews()
         if news.keys != nil || !news.absent.isEmpty { authentication.hear(keys: news.keys, absent: news.absent) }
         if inbox.takeMissed() { replay.resynchronise() }
@@ -181,11 +184,11 @@ package final class SessionLoop {
 
     /// How far the session was sent in each channel, for `resume`.
     package func positions(of id: SessionID) -> String {
-        guard let live = state.table[id] else { return PositionText.write([]) }
+        guard let live = state.table[id] else { return PositionText.write([], epoch: state.epoch) }
         return PositionText.write(
             live.session.subscriptions.compactMap { subscription in
                 state.fanOut.grantedPosition(subscription).map { (subscription.channel, $0) }
-            })
+            }, epoch: state.epoch)
     }
 
     /// Frames that were sent may not have arrived: sends again all entries behind `text`, and tells cursors, receipts and counters.
@@ -260,7 +263,7 @@ package final class SessionLoop {
                 perform(action, live, CommandOrigin(id: ack.id, exchange: exchange))
             case .command(let command):
                 state.metrics.commands.add()
-                let action = live.session.receive(command.body, now: state.now, limits: state.limits.session) {
+                let action = live.session.receive(command.body, now: state.now, epoch: state.epoch, limits: state.limits.session) {
                     state.fanOut.grantedPosition($0)
                 }
                 perform(action, live, CommandOrigin(id: command.id, exchange: exchange))
@@ -307,7 +310,7 @@ package final class SessionLoop {
 
     private func complete(_ step: StoreGateway.Pending.Step, of live: LiveSession, _ origin: CommandOrigin, _ reply: StoreReply) {
         switch (step, reply) {
-        case (.connect(let requests), .snapshot(let states, let more)):
+        case (.connect(let requests), .snapshot(let states, let more)) where !live.isEnding:
             subscriptions.connected(live, origin, states, more: more, requests)
         case (.connect, _):
             subscriptions.abandonConnect(live)

@@ -48,7 +48,7 @@ final class StoreGateway {
         live.inFlight += 1
         var reader: UserID?
         if case .page = request { reader = live.session.identity?.user }
-        orders.append(StoreOrder(request: request, client: inbox, token: token, reader: reader))
+        orders.append(StoreOrder(request: request, client: inbox, token: token, reader: reader, epoch: state.epoch))
     }
 
     /// Asks for the counters of a channel again.

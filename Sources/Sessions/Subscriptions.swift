@@ -90,7 +90,7 @@ final class Subscriptions {
                 continue
             }
             let since = request.start.position(head: states[row].head)
-            if let since, since > states[row].head {
+            if request.isOutdated(in: state.epoch) || since.map({ $0 > states[row].head }) == true {
                 refused.append(.init(channel: request.channel, code: .positionUnknown))
                 unregister(live, subscription.registration)
                 continue
@@ -100,8 +100,8 @@ final class Subscriptions {
             totals += states[row].counters
         }
         let welcome = Welcome(
-            session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, terms: terms,
-            channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1) }, totals: totals,
+            session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, epoch: state.epoch,
+            terms: terms, channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1, epoch: state.epoch) }, totals: totals,
             more: more || identity.grantsMoreBroadcasts(than: state.limits.session.subscriptions), refused: refused,
             credential: live.isResumable ? state.table.credential(of: live.id)?.text : nil)
         live.session.welcome()
@@ -162,7 +162,7 @@ final class Subscriptions {
             unregister(live, registration)
             return refusePosition(live, origin, since, channelState)
         }
-        let listed = ListedChannel(channelState, isSubscribed: true, since: since ?? channelState.head)
+        let listed = ListedChannel(channelState, isSubscribed: true, since: since ?? channelState.head, epoch: state.epoch)
         state.outbound.pushLines(to: live.id) { lines in
             lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, listed, into: &$1) }
             tellReceipts(live, channelState, in: &lines)
@@ -198,7 +198,7 @@ final class Subscriptions {
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
-        let listed = ListedChannel(channelState, isSubscribed: true, since: isRewound ? since : position)
+        let listed = ListedChannel(channelState, isSubscribed: true, since: isRewound ? since : position, epoch: state.epoch)
         state.outbound.pushLines(to: live.id) { lines in
             lines.add(replyTo: origin) { ServerMessage.channelState(re: $0, listed, into: &$1) }
             tellReceipts(live, channelState, in: &lines)
@@ -269,8 +269,9 @@ final class Subscriptions {
         guard let kept = state.table.resumable[live.id], let user = live.session.identity?.user else { return false }
         var known: [Channel: Seq] = [:]
         if let text {
-            guard let positions = PositionText.read(text, for: user) else { return false }
-            for (channel, seq) in positions { known[channel] = seq }
+            guard let positions = PositionText.read(text, for: user), positions.epoch == nil || positions.epoch == state.epoch
+            else { return false }
+            for (channel, seq) in positions.channels { known[channel] = seq }
         }
         for subscription in live.session.subscriptions where state.fanOut.isGranted(subscription) {
             guard let position = known[subscription.channel] ?? kept.started[subscription.registration] else { continue }

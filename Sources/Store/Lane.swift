@@ -16,11 +16,14 @@ protocol LaneOwner: AnyObject {
     func schemaIsMissing()
     func connectionMade()
     func availabilityChanged()
+    /// A connection was made to a database that has this history.
+    func found(_ epoch: Epoch)
     /// 64 random bits.
     func random() -> UInt64
 }
 
 /// Carries out what a `LaneFlow` decides: one connection, its timers, and the transaction in flight. Lives on the store's thread.
+/// More than twelve stored properties, half of which are what it was made with.
 final class Lane: LinkUser {
     /// The transaction that was sent last, until its end is known.
     private struct Transaction {
@@ -40,6 +43,8 @@ final class Lane: LinkUser {
     private let link: Link
     private var flow: LaneFlow
     private var transaction: Transaction?
+    /// The history of the database to which it is connected.
+    private var epoch: Epoch?
     /// By the raw value of `LaneFlow.Timer`.
     private var timers = [TimerID?](repeating: nil, count: LaneFlow.Timer.allCases.count)
     private var events: [LaneFlow.Event] = []
@@ -48,7 +53,8 @@ final class Lane: LinkUser {
     private var warnedAt: [String: MonotonicInstant] = [:]
 
     init(
-        _ name: LaneName, loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger, owner: any LaneOwner
+        _ name: LaneName, loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, history: History, log: Logger,
+        owner: any LaneOwner
     ) {
         self.name = name
         self.loop = loop
@@ -58,7 +64,7 @@ final class Lane: LinkUser {
         flow = LaneFlow(name.operations, claimsDatabase: name.claimsDatabase, limits: configuration.laneLimits)
         link = Link(
             name.rawValue, statements: name.statements, loop: loop, configuration: configuration, statistics: statistics, log: log,
-            random: { [unowned owner] in owner.random() })
+            random: { [unowned owner] in owner.random() }, history: history, writesHistory: name.claimsDatabase)
         link.user = self
     }
 
@@ -152,10 +158,18 @@ final class Lane: LinkUser {
 
     // MARK: The connection
 
-    func linkIsUp() {
+    func linkIsUp(_ epoch: Epoch) {
+        self.epoch = epoch
+        owner.found(epoch)
         owner.connectionMade()
         owner.availabilityChanged()
-        handle(.connected)
+        handle(.connected(epoch))
+    }
+
+    /// The database has another history than this connection knows.
+    func leave(historiesBut epoch: Epoch) {
+        guard link.isUp, self.epoch != epoch else { return }
+        link.give(up: PostgresError(message: "the database went back to an earlier state", lost: true))
     }
 
     func linkIsLost(wasUp: Bool) {

@@ -37,6 +37,7 @@ struct LaneFlow {
 
     let limits: Limits
     var link = LinkState.down
+    private var epoch: Epoch?
     var waiting: WaitingOrders
     var inFlight: InFlight?
     private var lastTransaction = 0
@@ -70,8 +71,11 @@ struct LaneFlow {
             let orders = waiting.take { tokens.contains($0.order.token) && ObjectIdentifier($0.order.client) == client }
             if !orders.isEmpty { actions.append(.settle([], orders, orders.map { _ in .failed(.cancelled) })) }
             return actions
-        case .connected:
+        case .connected(let epoch):
             if link == .down { link = .up }
+            let isOther = self.epoch != nil && self.epoch != epoch
+            self.epoch = epoch
+            if isOther { giveUp(waiting.take { $0.order.isOutdated(in: epoch) }, &actions) }
         case .disconnected: disconnected(now, &actions)
         case .finished(let transaction, let result):
             guard let finished = inFlight, finished.transaction == transaction else { return [] }
@@ -92,6 +96,7 @@ struct LaneFlow {
         var order = order
         switch link {
         case .up:
+            if order.order.isOutdated(in: epoch) { return giveUp([order], &actions) }
             if operation.descriptor.isImpatient { order.wait(until: now + limits.longestWait) }
         case .down where operation.descriptor.waitsWhileAway:
             order.wait(until: now + limits.longestWait)

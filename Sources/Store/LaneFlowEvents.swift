@@ -27,7 +27,8 @@ extension LaneFlow {
         case flush
         /// Nobody waits for these orders of a client any more.
         case cancel(Set<UInt64>, of: ObjectIdentifier)
-        case connected
+        /// The database has this history. Orders of another one are given up.
+        case connected(Epoch)
         /// The transaction in flight has an unknown end.
         case disconnected
         case finished(transaction: Int, Result)

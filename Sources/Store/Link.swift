@@ -1,5 +1,6 @@
 import Linux
 import Logging
+import Messaging
 import Pacing
 package import Postgres
 import Reactor
@@ -7,7 +8,8 @@ import Telemetry
 
 /// What a link tells the lane that uses it.
 protocol LinkUser: AnyObject {
-    func linkIsUp()
+    /// The database has this history.
+    func linkIsUp(_ epoch: Epoch)
     func linkAnswered(_ answer: Connection.Answer)
     /// The transaction in flight has an unknown end. The link connects again by itself.
     func linkIsLost(wasUp: Bool)
@@ -36,6 +38,9 @@ package final class Link {
     private let statistics: StoreStatistics
     private let log: Logger
     private let random: () -> UInt64
+    private let history: History
+    /// Whether it begins a new epoch in a database that went back.
+    private let writesHistory: Bool
 
     private var stage = Stage.down
     private var isClosed = false
@@ -47,10 +52,12 @@ package final class Link {
     private var retry: TimerID?
     /// Answers to the session's settings.
     private var settings: [Rows] = []
+    /// The number of session settings that were sent. The answers of prepared statements follow them.
+    private var questions = 0
 
     init(
         _ name: String, statements: [Statement], loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics,
-        log: Logger, random: @escaping () -> UInt64
+        log: Logger, random: @escaping () -> UInt64, history: History, writesHistory: Bool
     ) {
         self.name = name
         self.statements = statements
@@ -59,6 +66,8 @@ package final class Link {
         self.statistics = statistics
         self.log = log
         self.random = random
+        self.history = history
+        self.writesHistory = writesHistory
         backoff = .ofStore(longest: configuration.longestBackoff)
     }
 
@@ -171,10 +180,11 @@ package final class Link {
 
     private func prepare(_ connection: Connection) throws(PostgresError) {
         settings.removeAll()
-        for (sql, parameters) in SessionSettings(configuration, reads: name == LaneName.reads.rawValue).statements {
-            try connection.run(sql, parameters)
-        }
-        for statement in statements { try connection.prepare(statement.name, statement.sql) }
+        let new = writesHistory ? Epoch(random: random()) : nil
+        let statements = SessionSettings(configuration, reads: name == LaneName.reads.rawValue).statements(history, beginning: new)
+        questions = statements.count
+        for (sql, parameters) in statements { try connection.run(sql, parameters) }
+        for statement in self.statements { try connection.prepare(statement.name, statement.sql) }
         try connection.commit()
         try flush(connection)
     }
@@ -184,13 +194,18 @@ package final class Link {
             user?.schemaIsMissing()
             return give(up: PostgresError(message: "the schema hub is not at migration \(Migration.all.count)"))
         }
+        guard settings.count >= questions, let epoch = SessionSettings.epoch(in: settings[questions - 1]) else {
+            return give(
+                up: PostgresError(message: "the database went back to an earlier state, which the writing connection must note first"))
+        }
         settings.removeAll()
+        if writesHistory { history.witnessed() }
         if let deadline { loop.cancel(deadline) }
         deadline = nil
         backoff.succeeded()
         stage = .up(connection, watched)
         log.info("connected to the database", metadata: ["lane": "\(name)"])
-        user?.linkIsUp()
+        user?.linkIsUp(epoch)
     }
 
     private func flush(_ connection: Connection) throws(PostgresError) {

@@ -1,4 +1,5 @@
 import Linux
+import Messaging
 import Pacing
 import Postgres
 
@@ -19,7 +20,33 @@ struct SessionSettings {
         rows.count > 2 && rows[2].int32(0, 0) == Int32(Migration.all.count)
     }
 
-    var statements: [(sql: String, parameters: Parameters)] {
+    /// The history that the answer to the last of `statements` tells; nil when the database is behind, and no connection has begun a new
+    /// one yet.
+    static func epoch(in judged: Rows) -> Epoch? {
+        judged.bool(0, 1) == false ? judged.text(0, 0).flatMap { Epoch($0) } : nil
+    }
+
+    /// - Parameters:
+    ///   - beginning: an epoch to begin if the database is behind what this process has seen; nil on a connection that only reads.
+    func statements(_ history: History, beginning new: Epoch?) -> [(sql: String, parameters: Parameters)] {
+        settings + Self.questions(history, beginning: new)
+    }
+
+    private static func questions(_ history: History, beginning new: Epoch?) -> [(sql: String, parameters: Parameters)] {
+        var seen = Parameters()
+        seen.append(history.seen)
+        var questions: [(sql: String, parameters: Parameters)] = []
+        if let new {
+            var begin = seen
+            begin.append(new.text)
+            var witness = Parameters()
+            witness.append(history.witness)
+            questions += [(HistoryQueries.beginWhenBehind, begin), (HistoryQueries.writeWitness, witness)]
+        }
+        return questions + [(HistoryQueries.judge, seen)]
+    }
+
+    var settings: [(sql: String, parameters: Parameters)] {
         var parameters = Parameters()
         parameters.append(String(timeoutMilliseconds))
         parameters.append(String(lockMilliseconds))

@@ -1,7 +1,7 @@
 package import Bus
 package import Linux
 package import Logging
-import Messaging
+package import Messaging
 package import Reactor
 package import StoreAPI
 
@@ -21,10 +21,15 @@ package final class Store: StoreDesk {
     private let configuration: StoreConfiguration
     private let bus: any Bus
     private let log: Logger
+    private let historyChanged: @Sendable () -> Void
     private let stage: Locked<Stage>
 
+    /// - Parameter historyChanged: is called on the store's thread when `epoch` has become another one.
     /// - Throws: when the system has no descriptors for an event loop.
-    package init(configuration: StoreConfiguration, bus: any Bus, logger: Logger) throws(SystemError) {
+    package init(
+        configuration: StoreConfiguration, bus: any Bus, logger: Logger, historyChanged: @escaping @Sendable () -> Void = {}
+    ) throws(SystemError) {
+        self.historyChanged = historyChanged
         self.configuration = configuration
         self.bus = bus
         log = logger
@@ -37,13 +42,15 @@ package final class Store: StoreDesk {
     /// `.unavailable` (or kept, see `Operation`) until it is there.
     /// - Throws: when the system has no thread to give.
     package func start() throws(SystemError) {
-        let (front, configuration, bus, log) = (front, configuration, bus, log)
+        let (front, configuration, bus, log, historyChanged) = (front, configuration, bus, log, historyChanged)
         try stage.withLock { stage throws(SystemError) in
             guard case .made(let loop) = stage else { return }
             stage = .stopped
             stage = .running(
                 try Thread.spawn(name: "store") {
-                    StoreThread(loop: loop, front: front, configuration: configuration, bus: bus, log: log).run()
+                    StoreThread(
+                        loop: loop, front: front, configuration: configuration, bus: bus, log: log, historyChanged: historyChanged
+                    ).run()
                 })
         }
     }
@@ -57,6 +64,7 @@ package final class Store: StoreDesk {
     package var room: Int { front.room }
     package var isUp: Bool { front.state == .up }
     package var connectionsMade: UInt64 { front.connectionsMade }
+    package var epoch: Epoch? { front.epoch }
 
     /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the
     /// thread. Blocks until then.

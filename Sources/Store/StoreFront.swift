@@ -1,4 +1,5 @@
 import Linux
+import Messaging
 import Reactor
 import StoreAPI
 import Synchronization
@@ -50,6 +51,13 @@ final class StoreFront: Sendable {
     var connectionsMade: UInt64 { connections.load(ordering: .relaxed) }
 
     func connectionMade() { connections.add(1, ordering: .relaxed) }
+
+    /// Zero: not known yet.
+    private let epochNumber = Atomic<UInt32>(0)
+
+    var epoch: Epoch? { Epoch(rawValue: epochNumber.load(ordering: .acquiring)) }
+
+    func set(_ epoch: Epoch) { epochNumber.store(epoch.rawValue, ordering: .releasing) }
 
     func submit(_ batch: [StoreOrder]) -> Bool {
         // Counted before the state is read: the store's thread stops only when no order is open.

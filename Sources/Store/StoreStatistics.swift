@@ -27,6 +27,8 @@ package final class StoreStatistics: MetricsGroup {
     package let transactions = Counter("hub_store_transactions_total", "Transactions run.")
     package let transactionsFailed = Counter("hub_store_transactions_failed_total", "Transactions rolled back.")
     package let connectionsLost = Counter("hub_store_connections_lost_total", "Connections to PostgreSQL lost.")
+    package let epochChanges = Counter(
+        "hub_store_epoch_changes_total", "Times that the database was found with another history, for example after a restore.")
     package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
     package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database, which is not supported yet.")
     /// From sending a transaction to its commit.

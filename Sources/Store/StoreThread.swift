@@ -9,6 +9,8 @@ import StoreAPI
 import Telemetry
 
 /// The store's own thread: brings the schema up to date, and hands orders to lanes, outcomes to clients and events to the bus.
+///
+/// Has a few more stored properties than usual, because the migration and the lanes share its life.
 final class StoreThread: LaneOwner {
     private let loop: EventLoop
     private let front: StoreFront
@@ -20,19 +22,27 @@ final class StoreThread: LaneOwner {
     private var laneOf: [Int] = []
     private var migrationBackoff: Backoff
     private var migration: Thread?
+    private let history: History
+    private let historyChanged: @Sendable () -> Void
     private var dice = SystemRandomNumberGenerator()
     private var isMigrated = false
     private var isStopping = false
 
-    init(loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, log: Logger) {
+    init(
+        loop: EventLoop, front: StoreFront, configuration: StoreConfiguration, bus: any Bus, log: Logger,
+        historyChanged: @escaping @Sendable () -> Void
+    ) {
         self.loop = loop
         self.front = front
         self.configuration = configuration
         self.bus = bus
         self.log = log
+        self.historyChanged = historyChanged
+        history = History(random: dice.next())
         migrationBackoff = .ofStore(longest: configuration.longestBackoff)
         lanes = LaneName.allCases.map { name in
-            Lane(name, loop: loop, configuration: configuration, statistics: front.statistics, log: log, owner: self)
+            Lane(
+                name, loop: loop, configuration: configuration, statistics: front.statistics, history: history, log: log, owner: self)
         }
         laneOf = Operation.allCases.map { operation in lanes.firstIndex { $0.name == operation.descriptor.lane } ?? 0 }
     }
@@ -125,7 +135,10 @@ final class StoreThread: LaneOwner {
     // MARK: LaneOwner
 
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply]) {
-        if !events.isEmpty { bus.publish(committed: events) }
+        if !events.isEmpty {
+            for case .entries(let entries) in events { history.stored(entries) }
+            bus.publish(committed: events)
+        }
         // There are few clients: one per event loop, and the intake.
         var clients: [any StoreClient] = []
         var outcomes: [[StoreOutcome]] = []
@@ -160,6 +173,19 @@ final class StoreThread: LaneOwner {
     func random() -> UInt64 { dice.next() }
 
     func connectionMade() { front.connectionMade() }
+
+    func found(_ epoch: Epoch) {
+        let previous = history.epoch
+        let isOther = history.found(epoch)
+        front.set(epoch)
+        guard isOther else { return }
+        front.statistics.epochChanges.add()
+        log.error(
+            "the database has another history: it was restored, or a replica took over that had not received everything",
+            metadata: ["before": "\(previous?.text ?? "-")", "now": "\(epoch.text)"])
+        historyChanged()
+        for lane in lanes { lane.leave(historiesBut: epoch) }
+    }
 
     func availabilityChanged() {
         guard !isStopping else { return }

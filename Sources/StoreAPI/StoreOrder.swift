@@ -14,13 +14,19 @@ package final class StoreOrder: Sendable {
     package let token: UInt64
     /// For whom a `page` is read. Other requests name their user.
     private let reader: UserID?
+    /// The history to which the numbers in the request belong. In another one the order is answered `.unavailable`. nil: any.
+    package let epoch: Epoch?
 
-    package init(request: consuming StoreRequest, client: any StoreClient, token: UInt64, reader: UserID? = nil) {
+    package init(request: consuming StoreRequest, client: any StoreClient, token: UInt64, reader: UserID? = nil, epoch: Epoch? = nil) {
         self.request = request
         self.client = client
         self.token = token
         self.reader = reader
+        self.epoch = epoch
     }
+
+    /// Whether the numbers in the request belong to another history than the present one.
+    package func isOutdated(in present: Epoch?) -> Bool { epoch != nil && epoch != present }
 
     /// The user whose turn the order takes; nil: the hub itself.
     package var user: UserID? { request.user ?? reader }
@@ -49,4 +55,7 @@ package protocol StoreDesk: AnyObject, Sendable {
     /// How many connections to the database were made so far. When it has changed, the database may be another one than before: restored from
     /// a backup, for example.
     var connectionsMade: UInt64 { get }
+    /// The history that the database has now, as far as the store knows; nil until it was reached for the first time. Set before anything
+    /// of that history is published or answered.
+    var epoch: Epoch? { get }
 }

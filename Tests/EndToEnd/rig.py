@@ -268,6 +268,9 @@ class Postgres:
         shutil.rmtree(self.data)
         run("cp", "-a", copy, self.data)
 
+    def promote(self):
+        self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "promote")
+
     def wipe(self):
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")

@@ -73,6 +73,7 @@ final class FakeStore: StoreDesk {
             if !silently { state.connections += 1 }
         }
     }
+    let epoch: Epoch? = nil
 
     func submit(_ orders: [StoreOrder]) -> Bool {
         let answered: [(StoreOrder, StoreReply)]? = state.withLock { state in
@@ -215,6 +216,7 @@ struct IntakeBench {
 final class HangingDesk: StoreDesk {
     let isUp = true
     let connectionsMade: UInt64 = 1
+    let epoch: Epoch? = nil
     var room: Int { 100 }
     private let state = Locked((hangs: false, isReleased: false))
 

@@ -103,3 +103,8 @@ struct LaneDialogue {
         }
     }
 }
+
+extension Epoch {
+    static let first = Epoch(random: 1)
+    static let second = Epoch(random: 2)
+}

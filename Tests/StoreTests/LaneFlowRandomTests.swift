@@ -133,7 +133,7 @@ import Testing
         mutating func connect() {
             guard !isConnected else { return }
             isConnected = true
-            tell(.connected)
+            tell(.connected(.first))
         }
 
         mutating func request() -> StoreRequest {

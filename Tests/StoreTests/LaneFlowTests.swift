@@ -24,7 +24,7 @@ import Testing
 
     private func connected(_ lane: LaneName, claims: Bool = false, _ adjust: (inout LaneFlow.Limits) -> Void = { _ in }) -> LaneDialogue {
         var lane = LaneDialogue(lane, claims: claims, adjust)
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         return lane
     }
 
@@ -119,7 +119,7 @@ import Testing
         _ = lane.submit(acks(1...1))
         #expect(lane.fail("54000") == [.probe])
         #expect(lane.ask(.disconnected) == [])
-        #expect(lane.ask(.connected) == [.run(.acks, [1])])
+        #expect(lane.ask(.connected(.first)) == [.run(.acks, [1])])
         #expect(lane.fail("54000") == [.probe])
         #expect(lane.ask(.close) == [.answer(1, away)])
     }
@@ -191,7 +191,7 @@ import Testing
         _ = lane.submit(acks(1...1))
         #expect(lane.fail("42P01") == [.reportMissingSchema, .disconnect])
         #expect(lane.ask(.disconnected) == [])
-        #expect(lane.ask(.connected) == [.run(.acks, [1])])
+        #expect(lane.ask(.connected(.first)) == [.run(.acks, [1])])
         #expect(lane.fail("25006") == [.disconnect], "a standby is not a missing schema")
     }
 
@@ -204,7 +204,7 @@ import Testing
         #expect(lane.submit(acks(2...2)) == [])
         #expect(lane.timer() == [])
         #expect(lane.timer() == [.note(.impatient(count: 1)), .answer(1, away)])
-        #expect(lane.ask(.connected) == [.run(.acks, [2])])
+        #expect(lane.ask(.connected(.first)) == [.run(.acks, [2])])
         #expect(lane.timer() == [], "the last look finds a connection, and is not repeated")
         #expect(lane.clock.running == [.answer])
     }
@@ -212,7 +212,7 @@ import Testing
     @Test func `Orders that may not wait are answered at once`() {
         var lane = LaneDialogue(.entries)
         #expect(lane.submit([(1, entry("1")), (2, open)]) == [.answer(1, away)])
-        #expect(lane.ask(.connected) == [.run(.conversations, [2])])
+        #expect(lane.ask(.connected(.first)) == [.run(.conversations, [2])])
         _ = lane.submit([(3, entry("3"))])
         #expect(lane.ask(.disconnected) == [.answer(3, away)])
     }
@@ -222,7 +222,7 @@ import Testing
         _ = lane.submit(acks(1...2))
         _ = lane.submit(acks(3...3))
         #expect(lane.ask(.disconnected) == [])
-        #expect(lane.ask(.connected) == [.run(.acks, [1, 2])])
+        #expect(lane.ask(.connected(.first)) == [.run(.acks, [1, 2])])
         guard case .orders(_, let orders)? = lane.task else { return #expect(Bool(false)) }
         #expect(orders.allSatisfy { $0.unsettled && !$0.isSlow })
         #expect(lane.commit(done).last == .run(.acks, [3]))
@@ -235,7 +235,7 @@ import Testing
         #expect(lane.timer() == [.disconnect])
         #expect(lane.commit(done) == [.answer(1, done)], "an answer that was on its way")
         _ = lane.ask(.disconnected)
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         _ = lane.submit([(2, .ingest([draft(.inbox(ann), "2")], []))])
         #expect(lane.timer() == [.disconnect])
         #expect(lane.ask(.disconnected) == [])
@@ -249,7 +249,7 @@ import Testing
         _ = lane.ask(.disconnected)
         #expect(lane.timer() == [.note(.impatient(count: 2)), .answer(1, away), .answer(2, away)])
         _ = lane.submit([(3, open)])
-        #expect(lane.ask(.connected) == [.recall(["a", "b"])])
+        #expect(lane.ask(.connected(.first)) == [.recall(["a", "b"])])
         // The search is repeated until it has an answer.
         #expect(lane.fail("53300") == [])
         #expect(lane.ask(.timer(.rest)) == [.recall(["a", "b"])])
@@ -273,7 +273,7 @@ import Testing
         _ = lane.submit([(1, entry("a"))])
         _ = lane.ask(.disconnected)
         _ = lane.timer()
-        #expect(lane.ask(.connected) == [.recall(["a"])])
+        #expect(lane.ask(.connected(.first)) == [.recall(["a"])])
         #expect(lane.fail("22021") == [])
         #expect(lane.ask(.timer(.rest)) == [])
     }
@@ -283,7 +283,7 @@ import Testing
         _ = lane.submit([(1, entry("a"))])
         _ = lane.ask(.disconnected)
         _ = lane.timer()
-        #expect(lane.ask(.connected) == [.recall(["a"])])
+        #expect(lane.ask(.connected(.first)) == [.recall(["a"])])
         #expect(lane.fail("42P01") == [.reportMissingSchema, .disconnect])
     }
 
@@ -291,17 +291,17 @@ import Testing
 
     @Test func `The lock of the only hub is asked for before anything else, and again after each new connection`() {
         var lane = LaneDialogue(.entries, claims: true)
-        #expect(lane.ask(.connected) == [.claim])
+        #expect(lane.ask(.connected(.first)) == [.claim])
         #expect(lane.submit([(1, entry("1"))]) == [])
         #expect(lane.end(.claimed(true)) == [.run(.entries, [1])])
         _ = lane.commit(done)
         _ = lane.ask(.disconnected)
-        #expect(lane.ask(.connected) == [.claim])
+        #expect(lane.ask(.connected(.first)) == [.claim])
     }
 
     @Test func `Another hub is reported once, and its lock is asked for again until it has gone`() {
         var lane = LaneDialogue(.entries, claims: true)
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         #expect(lane.end(.claimed(false)) == [.note(.otherHub)])
         #expect(lane.submit([(1, entry("1"))]) == [.run(.entries, [1])], "it serves all the same")
         #expect(lane.ask(.timer(.claim)) == [])
@@ -324,7 +324,7 @@ import Testing
         #expect(lane.ask(.close) == [.answer(1, away), .answer(2, away), .answer(3, away)])
         #expect(lane.clock.running.isEmpty)
         #expect(lane.submit(acks(4...4)) == [.answer(4, away)])
-        #expect(lane.ask(.connected) == [] && lane.ask(.disconnected) == [] && lane.ask(.close) == [])
+        #expect(lane.ask(.connected(.first)) == [] && lane.ask(.disconnected) == [] && lane.ask(.close) == [])
         #expect(lane.clock.running.isEmpty)
     }
 }

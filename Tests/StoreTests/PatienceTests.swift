@@ -23,7 +23,7 @@ import Testing
 
     private func lane(_ name: LaneName) -> LaneDialogue {
         var lane = LaneDialogue(name) { $0.longestWait = .milliseconds(500) }
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         return lane
     }
 
@@ -64,7 +64,7 @@ import Testing
             #expect(lane.end(.misunderstood) == [.note(.misunderstood), .recall(["a"])])
         } else {
             #expect(lane.ask(.disconnected) == [])
-            #expect(lane.ask(.connected) == [.recall(["a"])])
+            #expect(lane.ask(.connected(.first)) == [.recall(["a"])])
         }
     }
 

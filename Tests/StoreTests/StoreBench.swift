@@ -34,7 +34,7 @@ final class StoreBench: Sendable {
         return self
     }
 
-    func ask(_ request: StoreRequest) async -> StoreReply { await desk.ask([request])[0] }
+    func ask(_ request: StoreRequest, in epoch: Epoch? = nil) async -> StoreReply { await desk.ask([request], in: epoch)[0] }
     /// Handed in together; the replies in the same order.
     func ask(_ requests: [StoreRequest]) async -> [StoreReply] { await desk.ask(requests) }
 
@@ -75,7 +75,7 @@ final class AskingDesk: StoreClient {
     /// Outcomes for tokens that were answered already: must stay 0.
     var answeredTwice: Int { state.withLock { $0.twice } }
 
-    func ask(_ requests: [StoreRequest]) async -> [StoreReply] {
+    func ask(_ requests: [StoreRequest], in epoch: Epoch? = nil) async -> [StoreReply] {
         if requests.isEmpty { return [] }
         return await withCheckedContinuation { done in
             let group = state.withLock { desk in
@@ -85,7 +85,7 @@ final class AskingDesk: StoreClient {
                 return desk.nextGroup
             }
             let orders = requests.enumerated().map { index, request in
-                StoreOrder(request: request, client: self, token: group << 24 | UInt64(index))
+                StoreOrder(request: request, client: self, token: group << 24 | UInt64(index), epoch: epoch)
             }
             if !store.submit(orders) {
                 deliver(orders.map { StoreOutcome(token: $0.token, reply: .failed(.unavailable)) })

@@ -146,7 +146,7 @@ import Testing
     @Test func aLaneAnswersWhatIsBeyondAUsersShareAtOnce() throws {
         let (eve, ann) = (try user("eve"), try user("ann"))
         var lane = LaneDialogue(.reads) { $0.ordersOfUser = 100 }
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         _ = lane.submit([(1, .state(eve, .inbox(eve), entitled: true))])
         var deeds = lane.submit((2...201).map { ($0, .state(eve, .inbox(eve), entitled: true)) })
         #expect(deeds.first == .note(.overShare(eve, count: 100)))
@@ -160,7 +160,7 @@ import Testing
     @Test func messagesOfUsersWaitForOneBatchOfTheIntakeAtMost() throws {
         let ann = try user("ann")
         var lane = LaneDialogue(.entries)
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         let drafts = (0..<1_000).map { draft(.inbox(ann), "\($0)") }
         _ = lane.submit((1...5).map { ($0, .ingest(drafts, [])) } + [(9, .append(draft(.inbox(ann), "x", sender: ann)))])
         #expect(lane.commit(.stored([])) == [.answer(1, .stored([])), .run(.entries, [9])])
@@ -170,7 +170,7 @@ import Testing
     @Test func readsOfASessionThatHasEndedDoNotReachTheDatabase() throws {
         let ann = try user("ann")
         var lane = LaneDialogue(.reads)
-        _ = lane.ask(.connected)
+        _ = lane.ask(.connected(.first))
         _ = lane.submit([(1, .state(ann, .inbox(ann), entitled: true))])
         _ = lane.submit((2...4).map { ($0, .state(ann, .inbox(ann), entitled: true)) })
         #expect(lane.ask(.cancel([1, 2, 4], of: ObjectIdentifier(nobody))).isEmpty, "tokens of another client")

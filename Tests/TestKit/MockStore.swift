@@ -1,4 +1,5 @@
 import Linux
+package import Messaging
 package import StoreAPI
 
 /// Takes orders, up to its capacity, and keeps them.
@@ -12,6 +13,11 @@ package final class MockStore: StoreDesk {
 
     package let isUp = true
     package let connectionsMade: UInt64 = 0
+    package var epoch: Epoch? {
+        get { known.withLock { $0 } }
+        set { known.withLock { $0 = newValue } }
+    }
+    private let known = Locked<Epoch?>(nil)
 
     package func submit(_ orders: [StoreOrder]) -> Bool {
         state.withLock { state in

@@ -34,5 +34,6 @@ extension Command {
 struct CommandContext {
     let user: UserID
     let now: Timestamp
+    let epoch: Epoch?
     let limits: Session.Limits
 }

@@ -48,6 +48,7 @@ extension CommandSchema {
         "description": .string(bytes(CommandLimits.contextBytes)), "type": "string", "minLength": 1,
         "maxLength": number(CommandLimits.contextBytes),
     ]
+    static let epoch = shared("epoch")
     static let pageSize: JSONValue = ["type": "integer", "minimum": 1]
     static let position = shared("position")
     static let seq = shared("seq")
@@ -79,6 +80,11 @@ extension CommandSchema {
         definitions["position"] = [
             "description": "A seq, or 0 for \"before the first\".", "type": "integer", "minimum": 0, "maximum": maximum,
         ]
+        definitions["epoch"] = [
+            "description":
+                "The `epoch` of the reply to connect in which the client got its positions. In another one they are not known.",
+            "type": "string",
+        ]
         definitions["seqs"] = ["type": "array", "items": seq, "minItems": 1, "maxItems": number(CommandLimits.defaultSetSize)]
         definitions["user"] = [
             "description": .string(bytes(UserID.maximumBytes)), "type": "string", "minLength": 1, "maxLength": number(UserID.maximumBytes),
@@ -90,7 +96,7 @@ extension CommandSchema {
         ]
         definitions["token"] = ["description": "A JWT in its compact form.", "type": "string", "minLength": 1]
         definitions["subscription"] = [
-            "type": "object", "required": ["channel"], "properties": ["channel": channel, "since": position, "tail": tail],
+            "type": "object", "required": ["channel"], "properties": ["channel": channel, "since": position, "tail": tail, "epoch": epoch],
             "not": ["required": ["since", "tail"]],
         ]
         return definitions

@@ -15,7 +15,7 @@ extension ClientCommand.Connect: Command {
     static let summary = "Opens the session, and follows the named channels."
     static let schema = CommandSchema(
         optional: [
-            .token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription],
+            .token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription], .epoch: CommandSchema.epoch,
             .requires: [
                 "description": "Features without which the client cannot work.", "type": "array", "items": ["type": "string"],
             ],
@@ -31,12 +31,13 @@ extension ClientCommand.Connect: Command {
             return
         }
         guard list.kind == .array else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
+        let epoch = try members.epoch(in: bytes)
         var requests: [SubscriptionRequest] = []
         try members.elements(of: list, in: bytes) { element throws(CommandFault) in
             guard element.kind == .object else { throw .badRequest(.channels, #"an array of {"channel", "since"}"#) }
             var request = CommandMembers()
             try request.read(element.range, of: bytes)
-            requests.append(try SubscriptionRequest(request, in: bytes))
+            requests.append(try SubscriptionRequest(request, in: bytes, epoch: epoch))
         }
         subscriptions = requests
     }

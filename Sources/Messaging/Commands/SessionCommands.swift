@@ -31,13 +31,14 @@ extension Session {
 
     /// - Parameters:
     ///   - now: the time, which limits the rate of typing signals.
+    ///   - epoch: the present history of the store.
     ///   - position: the newest entry that the hub sent in a subscription or the client reported; nil until the store has granted it.
     public mutating func receive(
-        _ body: ClientCommand.Body, now: Timestamp, limits: Limits, position: (Subscription) -> Seq?
+        _ body: ClientCommand.Body, now: Timestamp, epoch: Epoch? = nil, limits: Limits, position: (Subscription) -> Seq?
     ) -> Action {
         do throws(Refusal) {
             if case .connect(let connect) = body { return try connect.judge(in: phase) }
-            let context = CommandContext(user: try connectedUser(), now: now, limits: limits)
+            let context = CommandContext(user: try connectedUser(), now: now, epoch: epoch, limits: limits)
             return try body.judge(in: &self, context, position)
         } catch {
             return .refuse(error)

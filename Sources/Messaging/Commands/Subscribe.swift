@@ -28,13 +28,17 @@ public struct SubscriptionRequest: Equatable, Sendable {
     /// The name from the command. The session checks whether it names a channel.
     public let channel: String
     public let start: SubscriptionStart
+    /// The epoch in which the client got the position of `start`; nil: the client does not say.
+    public let epoch: Epoch?
 
-    public init(channel: String, start: SubscriptionStart = .head) {
+    public init(channel: String, start: SubscriptionStart = .head, epoch: Epoch? = nil) {
         self.channel = channel
         self.start = start
+        self.epoch = epoch
     }
 
-    init(_ members: CommandMembers, in bytes: Span<UInt8>) throws(CommandFault) {
+    /// - Parameter epoch: of a `connect`, for its channels that name none.
+    init(_ members: CommandMembers, in bytes: Span<UInt8>, epoch: Epoch? = nil) throws(CommandFault) {
         channel = try members.channel(in: bytes)
         guard members[.since] == nil || members[.tail] == nil else {
             throw CommandFault(.badRequest, "since, tail: expected at most one of them")
@@ -46,6 +50,24 @@ public struct SubscriptionRequest: Equatable, Sendable {
         } else {
             start = .head
         }
+        self.epoch = try members.epoch(in: bytes) ?? epoch
+    }
+
+    /// Whether the client's position belongs to another history of the store.
+    public func isOutdated(in present: Epoch?) -> Bool {
+        if case .since = start { epoch != nil && epoch != present } else { false }
+    }
+
+    /// The reason when `isOutdated`.
+    public static let outdatedReason = "epoch: the store went back to an earlier state, so positions from before are not known"
+}
+
+extension PositionText {
+    /// The channels and positions in the form of `connect`, for a client whose session has ended. Nil when the text has another format.
+    public static func subscriptions(_ text: String) -> [SubscriptionRequest]? {
+        // Every inbox has the same name on the wire, so any user will do here.
+        guard let user = UserID("-"), let positions = read(text, for: user) else { return nil }
+        return positions.channels.map { SubscriptionRequest(channel: $0.channel.wireName, start: .since($0.seq), epoch: positions.epoch) }
     }
 }
 
@@ -54,7 +76,8 @@ extension ClientCommand.Subscribe: Command {
     static let summary =
         "Follows a channel from a position, from its newest entry on, or from some entries before it. With an earlier position the entries are sent again."
     static let schema = CommandSchema(
-        required: [.channel: CommandSchema.channel], optional: [.since: CommandSchema.position, .tail: CommandSchema.tail],
+        required: [.channel: CommandSchema.channel],
+        optional: [.since: CommandSchema.position, .tail: CommandSchema.tail, .epoch: CommandSchema.epoch],
         notTogether: [.since, .tail])
 
     var listed: ClientCommand.Body { .subscribe(self) }
@@ -65,6 +88,7 @@ extension ClientCommand.Subscribe: Command {
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         let channel = try session.channel(request.channel, of: context.user)
+        guard !request.isOutdated(in: context.epoch) else { throw Refusal(.positionUnknown, SubscriptionRequest.outdatedReason) }
         if let index = session.subscription(to: channel) { return .restate(index, request.start) }
         guard session.subscriptions.count < context.limits.subscriptions else {
             let most = context.limits.subscriptions

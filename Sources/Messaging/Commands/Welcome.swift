@@ -45,6 +45,8 @@ public struct Welcome: Equatable, Sendable {
     public var user: UserID
     public var time: Timestamp
     public var tokenExpiresAt: Timestamp
+    /// The history of the store to which all numbers of the session belong.
+    public var epoch: Epoch?
     public var terms: Terms
     public var channels: [ListedChannel]
     /// The sum over the followed channels.
@@ -66,13 +68,15 @@ public struct Welcome: Equatable, Sendable {
     }
 
     public init(
-        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, terms: Terms, channels: [ListedChannel],
-        totals: Counters = Counters(), more: Bool = false, refused: [RefusedChannel] = [], credential: String? = nil
+        session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, epoch: Epoch? = nil, terms: Terms,
+        channels: [ListedChannel], totals: Counters = Counters(), more: Bool = false, refused: [RefusedChannel] = [],
+        credential: String? = nil
     ) {
         self.session = session
         self.user = user
         self.time = time
         self.tokenExpiresAt = tokenExpiresAt
+        self.epoch = epoch
         self.terms = terms
         self.channels = channels
         self.totals = totals
@@ -94,6 +98,7 @@ extension ServerMessage {
         output.append(member: "time", time: welcome.time)
         output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
+        output.append(member: "epoch", string: welcome.epoch?.text)
         output.append(contentsOf: welcome.terms.text)
         output.append(totals: welcome.totals)
         output.appendText(#","channels":["#)

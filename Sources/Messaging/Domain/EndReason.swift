@@ -13,6 +13,7 @@ public enum EndReason: CaseIterable, Sendable {
     case connectTimeout
     case draining
     case noPong
+    case restored
     case tokenExpired
     case tokenInvalid
     case tokenRevoked
@@ -38,6 +39,10 @@ public enum EndReason: CaseIterable, Sendable {
         case .connectTimeout: ("connect_timeout", "No connect command arrived in time.", .backOff)
         case .draining: ("draining", "This hub is being stopped or restarted; another one, or the same one, takes over.", .reconnect)
         case .noPong: ("no_pong", "The client did not answer pings.", .reconnect)
+        case .restored:
+            (
+                "restored", "The database went back to an earlier state, so the client's positions are not known any more.", .reconnect
+            )
         case .tokenExpired: ("token_expired", "The token expired and was not refreshed.", .newToken)
         case .tokenInvalid: ("token_invalid", "The token cannot be verified or is not for this hub.", .newToken)
         case .tokenRevoked: ("token_revoked", "The token has been revoked.", .newToken)
@@ -51,7 +56,9 @@ public enum EndReason: CaseIterable, Sendable {
         case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer, .rateLimited, .connectionLimit, .tokenRevoked,
             .privilegesChanged:
             true
-        case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .tokenExpired, .tokenInvalid: false
+        case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired,
+            .tokenInvalid:
+            false
         }
     }
 

@@ -16,6 +16,7 @@ extension EndReason {
         case .connectTimeout: 4105
         case .draining: 4200
         case .noPong: 4201
+        case .restored: 4202
         case .tokenExpired: 4300
         case .tokenInvalid: 4301
         case .tokenRevoked: 4302

@@ -19,7 +19,7 @@ struct CommandFault: Error {
 /// `CommandMembers`.
 enum CommandMember: Int, CaseIterable {
     case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit,
-        tail, requires
+        tail, requires, epoch
 
     var name: String { String(describing: self) }
 
@@ -40,9 +40,9 @@ enum CommandMember: Int, CaseIterable {
 ///
 /// The commands read their members with the functions below. Each function throws a fault that names the member.
 struct CommandMembers {
-    private var slices: InlineArray<22, JSONSlice?> = InlineArray(repeating: nil)
+    private var slices: InlineArray<23, JSONSlice?> = InlineArray(repeating: nil)
     /// The number of cases of `CommandMember`. The type of `slices` repeats it, because `InlineArray` needs a literal.
-    static let most = 22
+    static let most = 23
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
@@ -110,6 +110,11 @@ struct CommandMembers {
     func text(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> String {
         guard let text = self[member]?.string(in: bytes) else { throw .badRequest(member, "a string") }
         return text
+    }
+
+    /// A text that names no epoch is read as one that the store never has.
+    func epoch(in bytes: Span<UInt8>) throws(CommandFault) -> Epoch? {
+        try optionalText(.epoch, in: bytes).map { Epoch(orUnknown: $0) }
     }
 
     func optionalText(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> String? {

@@ -46,7 +46,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .notSent: (false, "The entry was never sent to this session.", "Acknowledge only what was received.")
         case .positionUnknown:
             (
-                false, "since is greater than the number of the channel's newest entry.",
+                false, "since is greater than the number of the channel's newest entry, or belongs to another epoch.",
                 "Discard the stored entries of the channel, and subscribe again without since."
             )
         case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")

@@ -123,6 +123,7 @@ extension [UInt8] {
         }
         appendText(listed.isSubscribed ? #","subscribed":true"# : #","subscribed":false"#)
         if let since = listed.since { append(#","since":"#, since.rawValue) }
+        if let epoch = listed.epoch { append(member: "epoch", string: epoch.text) }
         append(UInt8(ascii: "}"))
     }
 }

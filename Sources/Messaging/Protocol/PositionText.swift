@@ -2,14 +2,15 @@ internal import Bytes
 
 /// Encodes a session's positions in its channels as one short text, for `Last-Event-ID` and `after`. Clients return it unchanged.
 ///
-/// `1;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, then for each channel a letter for its kind, its name and the newest entry that
-/// the client has. A part that begins with `#` is a number that distinguishes the hub's answers. A conversation's UUID is written in
+/// `1;e07f3a91c;i@42;bsystem@7;cezBKHlLFTw6aVQo8bx8rEQ@3`: a version, the epoch, then for each channel a letter for its kind, its name and
+/// the newest entry that the client has. A part that begins with `#` is a number that distinguishes the hub's answers. A conversation's UUID is written in
 /// base64url, so that 256 channels fit the 8 KiB of one header field.
 public enum PositionText {
     private static let version = "1"
 
-    public static func write(_ positions: [(channel: Channel, seq: Seq)]) -> String {
+    public static func write(_ positions: [(channel: Channel, seq: Seq)], epoch: Epoch? = nil) -> String {
         var text = version
+        if let epoch { text += ";e\(epoch.text)" }
         for (channel, seq) in positions {
             text += ";"
             switch channel {
@@ -22,25 +23,28 @@ public enum PositionText {
         return text
     }
 
+    public struct Positions: Sendable {
+        /// The epoch to which the numbers belong; nil when the hub had not reached its store.
+        public var epoch: Epoch?
+        public var channels: [(channel: Channel, seq: Seq)] = []
+    }
+
     /// Nil when the text does not have the format of `write`. Reads at most `limit` channels.
-    public static func read(_ text: String, for user: UserID, limit: Int = 1_000) -> [(channel: Channel, seq: Seq)]? {
+    public static func read(_ text: String, for user: UserID, limit: Int = 1_000) -> Positions? {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
-        guard parts.first.map({ $0 == version }) == true, parts.count <= limit + 1 else { return nil }
-        var positions: [(channel: Channel, seq: Seq)] = []
+        guard parts.first.map({ $0 == version }) == true, parts.count <= limit + 2 else { return nil }
+        var positions = Positions()
         for part in parts.dropFirst() where part.first != "#" {
+            if part.first == "e", positions.epoch == nil, let epoch = Epoch(String(part.dropFirst())) {
+                positions.epoch = epoch
+                continue
+            }
             guard let at = part.lastIndex(of: "@"), let seq = UInt64(part[part.index(after: at)...]), seq <= CommandLimits.maximumNumber,
                 let channel = channel(part[..<at], user)
             else { return nil }
-            positions.append((channel, Seq(seq)))
+            positions.channels.append((channel, Seq(seq)))
         }
         return positions
-    }
-
-    /// The channels and positions in the form of `connect`, for a client whose session has ended. Nil when the text has another format.
-    public static func subscriptions(_ text: String) -> [(name: String, since: Seq)]? {
-        // Every inbox has the same name on the wire, so any user will do here.
-        guard let user = UserID("-") else { return nil }
-        return read(text, for: user)?.map { ($0.channel.wireName, $0.seq) }
     }
 
     private static func channel(_ text: Substring, _ user: UserID) -> Channel? {

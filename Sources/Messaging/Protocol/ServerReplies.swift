@@ -8,8 +8,11 @@ public struct ListedChannel: Equatable, Sendable {
     public var isSubscribed: Bool
     /// The position from which the subscription starts; nil omits the member.
     public var since: Seq?
+    /// The history to which the numbers belong; nil omits the member.
+    public var epoch: Epoch?
 
-    public init(_ state: ChannelState, isSubscribed: Bool, since: Seq? = nil) {
+    public init(_ state: ChannelState, isSubscribed: Bool, since: Seq? = nil, epoch: Epoch? = nil) {
+        self.epoch = epoch
         self.state = state
         self.isSubscribed = isSubscribed
         self.since = since

@@ -66,7 +66,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         func refuse(_ message: String) -> HTTPAnswer { .now(RequestGate.refusal(400, "bad_request", message, admission.headers)) }
         let lastEvent = request.headers.first("last-event-id") ?? admission.query["lastEventId"]
         let position = lastEvent.flatMap { $0.isEmpty ? nil : $0 }
-        var positions: [(name: String, since: Seq)] = []
+        var positions: [SubscriptionRequest] = []
         if let position {
             guard let read = PositionText.subscriptions(position) else { return refuse("Last-Event-ID: expected an id of this stream") }
             positions = read
@@ -79,8 +79,9 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
             attach(session, behind: position, admission.headers, id)
         case .new:
-            let connect = FallbackSessions.connect(
-                token: nil, channels: admission.query.all("channel").map(Self.channel), positions: positions)
+            let epoch = admission.query["epoch"].map { Epoch(orUnknown: $0) }
+            let channels = admission.query.all("channel").map { Self.channel($0, epoch) }
+            let connect = FallbackSessions.connect(token: nil, channels: channels, positions: positions)
             fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
                 opened(opening, admission.headers, id)
             }
@@ -108,12 +109,12 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
 
     /// `inbox` or `inbox@41`: a channel and the newest entry the client has. A name that itself ends with `@` and digits is written with
     /// one more `@` behind it.
-    private static func channel(_ text: String) -> SubscriptionRequest {
+    private static func channel(_ text: String, _ epoch: Epoch?) -> SubscriptionRequest {
         guard let at = text.lastIndex(of: "@") else { return SubscriptionRequest(channel: text) }
         let position = text[text.index(after: at)...]
         if position.isEmpty { return SubscriptionRequest(channel: String(text[..<at])) }
         guard let seq = UInt64(position) else { return SubscriptionRequest(channel: text) }
-        return SubscriptionRequest(channel: String(text[..<at]), start: .since(Seq(seq)))
+        return SubscriptionRequest(channel: String(text[..<at]), start: .since(Seq(seq)), epoch: epoch)
     }
 
     private func opened(_ opening: FallbackSessions.Opening, _ headers: [(String, String)], _ id: ConnectionID) {

@@ -131,24 +131,24 @@ package final class FallbackSessions {
     /// The command that opens a session for a request, as text, because it then takes the same way as a client's command. Its reply has the
     /// number 0.
     /// - Parameter channels: as `connect` takes them; `positions` win over their `since`.
-    static func connect(token: String?, channels: [SubscriptionRequest], positions: [(name: String, since: Seq)]) -> [UInt8] {
-        var all = channels.filter { request in !positions.contains { $0.name == request.channel } }
-        for (name, since) in positions { all.append(SubscriptionRequest(channel: name, start: .since(since))) }
+    static func connect(token: String?, channels: [SubscriptionRequest], positions: [SubscriptionRequest]) -> [UInt8] {
+        let others = channels.filter { channel in !positions.contains { $0.channel == channel.channel } }
         var text = Array(#"{"id":0,"type":"connect""#.utf8)
         if let token {
             text.append(contentsOf: #","token":"#.utf8)
             text.appendJSONString(token)
         }
         text.append(contentsOf: #","channels":["#.utf8)
-        for (index, channel) in all.enumerated() {
+        for (index, request) in (others + positions).enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
             text.append(contentsOf: #"{"channel":"#.utf8)
-            text.appendJSONString(channel.channel)
-            switch channel.start {
+            text.appendJSONString(request.channel)
+            switch request.start {
             case .head: break
             case .since(let seq): text.append(contentsOf: #","since":\#(seq.rawValue)"#.utf8)
             case .tail(let count): text.append(contentsOf: #","tail":\#(count)"#.utf8)
             }
+            if let epoch = request.epoch { text.append(contentsOf: #","epoch":"\#(epoch.text)""#.utf8) }
             text.append(UInt8(ascii: "}"))
         }
         text.append(contentsOf: "]}".utf8)
@@ -185,7 +185,7 @@ extension EndReason {
         case .replaced: 409
         case .rateLimited, .connectionLimit: 429
         case .badFrame: 400
-        case .overloaded, .draining, .connectTimeout, .slowConsumer, .idle, .noPong: 503
+        case .overloaded, .draining, .connectTimeout, .slowConsumer, .idle, .noPong, .restored: 503
         }
     }
 }

@@ -13,7 +13,7 @@ struct PollParameters {
     var token: String?
     var channels: [SubscriptionRequest] = []
     /// The positions that `after` names.
-    var positions: [(name: String, since: Seq)] = []
+    var positions: [SubscriptionRequest] = []
 
     static func read(_ body: [UInt8]) -> Result<PollParameters, Failure> {
         var parameters = PollParameters()
@@ -33,6 +33,7 @@ struct PollParameters {
             parameters.positions = positions
         }
         if let list = object["channels"], list != .null {
+            let epoch = object["epoch"]?.string.map { Epoch(orUnknown: $0) }
             guard let channels = list.array else {
                 return .failure(Failure(message: #"channels: expected an array of {"channel", "since"}"#))
             }
@@ -47,7 +48,10 @@ struct PollParameters {
                     starts.append(member == "since" ? .since(Seq(number)) : .tail(number))
                 }
                 guard starts.count < 2 else { return .failure(Failure(message: "channels: expected at most one of since and tail")) }
-                parameters.channels.append(SubscriptionRequest(channel: name, start: starts.first ?? .head))
+                parameters.channels.append(
+                    SubscriptionRequest(
+                        channel: name, start: starts.first ?? .head,
+                        epoch: element["epoch"]?.string.map { Epoch(orUnknown: $0) } ?? epoch))
             }
         }
         return .success(parameters)

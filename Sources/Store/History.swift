@@ -1,0 +1,84 @@
+import Messaging
+
+/// What this process has seen of the database, by which a connection finds out that the database went back to an earlier state: it was
+/// restored from a backup, or a replica took over that had not received everything.
+///
+/// A process that starts after the database went back has seen nothing. For it there is `hub restored`. Lives on the store's thread.
+final class History {
+    private(set) var epoch: Epoch?
+    /// Names this process in `hub.witness`.
+    let witness: String
+    private var isWitnessed = false
+    /// The entry of the last commit. If any commit was lost, the last one was.
+    private var newest: Entry?
+
+    /// - Parameter random: any random number.
+    init(random: UInt64) { witness = String(random, radix: 36) }
+
+    /// Entries were committed.
+    func stored(_ entries: [Entry]) { newest = entries.last ?? newest }
+
+    /// The witness's row is in the database.
+    func witnessed() { isWitnessed = true }
+
+    /// - Returns: whether it is another history than before.
+    func found(_ epoch: Epoch) -> Bool {
+        guard epoch != self.epoch else { return false }
+        defer { self.epoch = epoch }
+        newest = nil
+        return self.epoch != nil
+    }
+
+    /// The parameters of `HistoryQueries`: $1 epoch held, $2 witness, $3 channel, $4 seq, $5 source and $6 id of the newest entry. Nulls
+    /// for what this process has not seen.
+    var seen: [String?] {
+        [
+            epoch?.text, isWitnessed ? witness : nil, newest?.draft.channel.storedName, newest.map { "\($0.seq.rawValue)" },
+            newest?.draft.source, newest?.draft.id,
+        ]
+    }
+}
+
+/// The questions of a new connection about the database's history.
+enum HistoryQueries {
+    /// Present history, and whether the database is behind what the process has seen. Retention may have removed the newest entry, but
+    /// not lowered its channel's last number.
+    private static let judgement = """
+        current as (select e.epoch from hub.epoch e order by e.number desc limit 1),
+        seen as (
+            select s.seen[1] as epoch, s.seen[2] as witness, s.seen[3] as channel, s.seen[4]::int8 as seq, s.seen[5] as source,
+                s.seen[6] as source_id
+            from (select $1::text[] as seen) s
+        ),
+        judged as (
+            select c.epoch, s.epoch as held, coalesce(
+                not exists (select from hub.epoch e where s.epoch in (e.epoch, e.held))
+                or c.epoch = s.epoch and (
+                    s.witness is not null and not exists (select from hub.witness w where w.id = s.witness)
+                    or s.channel is not null and not exists (
+                        select from hub.channel c left join hub.entry e on e.channel_id = c.id and e.seq = s.seq
+                        where c.name = s.channel and c.last_seq >= s.seq
+                            and (e.seq is null or e.source = s.source and e.source_id = s.source_id)
+                    )
+                ), false) and s.epoch is not null as is_behind
+            from seen s, current c
+        )
+        """
+
+    /// $1 as `History.seen`. Returns the present epoch and whether the database is behind.
+    static let judge = "with \(judgement) select epoch, is_behind from judged"
+
+    /// $1 as `History.seen`, $2 a new epoch. Begins it when the database is behind, at most once for all hubs that find out.
+    static let beginWhenBehind = """
+        with \(judgement)
+        insert into hub.epoch (epoch, follows, held, reason)
+        select $2::text, j.epoch, j.held, 'a hub found the database behind what it had seen' from judged j where j.is_behind
+        on conflict (follows) do nothing
+        """
+
+    /// $1 the witness.
+    static let writeWitness = """
+        with removed as (delete from hub.witness w where w.seen_at < now() - interval '1 year' and w.id <> $1::text)
+        insert into hub.witness (id, seen_at) values ($1::text, now()) on conflict (id) do update set seen_at = excluded.seen_at
+        """
+}
