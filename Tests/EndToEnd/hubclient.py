@@ -230,11 +230,13 @@ class Client(Session):
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None):
+    async def open(cls, url, *, subprotocols=(SUBPROTOCOL,), headers=None, origin=None, validate=True, compression=None,
+                   extensions=None, agent=None):
         """Opens the socket, without `connect`."""
         socket = await websockets.connect(
             url, subprotocols=list(subprotocols) or None, additional_headers=headers, origin=origin, compression=compression,
-            proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5)
+            proxy=None, max_size=None, ping_interval=None, open_timeout=30, close_timeout=5, extensions=extensions,
+            **({"user_agent_header": agent} if agent else {}))
         return cls(socket, validate)
 
     @property

@@ -5,10 +5,12 @@ import json
 
 import aiohttp
 import pytest
+import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 
 import protocol
 from browser import Browser
-from hubclient import Client
+from hubclient import Client, Lost
 from rig import event, person
 
 
@@ -40,6 +42,33 @@ async def test_websockets(hub):
 
         await the_same_for_all(hub, person("websockets"), client.ask, hear)
         assert await client.close() == 1000
+
+
+class TakesOver(ClientPerMessageDeflateFactory):
+    """Compresses with context takeover, whatever the server's answer says."""
+
+    def process_response_params(self, params, accepted_extensions):
+        agreed = super().process_response_params(params, accepted_extensions)
+        return PerMessageDeflate(agreed.remote_no_context_takeover, False, agreed.remote_max_window_bits, agreed.local_max_window_bits)
+
+
+OLD_SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.2 Safari/605.1.15"
+
+
+async def test_a_safari_that_takes_its_context_over_although_it_must_not(hub):
+    client = await Client.open(hub.socket_url, extensions=[TakesOver()], agent=OLD_SAFARI)
+    assert not client.socket.protocol.extensions
+    await client.ask("connect", token=hub.token(person("safari")))
+    for _ in range(3):
+        await client.ask("ping", filler="the same words, to which a later message can refer " * 3)
+    # The same client under another name shows what it would do.
+    other = await Client.open(hub.socket_url, extensions=[TakesOver()])
+    assert other.socket.protocol.extensions
+    with pytest.raises((Lost, websockets.ConnectionClosed)):
+        await other.ask("connect", token=hub.token(person("other")))
+        for _ in range(3):
+            await other.ask("ping", filler="the same words, to which a later message can refer " * 3)
+    assert await other.closed() == 1007
 
 
 @pytest.mark.parametrize("compress", [0, 15], ids=["plain", "deflate"])

@@ -109,3 +109,33 @@ struct DeflateNegotiationTests {
                 == Self.plain + "; server_max_window_bits=9; client_max_window_bits=9")
     }
 }
+
+@Suite("Browsers that compress with context takeover although they were told not to")
+struct OldSafariTests {
+    static let mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/"
+    static let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 15_"
+
+    static let agents: [(agent: String, compresses: Bool)] = [
+        (mac + "15.0 Safari/605.1.15", false), (mac + "15.1 Safari/605.1.15", false), (mac + "15.3 Safari/605.1.15", false),
+        (mac + "15.2.1 Safari/605.1.15", false), (mac + "15.4 Safari/605.1.15", true), (mac + "15.10 Safari/605.1.15", true),
+        (mac + "15.", true), (mac + "14.1 Safari/605.1.15", true), (mac + "16.0 Safari/605.1.15", true),
+        (phone + "3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/97.0 Mobile/15E148 Safari/604.1", false),
+        (phone + "5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/97.0 Mobile/15E148 Safari/604.1", true),
+        ("Mozilla/5.0 (iPad; CPU OS 15_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/40.0 Mobile/15E148", false),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_3) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36", true),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", true), ("program Version/15.0", true), ("", true),
+    ]
+
+    @Test("are served without compression", arguments: agents)
+    func declined(agent: String, compresses: Bool) throws {
+        let fields = ["User-Agent: \(agent)", "Sec-WebSocket-Extensions: permessage-deflate"]
+        var policy = HandshakePolicy()
+        policy.deflate = DeflatePolicy()
+        #expect((try agreement(handshake(fields), policy).deflate != nil) == compresses)
+        // Where every client may take its context over, they do nothing wrong.
+        policy.deflate?.clientContextTakeover = true
+        #expect(try agreement(handshake(fields), policy).deflate?.clientNoContextTakeover == false)
+        policy.deflate = nil
+        #expect(try agreement(handshake(fields), policy).deflate == nil)
+    }
+}

@@ -113,8 +113,10 @@ public enum ServerHandshake {
         if offersNothing { return nil }
         guard let offers = ExtensionOffer.parse(request.headers.all("sec-websocket-extensions")) else { throw .malformedExtensions }
         guard offers.count <= policy.maximumExtensionOffers else { throw .tooManyExtensions }
-        guard let deflate = policy.deflate else { return nil }
-        return DeflateNegotiation.answer(offers, deflate)
+        guard let deflate = policy.deflate, let answer = DeflateNegotiation.answer(offers, deflate) else { return nil }
+        // Without compression they are served as well as all others; a window of their own would be 40 KiB for each.
+        if answer.agreement.clientNoContextTakeover, OldSafari.sent(request) { return nil }
+        return answer
     }
 
     private static func head(_ key: HandshakeKey, _ subprotocol: String?, _ extensions: String?) -> [UInt8] {
