@@ -7,20 +7,18 @@ internal import Pacing
 /// A machine: events go in with the time (since any fixed moment, monotonic), actions come out. Its rules:
 /// - At most one fetch is under way.
 /// - The last good set counts until it is `maximumStaleness` old, then none does: failing closed, after two alerts.
-/// - An unknown `kid` causes a fetch, but at most one each `unknownKeySpacing`, however many such tokens arrive.
+/// - An unknown `kid` causes a fetch, but at most one each `unknownKeySpacing`, however many such tokens arrive. The time between a token and
+///   a fetch that began after it is bounded by that, whoever sent other tokens before.
 public struct JWKSSource: Sendable {
     public struct Settings: Equatable, Sendable {
         /// Between two fetches, when the provider names no `max-age`.
         public var refreshInterval: Duration = .seconds(600)
-        /// What a provider's `max-age` is held to: under the lower it would be fetched for every few tokens, over the upper a
-        /// withdrawn key would stay good for too long.
-        public var refreshBounds: ClosedRange<Duration> = .seconds(60) ... .seconds(3_600)
-        /// At least this between two fetches for unknown keys: anyone can send tokens with an invented `kid`.
-        public var unknownKeySpacing: Duration = .seconds(30)
-        /// How long a `kid` that the provider did not have is not asked for again.
-        public var absentKeyLifetime: Duration = .seconds(60)
-        /// Bound on the keys remembered as absent, and on those waiting for a fetch.
-        public var absentKeyCapacity = 256
+        /// A provider's `max-age` shortens the interval, down to this. It does not lengthen it: a withdrawn key would stay good for longer
+        /// than the operator said.
+        public var shortestRefresh: Duration = .seconds(60)
+        /// At least this between two fetches for unknown keys: anyone can send tokens with an invented `kid`. Short, because the token of
+        /// a new key waits for as long when another token has caused the last fetch.
+        public var unknownKeySpacing: Duration = .seconds(5)
         /// After a failure; doubled at each further one.
         public var firstRetry: Duration = .seconds(1)
         public var longestRetry: Duration = .seconds(60)
@@ -33,7 +31,7 @@ public struct JWKSSource: Sendable {
     public enum Event: Equatable, Sendable {
         /// Time has passed; see `nextWake`.
         case tick
-        /// A token named this key, or none that fits (nil).
+        /// A token named this key, which is unknown, or none that fits (nil).
         case unknownKey(String?)
         /// The fetch that was asked for has ended.
         case fetched(Outcome)
@@ -55,9 +53,10 @@ public struct JWKSSource: Sendable {
     public enum Action: Equatable, Sendable {
         case fetch
         /// These keys count from now on; also sent unchanged when someone waits for a key that the provider does not have.
-        case publish(KeySet)
-        /// The provider did not have this key at the last fetch, so a token that waits for it is refused now.
-        case absent(String?)
+        /// - Parameter asOf: when their fetch began.
+        case publish(KeySet, asOf: Duration)
+        /// No key counts any more, though the provider has withdrawn none.
+        case failClosed
         case alert(Alert)
     }
 
@@ -79,19 +78,17 @@ public struct JWKSSource: Sendable {
     private let settings: Settings
     private var keys: KeySet?
     private var lastSuccess: Duration?
+    /// When the fetch of `keys` began.
+    private var asOf = Duration.zero
     private var isFetching = false
+    private var fetchStart = Duration.zero
     private var retry: Backoff
     private var nextRefresh: Duration
     private var unknownKeyFetchAllowed: Duration
     private var wantsUnknownKeyFetch = false
-    /// Asked for since the last fetch ended.
-    private var asked: Set<String?> = []
-    /// Not at the provider, until the time given.
-    private var absent: [String?: Duration] = [:]
+    /// Someone waits for a key.
+    private var isAsked = false
     private var condition = Condition.fresh
-
-    /// A `kid` longer than this is not worth remembering, or asking for.
-    private static let longestKeyIDBytes = 256
 
     /// The first fetch is due at once.
     public init(settings: Settings = Settings(), now: Duration) {
@@ -132,6 +129,7 @@ public struct JWKSSource: Sendable {
 
     private mutating func startFetch(at now: Duration) -> [Action] {
         isFetching = true
+        fetchStart = now
         wantsUnknownKeyFetch = false
         // Any fetch answers the question, so it counts against the rate of those.
         unknownKeyFetchAllowed = now + settings.unknownKeySpacing
@@ -139,15 +137,10 @@ public struct JWKSSource: Sendable {
     }
 
     private mutating func unknownKey(_ id: String?, at now: Duration) -> [Action] {
-        if let keys, keys.answers(id) { return [.publish(keys)] }
-        guard (id?.utf8.count ?? 0) <= Self.longestKeyIDBytes else { return [.absent(id)] }
-        if let until = absent[id] {
-            guard now >= until else { return [.absent(id)] }
-            absent[id] = nil
-        }
-        if asked.count < settings.absentKeyCapacity { asked.insert(id) }
-        guard !isFetching else { return [] }
-        guard now >= unknownKeyFetchAllowed else {
+        if let keys, keys.answers(id) { return [.publish(keys, asOf: asOf)] }
+        isAsked = true
+        // A fetch under way may have begun before the provider had the key.
+        guard !isFetching, now >= unknownKeyFetchAllowed else {
             wantsUnknownKeyFetch = true
             return []
         }
@@ -157,25 +150,27 @@ public struct JWKSSource: Sendable {
     private mutating func fetched(_ new: KeySet, maxAge: Duration?, at now: Duration) -> [Action] {
         isFetching = false
         retry.succeeded()
-        let interval = maxAge.map { min(max($0, settings.refreshBounds.lowerBound), settings.refreshBounds.upperBound) }
-        nextRefresh = now + (interval ?? settings.refreshInterval)
+        nextRefresh = now + refreshInterval(maxAge: maxAge)
         lastSuccess = now
+        asOf = fetchStart
 
         var actions: [Action] = []
-        if new != keys || condition == .closed || !asked.isEmpty { actions.append(.publish(new)) }
+        if new != keys || condition == .closed || isAsked { actions.append(.publish(new, asOf: asOf)) }
         keys = new
-        remember(absent: asked.filter { !new.answers($0) }, at: now)
-        asked.removeAll()
+        isAsked = wantsUnknownKeyFetch
         if condition != .fresh { actions.append(.alert(.recovered)) }
         condition = .fresh
         return actions
     }
 
+    private func refreshInterval(maxAge: Duration?) -> Duration {
+        guard let maxAge else { return settings.refreshInterval }
+        return min(max(maxAge, settings.shortestRefresh), settings.refreshInterval)
+    }
+
     private mutating func failed(_ failure: FetchFailure, at now: Duration) -> [Action] {
         isFetching = false
         nextRefresh = now + retry.next()
-        // Those who wait give up by themselves; the question may be asked again.
-        asked.removeAll()
         guard condition == .fresh else { return ageing(at: now) }
         condition = .failing
         return [.alert(keys == nil ? .noKeysYet(failure) : .refreshFailing(failure))] + ageing(at: now)
@@ -187,20 +182,13 @@ public struct JWKSSource: Sendable {
         if age >= settings.maximumStaleness, condition < .closed {
             condition = .closed
             keys = .empty
-            return [.publish(.empty), .alert(.failedClosed(age: age))]
+            return [.failClosed, .alert(.failedClosed(age: age))]
         }
         if age >= warningAge, condition < .stale {
             condition = .stale
             return [.alert(.stale(age: age))]
         }
         return []
-    }
-
-    private mutating func remember(absent ids: Set<String?>, at now: Duration) {
-        absent = absent.filter { $0.value > now }
-        for id in ids where absent.count < settings.absentKeyCapacity {
-            absent[id] = now + settings.absentKeyLifetime
-        }
     }
 }
 

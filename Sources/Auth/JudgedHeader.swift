@@ -18,18 +18,24 @@ enum SignatureCheck {
 struct JudgedHeader {
     /// As JSON.
     let bytes: [UInt8]
-    private let checks: [SignatureCheck]
+    let algorithm: Algorithm
+    private let checks: [(key: VerificationKey, check: SignatureCheck)]
 
     /// A token that names what we do not allow costs no signature check.
     init(_ bytes: [UInt8], _ header: JOSEHeader, keys: KeySet, policy: TokenPolicy) throws(TokenRejection) {
         let algorithm = try header.judged(by: policy)
         self.bytes = bytes
-        checks = try keys.candidates(keyID: header.keyID, algorithm: algorithm).compactMap { $0.check(by: algorithm) }
+        self.algorithm = algorithm
+        checks = try keys.candidates(keyID: header.keyID, algorithm: algorithm).compactMap { key in
+            key.check(by: algorithm).map { (key, $0) }
+        }
     }
 
-    func check(_ token: CompactJWS, in text: Span<UInt8>) throws(TokenRejection) {
+    /// The key whose signature it is.
+    @discardableResult
+    func check(_ token: CompactJWS, in text: Span<UInt8>) throws(TokenRejection) -> VerificationKey {
         let message = text.extracting(first: token.signedByteCount)
-        for check in checks where check.isValid(token.signature.span, for: message) { return }
+        for (key, check) in checks where check.isValid(token.signature.span, for: message) { return key }
         throw .badSignature
     }
 }

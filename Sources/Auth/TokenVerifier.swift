@@ -16,6 +16,7 @@ public final class TokenVerifier {
     public private(set) var keys: KeySet
     private var cache: VerifiedTokens
     private var headers = JudgedHeaders()
+    private var register = KeyRegister()
 
     /// - Parameter cacheCapacity: verified tokens remembered, about 300 bytes each; a busy browser reconnects with the same one.
     public init(policy: TokenPolicy, keys: KeySet, cacheCapacity: Int = 4_096) {
@@ -25,8 +26,18 @@ public final class TokenVerifier {
     }
 
     /// Uses these keys from now on. What was verified with others is forgotten, for a key may have been withdrawn.
-    public func replace(keys: KeySet) {
-        guard keys != self.keys else { return }
+    /// - Returns: the keys that have verified tokens and would do so no more. Their numbers mean nothing from now on.
+    @discardableResult
+    public func replace(keys: KeySet) -> [KeyNumber] {
+        guard keys != self.keys else { return [] }
+        forget(for: keys)
+        return register.withdraw(allBut: keys)
+    }
+
+    /// Accepts no token until `replace`. No key is withdrawn by that.
+    public func suspend() { forget(for: .empty) }
+
+    private func forget(for keys: KeySet) {
         self.keys = keys
         cache.removeAll()
         headers.removeAll()
@@ -37,10 +48,13 @@ public final class TokenVerifier {
         verify(token.utf8.span, now: now)
     }
 
-    public func verify(_ token: Span<UInt8>, now: Int64) -> Verdict {
-        guard token.count <= policy.maximumBytes else { return .rejected(.tooLarge) }
+    public func verify(_ token: Span<UInt8>, now: Int64) -> Verdict { judge(token, now: now).verdict }
+
+    /// As `verify`, with the key that has verified an accepted token.
+    public func judge(_ token: Span<UInt8>, now: Int64) -> (verdict: Verdict, key: KeyNumber) {
+        guard token.count <= policy.maximumBytes else { return (.rejected(.tooLarge), .none) }
         let digest = TokenDigest(token)
-        if let principal = cache.principal(for: digest, now: now) { return .accepted(principal) }
+        if let (principal, key) = cache.principal(for: digest, now: now) { return (.accepted(principal), key) }
         var keyID: String?
         do {
             let parsed = try CompactJWS(token)
@@ -53,14 +67,15 @@ public final class TokenVerifier {
                 keyID = header.keyID
                 judged = try JudgedHeader(parsed.header, header, keys: keys, policy: policy)
             }
-            try judged.check(parsed, in: token)
+            let key = try judged.check(parsed, in: token)
             let (principal, validFrom) = try Claims(parsed.payload).principal(under: policy, now: now)
             if known == nil { headers.insert(judged) }
-            return .accepted(cache.insert(principal, for: digest, validFrom: validFrom))
+            let number = register.number(of: key, by: judged.algorithm)
+            return (.accepted(cache.insert(principal, by: number, for: digest, validFrom: validFrom)), number)
         } catch TokenRejection.unknownKey {
-            return .unknownKey(kid: keyID)
+            return (.unknownKey(kid: keyID), .none)
         } catch {
-            return .rejected(error)
+            return (.rejected(error), .none)
         }
     }
 

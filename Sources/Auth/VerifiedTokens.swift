@@ -3,18 +3,18 @@ internal import JSON
 internal import OpenSSL
 
 /// The SHA-256 of a whole token. It serves as a key of 32 bytes for tokens of any size.
-struct TokenDigest: Hashable {
+public struct TokenDigest: Hashable, Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    init(_ token: Span<UInt8>) {
+    public init(_ token: Span<UInt8>) {
         let bytes = Digest.sha256.hash(token)
         func word(_ index: Int) -> UInt64 { bytes[(index * 8)..<(index * 8 + 8)].reduce(0) { $0 << 8 | UInt64($1) } }
         words = (word(0), word(1), word(2), word(3))
     }
 
-    static func == (a: TokenDigest, b: TokenDigest) -> Bool { a.words == b.words }
+    public static func == (a: TokenDigest, b: TokenDigest) -> Bool { a.words == b.words }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
     /// Enough to find it by, not to know it by.
     var start: UInt64 { words.0 }
@@ -29,6 +29,7 @@ struct VerifiedTokens {
         var digest: TokenDigest
         var principal: Principal
         var validFrom: Int64
+        var key: KeyNumber
         var isRecent: Bool
     }
 
@@ -45,20 +46,20 @@ struct VerifiedTokens {
     var count: Int { slots.count }
 
     /// nil outside the token's own time: no leeway here, so that a remembered verdict never outlives `exp`.
-    mutating func principal(for digest: TokenDigest, now: Int64) -> Principal? {
+    mutating func principal(for digest: TokenDigest, now: Int64) -> (Principal, KeyNumber)? {
         guard let position = index[digest.start].map({ Int($0) }), slots[position].digest == digest, slots[position].validFrom <= now,
             now < slots[position].principal.expiresAt
         else { return nil }
         slots[position].isRecent = true
-        return slots[position].principal
+        return (slots[position].principal, slots[position].key)
     }
 
     /// Answers the principal as it is remembered, which shares what it has in common with others.
     @discardableResult
-    mutating func insert(_ principal: Principal, for digest: TokenDigest, validFrom: Int64) -> Principal {
+    mutating func insert(_ principal: Principal, by key: KeyNumber, for digest: TokenDigest, validFrom: Int64) -> Principal {
         guard capacity > 0 else { return principal }
         let principal = grants.sharing(principal)
-        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, isRecent: false)
+        let slot = Slot(digest: digest, principal: principal, validFrom: validFrom, key: key, isRecent: false)
         if let position = index[digest.start] {
             slots[Int(position)] = slot
         } else if slots.count < capacity {

@@ -96,6 +96,7 @@ package struct Configuration: Equatable, Sendable {
         package var algorithms: [String] = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
         package var types: [String] = ["JWT", "at+jwt"]
         package var leeway: Duration = .seconds(30)
+        package var sessionLife: Duration = .seconds(86_400)
         package var tokenBytes = 8 * 1024
         package var rememberedTokens = 10_000
         package var refetchAfter: Duration = .seconds(600)

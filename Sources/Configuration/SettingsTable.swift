@@ -177,6 +177,10 @@ extension Setting {
             "auth.leeway", \.auth.leeway, .duration(.zero...(.seconds(600))),
             "Tolerated difference of clocks for exp, nbf and iat. A session ends when exp and this time have passed."),
         Setting(
+            "auth.session-life", \.auth.sessionLife, .duration(.seconds(1)...(.seconds(30 * 86_400))),
+            "The longest life of a session from its connect or its last refresh, whatever exp says. 1d: more than a day's work, and a token without a near end does not keep a session for ever. Exceeded: close code 4300; refresh starts it anew."
+        ),
+        Setting(
             "auth.token-bytes", \.auth.tokenBytes, .size(256...64 << 10),
             "Longest token. Exceeded: refused without reading it."),
         Setting(
@@ -185,7 +189,8 @@ extension Setting {
         ),
         Setting(
             "auth.refetch-after", \.auth.refetchAfter, .duration(.seconds(10)...(.seconds(86_400))),
-            "Age at which keys are fetched again even if no token names an unknown key."),
+            "Age at which keys are fetched again even if no token names an unknown key. A key that was withdrawn meanwhile then ends its sessions with 4302. The provider's max-age may shorten it, down to a minute."
+        ),
         Setting(
             "auth.subject-claim", \.auth.subjectClaim, .text("a claim"),
             "The claim with the user's id in the platform. A dot separates the names of nested claims."),

@@ -62,7 +62,9 @@ extension SessionLimits {
         inFlight = configuration.limits.inFlight
         pingInterval = configuration.websocket.pingEvery
         connectWithin = configuration.limits.connectWithin
+        keyWait = min(keyWait, connectWithin * 3 / 4)
         idle = configuration.limits.idle
+        life = configuration.auth.sessionLife
         detached = configuration.fallback.detached
     }
 }

@@ -73,7 +73,10 @@ package final class Server {
             let rules = location.settings(refreshInterval: configuration.auth.refetchAfter)
             let limits = location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
             keys = try KeyFeed(location, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
-                if case .keys(let keys) = news { hasKeys.set(!keys.isEmpty) }
+                switch news {
+                case .keys(let keys, _): hasKeys.set(!keys.isEmpty)
+                case .tooOld: hasKeys.set(false)
+                }
                 for inbox in inboxes { inbox.hear(news) }
             }
         } catch {

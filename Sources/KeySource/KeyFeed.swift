@@ -53,6 +53,7 @@ package final class KeyMetrics: MetricsGroup {
     package let questions = Counter("hub_key_questions_total", "Tokens that named an unknown key.")
     package let questionsDropped = Counter(
         "hub_key_questions_dropped_total", "Tokens whose unknown key was not fetched, because too many fetches were waiting.")
+    package let withdrawn = Counter("hub_keys_withdrawn_total", "Keys that their source withdrew or changed.")
     /// Keys that count now; 0 before the first fetch and after failing closed.
     package let keys = Gauge("hub_keys", "Keys that tokens are verified with.")
 

@@ -16,6 +16,8 @@ final class KeyFeedWorker {
     private let news: @Sendable (KeyNews) -> Void
     private var timer: TimerID?
     private var noted: [KeyNote] = []
+    /// The last set that was published.
+    private var published = KeySet.empty
 
     init(
         _ loop: EventLoop, _ questions: Mailbox<String?>, _ reader: KeyReader, _ settings: JWKSSource.Settings, _ metrics: KeyMetrics,
@@ -51,8 +53,8 @@ final class KeyFeedWorker {
         for action in source.handle(event, at: now) {
             switch action {
             case .fetch: fetch()
-            case .publish(let keys): publish(keys)
-            case .absent(let id): news(.absent(id))
+            case .publish(let keys, let asOf): publish(keys, asOf: asOf)
+            case .failClosed: failClosed()
             case .alert(let alert): report(alert)
             }
         }
@@ -73,9 +75,16 @@ final class KeyFeedWorker {
         handle(.fetched(outcome))
     }
 
-    private func publish(_ keys: KeySet) {
+    private func publish(_ keys: KeySet, asOf: Duration) {
+        reportChange(to: keys)
+        published = keys
         metrics.keys.set(Int64(keys.keys.count))
-        news(.keys(keys))
+        news(.keys(keys, asOf: asOf))
+    }
+
+    private func failClosed() {
+        metrics.keys.set(0)
+        news(.tooOld)
     }
 
     private func sleep() {
@@ -93,6 +102,10 @@ final class KeyFeedWorker {
         switch alert {
         case .noKeysYet(let failure):
             log.error("No keys yet: no token can be accepted", metadata: ["reason": "\(failure.reason)"])
+        case .refreshFailing(.unusable(let failure)):
+            log.error(
+                "The key set that was read cannot be used; the last good keys count",
+                metadata: ["reason": "\(JWKSSource.FetchFailure.unusable(failure).reason)"])
         case .refreshFailing(let failure):
             log.warning("Keys cannot be refreshed; the last good ones count", metadata: ["reason": "\(failure.reason)"])
         case .stale(let age):
@@ -102,6 +115,15 @@ final class KeyFeedWorker {
         case .recovered:
             log.notice("Keys are current again")
         }
+    }
+
+    private func reportChange(to keys: KeySet) {
+        let withdrawn = published.keys.filter { !keys.keys.contains($0) }
+        guard !withdrawn.isEmpty else { return }
+        metrics.withdrawn.add(UInt64(withdrawn.count))
+        log.notice(
+            "Keys were withdrawn or changed: the sessions of their tokens end",
+            metadata: ["kids": "\(withdrawn.map { $0.id ?? "without kid" }.joined(separator: " "))"])
     }
 
     private func report(_ note: KeyNote) {

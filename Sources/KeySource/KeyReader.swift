@@ -87,7 +87,6 @@ extension KeyLocation {
         case .file:
             settings.refreshInterval = .seconds(2)
             settings.unknownKeySpacing = .seconds(1)
-            settings.absentKeyLifetime = .seconds(2)
             settings.longestRetry = .seconds(2)
         }
         return settings

@@ -1,6 +1,7 @@
 import Auth
 import Linux
 import Messaging
+import Pacing
 import Reactor
 import Telemetry
 
@@ -16,27 +17,27 @@ final class Authentication {
         }
     }
 
-    /// Whether the source of the keys was asked for a token's key. Only its answer makes a token invalid: the hub's keys may be minutes old,
-    /// and the source away or not to be asked again so soon.
+    /// Whether the source of the keys was asked since a token with an unknown key came. Only its answer makes the token invalid: the hub's keys
+    /// may be minutes old, and the source away or not to be asked again so soon.
     enum KeyQuestion { case unasked, answered, unanswered }
 
     private let state: LoopState
     private let verifier: TokenVerifier
+    private let revocation: Revocation
     private(set) var waiting = WaitingTokens()
     private var isTimerSet = false
-    private static let mostAbsentKeys = 1_024
-    /// Keys that the source did not have since it last changed.
-    private var absentKeys: Set<String?> = []
+    private var doubtful = DoubtfulTokens()
     /// Tokens that came with the request that opened a session. `connect` without a token uses them, and they are forgotten.
     private var handshakeTokens: [SessionID: String] = [:]
-    /// Is given every verified identity. The loop sets it once: `Subscriptions.identified` or `refreshed`.
-    var verified: (LiveSession, CommandOrigin, Identity, Use) -> Void = { _, _, _, _ in }
+    /// Is given every verified identity; false: the session may not have it. The loop sets it once: `Subscriptions.identified` or `refreshed`.
+    var verified: (LiveSession, CommandOrigin, Identity, Use) -> Bool = { _, _, _, _ in false }
     /// One of a session's waiting tokens is done with. The loop sets it once: `SessionLoop.settled`.
     var settled: (LiveSession) -> Void = { _ in }
 
     init(_ state: LoopState, verifier: TokenVerifier) {
         self.state = state
         self.verifier = verifier
+        revocation = Revocation(state)
     }
 
     func keep(handshakeToken: String, of id: SessionID) { handshakeTokens[id] = handshakeToken }
@@ -52,7 +53,7 @@ final class Authentication {
         case .rejected(let rejection): return .failure(rejection)
         case .unknownKey(let kid):
             state.services.requestKey(kid)
-            return absentKeys.contains(kid) ? .failure(.unknownKey) : nil
+            return doubtful.isDecided(token, at: .now) ? .failure(.unknownKey) : nil
         }
     }
 
@@ -69,33 +70,41 @@ final class Authentication {
     func refresh(_ live: LiveSession, _ origin: CommandOrigin, token: String) { check(live, origin, token, .refresh, .unasked) }
 
     private func check(_ live: LiveSession, _ origin: CommandOrigin, _ token: String, _ use: Use, _ question: KeyQuestion) {
-        switch verifier.verify(token, now: state.now.milliseconds / 1_000) {
+        let (verdict, key) = verifier.judge(token.utf8.span, now: state.now.milliseconds / 1_000)
+        switch verdict {
         case .accepted(let principal):
             state.metrics.tokensAccepted.add()
-            guard let identity = Identity(principal, leeway: verifier.policy.leeway) else {
+            let latest = Timestamp(milliseconds: state.now.milliseconds &+ state.limits.life.wholeMilliseconds)
+            guard let identity = Identity(principal, leeway: verifier.policy.leeway, latest: latest) else {
                 return reject(live, origin, .invalidToken, "token: the subject is empty, too long or has control characters")
             }
-            verified(live, origin, identity, use)
+            if verified(live, origin, identity, use) { state.table.setKey(key, of: live.id) }
         case .rejected(let rejection):
             state.metrics.tokensRejected.add(rejection.name)
             reject(live, origin, rejection == .expired ? .tokenExpired : .invalidToken, "token: \(rejection.name)")
         case .unknownKey(let kid):
             switch question {
-            case .answered:
-                state.metrics.tokensRejected.add("unknown_key")
-                reject(live, origin, .invalidToken, "token: unknown_key")
+            case .answered: rejectUnknownKey(live, origin)
             case .unanswered:
                 state.metrics.tokensRejected.add("key_unavailable")
                 state.refuse(
                     live, origin, .unavailable, "token: its key is not known yet; the keys are being fetched", isLoud: true)
-            case .unasked: wait(live, origin, token, use, kid)
+            case .unasked:
+                // A key that is published only after its first tokens is found although they are refused.
+                state.services.requestKey(kid)
+                if doubtful.isDecided(token, at: .now) { rejectUnknownKey(live, origin) } else { wait(live, origin, token, use) }
             }
         }
     }
 
-    private func wait(_ live: LiveSession, _ origin: CommandOrigin, _ token: String, _ use: Use, _ kid: String?) {
+    private func rejectUnknownKey(_ live: LiveSession, _ origin: CommandOrigin) {
+        state.metrics.tokensRejected.add("unknown_key")
+        reject(live, origin, .invalidToken, "token: unknown_key")
+    }
+
+    private func wait(_ live: LiveSession, _ origin: CommandOrigin, _ token: String, _ use: Use) {
         let token = WaitingTokens.Token(
-            session: live.id, origin: origin, token: token, kid: kid, use: use, deadline: state.loop.now + state.limits.keyWait)
+            session: live.id, origin: origin, token: token, use: use, since: .now, deadline: state.loop.now + state.limits.keyWait)
         guard waiting.append(token) else {
             state.metrics.tokensRejected.add("too_many_waiting")
             return state.refuse(live, origin, .unavailable, "token: too many tokens wait for their keys", isLoud: true)
@@ -103,7 +112,6 @@ final class Authentication {
         if use.isConnect { live.session.awaitKeys() }
         live.inFlight += 1
         state.exchanges.hold(origin.exchange)
-        state.services.requestKey(kid)
         setTimer()
     }
 
@@ -118,21 +126,24 @@ final class Authentication {
         }
     }
 
-    /// The keys' source has answered.
-    func hear(keys: KeySet?, absent: [String?]) {
-        if keys != nil || absentKeys.count + absent.count > Self.mostAbsentKeys { absentKeys = [] }
-        absentKeys.formUnion(absent.prefix(Self.mostAbsentKeys))
-        if let keys {
-            verifier.replace(keys: keys)
-            checkAgain(takeWaiting(), .answered)
+    /// The keys' source has answered, or has been silent for too long.
+    func hear(_ news: KeyNews) {
+        switch news {
+        case .tooOld: verifier.suspend()
+        case .keys(let keys, let asOf):
+            let withdrawn = verifier.replace(keys: keys)
+            // At once, because the numbers of withdrawn keys are used again.
+            if !withdrawn.isEmpty { revocation.revoke(state.table.takeSessions(withKeys: Set(withdrawn))) }
+            doubtful.heard(asOf: MonotonicInstant(nanoseconds: asOf.wholeNanoseconds))
+            checkAgain(waiting.take { doubtful.isDecided($0.since) || isKeyKnown(of: $0.token) }, .answered)
         }
-        if !absent.isEmpty { checkAgain(waiting.take(naming: Set(absent)), .answered) }
     }
 
-    /// All tokens that wait, which then wait no more.
-    func takeWaiting() -> [WaitingTokens.Token] { waiting.takeAll() }
+    private func isKeyKnown(of token: String) -> Bool {
+        if case .unknownKey = verifier.verify(token, now: state.now.milliseconds / 1_000) { false } else { true }
+    }
 
-    func checkAgain(_ tokens: [WaitingTokens.Token], _ question: KeyQuestion) {
+    private func checkAgain(_ tokens: [WaitingTokens.Token], _ question: KeyQuestion) {
         for token in tokens {
             if let live = state.table[token.session] {
                 if token.use.isConnect { _ = live.session.abandonConnect() }
@@ -152,11 +163,12 @@ final class Authentication {
 }
 
 extension Identity {
-    /// The session may last as long as the token would be accepted.
-    init?(_ principal: Principal, leeway: Duration) {
+    /// The session may last as long as the token would be accepted, and not beyond `latest`.
+    init?(_ principal: Principal, leeway: Duration, latest: Timestamp) {
         guard let user = UserID(principal.subject) else { return nil }
+        let expiry = Timestamp(milliseconds: min(principal.expiresAt + leeway.components.seconds, Principal.latestExpiry) * 1_000)
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: Timestamp(milliseconds: min(principal.expiresAt + leeway.components.seconds, Principal.latestExpiry) * 1_000))
+            expiresAt: min(expiry, latest))
     }
 }

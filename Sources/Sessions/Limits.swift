@@ -18,6 +18,8 @@ package struct SessionLimits: Sendable {
     package var connectWithin: Duration = .seconds(10)
     /// A browser's session ends (4104) after so long without a sign of the user; zero: never.
     package var idle: Duration = .seconds(1800)
+    /// The longest life of a session since its `connect` or its last `refresh`, whatever its token says; then it ends (4300).
+    package var life: Duration = .seconds(86_400)
     /// A session that is reached by HTTP ends after so long without a stream or a poll.
     package var detached: Duration = .seconds(60)
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
@@ -26,8 +28,11 @@ package struct SessionLimits: Sendable {
     package var pages = 4
     /// How soon a page that could not be read is asked for again.
     var storeRetry: Duration = .milliseconds(500)
-    /// How long a token with an unknown key waits for the keys to be fetched.
-    var keyWait: Duration = .seconds(4)
+    /// How long a token with an unknown key waits for the keys to be fetched: longer than the key source may not be asked again
+    /// (`JWKSSource.Settings.unknownKeySpacing`), and shorter than `connectWithin`.
+    package var keyWait: Duration = .seconds(7)
+    /// Clients of sessions whose key was withdrawn come back over this time.
+    var revokeSpread: Duration = .seconds(5)
     /// Within this time the clients come back whose sessions ended because the database went back.
     var restoredSpread: Duration = .seconds(2)
     package var pingInterval: Duration = .seconds(25)

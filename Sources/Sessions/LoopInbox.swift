@@ -22,7 +22,7 @@ package final class LoopInbox: BusListener, StoreClient {
     /// In batches as they were answered, each of at least one.
     package let outcomes: Mailbox<[StoreOutcome]>
     private let hasMissed = Atomic<Bool>(false)
-    private let keyNews = Locked<(keys: KeySet?, absent: [String?])>((nil, []))
+    private let keyNews = Locked<KeyNews?>(nil)
     private let controls = Locked<[Control]>([])
     private let sessionCount = Atomic<Int>(0)
     private let wake: LoopHandle
@@ -49,24 +49,15 @@ package final class LoopInbox: BusListener, StoreClient {
         if !batch.isEmpty, !outcomes.post(batch) { assertionFailure("more outcomes than orders") }
     }
 
-    /// Beyond this number, a token that waits for an absent key waits until its deadline.
-    private static let absentKeys = 1_024
-
-    /// Kept beside the mailbox, so that a full one cannot lose new keys.
+    /// Kept beside the mailbox, so that a full one cannot lose new keys. Only the newest count.
     package func hear(_ news: KeyNews) {
-        keyNews.withLock { heard in
-            switch news {
-            case .keys(let keys): heard.keys = keys
-            case .absent(let id): if heard.absent.count < Self.absentKeys { heard.absent.append(id) }
-            }
-        }
+        keyNews.withLock { $0 = news }
         wake.wake()
     }
 
-    func takeKeyNews() -> (keys: KeySet?, absent: [String?]) {
+    func takeKeyNews() -> KeyNews? {
         keyNews.withLock { heard in
-            guard heard.keys != nil || !heard.absent.isEmpty else { return heard }
-            defer { heard = (nil, []) }
+            defer { heard = nil }
             return heard
         }
     }

@@ -74,8 +74,7 @@ package final class SessionLoop {
 
     private func endTurn() {
         followHistory()
-        let news = inbox.takeKeyNews()
-        if news.keys != nil || !news.absent.isEmpty { authentication.hear(keys: news.keys, absent: news.absent) }
+        if let news = inbox.takeKeyNews() { authentication.hear(news) }
         if inbox.takeMissed() { replay.resynchronise() }
         feed.publishSignals()
         gateway.submit { complete($0, .failed(.unavailable)) }
@@ -89,7 +88,7 @@ package final class SessionLoop {
         subscriptions.identityChanged = { _ in }
         timers.expired = { _, _ in }
         authentication.settled = { _ in }
-        authentication.verified = { _, _, _, _ in }
+        authentication.verified = { _, _, _, _ in false }
         resumableEnded = { _ in }
     }
 

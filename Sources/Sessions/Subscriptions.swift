@@ -25,11 +25,11 @@ final class Subscriptions {
 
     // MARK: connect
 
-    /// The token of `connect` is verified.
-    func identified(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity, _ requests: [SubscriptionRequest]) {
+    /// The token of `connect` is verified. False: it is of another user.
+    func identified(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity, _ requests: [SubscriptionRequest]) -> Bool {
         guard live.session.identify(identity) else {
             state.refuse(live, origin, .subjectChanged, "token: belongs to another user than this connection", isLoud: true)
-            return
+            return false
         }
         if live.user == Users.nobody { live.user = state.table.users.add(live.id, for: identity.user) }
 
@@ -51,6 +51,7 @@ final class Subscriptions {
         }
         gateway.order(
             .snapshot(identity.user, broadcasts: broadcasts, asked: asked, most: most), for: live, origin, .connect(requests))
+        return true
     }
 
     /// The store could not answer `connect`. The client may try it again; until then the session follows nothing.
@@ -128,11 +129,11 @@ final class Subscriptions {
 
     // MARK: refresh
 
-    /// The token of `refresh` is verified.
-    func refreshed(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity) {
+    /// The token of `refresh` is verified. False: it is of another user, and nothing changes.
+    func refreshed(_ live: LiveSession, _ origin: CommandOrigin, _ identity: Identity) -> Bool {
         guard let old = live.session.identity, live.session.identify(identity) else {
             state.refuse(live, origin, .subjectChanged, "token: belongs to another user than this connection", isLoud: true)
-            return
+            return false
         }
         identityChanged(live)
         for index in live.session.lostSubscriptions(from: old).reversed() {
@@ -141,6 +142,7 @@ final class Subscriptions {
         }
         let now = state.now
         state.outbound.reply(live, origin) { ServerMessage.refreshed(re: $0, tokenExpiresAt: identity.expiresAt, now: now, into: &$1) }
+        return true
     }
 
     // MARK: subscribe

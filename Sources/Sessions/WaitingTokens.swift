@@ -1,3 +1,4 @@
+import Auth
 import Linux
 import Messaging
 
@@ -7,8 +8,9 @@ struct WaitingTokens {
         let session: SessionID
         let origin: CommandOrigin
         let token: String
-        let kid: String?
         let use: Authentication.Use
+        /// When it came.
+        let since: MonotonicInstant
         /// Until then it waits.
         let deadline: MonotonicInstant
     }
@@ -30,14 +32,13 @@ struct WaitingTokens {
         return true
     }
 
-    mutating func takeAll() -> [Token] {
-        defer { tokens = [] }
-        return tokens
-    }
-
-    mutating func take(naming kids: Set<String?>) -> [Token] {
-        let taken = tokens.filter { kids.contains($0.kid) }
-        if !taken.isEmpty { tokens.removeAll { kids.contains($0.kid) } }
+    mutating func take(where isTaken: (Token) -> Bool) -> [Token] {
+        var taken: [Token] = []
+        tokens.removeAll {
+            guard isTaken($0) else { return false }
+            taken.append($0)
+            return true
+        }
         return taken
     }
 
@@ -45,5 +46,31 @@ struct WaitingTokens {
         let count = tokens.firstIndex { $0.deadline > now } ?? tokens.count
         defer { tokens.removeFirst(count) }
         return Array(tokens[..<count])
+    }
+}
+
+/// Tokens whose key the hub does not know, and when each of them came first.
+///
+/// The source of the keys has the last word on a token only when it was asked after the token came: the key may have been made in between.
+/// What it said when another token named the same key does not count, because anybody can forge a token that names tomorrow's key.
+struct DoubtfulTokens {
+    /// Of one loop. Beyond it all are forgotten, and are asked about as if they were new.
+    static let most = 1_024
+
+    private var firstSeen: [TokenDigest: MonotonicInstant] = [:]
+    /// When the source was last asked and did answer.
+    private(set) var asOf: MonotonicInstant?
+
+    mutating func heard(asOf: MonotonicInstant) { self.asOf = asOf }
+
+    func isDecided(_ since: MonotonicInstant) -> Bool { asOf.map { since <= $0 } ?? false }
+
+    /// Whether the source has been asked since the token came first, and its answer had no key for it.
+    mutating func isDecided(_ token: String, at now: MonotonicInstant) -> Bool {
+        let digest = TokenDigest(token.utf8.span)
+        if let since = firstSeen[digest] { return isDecided(since) }
+        if firstSeen.count >= Self.most { firstSeen.removeAll(keepingCapacity: true) }
+        firstSeen[digest] = now
+        return false
     }
 }

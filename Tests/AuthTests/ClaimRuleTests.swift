@@ -119,7 +119,9 @@ struct ClaimRuleTests {
 
     static let audiences: [(String?, TokenRejection?)] = [
         ("\"hub\"", nil), ("[\"hub\"]", nil), ("[\"account\",\"hub\"]", nil), ("\"HUB\"", .wrongAudience), ("[]", .wrongAudience),
-        ("[\"account\"]", .wrongAudience), ("\"hub,account\"", .wrongAudience), ("\"hub \"", .wrongAudience), (nil, .missingClaim("aud")),
+        ("[\"account\"]", .wrongAudience), ("[\"account\",\"shop\"]", .wrongAudience),
+        ("[\"account\",\"shop\",\"forum\",\"Hub\"]", .wrongAudience), ("\"hub,account\"", .wrongAudience), ("\"hub \"", .wrongAudience),
+        (nil, .missingClaim("aud")),
         ("[\"hub\",7]", .malformedClaim("aud")), ("null", .malformedClaim("aud")), ("{\"hub\":true}", .malformedClaim("aud")),
     ]
 

@@ -8,6 +8,9 @@ struct JWKSSourceTests {
     static let second = keySet(["a", "b"])
     static let outage = JWKSSource.FetchFailure.unreachable("refused")
 
+    /// The set counts from now on, as of a fetch that began then.
+    static func publish(_ keys: KeySet, _ began: Double) -> JWKSSource.Action { .publish(keys, asOf: .seconds(began)) }
+
     static func keySet(_ ids: [String]) -> KeySet {
         KeySet(keys: ids.compactMap { try? VerificationKey(secret: TokenMint.secret, id: $0) })
     }
@@ -41,7 +44,7 @@ struct JWKSSourceTests {
         static func started(_ change: (inout JWKSSource.Settings) -> Void = { _ in }) -> Talk {
             var talk = Talk(change)
             talk.at(0, .tick, .fetch)
-            talk.at(0, .fetched(.keys(first, maxAge: nil)), .publish(first))
+            talk.at(0, .fetched(.keys(first, maxAge: nil)), publish(first, 0))
             return talk
         }
     }
@@ -52,20 +55,22 @@ struct JWKSSourceTests {
         talk.sleeps(until: 0)
         talk.at(0, .tick, .fetch)
         talk.at(0.5, .tick)
-        talk.at(1, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
+        talk.at(1, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 0))
         talk.sleeps(until: 601)
         talk.at(600, .tick)
         talk.at(601, .tick, .fetch)
         talk.at(602, .fetched(.keys(Self.first, maxAge: nil)))
         talk.at(1_202, .tick, .fetch)
-        talk.at(1_203, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second))
+        talk.at(1_203, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 1_202))
     }
 
-    @Test("honours max-age within its bounds", arguments: [(0.0, 60.0), (59, 60), (60, 60), (300, 300), (3_600, 3_600), (86_400, 3_600)])
+    @Test(
+        "lets max-age shorten the interval down to a minute, and never lengthen it",
+        arguments: [(0.0, 60.0), (59, 60), (60, 60), (300, 300), (600, 600), (601, 600), (86_400, 600)])
     func maxAge(given: Double, used: Double) {
         var talk = Talk()
         talk.at(0, .tick, .fetch)
-        talk.at(0, .fetched(.keys(Self.first, maxAge: .seconds(given))), .publish(Self.first))
+        talk.at(0, .fetched(.keys(Self.first, maxAge: .seconds(given))), Self.publish(Self.first, 0))
         talk.sleeps(until: used)
     }
 
@@ -73,85 +78,63 @@ struct JWKSSourceTests {
     func unknownKeyFound() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("b"), .fetch)
-        talk.at(101, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second))
+        talk.at(101, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 100))
         // A loop that had not heard yet is told again, without a fetch.
-        talk.at(102, .unknownKey("b"), .publish(Self.second))
+        talk.at(102, .unknownKey("b"), Self.publish(Self.second, 100))
     }
 
-    @Test("publishes an unchanged set when a token waits for a key, so that the wait ends")
-    func unknownKeyNotFound() {
+    @Test("publishes an unchanged set when a token waits for a key, so that the wait ends", arguments: ["x", nil])
+    func unknownKeyNotFound(id: String?) {
         var talk = Talk.started()
-        talk.at(100, .unknownKey("x"), .fetch)
-        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
+        talk.at(100, .unknownKey(id), .fetch)
+        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 100))
     }
 
-    @Test("fetches for unknown keys at most once in 30 seconds, and answers all requests of that time together")
+    @Test("fetches for unknown keys at most once in five seconds, and answers all requests of that time together")
     func unknownKeyRate() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("x1"), .fetch)
-        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
+        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 100))
         for number in 2..<200 { talk.at(102, .unknownKey("x\(number)")) }
-        talk.sleeps(until: 130)
-        talk.at(129.9, .tick)
-        talk.at(130, .tick, .fetch)
-        talk.at(131, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.sleeps(until: 731)
+        talk.sleeps(until: 105)
+        talk.at(104.9, .tick)
+        talk.at(105, .tick, .fetch)
+        talk.at(106, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 105))
+        talk.sleeps(until: 706)
+    }
+
+    @Test("finds a key that was made after a forged token had named it, within those five seconds")
+    func forgedBeforeGenuine() {
+        var talk = Talk.started()
+        talk.at(100, .unknownKey("b"), .fetch)
+        talk.at(100.1, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 100))
+        talk.at(100.2, .unknownKey("b"))
+        talk.sleeps(until: 105)
+        talk.at(105, .tick, .fetch)
+        talk.at(105.1, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 105))
     }
 
     @Test("counts every fetch towards that rate, including the first")
     func everyFetchCounts() {
         var talk = Talk.started()
-        talk.at(10, .unknownKey("b"))
-        talk.sleeps(until: 30)
-        talk.at(30, .tick, .fetch)
-        talk.at(31, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second))
+        talk.at(1, .unknownKey("b"))
+        talk.sleeps(until: 5)
+        talk.at(5, .tick, .fetch)
+        talk.at(6, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 5))
     }
 
-    @Test("starts no second fetch while one runs")
+    @Test("starts no second fetch while one runs, and another one for those who asked meanwhile")
     func oneFetchAtATime() {
         var talk = Talk()
         talk.at(0, .tick, .fetch)
         talk.at(1, .unknownKey("b"))
         talk.at(40, .unknownKey("c"))
         talk.at(700, .tick)
-        talk.at(701, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second))
-        talk.sleeps(until: 1_301)
-    }
-
-    @Test("does not fetch again for an absent key for a minute")
-    func negativeCache() {
-        var talk = Talk.started()
-        talk.at(100, .unknownKey("x"), .fetch)
-        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey("x"), .absent("x"))
-        talk.at(160, .unknownKey("x"), .absent("x"))
-        talk.sleeps(until: 701)
-        talk.at(161, .unknownKey("x"), .fetch)
-        talk.at(162, .fetched(.keys(Self.keySet(["x"]), maxAge: nil)), .publish(Self.keySet(["x"])))
-    }
-
-    @Test("treats a token without a kid like one with an absent key")
-    func noKeyID() {
-        var talk = Talk.started()
-        talk.at(100, .unknownKey(nil), .fetch)
-        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey(nil), .absent(nil))
-    }
-
-    @Test("remembers a bounded number of absent keys, and does not fetch for an absurdly long kid")
-    func boundedMemory() {
-        var talk = Talk.started { $0.absentKeyCapacity = 2 }
-        let absurd = String(repeating: "k", count: 257)
-        talk.at(50, .unknownKey(absurd), .absent(absurd))
-        talk.sleeps(until: 600)
-        talk.at(100, .unknownKey("x1"), .fetch)
-        talk.at(100, .unknownKey("x2"))
-        talk.at(100, .unknownKey("x3"))
-        talk.at(101, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first))
-        talk.at(140, .unknownKey("x1"), .absent("x1"))
-        talk.at(140, .unknownKey("x2"), .absent("x2"))
-        // The third was not remembered; the rate still bounds what it can cause.
-        talk.at(140, .unknownKey("x3"), .fetch)
+        talk.at(701, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 0))
+        talk.at(702, .tick, .fetch)
+        // Unchanged, and told all the same: those who asked while the first fetch ran are answered by this one.
+        talk.at(703, .fetched(.keys(Self.second, maxAge: nil)), Self.publish(Self.second, 702))
+        talk.sleeps(until: 1_303)
     }
 
     @Test("keeps the last good set during an outage, and retries with growing pauses")
@@ -180,7 +163,7 @@ struct JWKSSourceTests {
         talk.at(3, .tick, .fetch)
         talk.at(4, .fetched(.failed(Self.outage)))
         talk.at(6, .tick, .fetch)
-        talk.at(6, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first), .alert(.recovered))
+        talk.at(6, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 6), .alert(.recovered))
     }
 
     @Test("warns about old keys, then drops them, and recovers with new keys")
@@ -197,12 +180,12 @@ struct JWKSSourceTests {
         talk.at(600, .fetched(.failed(Self.outage)))
         talk.sleeps(until: 1_000)
         talk.at(999.9, .tick)
-        talk.at(1_000, .tick, .publish(.empty), .alert(.failedClosed(age: .seconds(1_000))))
+        talk.at(1_000, .tick, .failClosed, .alert(.failedClosed(age: .seconds(1_000))))
         talk.sleeps(until: 10_600)
         talk.at(10_600, .tick, .fetch)
         talk.at(10_601, .fetched(.failed(Self.outage)))
         talk.at(20_601, .tick, .fetch)
-        talk.at(20_602, .fetched(.keys(Self.first, maxAge: nil)), .publish(Self.first), .alert(.recovered))
+        talk.at(20_602, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 20_601), .alert(.recovered))
     }
 
     @Test("drops old keys even while a fetch hangs")
@@ -210,7 +193,7 @@ struct JWKSSourceTests {
         var talk = Talk.started { $0.maximumStaleness = .seconds(1_000) }
         talk.at(600, .tick, .alert(.stale(age: .seconds(600))), .fetch)
         talk.sleeps(until: 1_000)
-        talk.at(1_001, .tick, .publish(.empty), .alert(.failedClosed(age: .seconds(1_001))))
+        talk.at(1_001, .tick, .failClosed, .alert(.failedClosed(age: .seconds(1_001))))
     }
 
     @Test("treats a document without usable keys as a failure")
@@ -222,13 +205,12 @@ struct JWKSSourceTests {
         talk.sleeps(until: 602)
     }
 
-    @Test("fetches again for a key after a failed fetch")
-    func failureForgetsQuestions() {
+    @Test("fetches again after a failed fetch, and then answers those who asked before it")
+    func failureKeepsQuestions() {
         var talk = Talk.started()
         talk.at(100, .unknownKey("b"), .fetch)
         talk.at(101, .fetched(.failed(Self.outage)), .alert(.refreshFailing(Self.outage)))
         talk.at(102, .tick, .fetch)
-        talk.at(103, .unknownKey("b"))
-        talk.at(104, .fetched(.keys(Self.second, maxAge: nil)), .publish(Self.second), .alert(.recovered))
+        talk.at(104, .fetched(.keys(Self.first, maxAge: nil)), Self.publish(Self.first, 102), .alert(.recovered))
     }
 }

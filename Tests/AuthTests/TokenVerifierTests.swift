@@ -67,6 +67,57 @@ struct TokenVerifierTests {
         #expect(try verifier.verify(Self.mint("alice")).isAccepted)
     }
 
+    /// A token of that key, which fills its secret with its number, and the key.
+    static func key(_ number: UInt8, id: String?, _ algorithm: Algorithm? = nil) throws -> VerificationKey {
+        try VerificationKey(secret: [UInt8](repeating: number, count: 64), id: id, algorithm: algorithm)
+    }
+
+    static func token(_ number: UInt8, id: String?, _ algorithm: String = "HS256") throws -> String {
+        var mint = Self.mint("alice").with(header: #"{"alg":"\#(algorithm)"\#(id.map { #","kid":"\#($0)""# } ?? "")}"#)
+        let secret = SecretKey([UInt8](repeating: number, count: 64).span)
+        mint.sign = { secret.authenticationCode(for: $0.span, digest: algorithm == "HS256" ? .sha256 : .sha512) }
+        return try mint.text()
+    }
+
+    @Test("names the key that has verified a token, and says which of them new keys withdraw")
+    func withdrawnKeys() throws {
+        let verifier = TokenVerifier(policy: TokenMint.policy(), keys: KeySet(keys: [try Self.key(1, id: "a"), try Self.key(2, id: "b")]))
+        func number(_ token: String) throws -> KeyNumber { verifier.judge(token.utf8.span, now: Self.now).key }
+        let (a, b) = (try number(try Self.token(1, id: "a")), try number(try Self.token(2, id: "b")))
+        #expect(a != .none && b != .none && a != b)
+        #expect(try number(try Self.token(1, id: "a")) == a, "also from memory")
+        #expect(try number(try Self.token(1, id: nil)) == a)
+        #expect(try number(try Self.token(3, id: "a")) == .none)
+        // The order and further keys change nothing.
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(3, id: "c"), try Self.key(2, id: "b"), try Self.key(1, id: "a")])) == [])
+        #expect(try number(try Self.token(2, id: "b")) == b)
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(3, id: "c"), try Self.key(1, id: "a")])) == [b])
+        // Another key under the old name, and the old key under another name.
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(4, id: "a"), try Self.key(1, id: "d")])) == [a])
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(5, id: "e")])) == [], "no token came of those")
+    }
+
+    @Test("a key that may be used for less is withdrawn when one of its tokens used more")
+    func narrowedKeys() throws {
+        let verifier = TokenVerifier(policy: TokenMint.policy(), keys: KeySet(keys: [try Self.key(1, id: "a")]))
+        let number = verifier.judge(try Self.token(1, id: "a").utf8.span, now: Self.now).key
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(1, id: "a", .hs256)])) == [])
+        verifier.replace(keys: KeySet(keys: [try Self.key(1, id: "a")]))
+        #expect(verifier.judge(try Self.token(1, id: "a", "HS512").utf8.span, now: Self.now).key == number)
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(1, id: "a", .hs256)])) == [number])
+    }
+
+    @Test("a suspended verifier knows no key, and withdraws none before it has new ones")
+    func suspended() throws {
+        let verifier = TokenVerifier(policy: TokenMint.policy(), keys: KeySet(keys: [try Self.key(1, id: "a"), try Self.key(2, id: "b")]))
+        let a = verifier.judge(try Self.token(1, id: "a").utf8.span, now: Self.now).key
+        let b = verifier.judge(try Self.token(2, id: "b").utf8.span, now: Self.now).key
+        verifier.suspend()
+        #expect(verifier.verify(try Self.token(1, id: "a"), now: Self.now) == .unknownKey(kid: "a"))
+        #expect(verifier.replace(keys: KeySet(keys: [try Self.key(1, id: "a")])) == [b])
+        #expect(verifier.judge(try Self.token(1, id: "a").utf8.span, now: Self.now).key == a)
+    }
+
     @Test("remembers a bounded number of tokens, and keeps those in use")
     func bounded() throws {
         let verifier = try TokenMint.verifier(cacheCapacity: 4)

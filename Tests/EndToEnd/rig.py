@@ -189,9 +189,19 @@ class Issuer:
 
     def __init__(self, folder):
         self._key = ec.generate_private_key(ec.SECP256R1())
-        public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key()))
         self.jwks = folder / "jwks.json"
-        self.jwks.write_text(json.dumps({"keys": [{**public, "kid": self.key_id, "alg": "ES256", "use": "sig"}]}))
+        self.publish({self.key_id: self._key})
+
+    def publish(self, keys):
+        """From now on these keys count, by `kid`."""
+        listed = [
+            {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())), "kid": name, "alg": "ES256", "use": "sig"}
+            for name, key in keys.items()]
+        text = json.dumps({"keys": listed})
+        # Replaced whole, so that no reader sees half of it.
+        fresh = self.jwks.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.jwks)
 
     def token(self, subject, *, ttl=3600, institution=None, roles=(), key=None, algorithm="ES256", headers=None, **claims):
         now = int(time.time())

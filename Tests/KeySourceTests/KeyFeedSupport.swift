@@ -8,18 +8,19 @@ import Testing
 /// What a feed has published, and a way to wait for it.
 final class HeardKeys: Sendable {
     private let sets = Locked<[KeySet]>([])
-    private let absentees = Locked<[String?]>([])
+    private let starts = Locked<[Duration]>([])
 
     func hear(_ news: KeyNews) {
         switch news {
-        case .keys(let keys): sets.withLock { $0.append(keys) }
-        case .absent(let id): absentees.withLock { $0.append(id) }
+        case .keys(let keys, let asOf):
+            starts.withLock { $0.append(asOf) }
+            sets.withLock { $0.append(keys) }
+        case .tooOld: sets.withLock { $0.append(.empty) }
         }
     }
 
-    /// Keys that were said not to exist, one after the other.
-    var absent: [String?] { absentees.withLock { $0 } }
-
+    /// When the fetch of the newest set began.
+    var asOf: Duration? { starts.withLock { $0.last } }
     var last: KeySet? { sets.withLock { $0.last } }
     var count: Int { sets.withLock { $0.count } }
 

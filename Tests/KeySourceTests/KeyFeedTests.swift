@@ -2,6 +2,7 @@ import Auth
 import Configuration
 import Curl
 import Foundation
+import Linux
 import Logging
 import OpenSSL
 import Telemetry
@@ -19,7 +20,6 @@ struct KeyFeedTests {
     func feed(_ location: KeyLocation, _ change: (inout JWKSSource.Settings) -> Void = { _ in }) throws -> KeyFeed {
         var settings = location.settings(refreshInterval: .seconds(3_600))
         settings.unknownKeySpacing = .milliseconds(1)
-        settings.absentKeyLifetime = .milliseconds(1)
         settings.firstRetry = .milliseconds(20)
         settings.longestRetry = .milliseconds(50)
         change(&settings)
@@ -90,23 +90,32 @@ struct KeyFeedTests {
         #expect(heard.last == (try second.keySet()))
     }
 
-    @Test("reports at once that a key is absent if it has just fetched for it")
-    func absentKey() throws {
+    @Test("answers each question by a fetch that began after it, whatever was asked before")
+    func eachQuestion() throws {
         let signer = try TokenSigner.generate()
         try folder.write(signer.jwks)
-        let feed = try feed(.init(folder.path)) {
-            $0.refreshInterval = .seconds(3_600)
-            $0.absentKeyLifetime = .seconds(60)
-        }
+        let feed = try feed(.init(folder.path))
         defer { feed.stop() }
         _ = try heard.wait { $0 == (try? signer.keySet()) }
-        let count = heard.count
-        feed.request("nobody")
-        try HeardKeys.wait { heard.count > count }
-        #expect(heard.absent == [])
-        feed.request("nobody")
-        try HeardKeys.wait { heard.absent == ["nobody"] }
-        #expect(feed.metrics.fetches.value == 2)
+        for _ in 0..<2 {
+            let asked = MonotonicInstant.now
+            feed.request("nobody")
+            try HeardKeys.wait { heard.asOf.map { $0 >= .nanoseconds(asked.nanoseconds) } ?? false }
+        }
+        #expect(feed.metrics.fetches.value == 3)
+        #expect(heard.last == (try signer.keySet()))
+    }
+
+    @Test("counts the keys that were withdrawn")
+    func withdrawn() throws {
+        let (first, second) = (try TokenSigner.generate(), try TokenSigner.generate())
+        try folder.write(first.jwks)
+        let feed = try feed(.init(folder.path)) { $0.refreshInterval = .milliseconds(20) }
+        defer { feed.stop() }
+        _ = try heard.wait { $0 == (try? first.keySet()) }
+        try folder.write(second.jwks)
+        _ = try heard.wait { $0 == (try? second.keySet()) }
+        #expect(feed.metrics.withdrawn.value == 1)
     }
 
     @Test("accepts no shared secret from an address, and no status but 200")

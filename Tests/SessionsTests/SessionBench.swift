@@ -19,7 +19,7 @@ final class SessionBench {
     let store = MockStore()
     let clients = Clients()
     let bus = HeardBus()
-    private let signer: TokenSigner
+    let signer: TokenSigner
     private var opened: UInt64 = 0
 
     init(openOrders: Int = 1_024, _ adjust: (inout SessionLimits) -> Void = { _ in }) throws {
@@ -64,6 +64,13 @@ final class SessionBench {
     }
 
     func say(_ key: SessionID, _ lines: String...) { sessions.message(key, Array(lines.joined(separator: "\n").utf8).span) }
+
+    /// The key source says that these keys count, as of a fetch that began now or then.
+    func publish(_ signers: [TokenSigner], asOf began: MonotonicInstant = .now) throws {
+        let keys = KeySet(keys: try signers.flatMap { try $0.keySet().keys })
+        inbox.hear(.keys(keys, asOf: .nanoseconds(began.nanoseconds)))
+        turn()
+    }
 
     /// One turn of the loop, which never waits here.
     func turn() {
