@@ -196,7 +196,7 @@ package struct IntakeFlow {
         case .failed(.forbidden):
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled), .positions, .opened,
-            .snapshot, .state, .page, .moved:
+            .snapshot, .state, .page, .moved, .withdrawals:
             refused("an answer to another question", &actions)
         }
     }

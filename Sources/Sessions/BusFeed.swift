@@ -110,10 +110,12 @@ final class BusFeed {
         }
     }
 
-    /// The user's sessions follow the channel no more, and are told so.
+    /// The user's sessions follow the channel no more, and are told so. A membership is no loss where the token grants the channel.
     private func withdrawn(_ channel: Channel, from user: UserID) {
         for id in state.table.users.sessions(of: user) {
-            guard let live = state.table[id], let index = live.session.subscription(to: channel) else { continue }
+            guard let live = state.table[id], let index = live.session.subscription(to: channel),
+                live.session.identity?.isEntitled(to: channel) != true
+            else { continue }
             let ended = live.session.subscriptions[index]
             // Otherwise the reply to `connect` or `subscribe` is still to come, and says that the channel is not followed.
             let wasGranted = state.fanOut.isGranted(ended)

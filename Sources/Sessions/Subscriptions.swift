@@ -140,6 +140,11 @@ final class Subscriptions {
             let subscription = leave(live, at: index)
             state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(subscription.channel), into: &$0) }
         }
+        // What the member table granted may have been withdrawn a moment ago: the store is asked.
+        for subscription in live.session.subscriptions
+        where !identity.isEntitled(to: subscription.channel) && state.fanOut.isGranted(subscription) {
+            gateway.recount(live, subscription)
+        }
         let now = state.now
         state.outbound.reply(live, origin) { ServerMessage.refreshed(re: $0, tokenExpiresAt: identity.expiresAt, now: now, into: &$1) }
         return true

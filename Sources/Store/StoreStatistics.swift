@@ -1,3 +1,4 @@
+import Bus
 import Linux
 import Messaging
 package import Telemetry
@@ -24,6 +25,8 @@ package final class StoreStatistics: MetricsGroup {
     package let entriesStored = Counter("hub_entries_stored_total", "New entries stored.")
     package let entriesDuplicate = Counter("hub_entries_duplicate_total", "Entries received again after they were stored.")
     package let cursorsMoved = Counter("hub_cursors_moved_total", "Acks, mark-reads and mark-unreads that changed a cursor.")
+    package let membershipsEnded = Counter(
+        "hub_memberships_ended_total", "Ended memberships that were told to the sessions. A leave is told twice.")
     package let transactions = Counter("hub_store_transactions_total", "Transactions run.")
     package let transactionsFailed = Counter("hub_store_transactions_failed_total", "Transactions rolled back.")
     package let connectionsLost = Counter("hub_store_connections_lost_total", "Connections to PostgreSQL lost.")
@@ -50,6 +53,14 @@ extension StoreStatistics {
         case .cursors: cursorTransactions.record(microseconds: microseconds)
         case .reads: readTransactions.record(microseconds: microseconds)
         }
+    }
+
+    func count(_ events: [BusEvent]) {
+        var ended = 0
+        for event in events {
+            if case .withdrawn = event { ended += 1 }
+        }
+        if ended > 0 { membershipsEnded.add(UInt64(ended)) }
     }
 
     func count(_ replies: [StoreReply]) {

@@ -8,15 +8,15 @@ import Reactor
 import StoreAPI
 import Telemetry
 
-/// The store's own thread: brings the schema up to date, and hands orders to lanes, outcomes to clients and events to the bus.
-///
-/// Has a few more stored properties than usual, because the migration and the lanes share its life.
+/// The store's own thread: brings the schema up to date, and hands orders to lanes, outcomes to clients and events to the bus. Five of its
+/// stored properties are what it was made with.
 final class StoreThread: LaneOwner {
     private let loop: EventLoop
     private let front: StoreFront
     private let configuration: StoreConfiguration
     private let bus: any Bus
     private let log: Logger
+    private let withdrawals: WithdrawalWatch
     private var lanes: [Lane] = []
     /// The index of its lane, by the raw value of an operation.
     private var laneOf: [Int] = []
@@ -39,6 +39,7 @@ final class StoreThread: LaneOwner {
         self.log = log
         self.historyChanged = historyChanged
         history = History(random: dice.next())
+        withdrawals = WithdrawalWatch(front)
         migrationBackoff = .ofStore(longest: configuration.longestBackoff)
         lanes = LaneName.allCases.map { name in
             Lane(
@@ -57,7 +58,16 @@ final class StoreThread: LaneOwner {
             if isStopping, front.isEmpty { loop.handle.stop() }
         }
         migrate()
+        watchWithdrawals()
         loop.run()
+    }
+
+    private func watchWithdrawals() {
+        guard !isStopping else { return }
+        _ = loop.after(configuration.withdrawalInterval) { [unowned self] in
+            if front.state == .up { withdrawals.ask() }
+            watchWithdrawals()
+        }
     }
 
     private func take(_ handovers: [StoreFront.Handover]) {
@@ -137,6 +147,7 @@ final class StoreThread: LaneOwner {
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply]) {
         if !events.isEmpty {
             for case .entries(let entries) in events { history.stored(entries) }
+            front.statistics.count(events)
             bus.publish(committed: events)
         }
         // There are few clients: one per event loop, and the intake.
@@ -198,7 +209,7 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved: false
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals: false
         }
     }
 }

@@ -9,13 +9,17 @@ import Testing
 
 @Suite("Sessions that outlive their connections, and the deadlines of all sessions")
 struct ResumableSessionTests {
-    private func connect(_ bench: SessionBench, isResumable: Bool = true, isBrowser: Bool = false) throws -> SessionID {
+    private func connect(
+        _ bench: SessionBench, isResumable: Bool = true, isBrowser: Bool = false, following channel: Channel = SessionLoopTests.system
+    )
+        throws -> SessionID
+    {
         let id = bench.open(isBrowser: isBrowser, isResumable: isResumable)
-        bench.say(
-            id, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))","channels":[{"channel":"broadcast:system","since":0}]}"#)
+        let token = try bench.token("ann")
+        bench.say(id, #"{"id":1,"type":"connect","token":"\#(token)","channels":[{"channel":"\#(channel.wireName)","since":0}]}"#)
         bench.turn()
         let order = try #require(bench.store.take().first)
-        bench.answer(order, .snapshot([ChannelState(channel: SessionLoopTests.system)], more: false))
+        bench.answer(order, .snapshot([ChannelState(channel: channel)], more: false))
         return id
     }
 
@@ -111,11 +115,11 @@ struct ResumableSessionTests {
     @Test("a channel that was lost while nothing carried the session is told on resuming")
     func lostChannelIsToldAgain() throws {
         let bench = try SessionBench()
-        let id = try connect(bench)
+        let id = try connect(bench, following: SessionLoopTests.secret)
         let position = bench.sessions.positions(of: id)
-        bench.hear(.withdrawn(SessionLoopTests.system, from: try user("ann")))
+        bench.hear(.withdrawn(SessionLoopTests.secret, from: try user("ann")))
         bench.turn()
-        let signal = #"{"type":"signal","signal":"unsubscribed","channel":"broadcast:system"}"#
+        let signal = #"{"type":"signal","signal":"unsubscribed","channel":"\#(SessionLoopTests.secret.wireName)"}"#
         #expect(bench.clients.texts(id).count { $0.contains(signal) } == 1)
         #expect(bench.sessions.resume(id, behind: position))
         bench.turn()

@@ -260,4 +260,35 @@ struct SessionTokenTests {
         bench.hear(.entries([try SessionLoopTests().entry(1, in: own)]))
         #expect(bench.clients.seqs(ann) == [1])
     }
+
+    // MARK: Memberships
+
+    @Test("a membership that ends takes no channel that the token grants")
+    func grantedTwice() throws {
+        let bench = try SessionBench()
+        let own = Channel.broadcast("institution:u1")
+        let followed = [own, SessionLoopTests.secret].map { ChannelState(channel: $0) }
+        let ann = try bench.connect("ann", following: followed, institution: "u1")
+        bench.hear(.withdrawn(own, from: try user("ann")))
+        bench.hear(.withdrawn(SessionLoopTests.secret, from: try user("ann")))
+        let signals = bench.clients.texts(ann).filter { $0.contains(#""signal":"unsubscribed""#) }
+        #expect(signals.count == 1 && signals[0].contains(SessionLoopTests.secret.wireName))
+        bench.hear(.entries([try SessionLoopTests().entry(1, in: own)]))
+        #expect(bench.clients.seqs(ann) == [1])
+    }
+
+    @Test("refresh asks the store again for what the member table grants")
+    func refreshJudgesMemberships() throws {
+        let bench = try SessionBench()
+        let secret = SessionLoopTests.secret
+        let ann = try bench.connect("ann", following: [ChannelState(channel: SessionLoopTests.system), ChannelState(channel: secret)])
+        bench.say(ann, #"{"id":2,"type":"refresh","token":"\#(try bench.token("ann"))"}"#)
+        bench.turn()
+        let orders = bench.store.take()
+        try #require(orders.map(\.request) == [.state(try user("ann"), secret, entitled: false)])
+        bench.answer(orders[0], .failed(.forbidden))
+        #expect(bench.clients.texts(ann).contains { $0.contains(#""signal":"unsubscribed""#) && $0.contains(secret.wireName) })
+        bench.hear(.entries([try SessionLoopTests().entry(1, in: secret)]))
+        #expect(bench.clients.seqs(ann).isEmpty)
+    }
 }

@@ -40,9 +40,10 @@ struct SubscriptionTests {
         #expect(reply.contains(#""totals":{"unread":3,"unseen":1,"urgent":0}"#))
         bench.clients.forget()
 
-        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"broadcast:system"}"#)
+        let secret = SessionLoopTests.secret
+        bench.say(ann, #"{"id":2,"type":"subscribe","channel":"\#(secret.wireName)"}"#)
         bench.turn()
-        bench.answer(try #require(bench.store.take().first), .state(state(system, unread: 5)))
+        bench.answer(try #require(bench.store.take().first), .state(state(secret, unread: 5)))
         let more = #"{"type":"counters","version":1,"channels":[],"totals":{"unread":8,"unseen":2,"urgent":0}}"#
         #expect(try await hear(bench, ann, #"{"type":"counters"#) == more)
         bench.clients.forget()
@@ -52,7 +53,7 @@ struct SubscriptionTests {
         #expect(try await hear(bench, ann, #"{"type":"counters"#) == fewer)
         bench.clients.forget()
 
-        bench.hear(.withdrawn(system, from: try user("ann")))
+        bench.hear(.withdrawn(secret, from: try user("ann")))
         #expect(try await hear(bench, ann, #"{"type":"counters"#).contains(#""version":3,"channels":[],"totals":{"unread":0,"#))
     }
 

@@ -26,6 +26,8 @@ import Testing
         cross join lateral (values (v.first), (v.second)) u (name);
         insert into hub.ingest_position (topic, partition, position, updated_at)
         select 't' || t, p, 1, now() from generate_series(1, 400) t cross join lateral generate_series(1, 400) p;
+        insert into hub.withdrawal (transaction, channel_id, user_id)
+        select row_number() over () - 2 * \(users), m.channel_id, m.user_id from hub.member m;
         """
 
     private static let mostRows = asked * 20
@@ -69,6 +71,7 @@ import Testing
                 array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]
         case "claim", "probe": []
+        case "withdrawals": ["-\(asked)", "0", "-\(asked)"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)
         }

@@ -52,15 +52,17 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads entries in ascending order: with `after`, the first `limit` entries after it; otherwise the last `limit` before `before`
     /// (nil: up to the head). A `state` request has checked the user's right before.
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
+    /// Reads the memberships that ended after the position, whoever ended them, and publishes them.
+    case withdrawals(after: WithdrawalPosition)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
     case move(UserID, Channel, CursorChange, session: String)
 }
 
 extension StoreRequest {
-    /// The user who asks; nil for an `ingest`, for `positions` and for a `page`.
+    /// The user who asks; nil for an `ingest`, for `positions`, for a `page` and for `withdrawals`.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page: nil
+        case .ingest, .positions, .page, .withdrawals: nil
         case .append(let draft): draft.sender
         case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
@@ -86,7 +88,28 @@ public enum StoreReply: Equatable, Sendable {
     case state(ChannelState)
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
+    case withdrawals(next: WithdrawalPosition)
     case failed(StoreFailure)
+}
+
+/// How far the ended memberships were read. A transaction that was open at a reading may commit later with a lower number than others: all
+/// from the oldest open one on are read again, and told again.
+public struct WithdrawalPosition: Equatable, Sendable {
+    public var transaction: Int64
+    public var id: Int64
+    /// The oldest transaction that was open when the reading began which this position belongs to.
+    public var oldestOpen: Int64
+
+    public static let start = WithdrawalPosition(transaction: 0, id: 0, oldestOpen: 0)
+
+    public init(transaction: Int64, id: Int64, oldestOpen: Int64) {
+        self.transaction = transaction
+        self.id = id
+        self.oldestOpen = oldestOpen
+    }
+
+    /// A page was full: more is to be read at once. Rows have an id of at least 1.
+    public var isBetweenPages: Bool { id > 0 }
 }
 
 public struct StoredDraft: Equatable, Sendable {

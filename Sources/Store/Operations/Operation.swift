@@ -13,12 +13,13 @@ import Messaging
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | states, pages, positions | snapshot, conversations, state, page, positions | waits | waits, runs again |
+/// | withdrawals | withdrawals | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, conversations, leaves, acks, cursors, states, pages, positions
+    case ingests, entries, conversations, leaves, acks, cursors, states, pages, positions, withdrawals
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -31,6 +32,7 @@ enum Operation: Int, CaseIterable {
         case .states: States.self
         case .pages: Pages.self
         case .positions: Positions.self
+        case .withdrawals: Withdrawals.self
         }
     }
 
@@ -45,6 +47,7 @@ enum Operation: Int, CaseIterable {
         case .snapshot, .conversations, .state: self = .states
         case .page: self = .pages
         case .positions: self = .positions
+        case .withdrawals: self = .withdrawals
         }
     }
 }
