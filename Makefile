@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format documents conformance wycheproof fuzz chaos bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
+.PHONY: help run test lint format documents conformance wycheproof fuzz chaos hostile bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=6
 
 chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
 	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
+
+hostile:         ## each attack of one hostile user, and what others notice of it; HOSTILE_SECONDS=15
+	scripts/setup && swift build -c release --product hub && HUB_BIN="$$PWD/.build/release/hub" HOSTILE_SECONDS=$(or $(HOSTILE_SECONDS),15) Tests/EndToEnd/run -s test_neighbours.py
 
 bench:           ## the table of goals, measured in 20 to 30 minutes, and its report; QUICK=1 for a short form of eight
 	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard $(if $(QUICK),--quick)

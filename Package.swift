@@ -169,7 +169,8 @@ let package = Package(
         suite(
             "SessionsTests",
             [
-                "Sessions", "StoreAPI", "Bus", "Telemetry", "Auth", "OpenSSL", "Messaging", "JSON", "Reactor", "Linux", "TestKit", logging,
+                "Sessions", "StoreAPI", "Bus", "Telemetry", "Auth", "OpenSSL", "Messaging", "Pacing", "JSON", "Reactor", "Linux", "TestKit",
+                logging,
             ]),
         suite(
             "TransportsTests",
@@ -182,7 +183,7 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Pacing",
                 "Telemetry", "Linux", "Reactor",
                 "TestKit",
                 logging,

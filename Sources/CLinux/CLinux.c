@@ -145,6 +145,8 @@ int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog) 
     if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) return fail(fd);
     // Inherited by accepted sockets: no call for each of them.
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return fail(fd);
+    int unsent = CLINUX_UNSENT_BYTES;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) < 0) return fail(fd);
     if (bind(fd, (struct sockaddr *)&address, length) < 0) return fail(fd);
     if (listen(fd, backlog) < 0) return fail(fd);
     return fd;
@@ -213,6 +215,12 @@ int clinux_is_nodelay(int fd) {
     int on = 0;
     socklen_t size = sizeof on;
     return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) < 0 ? -errno : on;
+}
+
+int clinux_unsent_bound(int fd) {
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    return getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &size) < 0 ? -errno : bytes;
 }
 
 int clinux_set_send_buffer(int fd, int bytes) { return answer(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes)); }

@@ -49,6 +49,16 @@ package struct Configuration: Equatable, Sendable {
         package var headWithin: Duration = .seconds(10)
         package var requestBodyBytes = 64 * 1024
         package var keepAlive: Duration = .seconds(60)
+        // Zero means no bound, from here on.
+        package var sessionsPerUser = 200
+        package var connectionsPerAddress = 0
+        package var commandsPerSecond = 1_000
+        package var sendsPerSecond = 50
+        package var sendsToOnePerSecond = 20
+        package var newConversationsPerSecond = 5
+        package var typingPerSecond = 10
+        package var refreshFailuresPerSecond = 1
+        package var historyBytesPerSecond = 4 << 20
         package init() {}
     }
 
@@ -56,6 +66,7 @@ package struct Configuration: Equatable, Sendable {
         package var highWatermarkBytes = 256 * 1024
         package var lowWatermarkBytes = 64 * 1024
         package var backlogBytes = 4 * 1024 * 1024
+        package var userBytes = 16 * 1024 * 1024
         /// The room that the longest entry needs between the high watermark and the backlog.
         package static let entryBytes = 64 * 1024
         package init() {}

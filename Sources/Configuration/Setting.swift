@@ -71,7 +71,7 @@ package struct Setting: Sendable {
     }
 
     /// All settings in the order of the output.
-    package static let all: [Setting] = general + limits + outbound + websocket + fallback + auth + kafka + database
+    package static let all: [Setting] = general + limits + shares + outbound + websocket + fallback + auth + kafka + database
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
     static let byVariable = Dictionary(uniqueKeysWithValues: all.map { ($0.variable, $0) })

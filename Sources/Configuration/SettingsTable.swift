@@ -95,6 +95,46 @@ extension Setting {
             "How long an HTTP connection may stay open without a request. Exceeded: it is closed."),
     ]
 
+    /// How many connections one user or address may have, and how often a user may do something.
+    package static let shares: [Setting] = [
+        Setting(
+            "limits.sessions-per-user", \.limits.sessionsPerUser, .count(0...1_000_000),
+            "Sessions of one user, on each event loop. 200: far above the tabs and devices of one person. Exceeded: a further connect is refused, and its connection closed with 4103. 0: no bound."
+        ),
+        Setting(
+            "limits.connections-per-address", \.limits.connectionsPerAddress, .count(0...10_000_000),
+            "Open connections of one IPv4 address or one /64 network of IPv6, on each event loop. 0, no bound, by default, because the clients behind one proxy have one address: set it only where clients connect directly. Exceeded: a further WebSocket is closed with 4103, another request gets 429."
+        ),
+        Setting(
+            "limits.commands-per-second", \.limits.commandsPerSecond, .count(0...1_000_000),
+            "Commands of one user in a second, in the long run; ten times as many at once. Those that cost more count as several: history, conversations and refresh as 5, open and subscribe as 2, a connect as 10, a mark of a set as one more for each 20 entries. On each event loop. Exceeded: error rate_limited with retryAfterMs; a client that ignores 1000 of these and goes on is disconnected with 4102. 0: no bound."
+        ),
+        Setting(
+            "limits.sends-per-second", \.limits.sendsPerSecond, .count(0...100_000),
+            "Messages of one user in a second, in the long run; ten times as many at once. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+        Setting(
+            "limits.sends-to-one-per-second", \.limits.sendsToOnePerSecond, .count(0...100_000),
+            "Messages of one user in one conversation in a second, in the long run; ten times as many at once. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+        Setting(
+            "limits.new-conversations-per-second", \.limits.newConversationsPerSecond, .count(0...100_000),
+            "Conversations that one user begins in a second, in the long run; 60 times as many at once. Existing conversations do not count. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+        Setting(
+            "limits.typing-per-second", \.limits.typingPerSecond, .count(0...100_000),
+            "Typing signals of one user that are passed on in a second, in the long run; ten times as many at once. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+        Setting(
+            "limits.refresh-failures-per-second", \.limits.refreshFailuresPerSecond, .count(0...100_000),
+            "Tokens of one user's refresh commands that cannot be accepted, in a second in the long run; 60 times as many at once. Each costs a check of its signature. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+        Setting(
+            "limits.history-bytes-per-second", \.limits.historyBytesPerSecond, .size(0...1 << 30),
+            "Bytes of replies to one user's history commands in a second, in the long run; ten times as many at once. On each event loop. Exceeded: error rate_limited. 0: no bound."
+        ),
+    ]
+
     package static let outbound: [Setting] = [
         Setting(
             "outbound.high-watermark-bytes", \.outbound.highWatermarkBytes, .size(4096...1 << 30),
@@ -106,6 +146,10 @@ extension Setting {
         Setting(
             "outbound.backlog-bytes", \.outbound.backlogBytes, .size(64 << 10...1 << 30),
             "Most unsent bytes of one socket. Exceeded: the connection is cut without a close frame, which could not get through. No entry is lost: the client resumes at its last acknowledged position."
+        ),
+        Setting(
+            "outbound.user-bytes", \.outbound.userBytes, .size(1 << 20...1 << 40),
+            "Most unsent bytes of all sessions of one user, on each event loop. Exceeded: history and conversations are answered with the error rate_limited until the user's clients have read."
         ),
     ]
 

@@ -35,6 +35,7 @@ extension ServingLimits {
         connections.highWatermarkBytes = configuration.outbound.highWatermarkBytes
         connections.lowWatermarkBytes = configuration.outbound.lowWatermarkBytes
         connections.backlogBytes = configuration.outbound.backlogBytes
+        connectionsPerAddress = configuration.limits.connectionsPerAddress
         http.headBytes = configuration.limits.headBytes
         bodyBytes = max(configuration.limits.requestBodyBytes, configuration.limits.messageBytes)
         socket = WebSocketLimits(
@@ -66,6 +67,22 @@ extension SessionLimits {
         idle = configuration.limits.idle
         life = configuration.auth.sessionLife
         detached = configuration.fallback.detached
+        paces = PaceLimits(configuration.limits)
+        unreadBytes = configuration.outbound.userBytes
+        sessionsPerUser = configuration.limits.sessionsPerUser
+    }
+}
+
+extension PaceLimits {
+    package init(_ limits: Configuration.Limits) {
+        self.init()
+        commands = commands.at(perSecond: limits.commandsPerSecond)
+        sends = sends.at(perSecond: limits.sendsPerSecond)
+        sendsOfPair = sendsOfPair.at(perSecond: limits.sendsToOnePerSecond)
+        newConversations = newConversations.at(perSecond: limits.newConversationsPerSecond)
+        typing = typing.at(perSecond: limits.typingPerSecond)
+        historyBytes = historyBytes.at(perSecond: limits.historyBytesPerSecond)
+        refreshFailures = refreshFailures.at(perSecond: limits.refreshFailuresPerSecond)
     }
 }
 

@@ -8,6 +8,12 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     public let bytes: InlineArray<16, UInt8>
     public let port: UInt16
 
+    public init(family: Family, bytes: InlineArray<16, UInt8>, port: UInt16) {
+        self.family = family
+        self.bytes = bytes
+        self.port = port
+    }
+
     /// The other end of a Unix socket.
     public static let local = PeerAddress(family: .local, bytes: InlineArray(repeating: 0), port: 0)
 
@@ -109,6 +115,8 @@ public enum Socket {
 
     /// Small writes go out at once (TCP_NODELAY); so it is with every socket a listener of ours accepted.
     public static func isNoDelay(_ fd: Int32) -> Bool { clinux_is_nodelay(fd) > 0 }
+    /// Bytes that the kernel keeps without having sent them; so it is with every socket a listener of ours accepted.
+    public static func unsentBound(_ fd: Int32) -> Int32 { clinux_unsent_bound(fd) }
     public static func setSendBuffer(_ fd: Int32, bytes: Int32) { _ = clinux_set_send_buffer(fd, bytes) }
     /// Before connecting, where it bounds the window that is announced.
     public static func setReceiveBuffer(_ fd: Int32, bytes: Int32) { _ = clinux_set_receive_buffer(fd, bytes) }

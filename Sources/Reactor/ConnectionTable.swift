@@ -85,6 +85,10 @@ public final class ConnectionTable {
     /// Bytes the peer has not taken, with what was queued in this turn.
     public func backlogBytes(_ id: ConnectionID) -> Int { store.backlogBytes(id) }
 
+    /// Whether the peer has made room for bytes that waited, since this was last asked. Bytes that the kernel takes at once do not count: it
+    /// takes them for a peer that is gone, too.
+    public func takeProgress(_ id: ConnectionID) -> Bool { store.takeProgress(id) }
+
     // MARK: Reading, deadlines, closing
 
     public func pauseReading(_ id: ConnectionID) { store.setReadingPaused(id, true) }

@@ -31,6 +31,8 @@ final class Authentication {
     private var handshakeTokens: [SessionID: String] = [:]
     /// Is given every verified identity; false: the session may not have it. The loop sets it once: `Subscriptions.identified` or `refreshed`.
     var verified: (LiveSession, CommandOrigin, Identity, Use) -> Bool = { _, _, _, _ in false }
+    /// The token of a `refresh` was refused. The loop sets it once: `CommandPaces.refreshFailed`.
+    var refreshFailed: (LiveSession) -> Void = { _ in }
     /// One of a session's waiting tokens is done with. The loop sets it once: `SessionLoop.settled`.
     var settled: (LiveSession) -> Void = { _ in }
 
@@ -157,7 +159,7 @@ final class Authentication {
     /// Refuses a token and, before `connect` succeeded, ends the session: the client must get a new token first.
     private func reject(_ live: LiveSession, _ origin: CommandOrigin, _ code: ErrorCode, _ reason: String) {
         state.refuse(live, origin, code, reason, isLoud: true)
-        guard live.session.phase != .open else { return }
+        guard live.session.phase != .open else { return refreshFailed(live) }
         state.end(live, code == .tokenExpired ? .tokenExpired : .tokenInvalid)
     }
 }

@@ -38,6 +38,13 @@ final class Exchanges {
         if isComplete, let exchange = exchanges.remove(id.token) { exchange.complete(exchange.replies) }
     }
 
+    /// Bytes of the replies so far.
+    func bytes(of id: ExchangeID?) -> Int {
+        var bytes = 0
+        if let id { exchanges.change(id.token) { bytes = $0.replies.count } }
+        return bytes
+    }
+
     func append(_ reply: Span<UInt8>, to id: ExchangeID) {
         exchanges.change(id.token) {
             $0.replies.append(copying: reply)

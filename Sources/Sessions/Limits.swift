@@ -8,6 +8,7 @@ package import StoreAPI
 package struct SessionLimits: Sendable {
     package var session = Session.Limits()
     package var commands = CommandLimits()
+    package var paces = PaceLimits()
     /// The longest message of a client; longer ones fail the connection with 1009.
     package var messageBytes = 64 * 1_024
     /// Told with every temporary error.
@@ -22,8 +23,13 @@ package struct SessionLimits: Sendable {
     package var life: Duration = .seconds(86_400)
     /// A session that is reached by HTTP ends after so long without a stream or a poll.
     package var detached: Duration = .seconds(60)
-    /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered.
+    /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered, nor while its client does not
+    /// read.
     package var inFlight = 64
+    /// Bytes of one user that the user's clients have not taken; beyond it pages of history are refused.
+    package var unreadBytes = 16 << 20
+    /// Sessions of one user on this loop; a further one is ended (4103). 0: no bound.
+    package var sessionsPerUser = 200
     /// Pages of one session read at once, so that a client that comes back to many channels is not sent all at once.
     package var pages = 4
     /// How soon a page that could not be read is asked for again.

@@ -41,13 +41,16 @@ final class LoopState {
         if let fault = refusal.fault { log.error("an answer of the store cannot be used", metadata: ["reason": "\(fault)"]) }
         metrics.refusals.add(refusal.code.rawValue)
         if origin.id != nil || isLoud {
-            let retry = refusal.code.isTemporary ? UInt64(limits.retryAfter.wholeMilliseconds) : nil
+            let retry = refusal.code.isTemporary ? UInt64(max(1, Self.milliseconds(refusal.retryAfter ?? limits.retryAfter))) : nil
             outbound.answer(live, origin) {
                 ServerMessage.error(re: origin.id, refusal.code, refusal.reason, retryAfterMs: retry, into: &$0)
             }
         }
         if live.session.phase != .open, !refusal.code.isTemporary { countUnauthenticated(live) }
     }
+
+    /// Rounded up, so that a client that comes back then does not come too early.
+    private static func milliseconds(_ duration: Duration) -> Int64 { (duration + .nanoseconds(999_999)).wholeMilliseconds }
 
     func refuse(_ live: LiveSession, _ origin: CommandOrigin, _ code: ErrorCode, _ reason: String, isLoud: Bool = false) {
         refuse(live, origin, Refusal(code, reason), isLoud: isLoud)

@@ -43,6 +43,11 @@ final class Outbound {
         return transport(route)?.isCongested(route.address) ?? true
     }
 
+    func unsentBytes(_ id: SessionID) -> Int {
+        let route = table.route(id)
+        return transport(route)?.unsentBytes(route.address) ?? 0
+    }
+
     func pauseReading(_ id: SessionID) {
         let route = table.route(id)
         transport(route)?.pauseReading(route.address)

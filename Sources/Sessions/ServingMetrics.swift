@@ -9,6 +9,9 @@ package final class ServingMetrics: MetricsGroup {
     package let messagesIn = Counter("hub_messages_received_total", "WebSocket messages received from clients.")
     package let commands = Counter("hub_commands_total", "Commands received from clients.")
     package let refusals = LabelledCounter("hub_commands_refused_total", "Commands answered with an error, by code.", label: "code")
+    package let rateLimited = LabelledCounter(
+        "hub_rate_limited_total", "Commands refused because their user sent too many in too short a time, by what was too much.",
+        label: "what")
     package let deliveries = Counter("hub_deliveries_total", "Entries pushed to sessions directly after their commit.")
     package let replayed = Counter("hub_replayed_total", "Entries pushed to sessions from the store.")
     package let gaps = Counter("hub_gaps_total", "Times a session fell behind and read entries from the store.")
@@ -26,6 +29,8 @@ package final class ServingMetrics: MetricsGroup {
     package let headTimeouts = Counter("hub_head_timeouts_total", "Connections closed because a request head was not complete in time.")
     package let dwellTimeouts = Counter("hub_connect_timeouts_total", "Connections closed because connect did not succeed in time.")
     package let idleTimeouts = Counter("hub_idle_timeouts_total", "Sessions ended because their user was idle.")
+    package let addressRefusals = Counter(
+        "hub_address_refusals_total", "Connections refused because their address had as many as it may.")
     package let handovers = Counter(
         "hub_connections_handed_over_total", "Connections moved to the event loop of the session that their request names.")
     package let streams: Reading
@@ -35,6 +40,8 @@ package final class ServingMetrics: MetricsGroup {
     package let pongTimeouts = Counter("hub_pong_timeouts_total", "Connections closed because the client did not answer a ping.")
     package let slowConsumers = Counter("hub_slow_consumers_total", "Connections and sessions ended because their client did not read.")
     package let compressions = Counter("hub_compressions_total", "Frames compressed.")
+    package let uncompressed = Counter(
+        "hub_compressions_skipped_total", "Frames sent uncompressed because the turn had compressed enough.")
     package let loopsTogether = Gauge("hub_io_uring_loops", "Event loops that send to many sockets in one system call.")
     package let closes = LabelledCounter("hub_closes_total", "Connections closed by the hub, by reason.", label: "reason")
     package let violations = LabelledCounter(

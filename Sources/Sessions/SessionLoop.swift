@@ -9,21 +9,25 @@ import Telemetry
 
 /// The sessions of one event loop, between the transports, the store and the bus.
 ///
-/// Composes the parts, and is what transports call. Everything runs on the loop's thread; other threads reach it only through `LoopInbox`.
+/// More than twelve stored properties: most are the parts that it composes. It is what transports call. Everything runs on the loop's thread; other threads reach it only through `LoopInbox`.
 package final class SessionLoop {
     package let inbox: LoopInbox
     let state: LoopState
-    private let gateway: StoreGateway
-    private let replay: Replay
+    let gateway: StoreGateway
+    let replay: Replay
     let subscriptions: Subscriptions
-    private let counters: CounterPushes
+    let counters: CounterPushes
     let authentication: Authentication
-    private let timers: SessionTimers
+    let paces: CommandPaces
+    let pages: PageOrders
+    let timers: SessionTimers
     private let feed: BusFeed
+    private var largeOutcomes = LargeOutcomes()
+    private var isSendingLarge = false
     /// Public session ids made in advance.
     private var sessionIDs: [String] = []
     /// The hub is being stopped: within this time its clients come back.
-    package private(set) var drainSpread: Duration?
+    package internal(set) var drainSpread: Duration?
     /// Is told the end of every session that is reached by HTTP requests. `FallbackSessions` sets it.
     package var resumableEnded: (SessionID) -> Void = { _ in }
 
@@ -40,6 +44,8 @@ package final class SessionLoop {
         replay = Replay(state, gateway: gateway, counters: counters, expiries: expiries)
         subscriptions = Subscriptions(state, gateway: gateway, replay: replay, expiries: expiries, counters: counters)
         authentication = Authentication(state, verifier: verifier)
+        paces = CommandPaces(state)
+        pages = PageOrders(state, gateway: gateway)
         timers = SessionTimers(state)
         feed = BusFeed(state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries)
     }
@@ -52,9 +58,14 @@ package final class SessionLoop {
         subscriptions.identityChanged = { [unowned self] in timers.arm($0) }
         timers.expired = { [unowned self] live, reason in expired(live, reason) }
         authentication.settled = { [unowned self] live in settled(live) }
+        pages.settled = { [unowned self] live in settled(live) }
+        authentication.refreshFailed = { [unowned self] live in paces.refreshFailed(live) }
         authentication.verified = { [unowned self] live, origin, identity, use in
             switch use {
-            case .connect(let requests): subscriptions.identified(live, origin, identity, requests)
+            case .connect(let requests):
+                if paces.holdsBackConnect(live, origin, of: identity.user) { return }
+                if hasTooManySessions(identity.user) { return refuseSession(live, origin) }
+                subscriptions.identified(live, origin, identity, requests)
             case .refresh: subscriptions.refreshed(live, origin, identity)
             }
         }
@@ -66,8 +77,11 @@ package final class SessionLoop {
             followHistory()
             for batch in batches {
                 // By index: a loop variable would copy each outcome.
-                for index in batch.indices { complete(batch[index].token, batch[index].reply) }
+                for index in batch.indices where !largeOutcomes.keeps(batch[index]) {
+                    complete(batch[index].token, batch[index].reply)
+                }
             }
+            sendLargeOutcomes()
         }
         state.loop.atTurnEnd { [unowned self] in endTurn() }
     }
@@ -78,6 +92,8 @@ package final class SessionLoop {
         if inbox.takeMissed() { replay.resynchronise() }
         feed.publishSignals()
         gateway.submit { complete($0, .failed(.unavailable)) }
+        // Refused orders made room for others, which leave in the next turn.
+        if gateway.waitingCount > 0 { state.loop.handle.wake() }
         state.loop.awaitsOthers = gateway.openCount > 0 && state.services.store.isUp
         inbox.report(sessions: state.table.count)
     }
@@ -89,6 +105,8 @@ package final class SessionLoop {
         timers.expired = { _, _ in }
         authentication.settled = { _ in }
         authentication.verified = { _, _, _, _ in false }
+        authentication.refreshFailed = { _ in }
+        pages.settled = { _ in }
         resumableEnded = { _ in }
     }
 
@@ -135,12 +153,14 @@ package final class SessionLoop {
     /// The client is gone for good.
     package func close(_ id: SessionID) {
         guard let live = state.table.remove(id) else { return }
+        paces.countConnect(of: live)
         timers.disarm(live)
         authentication.forget(id)
         state.early.forget(id)
         gateway.forget(live)
         counters.forget(id)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
+        pages.goOn(live)
         if live.isResumable { resumableEnded(id) }
         // Connections are closed behind the end of a turn, and another turn may not come.
         inbox.report(sessions: state.table.count)
@@ -162,67 +182,14 @@ package final class SessionLoop {
         state.end(live, reason)
     }
 
-    // MARK: Ways to the client
-
-    /// From now on the session's frames take this route.
-    package func move(_ id: SessionID, to route: Route) { state.table.setRoute(route, of: id) }
-
-    /// A stream or a poll carries the session's frames from now on.
-    package func attach(_ id: SessionID) {
-        guard let live = state.table[id] else { return }
-        state.table.resumable[id]?.detachedSince = nil
-        timers.arm(live)
-    }
-
-    /// The session's stream or poll is over.
-    package func detach(_ id: SessionID) {
-        guard let live = state.table[id], let kept = state.table.resumable[id] else { return }
-        kept.detachedSince = state.loop.now
-        timers.arm(live)
-    }
-
-    /// How far the session was sent in each channel, for `resume`.
-    package func positions(of id: SessionID) -> String {
-        guard let live = state.table[id] else { return PositionText.write([], epoch: state.epoch) }
-        return PositionText.write(
-            live.session.subscriptions.compactMap { subscription in
-                state.fanOut.grantedPosition(subscription).map { (subscription.channel, $0) }
-            }, epoch: state.epoch)
-    }
-
-    /// Frames that were sent may not have arrived: sends again all entries behind `text`, and tells cursors, receipts and counters.
-    /// - Parameter text: a result of `positions`. Nil, or a channel it does not name: from the start of the subscription.
-    /// - Returns: false when the text is not one of a session's positions.
-    package func resume(_ id: SessionID, behind text: String?) -> Bool {
-        guard let live = state.table[id] else { return false }
-        return subscriptions.resume(live, behind: text)
-    }
-
-    /// The way to the client has room again: a session that fell behind reads on, and is told what was left out.
-    package func drained(_ id: SessionID) {
-        guard let live = state.table[id] else { return }
-        replay.readOn(live)
-        counters.drained(live)
-        for subscription in live.session.subscriptions {
-            guard let subscriber = state.fanOut.subscriber(subscription) else { continue }
-            if subscriber.isCountersStale { counters.changed(subscription.channel) }
-            if subscriber.hasMissedReceipts {
-                _ = state.fanOut.update(subscription) { $0.hasMissedReceipts = false }
-                gateway.recount(live, subscription)
-            }
-        }
-        // Connections are settled behind the end of a turn, and the orders leave at the end of the next one.
-        if gateway.waitingCount > 0 { state.loop.handle.wake() }
-    }
-
     // MARK: Commands
 
     /// One message of a client: one or more commands, a line each. Replies go the way of the session's pushes.
     package func message(_ id: SessionID, _ text: Span<UInt8>) {
         guard let live = state.table[id] else { return }
         receive(live, text, exchange: nil)
-        // Back-pressure by the transport: a client that asks faster than the store answers is not read meanwhile.
-        if live.inFlight >= state.limits.inFlight, !live.isReadingPaused {
+        // Back-pressure by the transport: a client that asks faster than the store answers, or than it reads, is not read meanwhile.
+        if !live.isReadingPaused, live.inFlight >= state.limits.inFlight || state.outbound.isCongested(id) {
             live.isReadingPaused = true
             state.outbound.pauseReading(id)
         }
@@ -253,7 +220,8 @@ package final class SessionLoop {
 
     private func receive(_ live: LiveSession, _ text: Span<UInt8>, exchange: ExchangeID?) {
         ClientCommand.parse(text, limits: state.limits.commands) { line in
-            if live.unauthenticatedCommands > state.limits.unauthenticatedCommands { return }
+            if live.isEnding || live.unauthenticatedCommands > state.limits.unauthenticatedCommands { return }
+            if paces.holdsBack(live, line, exchange) { return }
             if line.isSignOfUser { live.activeAt = live.session.phase == .open ? state.loop.now : live.activeAt }
             switch line {
             case .plainAck(let ack):
@@ -277,15 +245,16 @@ package final class SessionLoop {
         switch action {
         case .refuse(let refusal): state.refuse(live, origin, refusal)
         case .connect(let token, let requests): authentication.connect(live, origin, token: token, requests)
-        case .refresh(let token): authentication.refresh(live, origin, token: token)
+        case .refresh(let token):
+            if !paces.holdsBackRefresh(live, origin) { authentication.refresh(live, origin, token: token) }
         case .subscribe(let channel, let start): subscriptions.subscribe(live, channel, start, origin)
         case .restate(let index, let start): subscriptions.restate(live, index, start, origin)
         case .unsubscribe(let index):
             let subscription = subscriptions.leave(live, at: index)
             state.outbound.reply(live, origin) { ServerMessage.unsubscribed(re: $0, subscription.channel, into: &$1) }
-        case .store(let request, let purpose): gateway.order(request, for: live, origin, .command(purpose))
+        case .store(let request, let purpose): order(request, for: live, origin, purpose)
         case .typing(let channel):
-            guard let user = live.session.identity?.user else { return }
+            guard let user = live.session.identity?.user, !paces.holdsBackTyping(live, origin) else { return }
             feed.signal(.typing(channel, user))
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .done:
@@ -296,15 +265,54 @@ package final class SessionLoop {
         }
     }
 
+    private func order(_ request: StoreRequest, for live: LiveSession, _ origin: CommandOrigin, _ purpose: Session.Purpose) {
+        if paces.holdsBack(request, for: live, origin) { return }
+        if case .open(let user, let other, let context, _, let most) = request, let wait = paces.takeConversation(of: user) {
+            // Only finds the conversation.
+            let find = StoreRequest.open(user, with: other, context: context, most: 0, ofUser: most)
+            return gateway.order(find, for: live, origin, .find(purpose, elseAfter: wait))
+        }
+        switch purpose {
+        case .history, .conversations: pages.order(request, for: live, origin, purpose)
+        case .ack, .mark, .open, .openThenSend, .send, .leave, .historyRight:
+            gateway.order(request, for: live, origin, .command(purpose))
+        }
+    }
+
     // MARK: Answers of the store
 
     private func complete(_ token: UInt64, _ reply: StoreReply) {
         guard let pending = gateway.take(token) else { return }
         if let live = state.table[pending.session] {
+            giveBackConversation(pending.step, reply, live)
             complete(pending.step, of: live, pending.origin, reply)
             settled(live)
         }
         state.exchanges.release(pending.origin.exchange)
+        switch pending.step {
+        case .command(.history), .command(.conversations): pages.completed(pending.session)
+        default: return
+        }
+    }
+
+    /// Some in each turn.
+    private func sendLargeOutcomes() {
+        guard !largeOutcomes.isEmpty, !isSendingLarge else { return }
+        isSendingLarge = true
+        state.loop.slice { [unowned self] in
+            for outcome in largeOutcomes.takeTurn() { complete(outcome.token, outcome.reply) }
+            isSendingLarge = !largeOutcomes.isEmpty
+            return isSendingLarge
+        }
+    }
+
+    /// Conversations that were not made do not count.
+    private func giveBackConversation(_ step: StoreGateway.Pending.Step, _ reply: StoreReply, _ live: LiveSession) {
+        switch (step, reply) {
+        case (.command(.open), .opened(_, created: true)), (.command(.openThenSend), .opened(_, created: true)): return
+        case (.command(.open), _), (.command(.openThenSend), _): paces.giveBackConversation(to: live)
+        default: return
+        }
     }
 
     private func complete(_ step: StoreGateway.Pending.Step, of live: LiveSession, _ origin: CommandOrigin, _ reply: StoreReply) {
@@ -325,19 +333,23 @@ package final class SessionLoop {
         case (.replay(let registration, let start), _): replay.completePage(live, registration, from: start, reply)
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
         case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
-        case (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
+        case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
+        case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
         }
     }
 
     private func completeCommand(_ live: LiveSession, _ origin: CommandOrigin, _ purpose: Session.Purpose, _ reply: StoreReply) {
         var answer = Session.Answer.told
+        var bytes = 0
         state.outbound.answer(live, origin) {
             answer = live.session.answer(reply, to: purpose, re: origin.id, limits: state.limits.session, into: &$0)
+            bytes = $0.count
         }
+        if case .history = purpose { paces.charge(historyBytes: bytes, to: live) }
         switch answer {
         case .told: break
         case .refuse(let refusal): state.refuse(live, origin, refusal)
-        case .store(let request, let purpose): gateway.order(request, for: live, origin, .command(purpose))
+        case .store(let request, let purpose): order(request, for: live, origin, purpose)
         }
     }
 
@@ -349,48 +361,24 @@ package final class SessionLoop {
     private func settled(_ live: LiveSession) {
         live.inFlight -= 1
         if live.isLeaving { return endLeaving(live) }
-        guard live.isReadingPaused, live.inFlight <= state.limits.inFlight / 2 else { return }
+        resumeReading(live)
+    }
+
+    func resumeReading(_ live: LiveSession) {
+        guard live.isReadingPaused, live.inFlight <= state.limits.inFlight / 2, !state.outbound.isCongested(live.id) else { return }
         live.isReadingPaused = false
         state.outbound.resumeReading(live.id)
     }
 
-    // MARK: Draining
+    // MARK: Users with many sessions
 
-    /// Sessions ended per step of the drain.
-    private static let drainStep = 64
-
-    /// Ends every session (4200) in small steps over half of `spread`, each when its commands are answered; the clients come back over all of
-    /// `spread`.
-    package func drain(spread: Duration) {
-        guard drainSpread == nil else { return }
-        drainSpread = spread
-        let sessions = state.table.all.map(\.id)
-        let steps = max(1, (sessions.count + Self.drainStep - 1) / Self.drainStep)
-        drainNext(sessions[...], pause: spread / (2 * steps))
+    private func hasTooManySessions(_ user: UserID) -> Bool {
+        state.limits.sessionsPerUser > 0 && state.table.users.count(of: user) >= state.limits.sessionsPerUser
     }
 
-    private func drainNext(_ sessions: ArraySlice<SessionID>, pause: Duration) {
-        for id in sessions.prefix(Self.drainStep) { leave(id) }
-        let rest = sessions.dropFirst(Self.drainStep)
-        guard !rest.isEmpty else { return }
-        state.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause) }
-    }
-
-    /// The commands under way are answered; no other is read.
-    func leave(_ id: SessionID) {
-        guard let live = state.table[id], !live.isLeaving else { return }
-        live.isLeaving = true
-        if live.inFlight > 0 {
-            if !live.isReadingPaused { state.outbound.pauseReading(id) }
-            live.isReadingPaused = true
-        }
-        endLeaving(live)
-    }
-
-    private func endLeaving(_ live: LiveSession) {
-        guard live.inFlight == 0 else { return }
-        if live.isReadingPaused { state.outbound.resumeReading(live.id) }
-        live.isReadingPaused = false
-        state.end(live, .draining, spread: drainSpread ?? .zero)
+    private func refuseSession(_ live: LiveSession, _ origin: CommandOrigin) {
+        let most = state.limits.sessionsPerUser
+        state.refuse(live, origin, .limitExceeded, "this user has \(most) sessions, which is the most; end another one first", isLoud: true)
+        state.end(live, .connectionLimit)
     }
 }

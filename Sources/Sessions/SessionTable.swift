@@ -123,6 +123,11 @@ struct Users: ~Copyable {
         return numbers[user] ?? Self.nobody
     }
 
+    func count(of user: UserID) -> Int {
+        guard let number = numbers[user] else { return 0 }
+        return 1 + (others[number]?.count ?? 0)
+    }
+
     /// A copy, so that sessions may come and go while the list is walked.
     func sessions(of user: UserID) -> [SessionID] {
         guard let number = numbers[user] else { return [] }

@@ -19,6 +19,8 @@ final class StoreGateway {
             /// As `recount`, and the client is told everything: what was sent to it may not have arrived.
             case retell(UInt32)
             case command(Session.Purpose)
+            /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
+            case find(Session.Purpose, elseAfter: Duration)
         }
         let session: SessionID
         let origin: CommandOrigin

@@ -39,6 +39,8 @@ package protocol Transport: AnyObject {
     func send(_ frame: StagedFrame, to address: TransportAddress)
     /// The client does not keep up: nothing durable is pushed until `SessionLoop.drained`.
     func isCongested(_ address: TransportAddress) -> Bool
+    /// What was sent and the client has not taken, as far as the hub holds it.
+    func unsentBytes(_ address: TransportAddress) -> Int
     /// The client's commands are not read until `resumeReading`, where the transport has a way to hold them back.
     func pauseReading(_ address: TransportAddress)
     func resumeReading(_ address: TransportAddress)

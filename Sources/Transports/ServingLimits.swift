@@ -5,6 +5,8 @@ package import WSProtocol
 /// Bounds of one loop's connections. Each says what happens beyond it.
 package struct ServingLimits: Sendable {
     package var connections = ConnectionLimits()
+    /// Connections of one address on this loop; a further one is refused (4103, 429). 0: no bound.
+    package var connectionsPerAddress = 0
     package var http = HTTPLimits()
     /// Bytes of a request's body. Exceeded: 413.
     package var bodyBytes = 64 * 1_024

@@ -115,10 +115,12 @@ ALLOWED_ORIGIN = "https://app.example.org"
 
 @pytest.fixture(scope="module")
 def brisk(platform):
-    """A hub with short times of the fallbacks, two loops, a small backlog and one allowed origin."""
+    """A hub with short times of the fallbacks, two loops, a small backlog, no bounds on messages, and one allowed origin."""
     hub = platform.hub("brisk", extra={
         "HUB_FALLBACK_HEARTBEAT": "1s", "HUB_FALLBACK_POLL_WAIT": "2s", "HUB_FALLBACK_DETACHED": "4s", "HUB_LIMITS_IDLE": "5s",
         "HUB_WEBSOCKET_ORIGINS": ALLOWED_ORIGIN, "HUB_LOOPS_COUNT": "2", "HUB_AUTH_LEEWAY": "0s",
+        # Its tests write faster than people do.
+        "HUB_LIMITS_SENDS_PER_SECOND": "0", "HUB_LIMITS_SENDS_TO_ONE_PER_SECOND": "0",
         "HUB_OUTBOUND_HIGH_WATERMARK_BYTES": "64KiB", "HUB_OUTBOUND_LOW_WATERMARK_BYTES": "16KiB"})
     try:
         yield hub.start()

@@ -109,7 +109,7 @@ async def test_a_client_that_answers_no_ping_is_disconnected(platform):
 
 @pytest.fixture(scope="module")
 def unknown_keys(platform):
-    hub = platform.hub("unknown-keys")
+    hub = platform.hub("unknown-keys", extra={"HUB_LIMITS_REFRESH_FAILURES_PER_SECOND": "0"})
     try:
         yield hub.start()
     finally:

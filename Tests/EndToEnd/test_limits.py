@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import json
+import re
 import socket
+import urllib.request
 
 import pytest
 
 from httpclients import TRANSPORTS
-from hubclient import Refused
+from hubclient import Lost, Refused
+from rawsocket import RawSocket
 from rig import person, query
 from test_operation import answer_of, metric
 
@@ -143,3 +147,93 @@ async def test_a_hub_full_of_sessions_refuses_at_once_and_answers_about_its_heal
                     break
                 await asyncio.sleep(0.1)
         assert len(clients) == 4
+
+
+@pytest.fixture(scope="module")
+def paced(platform):
+    """One event loop, because each loop counts for itself."""
+    hub = platform.hub("paced", extra={
+        "HUB_LOOPS_COUNT": "1", "HUB_LIMITS_COMMANDS_PER_SECOND": "20", "HUB_LIMITS_SENDS_TO_ONE_PER_SECOND": "1",
+        "HUB_LIMITS_NEW_CONVERSATIONS_PER_SECOND": "1"})
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+
+
+def counted(hub, name):
+    with urllib.request.urlopen(f"{hub.url.rstrip('/')}/metrics", timeout=10) as answer:
+        return float(re.search(rf"(?m)^{re.escape(name)} (\S+)$", answer.read().decode())[1])
+
+
+async def refused(answers):
+    """The refusals among answers."""
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    return [one for one in results if isinstance(one, Refused)]
+
+
+async def test_a_user_who_is_too_fast_is_refused_for_a_while_and_no_other_user_is(paced, Client):
+    eve, ann = [await Client.connect(paced.socket_url, paced.token(person())) for _ in range(2)]
+    too_many = await refused([eve.begin("ping") for _ in range(260)])
+    assert 30 <= len(too_many) <= 60, "200 at once, and 20 more each second"
+    assert {one.code for one in too_many} == {"rate_limited"}
+    assert all(one.temporary and 0 < one.retry_after < 2 for one in too_many)
+    await ann.ask("ping")
+    await asyncio.sleep(too_many[-1].retry_after)
+    await eve.ask("ping")
+    assert counted(paced, 'hub_rate_limited_total{what="commands"}') >= len(too_many)
+
+
+async def test_messages_and_new_conversations_have_bounds_of_their_own(paced, Client):
+    eve, bob = await Client.connect(paced.socket_url, paced.token(person())), person("bob")
+    assert 5 <= len(await refused([eve.begin("send", to=bob, key=str(i), body="x") for i in range(20)])) <= 10
+    invented = await refused([eve.begin("open", **{"with": person("invented")}) for _ in range(70)])
+    assert 5 <= len(invented) <= 12 and {one.code for one in invented} == {"rate_limited"}
+    assert (await eve.ask("open", **{"with": bob}))["channel"], "a conversation that exists is no new one"
+
+
+async def test_a_user_with_too_many_sessions_is_refused_another_one(platform, Client):
+    async with platform.running("few-sessions", extra={"HUB_LOOPS_COUNT": "1", "HUB_LIMITS_SESSIONS_PER_USER": "2"}) as hub:
+        name = person()
+        first, _ = [await Client.connect(hub.socket_url, hub.token(name)) for _ in range(2)]
+        with pytest.raises((Refused, Lost), match="limit_exceeded|^$"):
+            await Client.connect(hub.socket_url, hub.token(name))
+        await Client.connect(hub.socket_url, hub.token(person()))
+        await first.ask("ping")
+        assert counted(hub, 'hub_closes_total{reason="connection_limit"}') == 1
+
+
+async def test_an_address_with_too_many_connections_is_refused_another_one(platform):
+    async with platform.running("few-connections", extra={"HUB_LOOPS_COUNT": "1", "HUB_LIMITS_CONNECTIONS_PER_ADDRESS": "2"}) as hub:
+        raws = [await RawSocket.upgraded(hub.address) for _ in range(2)]
+        third = await RawSocket.upgraded(hub.address)
+        assert json.loads((await third.receive())[1])["reason"] == "connection_limit"
+        assert await third.close_code() == 4103
+        third.close()
+        fourth = await RawSocket.open(hub.address)
+        fourth.send(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await fourth.response())[0] == 429
+        fourth.close()
+        raws.pop().close()
+        async with asyncio.timeout(10):
+            while True:
+                again = await RawSocket.open(hub.address)
+                again.send(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+                if (await again.response())[0] == 200:
+                    break
+                again.close()
+
+
+async def test_a_user_who_goes_on_all_the_same_is_disconnected(paced, Client):
+    name, ann = person("eve"), await Client.connect(paced.socket_url, paced.token(person("ann")))
+    eve = await Client.connect(paced.socket_url, paced.token(name))
+    answers = []
+    while not eve.ended.is_set() and len(answers) < 5_000:
+        answers += [eve.begin("ping") for _ in range(60)]
+        await asyncio.wait(answers[-60:], timeout=5)
+    bye = await eve.next("bye")
+    assert (bye["code"], bye["reason"], bye["reconnect"]) == (4102, "rate_limited", True)
+    with pytest.raises((Refused, Lost), match="rate_limited|^$"):
+        await Client.connect(paced.socket_url, paced.token(name))
+    await ann.ask("ping")
+    assert counted(paced, 'hub_closes_total{reason="rate_limited"}') >= 1

@@ -2,8 +2,10 @@ import Auth
 import Configuration
 import Intake
 import Kafka
+import Pacing
 import Sessions
 import Testing
+import Transports
 
 @testable import Hub
 
@@ -61,5 +63,38 @@ struct SettingsTests {
         #expect(SessionLimits(configuration).keyWait == .seconds(3))
         configuration.limits.connectWithin = .seconds(600)
         #expect(SessionLimits(configuration).keyWait == SessionLimits().keyWait)
+    }
+}
+
+@Suite("Bounds of the operator become bounds of a loop")
+struct PaceSettingsTests {
+    @Test func `The bounds on messages, sessions and bytes of a user arrive`() {
+        var configuration = Configuration()
+        configuration.limits.sessionsPerUser = 4
+        configuration.limits.connectionsPerAddress = 5
+        configuration.outbound.userBytes = 6 << 20
+        let sessions = SessionLimits(configuration)
+        #expect(sessions.sessionsPerUser == 4 && sessions.unreadBytes == 6 << 20)
+        #expect(ServingLimits(configuration, loops: 2).connectionsPerAddress == 5)
+    }
+
+    @Test func `Each pace has its own setting, and 0 switches it off`() throws {
+        var settings = Configuration.Limits()
+        #expect(PaceLimits(settings) == PaceLimits(), "the defaults agree")
+        settings.commandsPerSecond = 11
+        settings.sendsPerSecond = 12
+        settings.sendsToOnePerSecond = 13
+        settings.newConversationsPerSecond = 14
+        settings.typingPerSecond = 15
+        settings.historyBytesPerSecond = 16
+        settings.refreshFailuresPerSecond = 17
+        let paces = PaceLimits(settings)
+        let all = [
+            paces.commands, paces.sends, paces.sendsOfPair, paces.newConversations, paces.typing, paces.historyBytes, paces.refreshFailures,
+        ]
+        #expect(all.map(\.perSecond) == Array(11...17))
+        #expect(all.map { $0.burst / $0.perSecond } == [10, 10, 10, 60, 10, 10, 60])
+        settings.commandsPerSecond = 0
+        #expect(!PaceLimits(settings).commands.isBounded)
     }
 }

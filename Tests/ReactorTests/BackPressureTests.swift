@@ -54,6 +54,37 @@ import Testing
         #expect(try Socket.pull(peer)?.count == 30_001)
     }
 
+    @Test func aPeerThatMakesRoomHasProgressed() throws {
+        let wire = try Wire(limits)
+        let (id, peer) = try wire.connect(sendBuffer: 4_096)
+        wire.table.send(id, wire.table.stage(frame))
+        wire.turns(1)
+        #expect(!wire.table.takeProgress(id), "the kernel takes this for a peer that is gone, too")
+        for _ in 0..<60 { wire.table.send(id, wire.table.stage(frame)) }
+        wire.turns(3)
+        #expect(wire.table.backlogBytes(id) > 0)
+        #expect(!wire.table.takeProgress(id))
+        _ = try Socket.pull(peer)
+        wire.turn(until: { wire.table.takeProgress(id) })
+        _ = try Socket.pull(peer)
+        wire.turn(until: {
+            _ = try? Socket.pull(peer)
+            wire.loop.handle.wake()
+            return wire.table.backlogBytes(id) == 0
+        })
+        _ = wire.table.takeProgress(id)
+        wire.turns(3)
+        #expect(!wire.table.takeProgress(id), "asked once, forgotten")
+    }
+
+    @Test func theKernelKeepsFewUnsentBytes() throws {
+        let wire = try Wire(listens: true)
+        _ = try wire.client()
+        wire.turn(until: { wire.table.count == 1 })
+        let accepted = wire.table.store.records[0].fd
+        #expect(Socket.unsentBound(accepted) == 128 * 1_024)
+    }
+
     @Test func aDriverThatSendsMoreWhenDrainedDoesNotBlockTheTurn() throws {
         let wire = try Wire(limits)
         let (id, peer) = try wire.connect(sendBuffer: 4_096)

@@ -137,6 +137,8 @@ final class Clients: Transport {
     func isCongested(_ address: TransportAddress) -> Bool {
         congested.contains(session(address)) || texts(session(address)).count >= mostTexts
     }
+    var unsent: [SessionID: Int] = [:]
+    func unsentBytes(_ address: TransportAddress) -> Int { unsent[session(address)] ?? 0 }
     func pauseReading(_ address: TransportAddress) { paused.insert(session(address)) }
     func resumeReading(_ address: TransportAddress) { paused.remove(session(address)) }
     func end(_ address: TransportAddress, _ reason: EndReason, spread: Duration) { closed[session(address)] = reason }

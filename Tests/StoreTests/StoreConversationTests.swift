@@ -262,4 +262,16 @@ import Testing
         // As a hub that was started anew while the server still kept its dead connection.
         try await until { second.store.statistics.otherHubs.value == 0 }
     }
+
+    @Test func withABoundOfZeroAConversationIsFoundButNotMade() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
+        let made = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
+        #expect(await bench.ask(.open(bob, with: ann, context: nil, most: 0)).opened?.channel == made)
+        #expect(await bench.ask(.open(ann, with: eve, context: nil, most: 0)) == .failed(.tooManyConversations))
+        // Beside an order that may make it, it is found.
+        let both = await bench.ask([.open(ann, with: eve, context: nil, most: 0), .open(eve, with: ann, context: nil, most: 100)])
+        #expect(both.allSatisfy { $0.opened != nil })
+        #expect(try bench.cell("select count(*) from hub.conversation") == "2")
+    }
 }

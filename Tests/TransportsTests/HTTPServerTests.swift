@@ -77,6 +77,27 @@ struct HTTPServerTests {
         #expect(String(decoding: bench.hear(), as: UTF8.self).hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
     }
 
+    @Test("a connection beyond those of its address gets 429 and is closed; when another one ends there is room again")
+    func addresses() throws {
+        let bench = try ServerBench { $0.connectionsPerAddress = 1 }
+        func ask(_ peer: Int32) -> String {
+            _ = Socket.send(peer, Array("GET / HTTP/1.1\r\nHost: h\r\n\r\n".utf8).span)
+            for _ in 0..<3 { bench.turn() }
+            return String(decoding: bench.hear(peer), as: UTF8.self)
+        }
+        let first = try bench.connect(from: 1)
+        #expect(ask(first).hasPrefix("HTTP/1.1 200"))
+        let second = try bench.connect(from: 1)
+        let refusal = ask(second)
+        #expect(refusal.hasPrefix("HTTP/1.1 429") && refusal.lowercased().contains("connection: close"))
+        #expect(ask(try bench.connect(from: 2)).hasPrefix("HTTP/1.1 200"))
+        #expect(bench.server.metrics.addressRefusals.value == 1)
+        bench.hangUp(first)
+        bench.hangUp(second)
+        for _ in 0..<3 { bench.turn() }
+        #expect(ask(try bench.connect(from: 1)).hasPrefix("HTTP/1.1 200"))
+    }
+
     @Test("every response has a Date header, also a refusal")
     func dates() throws {
         let bench = try ServerBench()

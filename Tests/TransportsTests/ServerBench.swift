@@ -17,10 +17,13 @@ final class ServerBench {
     private let peer: Int32
     private(set) var id: ConnectionID?
 
-    init(connections maximum: Int? = nil) throws {
+    private var others: [Int32] = []
+
+    init(connections maximum: Int? = nil, _ adjust: (inout ServingLimits) -> Void = { _ in }) throws {
         loop = try EventLoop(name: "serving")
         var limits = ServingLimits()
         if let maximum { limits.connections.maximum = maximum }
+        adjust(&limits)
         server = HTTPServer(loop: loop, limits: limits, routes: EchoRoutes(), metrics: ServingMetrics())
         let (near, far) = try Socket.pair()
         peer = far
@@ -29,7 +32,31 @@ final class ServerBench {
 
     deinit {
         Socket.close(peer)
+        for other in others { Socket.close(other) }
         loop.letGo()
+    }
+
+    /// Another connection, from 10.0.0.`address`: its other end.
+    func connect(from address: UInt8) throws -> Int32 {
+        let (near, far) = try Socket.pair()
+        others.append(far)
+        var bytes = InlineArray<16, UInt8>(repeating: 0)
+        bytes[0] = 10
+        bytes[3] = address
+        _ = server.table.adopt(near, peer: PeerAddress(family: .v4, bytes: bytes, port: 1))
+        return far
+    }
+
+    func hear(_ other: Int32) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        var span = buffer.mutableSpan
+        guard case .bytes(let count) = Socket.receive(other, into: &span) else { return [] }
+        return Array(buffer[..<count])
+    }
+
+    func hangUp(_ other: Int32) {
+        others.removeAll { $0 == other }
+        Socket.close(other)
     }
 
     /// What is there to be read now.

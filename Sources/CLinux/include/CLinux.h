@@ -33,7 +33,10 @@ int clinux_eventfd_clear(int fd);
 
 /// `family` of the peer: 4, 6 or 0 (unix). `address` takes 16 bytes, `port` host order.
 int clinux_accept(int listener, uint8_t *address, int *family, uint16_t *port);
-/// `host` numeric, IPv4 or IPv6. A non-blocking listener with SO_REUSEADDR; what it accepts inherits TCP_NODELAY.
+/// Bytes that the kernel keeps for a peer without having sent them. More would delay what is sent behind them, such as a ping, by megabytes;
+/// fewer would leave a fast peer waiting.
+#define CLINUX_UNSENT_BYTES (128 * 1024)
+/// `host` numeric, IPv4 or IPv6. A non-blocking listener with SO_REUSEADDR; what it accepts inherits TCP_NODELAY and TCP_NOTSENT_LOWAT.
 int clinux_listen(const char *host, uint16_t port, int reuse_port, int backlog);
 /// Blocking connect of at most `timeout_ms`; the socket is non-blocking afterwards.
 int clinux_connect(const char *host, uint16_t port, int timeout_ms);
@@ -44,6 +47,8 @@ int clinux_connect_begin(const char *host, uint16_t port, const char *source);
 int clinux_socket_error(int fd);
 int clinux_local_port(int fd);
 int clinux_is_nodelay(int fd);
+/// The bound on unsent bytes (TCP_NOTSENT_LOWAT); 0: the system's.
+int clinux_unsent_bound(int fd);
 int clinux_set_send_buffer(int fd, int bytes);
 int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);

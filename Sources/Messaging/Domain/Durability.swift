@@ -37,6 +37,7 @@ public enum StoreRequest: Equatable, Sendable {
     case append(EntryDraft)
     /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
     /// conversations, and the first of them is a member of fewer than `ofUser` channels. Otherwise it answers `.tooManyConversations`.
+    /// With `most` 0 it creates none.
     case open(UserID, with: UserID, context: String?, most: Int, ofUser: Int = 5_000)
     /// Ends the user's membership of a conversation. The answer is an empty state of the channel, or `.forbidden` for a non-member.
     case leave(UserID, Channel)

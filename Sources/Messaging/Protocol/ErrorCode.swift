@@ -69,10 +69,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// Reserved for later versions of the hub; this version does not send it.
     public var isReserved: Bool {
         switch self {
-        case .tokenRevoked, .rateLimited, .overloaded: true
+        case .tokenRevoked, .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
-            .subjectChanged,
-            .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded, .unavailable, .internal:
+            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded,
+            .rateLimited, .unavailable, .internal:
             false
         }
     }

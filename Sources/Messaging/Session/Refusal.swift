@@ -4,11 +4,14 @@ public struct Refusal: Error, Equatable, Sendable {
     public let reason: String
     /// The text for the hub's log when the hub or its store failed. The client does not receive it.
     public let fault: String?
+    /// When the same command may succeed, of a temporary error; nil: the hub's usual pause.
+    public let retryAfter: Duration?
 
-    public init(_ code: ErrorCode, _ reason: String, fault: String? = nil) {
+    public init(_ code: ErrorCode, _ reason: String, fault: String? = nil, retryAfter: Duration? = nil) {
         self.code = code
         self.reason = reason
         self.fault = fault
+        self.retryAfter = retryAfter
     }
 }
 

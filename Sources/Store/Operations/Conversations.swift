@@ -120,7 +120,7 @@ extension Statement {
                     row_number() over (partition by d.opener order by d.ordinal) as nth_of_opener
                 from (
                     select least(p.a collate "C", p.b collate "C") as first, greatest(p.a collate "C", p.b collate "C") as second,
-                        p.context collate "C" as context, min(p.ordinal) as ordinal, min(p.max_count) as max_count,
+                        p.context collate "C" as context, min(p.ordinal) as ordinal, max(p.max_count) as max_count,
                         (array_agg(p.a collate "C" order by p.ordinal))[1] as opener, min(p.max_of_user) as max_of_user
                     from unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::int4[])
                         with ordinality p (a, b, context, max_count, max_of_user, ordinal)

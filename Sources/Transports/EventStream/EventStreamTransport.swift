@@ -245,6 +245,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
     }
 
     package func isCongested(_ address: TransportAddress) -> Bool { table.isCongested(address.connection) }
+    package func unsentBytes(_ address: TransportAddress) -> Int { table.backlogBytes(address.connection) }
 
     /// Commands come by requests of their own, and each waits for its replies: that holds a client back.
     package func pauseReading(_ address: TransportAddress) {}

@@ -146,6 +146,8 @@ package final class RequestGate {
         let headers = corsHeaders(request) ?? []
         return switch reason {
         case .bodyTooLarge(let most): Self.refusal(413, "too_large", "the body has more than \(most) bytes", headers)
+        case .tooManyOfAddress:
+            Self.refusal(429, "limit_exceeded", "your address has as many connections as it may; close another one first", headers)
         case .busy: Self.refusal(503, "unavailable", "the session's event loop takes no connection now", headers)
         }
     }

@@ -34,6 +34,8 @@ final class HTTPConnection {
     var isOneTooMany = false
     /// Accepted beyond the limit of connections: only questions that need no handler are answered.
     var isOfReserve = false
+    /// Its address has more connections than it may.
+    var exceedsAddress = false
     /// Owes the answer to a request, or sends a stream.
     var handler: (any HTTPHandler)?
     /// The request head, the body, the next request, or the peer's end must be there by then.

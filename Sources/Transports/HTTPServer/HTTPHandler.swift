@@ -1,5 +1,6 @@
 package import HTTP
 import Linux
+package import Messaging
 package import Reactor
 
 /// Answers requests from memory, at once. Called on a loop; must not block.
@@ -31,6 +32,8 @@ package enum HTTPRefusal {
     case bodyTooLarge(mostBytes: Int)
     /// Another loop must answer and can take no connection now.
     case busy
+    /// The client's address has as many connections as it may. The connection is closed behind the answer.
+    case tooManyOfAddress
 }
 
 package enum HTTPAnswer {
@@ -49,6 +52,8 @@ package protocol UpgradeHandler: ConnectionDriver {
     func upgrade(_ request: HTTPRequest, _ id: ConnectionID) -> HTTPResponse?
     /// The connection of this slot, when it has no session.
     func isAnonymous(slot: Int) -> AnonymousConnection?
+    /// Ends an upgraded connection, in the form of its protocol.
+    func end(_ id: ConnectionID, _ reason: EndReason)
 }
 
 /// A connection on its way to another loop.

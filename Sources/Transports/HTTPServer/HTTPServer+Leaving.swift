@@ -1,5 +1,6 @@
 import HTTP
 import Linux
+import Messaging
 import Reactor
 import Sessions
 import Telemetry
@@ -20,6 +21,10 @@ extension HTTPServer {
         if let refusal = handler.upgrade(request, connection.id) {
             connections[Int(connection.id.slot)] = connection
             return send(connection, refusal, .close, isHeadOnly: request.method == .head)
+        }
+        if connection.exceedsAddress {
+            metrics.addressRefusals.add()
+            return handler.end(connection.id, .connectionLimit)
         }
         guard !rest.isEmpty else { return }
         var bytes = rest
@@ -45,6 +50,7 @@ extension HTTPServer {
             return finish(connection, refusal ?? HTTPResponse(status: 503))
         }
         connections[Int(connection.id.slot)] = nil
+        addresses.closed(slot: Int(connection.id.slot))
         metrics.handovers.add()
         let handed = HandedConnection(fd: fd, peer: connection.peer, unsent: unsent, received: receiving.buffer)
         // Another loop may have taken the last room in between.

@@ -26,6 +26,7 @@ package final class HTTPServer: ConnectionDriver {
     private var queued: [ConnectionID] = []
     /// Where connections are handed to, by the number of the loop; this loop's own among them.
     private(set) var arrivals: [Mailbox<HandedConnection>] = []
+    var addresses: AddressCounts
     private var datedSecond: Int64 = -1
     private var dateOfSecond = HTTPDate(seconds: 0)
 
@@ -35,6 +36,7 @@ package final class HTTPServer: ConnectionDriver {
         self.limits = limits
         self.routes = routes
         self.metrics = metrics
+        addresses = AddressCounts(most: limits.connectionsPerAddress)
     }
 
     /// - Parameter handler: answers all requests for this path.
@@ -86,6 +88,7 @@ package final class HTTPServer: ConnectionDriver {
         // The first request gets the same deadline as later ones.
         connection.receiving?.isTimed = true
         connection.until = loop.now + limits.headTimeout
+        connection.exceedsAddress = !addresses.opened(peer, slot: slot)
         connections[slot] = connection
         arm(connection)
     }
@@ -139,6 +142,7 @@ package final class HTTPServer: ConnectionDriver {
 
     package func closed(_ id: ConnectionID, _ cause: CloseCause) {
         if case .overflow = cause { metrics.slowConsumers.add() }
+        addresses.closed(slot: Int(id.slot))
         guard let connection = connection(id) else {
             upgrades?.closed(id, cause)
             return
@@ -231,6 +235,11 @@ package final class HTTPServer: ConnectionDriver {
         connection.isHeadOnly = request.method == .head
         connection.takesChunks = request.takesChunks
         let handler = handlers[request.path]
+        if connection.exceedsAddress {
+            metrics.addressRefusals.add()
+            connection.persistence = .close
+            return finish(connection, handler?.response(to: request, refusedFor: .tooManyOfAddress) ?? HTTPResponse(status: 429))
+        }
         if connection.isOneTooMany {
             connection.persistence = .close
             return finish(connection, handler?.response(to: request, refusedFor: .busy) ?? HTTPResponse(status: 503))

@@ -205,6 +205,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         return session.held.count >= heldBytes
     }
 
+    package func unsentBytes(_ address: TransportAddress) -> Int { fallback?[address]?.held.count ?? 0 }
+
     /// Commands come by requests of their own, and each waits for its replies: that holds a client back.
     package func pauseReading(_ address: TransportAddress) {}
     package func resumeReading(_ address: TransportAddress) {}

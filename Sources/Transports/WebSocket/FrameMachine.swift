@@ -39,7 +39,9 @@ package final class FrameMachine {
     var isAtRest: Bool { kind != .own && socket.isAtRest }
 
     /// Answers a message while it is lent. The answers to one read are sent together.
-    func answer(_ kind: MessageKind, _ payload: Span<UInt8>) { socket.send(kind, payload, into: &unsent) }
+    func answer(_ kind: MessageKind, _ payload: Span<UInt8>, compressing: Bool = true) {
+        socket.send(kind, payload, compressing: compressing, into: &unsent)
+    }
 
     func takeUnsent() -> [UInt8] {
         var frames: [UInt8] = []

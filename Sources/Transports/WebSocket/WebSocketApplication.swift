@@ -1,5 +1,5 @@
 package import HTTP
-import Messaging
+package import Messaging
 import Reactor
 package import WSProtocol
 
@@ -18,8 +18,8 @@ package protocol WebSocketApplication: AnyObject {
     /// Whether it is known whose connection it is. One of nobody may be closed to make room.
     func hasUser(_ endpoint: WebSocketEndpoint) -> Bool
     func closed(_ endpoint: WebSocketEndpoint)
-    /// The peer does not answer pings. The application says so in its own way and closes the connection.
-    func lost(_ endpoint: WebSocketEndpoint)
+    /// The connection must end, for example because the peer does not answer pings. The application says so in its own way and closes it.
+    func end(_ endpoint: WebSocketEndpoint, _ reason: EndReason)
 }
 
 /// Sends every message back, in the kind it came.
@@ -44,5 +44,5 @@ package final class EchoApplication: WebSocketApplication {
     package func hasUser(_ endpoint: WebSocketEndpoint) -> Bool { true }
     package func drained(_ endpoint: WebSocketEndpoint) { server.table.resumeReading(endpoint.id) }
     package func closed(_ endpoint: WebSocketEndpoint) {}
-    package func lost(_ endpoint: WebSocketEndpoint) { server.close(endpoint.id, .noPong) }
+    package func end(_ endpoint: WebSocketEndpoint, _ reason: EndReason) { server.close(endpoint.id, reason) }
 }

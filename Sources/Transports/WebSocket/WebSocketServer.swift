@@ -22,6 +22,7 @@ package final class WebSocketServer: UpgradeHandler {
     private var answers: [UInt8] = []
     /// Storage for a frame that goes to one connection.
     private var framed: [UInt8] = []
+    private var compressedInTurn = 0
 
     package init(_ server: HTTPServer, origins: OriginReport? = nil) {
         self.origins = origins
@@ -30,6 +31,7 @@ package final class WebSocketServer: UpgradeHandler {
         limits = server.limits
         metrics = server.metrics
         deflaters = DeflatePool(level: limits.deflateLevel)
+        loop.atTurnEnd { [unowned self] in compressedInTurn = 0 }
     }
 
     package func serve(_ application: any WebSocketApplication) { self.application = application }
@@ -89,6 +91,10 @@ package final class WebSocketServer: UpgradeHandler {
         return AnonymousConnection(id: endpoint.id, since: endpoint.openedAt)
     }
 
+    package func end(_ id: ConnectionID, _ reason: EndReason) {
+        if let endpoint = endpoint(id) { application?.end(endpoint, reason) }
+    }
+
     // MARK: ConnectionDriver
 
     package func opened(_ id: ConnectionID, peer: PeerAddress) {}
@@ -123,13 +129,19 @@ package final class WebSocketServer: UpgradeHandler {
             if loop.now >= until { return table.close(id, .now) }
         case .awaitsPong(let until):
             if loop.now >= until {
+                // A ping waits behind what was sent before it, and a client that takes bytes lives.
+                guard !table.takeProgress(id) else {
+                    endpoint.liveness = .awaitsPong(until: loop.now + limits.pongTimeout)
+                    break
+                }
                 metrics.pongTimeouts.add()
-                application?.lost(endpoint)
+                application?.end(endpoint, .noPong)
                 return
             }
         case .heard(let last):
             if loop.now - last >= limits.pingInterval {
                 endpoint.liveness = .awaitsPong(until: loop.now + limits.pongTimeout)
+                _ = table.takeProgress(id)
                 table.send(id, bytes: FrameEncoder.ping())
             }
         }
@@ -222,15 +234,29 @@ package final class WebSocketServer: UpgradeHandler {
             FrameEncoder.append(.text, text, into: &frame)
             table.send(id, copying: frame.span)
             swap(&frame, &framed)
-        default: table.send(id, bytes: frame(text, endpoint.format))
+        default: table.send(id, bytes: frame(text, mayCompress(text) ? endpoint.format : FrameFormat.plain))
         }
     }
 
     /// With context takeover a frame belongs to one connection, and frames must be sent in the order in which they were compressed.
     private func sendInContext(_ endpoint: WebSocketEndpoint, _ text: Span<UInt8>) {
         let machine = machine(of: endpoint)
-        machine.answer(.text, text)
+        machine.answer(.text, text, compressing: mayCompress(text))
         table.send(endpoint.id, bytes: machine.takeUnsent())
+    }
+
+    /// Bytes that one turn compresses for single connections: about 4 ms. What is beyond it is sent as it is, so that one client's large
+    /// replies do not delay the others. Frames for many connections are compressed once, and do not count.
+    private static let compressedPerTurn = 128 << 10
+
+    private func mayCompress(_ text: Span<UInt8>) -> Bool {
+        guard text.count >= limits.socket.compressionThresholdBytes else { return false }
+        guard compressedInTurn + text.count <= Self.compressedPerTurn else {
+            metrics.uncompressed.add()
+            return false
+        }
+        compressedInTurn += text.count
+        return true
     }
 
     /// A text frame in a format that connections share.

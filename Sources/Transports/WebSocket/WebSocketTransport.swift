@@ -49,7 +49,7 @@ package final class WebSocketTransport: WebSocketApplication, Transport {
     package func drained(_ endpoint: WebSocketEndpoint) { sessions.drained(endpoint.session) }
     package func hasUser(_ endpoint: WebSocketEndpoint) -> Bool { sessions.isConnected(endpoint.session) }
     package func closed(_ endpoint: WebSocketEndpoint) { sessions.close(endpoint.session) }
-    package func lost(_ endpoint: WebSocketEndpoint) { sessions.end(endpoint.session, .noPong) }
+    package func end(_ endpoint: WebSocketEndpoint, _ reason: EndReason) { sessions.end(endpoint.session, reason) }
 
     // MARK: Transport
 
@@ -61,6 +61,7 @@ package final class WebSocketTransport: WebSocketApplication, Transport {
 
     package func send(_ frame: StagedFrame, to address: TransportAddress) { table.send(address.connection, frame) }
     package func isCongested(_ address: TransportAddress) -> Bool { table.isCongested(address.connection) }
+    package func unsentBytes(_ address: TransportAddress) -> Int { table.backlogBytes(address.connection) }
     package func pauseReading(_ address: TransportAddress) { table.pauseReading(address.connection) }
     package func resumeReading(_ address: TransportAddress) { table.resumeReading(address.connection) }
 

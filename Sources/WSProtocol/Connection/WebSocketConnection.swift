@@ -97,9 +97,11 @@ public struct WebSocketConnection: ~Copyable {
     /// Appends a whole message to `output`. Once the connection closes it writes nothing and returns false. The caller guarantees that a
     /// text is UTF-8.
     @discardableResult
-    public mutating func send(_ kind: MessageKind, _ payload: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+    public mutating func send(
+        _ kind: MessageKind, _ payload: Span<UInt8>, compressing: Bool = true, into output: inout [UInt8]
+    ) -> Bool {
         guard isOpen else { return false }
-        outgoing.send(kind, payload, into: &output)
+        outgoing.send(kind, payload, compressing: compressing, into: &output)
         return true
     }
 

@@ -33,9 +33,10 @@ struct WebSocketOutgoing: ~Copyable {
 
     /// Writes a whole message in one frame, compressed when that was agreed on and makes the message shorter. Writes nothing after a
     /// Close frame.
-    mutating func send(_ kind: MessageKind, _ payload: Span<UInt8>, into output: inout [UInt8]) {
+    /// - Parameter compressing: false: as it is, also when compression was agreed on.
+    mutating func send(_ kind: MessageKind, _ payload: Span<UInt8>, compressing: Bool = true, into output: inout [UInt8]) {
         guard !isClosed else { return }
-        if payload.count >= thresholdBytes, let compressed = compress(payload) {
+        if compressing, payload.count >= thresholdBytes, let compressed = compress(payload) {
             FrameEncoder.append(kind.opcode, compressed.span, isCompressed: true, maskingKey: makeMaskingKey?(), into: &output)
         } else {
             FrameEncoder.append(kind.opcode, payload, maskingKey: makeMaskingKey?(), into: &output)

@@ -102,6 +102,9 @@ struct MessagesCommand: ParsableCommand {
     @OptionGroup var server: ServerOptions
     @OptionGroup var how: RunOptions
 
+    /// Settings of a hub whose people write faster than people do.
+    static let unbounded = ["limits.sends-per-second=0", "limits.sends-to-one-per-second=0"]
+
     func validate() throws {
         try checkRate(rate, "--rate", zeroMeans: false)
         if !(1...8_000).contains(body) { throw ValidationError("--body: from 1 to 8000 bytes") }
@@ -113,7 +116,9 @@ struct MessagesCommand: ParsableCommand {
         messages.common = how.scenario(clients: 200, seconds: 5)
         messages.rate = rate
         messages.bodyBytes = body
-        try measure("messages", how, try server.choice()) { [try messages.run($0)] }
+        var choice = try server.choice()
+        choice.settings += Self.unbounded
+        try measure("messages", how, choice) { [try messages.run($0)] }
     }
 }
 
@@ -218,6 +223,8 @@ struct SoakCommand: ParsableCommand {
         soak.talkers = talkers
         soak.messageRate = messageRate
         soak.cutEvery = cutEvery
-        try measure("soak", how, try server.choice()) { [try soak.run($0)] }
+        var choice = try server.choice()
+        choice.settings += MessagesCommand.unbounded
+        try measure("soak", how, choice) { [try soak.run($0)] }
     }
 }
