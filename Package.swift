@@ -91,7 +91,7 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql"),
                 .embedInCode("Migrations/migration_0003.sql"), .embedInCode("Migrations/migration_0004.sql"),
-                .embedInCode("Migrations/migration_0005.sql"),
+                .embedInCode("Migrations/migration_0005.sql"), .embedInCode("Migrations/migration_0006.sql"),
             ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),

@@ -93,12 +93,22 @@ export class Conversation {
   }
 
   /** Whether something has changed. */
-  #keep({ id, seq, channel, sender, body, createdAt }) {
-    if (channel !== this.channel) return false;
+  #keep({ id, seq, channel, sender, body, createdAt, kind, refers, retracted }) {
+    if (channel !== this.channel || retracted) return false;
+    if (refers !== undefined) return this.#change(kind, refers, body);
     const mine = sender === this.#me.id ? this.#messages.find(({ key }) => key === id) : undefined;
     if (mine) Object.assign(mine, { seq, createdAt });
     else if (this.#messages.some((message) => message.seq === seq)) return false;
     else this.#messages.push({ key: id, seq, sender, body, createdAt });
+    return true;
+  }
+
+  /** A change without a body was superseded by a later one. */
+  #change(kind, refers, body) {
+    const index = this.#messages.findIndex(({ seq }) => seq === refers);
+    if (index < 0 || (kind === "change" && body === undefined)) return false;
+    if (kind === "retraction") this.#messages.splice(index, 1);
+    else this.#messages[index].body = body;
     return true;
   }
 

@@ -108,7 +108,7 @@ export class Person {
   }
 
   #received(entry) {
-    const part = entry.kind === "message" ? "conversation" : "notifications";
+    const part = entry.kind === "message" || entry.refers !== undefined ? "conversation" : "notifications";
     if (part === "conversation") this.#conversation.add(entry);
     else this.#notifications.add(entry);
     if (this.#isAttentive) this.#lookAt(part);

@@ -17,7 +17,7 @@ export { HubError, adviceFor, delayFor };
 /**
  * Events (all `CustomEvent`, the frame or value in `detail`):
  * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
- * `receipt`, `counters`, `features`, `signal`, `frame` {direction, text, transport},
+ * `receipt`, `counters`, `activity`, `features`, `signal`, `frame` {direction, text, transport},
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
  * `refused` {channel, code}: the channel may not be followed any more;
  * `tokenfailed` {error}: there was no token, or the hub refused to go on with it; the client tries again.
@@ -340,6 +340,7 @@ export class HubClient extends EventTarget {
       case "cursor":
       case "receipt":
       case "counters":
+      case "activity":
       case "features":
         return this.#emit(frame.type, frame);
       // Any other type is of a later version, and ignored.

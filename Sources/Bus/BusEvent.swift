@@ -4,6 +4,8 @@ package import Messaging
 package enum BusEvent: Equatable, Sendable {
     /// New entries, ascending per channel.
     case entries([Entry])
+    /// A conversation has new entries. Its members are told although they do not follow it.
+    case active(Channel, members: [UserID])
     /// A user's cursor moved.
     case moved(MovedCursor)
     /// A conversation was made; its members may want to follow it.

@@ -12,16 +12,21 @@ final class BusFeed {
     private let subscriptions: Subscriptions
     private let counters: CounterPushes
     private let expiries: ExpiryWatch
+    let activity: ActivityPushes
     private var isSlicing = false
     /// Signals of this turn, for all loops.
     private var signals: [BusSignal] = []
 
-    init(_ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch) {
+    init(
+        _ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch,
+        activity: ActivityPushes
+    ) {
         self.state = state
         self.replay = replay
         self.subscriptions = subscriptions
         self.counters = counters
         self.expiries = expiries
+        self.activity = activity
     }
 
     func signal(_ signal: BusSignal) { signals.append(signal) }
@@ -37,6 +42,7 @@ final class BusFeed {
         for event in events {
             switch event {
             case .entries(let entries): hear(entries)
+            case .active(let channel, let members): activity.entryCame(in: channel, of: members)
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
             case .withdrawn(let channel, let user): withdrawn(channel, from: user)
@@ -57,6 +63,8 @@ final class BusFeed {
         let now = state.now
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
+            // What is taken back may have been counted.
+            if entry.draft.kind == .retraction { expiries.note(now, in: entry.channel) }
             let item = FanOut.Item(
                 seq: entry.seq, author: state.table.users.number(of: entry.draft.sender), weight: entry.draft.weight(at: now),
                 frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
@@ -80,7 +88,11 @@ final class BusFeed {
     private func moved(_ cursor: MovedCursor) {
         let channel = cursor.state.channel
         for id in state.table.users.sessions(of: cursor.user) {
-            guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
+            guard let live = state.table[id] else { continue }
+            guard let subscription = live.session.following(channel) else {
+                if channel.kind == .conversation { activity.moved(cursor.state, to: live) }
+                continue
+            }
             if !live.session.id.isSameText(as: cursor.session) {
                 if state.fanOut.isGranted(subscription) {
                     state.outbound.push(to: id) { ServerMessage.cursor(cursor.state, into: &$0) }

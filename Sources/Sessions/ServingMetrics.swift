@@ -15,6 +15,8 @@ package final class ServingMetrics: MetricsGroup {
     package let deliveries = Counter("hub_deliveries_total", "Entries pushed to sessions directly after their commit.")
     package let replayed = Counter("hub_replayed_total", "Entries pushed to sessions from the store.")
     package let gaps = Counter("hub_gaps_total", "Times a session fell behind and read entries from the store.")
+    package let activityDropped = Counter(
+        "hub_activity_dropped_total", "Activities of conversations that were not told, because too many were waiting.")
     package let resynchronisations = Counter("hub_resynchronisations_total", "Times an event loop missed bus events.")
     package let storeFull = Counter("hub_store_full_total", "Batches of orders that the store refused because too many were waiting.")
     package let tokensAccepted = Counter("hub_tokens_accepted_total", "Verified tokens.")

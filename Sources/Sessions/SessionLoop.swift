@@ -47,7 +47,9 @@ package final class SessionLoop {
         paces = CommandPaces(state)
         pages = PageOrders(state, gateway: gateway)
         timers = SessionTimers(state)
-        feed = BusFeed(state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries)
+        feed = BusFeed(
+            state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries,
+            activity: ActivityPushes(state, gateway: gateway))
     }
 
     /// Adds a way to clients. The result is the transport's number in routes.
@@ -333,6 +335,7 @@ package final class SessionLoop {
         case (.replay(let registration, let start), _): replay.completePage(live, registration, from: start, reply)
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
         case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
+        case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
         case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
         }

@@ -18,6 +18,8 @@ final class StoreGateway {
             case recount(UInt32)
             /// As `recount`, and the client is told everything: what was sent to it may not have arrived.
             case retell(UInt32)
+            /// The state of a conversation that the session does not follow.
+            case activity(Channel)
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
             case find(Session.Purpose, elseAfter: Duration)

@@ -12,6 +12,7 @@ struct Migration: Equatable {
         Migration(number: 3, script: String(decoding: PackageResources.migration_0003_sql, as: UTF8.self)),
         Migration(number: 4, script: String(decoding: PackageResources.migration_0004_sql, as: UTF8.self)),
         Migration(number: 5, script: String(decoding: PackageResources.migration_0005_sql, as: UTF8.self)),
+        Migration(number: 6, script: String(decoding: PackageResources.migration_0006_sql, as: UTF8.self)),
     ]
 }
 

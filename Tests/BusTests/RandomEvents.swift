@@ -17,7 +17,7 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<5, using: &random) {
+        switch Int.random(in: 0..<6, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
@@ -25,6 +25,7 @@ struct RandomEvents {
         case 1: return .moved(MovedCursor(try user(), try state(), isProgress: .random(using: &random), session: text()))
         case 2: return .opened(try state(), by: try user())
         case 3: return .withdrawn(try channel(), from: try user())
+        case 4: return .active(try channel(), members: try (0..<Int.random(in: 0...3, using: &random)).map { _ in try user() })
         default: return .signal(.typing(try channel(), try user()))
         }
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import protocol
 
-TYPES = {"entry", "cursor", "receipt", "counters", "signal", "bye", "control", "reply"}
+TYPES = {"entry", "cursor", "receipt", "counters", "signal", "activity", "features", "bye", "control", "reply"}
 
 
 @dataclass

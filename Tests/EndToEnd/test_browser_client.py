@@ -53,13 +53,13 @@ async def test_it_keeps_order_drops_repeats_and_fills_gaps():
 async def test_what_a_later_version_adds_does_no_harm():
     heard, acked, closed, refusal, entries = await scripted("""
         const told = [];
-        for (const type of ["signal", "features", "counters"]) client.addEventListener(type, ({ detail }) => told.push(detail.signal ?? detail.type));
+        for (const type of ["signal", "activity", "features", "counters"]) client.addEventListener(type, ({ detail }) => told.push(detail.signal ?? detail.type));
         client.start();
         const socket = await connect({ features: ["telepathy"], surprise: { deep: [1] } });
         const following = client.subscribe("inbox", 0); await settle();
         socket.says({ re: socket.last("subscribe").id, ok: { channel: "inbox", since: 0, kind: "aquarium" }, also: 1 });
         await following;
-        socket.says({ type: "surprise", seq: 9 }, { type: "signal", signal: "waving" }, { type: "features", features: [] },
+        socket.says({ type: "surprise", seq: 9 }, { type: "signal", signal: "waving" }, { type: "activity", channel: "conversation:1", head: 3, unread: 1, version: 4 }, { type: "features", features: [] },
           entry(1, { kind: "poll", priority: "whispered", form: "hologram", options: ["a"] }), entry(2, { more: {} }),
           { type: "counters", version: 1, channels: [], totals: { unread: 2, mentions: 1 } });
         await settle(250);
@@ -68,7 +68,7 @@ async def test_what_a_later_version_adds_does_no_harm():
         return [told, socket.said.filter((c) => c.type === "ack").map((c) => c.seq), socket.closedWith ?? null, await asking,
           window.heard.filter((f) => f.type === "entry").map(({ seq, kind }) => [seq, kind])];
     """)
-    assert heard == ["waving", "features", "counters"]
+    assert heard == ["waving", "activity", "features", "counters"]
     assert acked == [2] and closed is None
     assert refusal == ["too_moody", True]
     assert entries == [[1, "poll"], [2, "notification"]]

@@ -109,3 +109,61 @@ async def test_the_version_grows_when_an_entry_expires_or_comes_too_late(hub, Cl
     other = await Client.connect(hub.socket_url, hub.token(name))
     state = next(state for state in other.welcome["channels"] if state["channel"] == "inbox")
     assert (state["unread"], state["version"] >= versions[-1]) == (1, True)
+
+
+async def test_conversations_that_are_not_followed_are_live(hub, Client):
+    alice, bob, one, two, _ = await meet(Client, hub, conversation=False)
+    channel = (await one.ask("open", **{"with": bob}))["channel"]
+    await two.next("signal", signal="conversation")
+    for n in range(3):
+        await one.ask("send", channel=channel, key=f"k{n}", body=f"{n}")
+    told = await two.next("activity", channel=channel, head=3)
+    assert (told["unread"], told["unseen"]) == (3, 3)
+    assert not any(frame["type"] == "entry" for frame in two.heard)
+    phone = await Client.connect(hub.socket_url, hub.token(bob), {channel: 0})
+    await phone.next("signal", signal="live", channel=channel)
+    await phone.ask("mark-read", channel=channel, upTo=3)
+    read = await two.next("activity", channel=channel, unread=0)
+    assert read["version"] > told["version"] and read["head"] == 3
+    assert not any(frame["type"] == "activity" for frame in phone.heard), "it follows the conversation"
+    state = (await two.ask("conversations"))["channels"][0]
+    assert {name: state[name] for name in ("head", "unread", "version")} == {name: read[name] for name in ("head", "unread", "version")}
+
+
+async def test_messages_are_edited_and_deleted_and_everybody_ends_with_the_same(hub, Client):
+    alice, bob, one, two, channel = await meet(Client, hub)
+    for n in range(1, 4):
+        await one.ask("send", channel=channel, key=f"k{n}", body=f"{n}")
+    await two.entries(channel, 3)
+    assert (await one.ask("edit", channel=channel, seq=2, key="e1", body="zwei"))["seq"] == 4
+    assert (await one.ask("edit", channel=channel, seq=2, key="e1", body="zwei"))["duplicate"] is True
+    await one.ask("edit", channel=channel, seq=2, key="e2", body="two", data={"n": 2})
+    await one.ask("delete", channel=channel, seq=3, key="d1")
+    heard = await two.entries(channel, 6)
+    assert [(entry["kind"], entry.get("refers"), entry.get("body")) for entry in heard[3:]] == [
+        ("change", 2, "zwei"), ("change", 2, "two"), ("retraction", 3, None)]
+    for command, members in (("edit", {"body": "x"}), ("delete", {})):
+        with pytest.raises(Refused, match="bad_request"):
+            await two.ask(command, channel=channel, seq=1, key="b", **members)
+        with pytest.raises(Refused, match="bad_request"):
+            await one.ask(command, channel=channel, seq=3, key="later", **members)
+
+    def shown(entries):
+        """What a client shows that applies all entries in their order."""
+        messages = {}
+        for entry in entries:
+            if entry["kind"] == "message":
+                messages[entry["seq"]] = None if entry.get("retracted") else (entry["body"], entry.get("data"))
+            elif entry["kind"] == "retraction":
+                messages[entry["refers"]] = None
+            elif "body" in entry:
+                messages[entry["refers"]] = (entry["body"], entry.get("data"))
+        return messages
+
+    late = await Client.connect(hub.socket_url, hub.token(bob), {channel: 0})
+    replayed = await late.entries(channel, 6)
+    page = (await late.ask("history", channel=channel))["entries"]
+    assert shown(heard) == shown(replayed) == shown(page) == {1: ("1", None), 2: ("two", {"n": 2}), 3: None}
+    assert (page[1]["edited"], page[2]["retracted"]) == (5, True)
+    counters = await two.next("counters", seconds=20, totals={"unread": 2, "unseen": 2, "urgent": 0})
+    assert counters["channels"][0]["unread"] == 2

@@ -79,7 +79,7 @@ window.begin = async (base, token, channel) => {
   window.credential = JSON.parse(await answer.text()).ok.credential;
   const source = window.source = new EventSource(`${base}/v1/events?session=${encodeURIComponent(window.credential)}`);
   source.onopen = () => window.opens += 1;
-  for (const kind of ["entry", "cursor", "receipt", "counters", "signal", "bye"]) {
+  for (const kind of ["entry", "cursor", "receipt", "counters", "signal", "activity", "features", "bye"]) {
     source.addEventListener(kind, (event) => { window.frames.push(JSON.parse(event.data)); });
   }
   source.onmessage = () => window.unnamed = true;

@@ -37,7 +37,9 @@ enum ClientMessageFuzz {
             precondition((page.after == nil || page.before == nil) && (1...limits.historyPage).contains(page.limit))
         case .conversations(let command):
             precondition((1...limits.historyPage).contains(command.limit))
-        case .connect, .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .typing, .activity, .ping:
+        case .edit(let command):
+            precondition(command.seq > .zero && command.body.utf8.count <= limits.bodyBytes)
+        case .delete, .connect, .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .typing, .activity, .ping:
             break
         }
     }

@@ -77,6 +77,11 @@ struct ClientCommandTests {
         (#"{"id":3,"type":"subscribe","channel":"inbox"}"#, 3, .subscribe(channel: "inbox")),
         (#"{"id":3,"type":"subscribe","channel":"inbox","since":null}"#, 3, .subscribe(channel: "inbox")),
         (#"{"id":3,"type":"subscribe","channel":"inbox","since":0}"#, 3, .subscribe(channel: "inbox", .since(.zero))),
+        (
+            #"{"id":4,"type":"edit","channel":"c","seq":7,"key":"k","body":"b","data":[1]}"#, 4,
+            .edit(channel: "c", seq: Seq(7), key: "k", body: "b", data: "[1]")
+        ),
+        (#"{"id":4,"type":"delete","channel":"c","seq":7,"key":"k"}"#, 4, .delete(channel: "c", seq: Seq(7), key: "k")),
         (#"{"id":4,"type":"leave","channel":"conversation:7"}"#, 4, .leave(channel: "conversation:7")),
         (#"{"id":4,"type":"unsubscribe","channel":"anything"}"#, 4, .unsubscribe(channel: "anything")),
         (#"{"id":5,"type":"ack","channel":"inbox","seq":120}"#, 5, .ack(channel: "inbox", seq: Seq(120))),
@@ -153,6 +158,11 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"subscribe"}"#, 1, .badRequest, "channel: expected a string"),
         (#"{"id":1,"type":"subscribe","channel":["inbox"]}"#, 1, .badRequest, "channel: expected a string"),
         (#"{"id":1,"type":"subscribe","channel":"inbox","since":-1}"#, 1, .badRequest, "since: expected an integer 0…2^53-1"),
+        (#"{"id":1,"type":"edit","channel":"c","seq":0,"key":"k","body":"b"}"#, 1, .badRequest, "seq: expected an integer 1…2^53-1"),
+        (#"{"id":1,"type":"edit","channel":"c","seq":1,"key":"k","body":" "}"#, 1, .badRequest, "body: expected a text"),
+        (#"{"id":1,"type":"edit","channel":"c","seq":1,"key":"","body":"b"}"#, 1, .badRequest, "key: expected 1…64 bytes"),
+        (#"{"id":1,"type":"delete","channel":"c","seq":1}"#, 1, .badRequest, "key: expected a string"),
+        (#"{"id":1,"type":"delete","channel":"c","key":"k"}"#, 1, .badRequest, "seq: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"leave"}"#, 1, .badRequest, "channel: "),
         (#"{"id":1,"type":"unsubscribe"}"#, 1, .badRequest, "channel: "), (#"{"id":1,"type":"typing"}"#, 1, .badRequest, "channel: "),
         (#"{"id":1,"type":"ack","channel":"inbox"}"#, 1, .badRequest, "seq: expected an integer 0…2^53-1"),

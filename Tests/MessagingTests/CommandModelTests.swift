@@ -74,7 +74,9 @@ struct CommandModelTests {
 
         var members: Members = [("type", .string(kind))]
         if let id { members.append(("id", .number(JSONNumber(id)))) }
-        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing", "leave"].contains(kind) {
+        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing", "leave", "edit", "delete"]
+            .contains(kind)
+        {
             members.append(("channel", .string(channel)))
         }
         let body: ClientCommand.Body
@@ -145,6 +147,14 @@ struct CommandModelTests {
             if since != nil { members.append(("before", .string(channel))) }
             members.append(("limit", json(entry)))
             body = .conversations(before: since == nil ? nil : channel, limit: Int(min(entry, 100)))
+        case "edit":
+            let data: JSONValue? = random.chance(2) ? ["a": [1, nil, true, .string(text)]] : nil
+            members += [("seq", json(entry)), ("key", "k"), ("body", .string(text + "x"))]
+            if let data { members.append(("data", data)) }
+            body = .edit(channel: channel, seq: Seq(entry), key: "k", body: text + "x", data: data?.text)
+        case "delete":
+            members += [("seq", json(entry)), ("key", "k")]
+            body = .delete(channel: channel, seq: Seq(entry), key: "k")
         case "leave":
             body = .leave(channel: channel)
         case "typing":

@@ -58,6 +58,10 @@ struct ServerMessageTests {
             { ServerMessage.signal(.conversation(conversation, with: alice), into: &$0) }
         ),
         (
+            #"{"type":"activity","channel":"conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","head":9,"unread":3,"unseen":2,"urgent":1,"version":14}"#,
+            { ServerMessage.activity(state, into: &$0) }
+        ),
+        (
             #"{"type":"signal","signal":"unsubscribed","channel":"broadcast:system"}"#,
             { ServerMessage.signal(.unsubscribed(.broadcast("system")), into: &$0) }
         ),

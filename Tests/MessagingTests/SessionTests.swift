@@ -257,6 +257,30 @@ struct SessionTests {
         #expect(!identity.grantsMoreBroadcasts(than: 5) && identity.grantsMoreBroadcasts(than: 4))
     }
 
+    @Test("a change refers to the message and has a key of its own kind")
+    func changes() {
+        var session = opened()
+        let channel = Channel(wireName: Self.conversation, for: Self.alice)!
+        let edit = receive(&session, .edit(channel: Self.conversation, seq: Seq(3), key: "k", body: "new", data: "[1]"))
+        guard case .store(.change(let change, of: Seq(3), to: #""body":"new","data":[1]"#), .send(channel)) = edit else {
+            Issue.record("\(edit)")
+            return
+        }
+        #expect(change.kind == .change && change.source == "change:alice" && change.id == "k" && change.sender == Self.alice)
+        #expect(change.content == #""refers":3,"body":"new","data":[1]"#)
+        #expect(change.weight(at: Timestamp(milliseconds: 0)) == .none)
+        let delete = receive(&session, .delete(channel: Self.conversation, seq: Seq(3), key: "k"))
+        guard case .store(.change(let retraction, of: Seq(3), to: nil), .send(channel)) = delete else {
+            Issue.record("\(delete)")
+            return
+        }
+        #expect(retraction.kind == .retraction && retraction.content == #""refers":3"#)
+        for name in ["inbox", "broadcast:system"] {
+            #expect(code(receive(&session, .edit(channel: name, seq: Seq(1), key: "k", body: "b"))) == .forbidden)
+            #expect(code(receive(&session, .delete(channel: name, seq: Seq(1), key: "k"))) == .forbidden)
+        }
+    }
+
     @Test("typing signals are paced per conversation, and for conversations only")
     func typing() {
         var session = opened(following: ["inbox", Self.conversation])

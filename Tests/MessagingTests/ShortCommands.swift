@@ -11,6 +11,12 @@ extension ClientCommand.Body {
     }
     static func unsubscribe(channel: String) -> Self { .unsubscribe(ClientCommand.Unsubscribe(channel: channel)) }
     static func ack(channel: String, seq: Seq) -> Self { .ack(ClientCommand.Ack(channel: channel, seq: seq)) }
+    static func edit(channel: String, seq: Seq, key: String, body: String, data: String? = nil) -> Self {
+        .edit(ClientCommand.Edit(channel: channel, seq: seq, key: key, body: body, data: data))
+    }
+    static func delete(channel: String, seq: Seq, key: String) -> Self {
+        .delete(ClientCommand.Delete(channel: channel, seq: seq, key: key))
+    }
     static func leave(channel: String) -> Self { .leave(ClientCommand.Leave(channel: channel)) }
     static func markSeen(channel: String, upTo: Seq) -> Self { .markSeen(ClientCommand.MarkSeen(channel: channel, upTo: upTo)) }
     static func markRead(channel: String, _ selection: ClientCommand.MarkRead.Selection) -> Self {

@@ -87,7 +87,7 @@ struct StoreAnswerTests {
     func failures(purpose: Session.Purpose) {
         for (failure, code) in [
             (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
-            (.noSuchEntry, .badRequest),
+            (.noSuchEntry, .badRequest), (.notChangeable, .badRequest),
             (.tooManyConversations, .limitExceeded), (.tooScattered, .limitExceeded),
         ] {
             guard case (.refuse(let refusal), "") = answer(.failed(failure), to: purpose) else {

@@ -59,6 +59,11 @@ import Testing
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]
         case "makeConversations": pairs + [array { _ in "100" }, array { _ in "100" }]
         case "makeConversationChannels", "makeMembers", "conversationStates": pairs
+        case "changeEntry":
+            [
+                inboxes, users, array { _ in "change:x" }, array { "new\($0)" }, array { _ in "change" }, array { _ in "\"\"" },
+                array { _ in "2" }, none,
+            ]
         case "removeMembers": [array { "a\($0)" }, inboxes]
         case "ackCursors": [users, inboxes, array { _ in "2" }]
         case "ensureCursors", "lockCursors": [users, inboxes]

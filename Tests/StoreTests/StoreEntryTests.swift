@@ -52,6 +52,24 @@ import Testing
         #expect(bench.store.statistics.entriesDuplicate.value == 4)
     }
 
+    @Test func membersOfAConversationAreNamedOnceForEachBatch() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        let talk = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
+        bench.bus.forget()
+        _ = await bench.ask([
+            .append(draft(talk, "1", source: "user:ann", sender: ann)), .append(draft(talk, "2", source: "user:bob", sender: bob)),
+        ])
+        let named = bench.bus.events.filter { if case .active = $0 { true } else { false } }
+        #expect(named == [.active(talk, members: [ann, bob])] || named.count == 2, "one, or two when they were two batches")
+        bench.bus.forget()
+        _ = await bench.ask(.ingest([draft(talk, "3"), draft(talk, "4"), draft(.inbox(ann), "5")], []))
+        #expect(bench.bus.events.dropFirst() == [.active(talk, members: [ann, bob])])
+        bench.bus.forget()
+        _ = await bench.ask(.append(draft(talk, "1", source: "user:ann", sender: ann)))
+        #expect(bench.bus.events.isEmpty, "a repeat is no activity")
+    }
+
     @Test func aMessageCanReplyOnlyToAnExistingEntry() async throws {
         let bench = try await StoreBench().ready()
         let ann = try user("ann")

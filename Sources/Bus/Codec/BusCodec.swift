@@ -17,7 +17,7 @@ import Messaging
 /// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
-    package static let minor: UInt8 = 0
+    package static let minor: UInt8 = 1
 
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024
@@ -30,6 +30,8 @@ package enum BusCodec {
         case opened = 3
         case typing = 4
         case withdrawn = 5
+        /// Since minor version 1.
+        case active = 6
     }
 
     /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The
@@ -75,12 +77,14 @@ package enum BusCodec {
 
 extension EntryDraft.Kind {
     /// The position in this list is the number on the bus: append only.
-    static let onTheBus: [EntryDraft.Kind] = [.notification, .message, .system]
+    static let onTheBus: [EntryDraft.Kind] = [.notification, .message, .system, .change, .retraction]
     var busNumber: UInt64 {
         switch self {
         case .notification: 0
         case .message: 1
         case .system: 2
+        case .change: 3
+        case .retraction: 4
         }
     }
 }

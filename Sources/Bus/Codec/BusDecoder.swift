@@ -144,6 +144,12 @@ struct BusReader {
             let state = try state()
             let isProgress = try flag()
             return .moved(MovedCursor(user, state, isProgress: isProgress, session: try text()))
+        case .active:
+            let channel = try channel()
+            let count = try number()
+            var members: [UserID] = []
+            while UInt64(members.count) < count { members.append(try user()) }
+            return .active(channel, members: members)
         case .opened:
             let state = try state()
             return .opened(state, by: try user())

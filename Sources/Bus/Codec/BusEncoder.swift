@@ -31,6 +31,12 @@ struct BusEncoder {
                 body.append(number: cursor.isProgress ? 1 : 0)
                 body.append(text: cursor.session)
             }
+        case .active(let channel, let members):
+            append(.active) { body in
+                body.append(channel)
+                body.append(number: UInt64(members.count))
+                for member in members { body.append(text: member.name) }
+            }
         case .opened(let state, let user):
             append(.opened) { body in
                 body.append(state)

@@ -12,6 +12,8 @@ extension ClientCommand {
         case markUnread(MarkUnread)
         case open(Open)
         case send(Send)
+        case edit(Edit)
+        case delete(Delete)
         case leave(Leave)
         case history(History)
         case conversations(Conversations)
@@ -23,7 +25,7 @@ extension ClientCommand {
     /// The kinds of command in the order of the documents.
     static let types: [any Command.Type] = [
         Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
-        Open.self, Send.self, Leave.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
+        Open.self, Send.self, Edit.self, Delete.self, Leave.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
     ]
 }
 
@@ -40,6 +42,8 @@ extension ClientCommand.Body {
         case .markUnread(let command): try command.judge(in: &session, context, position)
         case .open(let command): try command.judge(in: &session, context, position)
         case .send(let command): try command.judge(in: &session, context, position)
+        case .edit(let command): try command.judge(in: &session, context, position)
+        case .delete(let command): try command.judge(in: &session, context, position)
         case .leave(let command): try command.judge(in: &session, context, position)
         case .history(let command): try command.judge(in: &session, context, position)
         case .conversations(let command): try command.judge(in: &session, context, position)

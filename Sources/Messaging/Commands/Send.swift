@@ -51,16 +51,7 @@ extension ClientCommand.Send: Command {
     static let name = "send"
     static let summary = "Stores a message in a conversation, or in the one with a user. A repeat with the same `key` stores no second one."
     static let schema = CommandSchema(
-        required: [
-            .key: [
-                "description": .string(CommandSchema.bytes(CommandLimits.keyBytes) + " A repeat returns the first result."),
-                "type": "string", "minLength": 1,
-                "maxLength": CommandSchema.number(CommandLimits.keyBytes),
-            ],
-            .body: [
-                "description": "Not blank, at most `limits.bodyBytes` bytes of UTF-8.", "type": "string", "pattern": #"\S"#,
-            ],
-        ],
+        required: [.key: CommandSchema.key, .body: CommandSchema.body],
         optional: [.context: CommandSchema.context, .replyTo: CommandSchema.seq, .data: true],
         oneOf: [.channel: CommandSchema.channel, .to: CommandSchema.user])
 
@@ -69,40 +60,17 @@ extension ClientCommand.Send: Command {
     init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
         try members.exactlyOne(of: [.channel, .to])
         target = members[.to] == nil ? .channel(try members.channel(in: bytes)) : .user(try members.user(.to, in: bytes))
-        key = try members.text(.key, in: bytes)
-        guard Identifier.isAcceptable(key, maximumBytes: CommandLimits.keyBytes) else {
-            throw .badRequest(.key, "1…\(CommandLimits.keyBytes) bytes without control characters")
-        }
-        body = try members.text(.body, in: bytes)
-        guard body.utf8.count <= limits.bodyBytes else {
-            throw CommandFault(.tooLarge, "body: \(body.utf8.count) bytes; expected at most \(limits.bodyBytes)")
-        }
-        guard !body.isBlank else { throw .badRequest(.body, "a text that is not blank") }
+        key = try members.key(in: bytes)
+        body = try members.body(in: bytes, limits)
         context = try members.context(in: bytes)
         replyTo = members[.replyTo] == nil ? nil : try members.entry(.replyTo, in: bytes)
-        data = try Self.data(members, in: bytes, limits)
-    }
-
-    private static func data(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) -> String? {
-        guard let slice = members[.data] else { return nil }
-        let value: JSONValue
-        do {
-            value = try JSONValue.parse(slice.range, of: bytes, limits: CommandMembers.limits)
-        } catch {
-            throw CommandFault(.badJSON, "data: \(error.reason.rawValue)")
-        }
-        let text = value.text
-        guard text.utf8.count <= limits.dataBytes else {
-            throw CommandFault(.tooLarge, "data: \(text.utf8.count) bytes; expected at most \(limits.dataBytes)")
-        }
-        return text
+        data = try members.data(in: bytes, limits)
     }
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
         switch target {
         case .channel(let name):
-            let channel = try session.channel(name, of: context.user)
-            guard channel.kind == .conversation else { throw Refusal(.forbidden, "people write in conversations only") }
+            let channel = try session.writable(name, of: context.user)
             return .store(.append(entry(from: context.user, in: channel)), .send(channel))
         case .user(let other):
             guard other != context.user else { throw Refusal(.badRequest, "to: must be another user") }

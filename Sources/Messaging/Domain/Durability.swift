@@ -35,6 +35,9 @@ public enum StoreRequest: Equatable, Sendable {
     case positions([IngestPartition])
     /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`.
     case append(EntryDraft)
+    /// Stores an entry of the kind `change` or `retraction` and changes the message `of` to these members (nil: takes it back). The sender of
+    /// the draft must be a member and the message's author; otherwise the answer is `.forbidden` or `.notChangeable`.
+    case change(EntryDraft, of: Seq, to: String?)
     /// Finds the 1:1 conversation of two people, with or without a context. The store creates it if the two have fewer than `most`
     /// conversations, and the first of them is a member of fewer than `ofUser` channels. Otherwise it answers `.tooManyConversations`.
     /// With `most` 0 it creates none.
@@ -64,7 +67,7 @@ extension StoreRequest {
     public var user: UserID? {
         switch self {
         case .ingest, .positions, .page, .withdrawals: nil
-        case .append(let draft): draft.sender
+        case .append(let draft), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
             user
@@ -136,6 +139,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case tooSlow
     /// The message replies to an entry that does not exist in its conversation.
     case noSuchEntry
+    /// The entry to be changed is no message of the user, or was taken back.
+    case notChangeable
     /// The two people, or the one who opens, have reached the limit of conversations. They can still open the existing ones.
     case tooManyConversations
     /// `readAlso` would exceed `Cursor.mostRanges`, so the store changed nothing.

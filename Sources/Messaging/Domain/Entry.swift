@@ -1,6 +1,12 @@
 /// An entry before the store has given it a `seq` and a time.
 public struct EntryDraft: Equatable, Sendable {
-    public enum Kind: String, CaseIterable, Sendable { case notification, message, system }
+    public enum Kind: String, CaseIterable, Sendable {
+        case notification, message, system
+        /// Replaces the text of an earlier entry, or takes it back. It counts for nobody.
+        case change, retraction
+
+        public var isChange: Bool { self == .change || self == .retraction }
+    }
     public enum Priority: String, CaseIterable, Sendable { case low, normal, high, critical }
     public enum Form: String, CaseIterable, Sendable { case full, hint }
 
@@ -104,7 +110,7 @@ extension EntryDraft {
     }
 }
 
-/// One durable item of a channel. Immutable once stored.
+/// One durable item of a channel. Its number and time never change; its text may, by an entry of the kind `change` or `retraction`.
 public struct Entry: Equatable, Sendable {
     public let seq: Seq
     public let createdAt: Timestamp
@@ -129,6 +135,7 @@ public enum EntryWeight: UInt8, Equatable, Sendable {
 extension EntryDraft {
     /// An entry may have expired before it comes: then it never counts.
     public func weight(at now: Timestamp) -> EntryWeight {
+        if kind.isChange { return .none }
         if let expiresAt, expiresAt <= now { return .none }
         switch priority {
         case .low, .normal: return .normal

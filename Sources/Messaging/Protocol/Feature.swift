@@ -5,4 +5,8 @@ public enum Feature: String, CaseIterable, Sendable {
     case tail
     /// `totals` in the reply to `connect`, and `counters` without channels.
     case totals
+    /// `activity` pushes of conversations that are not followed.
+    case activity
+    /// `edit` and `delete`, and entries of the kinds `change` and `retraction`.
+    case changes
 }

@@ -47,6 +47,16 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
+    /// Tells that a conversation which the session does not follow has changed.
+    public static func activity(_ state: ChannelState, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"activity","channel":"#)
+        output.append(channel: state.channel)
+        output.append(member: "head", integer: state.head.rawValue)
+        output.append(counters: state.counters)
+        output.append(member: "version", integer: state.version)
+        output.append(UInt8(ascii: "}"))
+    }
+
     /// Tells the other members of a conversation the progress of `user`.
     public static func receipt(_ channel: Channel, of user: UserID, delivered: Seq, read: Seq, into output: inout [UInt8]) {
         output.appendText(#"{"type":"receipt","channel":"#)

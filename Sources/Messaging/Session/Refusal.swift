@@ -28,6 +28,7 @@ extension Refusal {
         case .unavailable, .tooSlow, .cancelled:
             self.init(.unavailable, "the store is unavailable; try again, a send with the same key")
         case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
+        case .notChangeable: self.init(.badRequest, "seq: not a message of yours, or it was deleted")
         case .tooManyConversations:
             let (pair, user) = (limits.conversationsOfPair, limits.conversationsOfUser)
             self.init(

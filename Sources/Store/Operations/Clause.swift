@@ -57,7 +57,7 @@ extension Clause {
     /// `seq` has no gaps, so the counts are differences of numbers. Only special entries are read, through their own index. So the first
     /// count of a long broadcast does not read its entries.
     ///
-    /// `lapsed` is how many of these entries have expired or were removed since the row's version was stored at `p.counted` and
+    /// `lapsed` is how many of these entries have expired, were retracted or were removed since the row's version was stored at `p.counted` and
     /// `p.updated_at`. It is a part of the version that clients see: numbers that change by time alone have a greater version, too.
     static let tally = """
         select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry,
@@ -81,7 +81,10 @@ extension Clause {
             select count(*) filter (where not v.counts) as unread, count(*) filter (where not v.counts and e.seq > p.seen) as unseen,
                 count(*) filter (where v.counts and e.priority in ('high', 'critical')) as urgent,
                 min(e.expires_at) filter (where v.counts) as next_expiry,
-                count(*) filter (where e.expires_at <= now() and (e.seq > p.counted or e.expires_at > p.updated_at)) as lapsed
+                count(*) filter (
+                    where e.expires_at <= now() and (e.seq > p.counted or e.expires_at > p.updated_at)
+                        or e.retracted_at is not null and e.seq > p.counted
+                ) as lapsed
             from hub.entry e
             cross join lateral (
                 select e.sender is distinct from p.user_id collate "C" and \(isValid) as counts

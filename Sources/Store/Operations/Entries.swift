@@ -129,6 +129,7 @@ struct EntryBatch: Batch {
         var results = orders.map(\.stored)
         var isAnswer = [Bool](repeating: true, count: orders.count)
         var fresh: [Entry] = []
+        var active: [BusEvent] = []
         for (row, draft) in drafts.enumerated() {
             guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4) else { return nil }
             guard isAdmitted else {
@@ -143,9 +144,12 @@ struct EntryBatch: Batch {
             // A duplicate may be the same draft, committed before the connection broke and never announced.
             if isFresh || orders[draft.order].unsettled {
                 fresh.append(Entry(seq: seq, createdAt: createdAt, draft: draft.draft))
+                if let members = stored.texts(row, 5) {
+                    active.append(.active(draft.draft.channel, members: members.compactMap { UserID($0) }))
+                }
             }
         }
-        let events: [BusEvent] = fresh.isEmpty ? [] : [.entries(fresh)]
+        let events: [BusEvent] = fresh.isEmpty ? [] : [.entries(fresh)] + active
         if isPartial, !isBehind { return BatchOutcome(events: events, replies: [], partial: results[0]) }
         let replies = orders.indices.map { index -> StoreReply in
             if isBehind, case .ingest(_, let reached) = orders[index].order.request { return .behind(known(reached, stored)) }
@@ -185,7 +189,8 @@ extension Statement {
             """)
 
     /// $1 whether only a member may send the draft, then the draft's fields. Returns one row per draft, in their order:
-    /// admitted, seq, created_at, fresh, and false if the only reason of a refusal is that the entry it replies to does not exist.
+    /// admitted, seq, created_at, fresh, false if the only reason of a refusal is that the entry it replies to does not exist; and the
+    /// members of a conversation, with the last draft for it.
     ///
     /// A draft that is not admitted is not stored, but the others are. Of several drafts with one key the first is stored.
     /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
@@ -271,12 +276,16 @@ extension Statement {
                 ) n
                 where m.channel_id = n.channel_id
             )
-            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers from (
+            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers, o.members from (
                 select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.fresh, s.answers or not s.allowed as answers,
+                    case when s.admitted and s.channel_kind = 'conversation'
+                            and row_number() over (partition by s.channel_id, s.admitted, s.fresh order by s.ordinal desc) = 1
+                        then array(select m.user_id from hub.member m where m.channel_id = s.channel_id order by 1)
+                    end as members,
                     1 as part, s.ordinal
                 from sequenced s
                 union all
-                select null, r.stored, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+                select null, r.stored, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
             ) o
             order by o.part, o.ordinal
             """)

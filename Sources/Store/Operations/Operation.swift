@@ -8,6 +8,7 @@ import Messaging
 /// |---|---|---|---|
 /// | ingests | ingest | `.unavailable` at once: the intake pauses | waits, runs again |
 /// | entries | append | `.unavailable` at once: the sender tries again with the same key | waits, runs again |
+/// | changes | change | `.unavailable` at once: the sender tries again with the same key | waits, runs again |
 /// | conversations | open | waits | waits, runs again |
 /// | leaves | leave | waits | waits, runs again |
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
@@ -19,12 +20,13 @@ import Messaging
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, conversations, leaves, acks, cursors, states, pages, positions, withdrawals
+    case ingests, entries, changes, conversations, leaves, acks, cursors, states, pages, positions, withdrawals
 
     var descriptor: any StoreOperation.Type {
         switch self {
         case .ingests: Ingests.self
         case .entries: Entries.self
+        case .changes: Changes.self
         case .conversations: Conversations.self
         case .leaves: Leaves.self
         case .acks: Acks.self
@@ -41,6 +43,7 @@ enum Operation: Int, CaseIterable {
         switch request {
         case .ingest: self = .ingests
         case .append: self = .entries
+        case .change: self = .changes
         case .open: self = .conversations
         case .leave: self = .leaves
         case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors
