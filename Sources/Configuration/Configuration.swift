@@ -123,6 +123,8 @@ package struct Configuration: Equatable, Sendable {
         package var topics: [String] = ["hub.events"]
         package var deadLetterTopic = "hub.events.dlq"
         package var group = "hub"
+        /// nil: named after the node. `none`: without a name.
+        package var member: String?
         package var fetchWait: Duration = .milliseconds(500)
         package var batchRecords = 1_000
         package var attempts = 5

@@ -53,6 +53,8 @@ package final class EmbeddedServices {
             ("kafka.brokers", broker.brokers),
             // This broker answers a fetch only after the full wait time, so the wait time is the latency.
             ("kafka.fetch-wait", MockCluster.fetchWait.quantity),
+            // It knows no fixed names in groups.
+            ("kafka.member", "none"),
             ("auth.jwks", "\(path)/\(Self.keySetFileName)"),
             ("auth.issuer", Self.issuer),
             ("auth.audience", Self.audience),

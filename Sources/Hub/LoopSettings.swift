@@ -3,6 +3,7 @@ package import Configuration
 import HTTP
 import Intake
 import Kafka
+import Linux
 import Messaging
 import Reactor
 import Sessions
@@ -124,14 +125,26 @@ extension TokenPolicy {
 }
 
 extension IntakeConfiguration {
-    package init(_ settings: Configuration.Kafka) {
+    /// - Parameter member: the hub's fixed name in the group.
+    package init(_ settings: Configuration.Kafka, member: String? = nil) {
         self.init(
             brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
             deadLetterTopic: settings.deadLetterTopic)
+        consumer.member = member
         consumer.fetchWait = settings.fetchWait
         poll.records = settings.batchRecords
         flow.gatheredRecords = settings.batchRecords
         flow.refusals = settings.attempts
         apply(settings.properties.map { ($0.name, $0.value) })
+    }
+}
+
+extension Configuration {
+    /// The hub's fixed name in its consumer group, nil for none.
+    package var kafkaMember: String? {
+        if let name = kafka.member { return name == "none" ? nil : name }
+        let name = "\(Machine.hostName)-\(listen.port)"
+        // Kafka's rule for such names.
+        return String(name.prefix(249).map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" })
     }
 }

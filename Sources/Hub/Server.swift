@@ -103,7 +103,9 @@ package final class Server {
             throw ServerFailure("starting the event loops", "\(error)")
         }
         do throws(KafkaError) {
-            intake = try Intake(IntakeConfiguration(configuration.kafka), store: store, metrics: metrics.intake, log: log)
+            intake = try Intake(
+                IntakeConfiguration(configuration.kafka, member: configuration.kafkaMember), store: store, metrics: metrics.intake,
+                log: log)
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
         }

@@ -23,8 +23,14 @@ struct IntakeReport {
             "reading from kafka",
             metadata: [
                 "brokers": "\(configuration.brokers)", "group": "\(configuration.group)",
-                "topics": "\(configuration.topics.joined(separator: ","))",
+                "topics": "\(configuration.topics.joined(separator: ","))", "member": "\(configuration.member ?? "-")",
             ])
+    }
+
+    func fenced(_ configuration: ConsumerConfiguration) {
+        log.error(
+            "another hub has this hub's name in the kafka group: give each its own (kafka.member). This one goes on without a name",
+            metadata: ["group": "\(configuration.group)", "member": "\(configuration.member ?? "-")"])
     }
 
     func couldNotOpen(_ error: any Error, again delay: Duration) {

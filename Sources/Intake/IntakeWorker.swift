@@ -28,6 +28,8 @@ final class IntakeWorker {
     /// `StoreDesk.connectionsMade` when the flow heard of it last.
     private var knownConnections: UInt64 = 0
     private var ticks = 0
+    /// Another member took this one's name in the group.
+    private var isFenced = false
 
     init(
         _ configuration: IntakeConfiguration, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk, metrics: IntakeMetrics, log: Logger
@@ -71,10 +73,13 @@ final class IntakeWorker {
     private func open() {
         guard !isStopping, consumer == nil else { return }
         do {
-            let consumer = try Consumer(configuration.consumer)
+            var own = configuration.consumer
+            // Two hubs that take the name from each other for ever would read nothing.
+            if isFenced { own.member = nil }
+            let consumer = try Consumer(own)
             watch = try loop.watch(consumer.descriptor, .readable) { [weak self] _ in self?.read() }
             self.consumer = consumer
-            report.opened(configuration.consumer)
+            report.opened(own)
         } catch {
             report.couldNotOpen(error, again: configuration.restartDelay)
             loop.after(configuration.restartDelay) { [weak self] in self?.open() }
@@ -92,6 +97,10 @@ final class IntakeWorker {
     /// The client failed for good. It is closed and made anew.
     private func reopen(_ failure: KafkaError) {
         report.restarting(failure)
+        if failure.name == "FENCED_INSTANCE_ID" {
+            isFenced = true
+            report.fenced(configuration.consumer)
+        }
         handle(.lost(Array(flow.held)))
         close(committing: [], within: .seconds(1))
         loop.after(configuration.restartDelay) { [weak self] in self?.open() }

@@ -3,6 +3,9 @@ public struct ConsumerConfiguration: Equatable, Sendable {
     /// `host:port`, separated by commas.
     public var brokers: String
     public var group: String
+    /// A fixed name in the group (`group.instance.id`): a member that dies and comes back under its name gets its partitions at once. A second
+    /// member of this name ends the first one: a fatal error, `FENCED_INSTANCE_ID`.
+    public var member: String?
     /// Exact names; a name starting with `^` is a pattern. A topic need not exist yet.
     public var topics: [String]
     /// How long a broker may keep a fetch waiting for data. A real broker answers as soon as there is some;
@@ -42,7 +45,7 @@ extension ConsumerConfiguration {
                 ("statistics.interval.ms", "2000"),
                 ("reconnect.backoff.max.ms", "5000"),
                 ("socket.keepalive.enable", "true"),
-            ],
+            ] + (member.map { [("group.instance.id", $0)] } ?? []),
             own: properties,
             fixed: [
                 ("bootstrap.servers", brokers), ("group.id", group),

@@ -1,4 +1,5 @@
 import CLinux
+internal import Glibc
 
 /// Small files, whole.
 public enum Files {
@@ -128,6 +129,15 @@ public enum Console {
 /// This process and its machine.
 public enum Machine {
     public static var processors: Int { max(1, Int(clinux_cpu_count())) }
+    /// The name of this host, `localhost` when it has none.
+    public static var hostName: String {
+        let name = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            unsafe buffer.initialize(repeating: 0)
+            // The last byte stays zero, also when the name is cut.
+            return unsafe gethostname(buffer.baseAddress!, buffer.count - 1) == 0 ? String(cString: buffer.baseAddress!) : ""
+        }
+        return name.isEmpty ? "localhost" : name
+    }
     /// Large blocks always come from the kernel and go back to it. By itself the allocator stops that after the first ones, and
     /// the memory of every table that was reallocated stays resident: a fifth of the memory of idle sessions.
     public static func mapLargeBlocks() { clinux_map_large_blocks() }

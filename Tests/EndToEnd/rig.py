@@ -147,6 +147,8 @@ class StandaloneHub(Hub):
             environment={
                 "HUB_DATABASE_URL": database.url, "HUB_KAFKA_BROKERS": kafka.brokers, "HUB_JWKS": str(issuer.jwks),
                 "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port}",
+                # The mock broker knows no fixed names in groups, and a member that has one does not leave its group.
+                "HUB_KAFKA_MEMBER": "none",
                 # The mock broker gives a killed hub's partitions away only after this. It must be longer than any stop of the
                 # broker: to a member whose session timed out meanwhile the mock may never again answer a JoinGroup.
                 "HUB_KAFKA_PROPERTIES": "session.timeout.ms=6000,heartbeat.interval.ms=1000", **(extra or {})},

@@ -32,6 +32,17 @@ struct SettingsTests {
         #expect(configuration.flow.refusals == 4)
     }
 
+    @Test func `A hub is named after its node in the group, unless a name is given`() throws {
+        var configuration = Configuration()
+        #expect(configuration.kafkaMember?.hasSuffix("-8080") == true)
+        #expect(configuration.kafkaMember?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) } == true)
+        #expect(IntakeConfiguration(configuration.kafka, member: configuration.kafkaMember).consumer.member == configuration.kafkaMember)
+        configuration.kafka.member = "hub-1"
+        #expect(configuration.kafkaMember == "hub-1")
+        configuration.kafka.member = "none"
+        #expect(configuration.kafkaMember == nil)
+    }
+
     @Test func `The rules of tokens arrive`() {
         var auth = Configuration.Auth()
         auth.algorithms = ["RS256"]

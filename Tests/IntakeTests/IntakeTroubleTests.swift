@@ -49,6 +49,26 @@ import Testing
         try await intake.stopped()
     }
 
+    @Test func `A hub whose name was taken says so, and goes on without a name`() async throws {
+        let bench = try IntakeBench()
+        let lines = Locked([String]())
+        var configuration = bench.configuration()
+        configuration.consumer.member = "node-1"
+        let intake = try Intake(configuration, store: bench.store, log: Logger(label: "intake") { _ in LineKeeper(lines: lines) })
+        try await bench.write(["before"])
+        try await eventually("the first") { bench.store.entries.count == 1 }
+        bench.cluster.fail(.heartbeat, with: [.fencedInstance])
+        try await eventually("the failure") { intake.metrics.clientRestarts.value == 1 }
+        try await bench.write(["after"])
+        try await eventually("the second") { bench.store.entries.count == 2 }
+        try await intake.stopped()
+        let (opened, fenced) = lines.withLock { lines in
+            (lines.filter { $0.hasPrefix("reading from kafka") }, lines.filter { $0.hasPrefix("another hub has this hub's name") })
+        }
+        #expect(opened.map { $0.contains("member=node-1") } == [true, false])
+        #expect(fenced.count == 1 && fenced[0].contains("member=node-1"))
+    }
+
     @Test func `Of many faults of one kind the first is a line, and then their number`() {
         let lines = Locked([String]())
         let log = Logger(label: "intake") { _ in LineKeeper(lines: lines) }

@@ -51,7 +51,8 @@ struct PositionTextTests {
     func damaged() throws {
         let ann = try user("ann")
         var random = SeededRandom(seed: 11)
-        let whole = Array(PositionText.write(
+        let whole = Array(
+            PositionText.write(
                 [(.inbox(ann), Seq(42)), (.broadcast("a:b"), Seq(1)), (Self.conversation, Seq(2))], epoch: Epoch(random: 7)
             ).utf8)
         for _ in 0..<5_000 {

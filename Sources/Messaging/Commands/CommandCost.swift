@@ -4,7 +4,7 @@ extension ClientCommand.Body {
         switch self {
         // Counted when the session ends: the many who connect and stay then cost no memory.
         case .connect: 0
-        case .ack, .markSeen, .send, .leave, .typing, .activity, .ping, .unsubscribe: 1
+        case .ack, .markSeen, .send, .edit, .delete, .leave, .typing, .activity, .ping, .unsubscribe: 1
         case .markRead(let mark):
             if case .set(let seqs) = mark.selection { 1 + seqs.count / Self.entriesOfOne } else { 1 }
         case .markUnread(let mark): 1 + mark.seqs.count / Self.entriesOfOne
