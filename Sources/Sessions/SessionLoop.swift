@@ -65,10 +65,13 @@ package final class SessionLoop {
         authentication.verified = { [unowned self] live, origin, identity, use in
             switch use {
             case .connect(let requests):
-                if paces.holdsBackConnect(live, origin, of: identity.user) { return }
-                if hasTooManySessions(identity.user) { return refuseSession(live, origin) }
-                subscriptions.identified(live, origin, identity, requests)
-            case .refresh: subscriptions.refreshed(live, origin, identity)
+                if paces.holdsBackConnect(live, origin, of: identity.user) { return false }
+                if hasTooManySessions(identity.user) {
+                    refuseSession(live, origin)
+                    return false
+                }
+                return subscriptions.identified(live, origin, identity, requests)
+            case .refresh: return subscriptions.refreshed(live, origin, identity)
             }
         }
         state.loop.receive(from: inbox.events) { [unowned self] batch in
