@@ -114,7 +114,8 @@ export class Channels {
   #refused(link, name, error) {
     const channel = this.#channels.get(name);
     if (!channel || link !== this.#link()) return;
-    if (error.code === "position_unknown" && channel.position !== undefined && channel.asked === null) {
+    const isGone = error.code === "position_unknown" || error.code === "position_too_old";
+    if (isGone && channel.position !== undefined && channel.asked === null) {
       Object.assign(channel, { position: undefined, epoch: undefined, acked: 0 });
       this.#follow(link, name, channel);
       // Told when the command is on its way: whoever asks for the history now misses nothing between the two.

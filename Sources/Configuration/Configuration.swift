@@ -18,6 +18,7 @@ package struct Configuration: Equatable, Sendable {
     package var auth = Auth()
     package var kafka = Kafka()
     package var database = Database()
+    package var retention = Retention()
     package var drain = Drain()
     package var log = Log()
     package var metrics = Metrics()
@@ -140,6 +141,14 @@ package struct Configuration: Equatable, Sendable {
         package var statementWithin: Duration = .seconds(10)
         package var waitingOrders = 10_000
         package var waitingOrdersOfUser = 512
+        package init() {}
+    }
+
+    /// How long entries are kept. Zero means for ever.
+    package struct Retention: Equatable, Sendable {
+        package var notifications: Duration = .zero
+        package var messages: Duration = .zero
+        package var system: Duration = .zero
         package init() {}
     }
 

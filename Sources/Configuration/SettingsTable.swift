@@ -304,4 +304,17 @@ extension Setting {
             "Commands of one kind and one user that may wait while more commands wait than one transaction takes; users then take turns. 512: eight devices with all their commands under way. Exceeded: error unavailable (temporary)."
         ),
     ]
+
+    package static let retention: [Setting] = [
+        Setting(
+            "retention.notifications", \.retention.notifications, .duration(.zero...(.seconds(36_500 * 86_400))),
+            "How long notifications are kept, such as 365d; 0s: for ever, so that nothing is removed unless configured. Older ones are removed in small steps, from the start of a channel up to the first entry that is kept: give all kinds of a channel an age. A record that is read from Kafka again after its entry was removed is stored again, so keep entries longer than Kafka keeps records."
+        ),
+        Setting(
+            "retention.messages", \.retention.messages, .duration(.zero...(.seconds(36_500 * 86_400))),
+            "How long messages of users are kept; 0s: for ever."),
+        Setting(
+            "retention.system", \.retention.system, .duration(.zero...(.seconds(36_500 * 86_400))),
+            "How long entries of the kind system are kept; 0s: for ever."),
+    ]
 }

@@ -209,6 +209,9 @@ package final class Server {
         var settings = StoreConfiguration(address: configuration.database.url ?? "")
         settings.capacity = configuration.database.waitingOrders
         settings.ordersOfUser = configuration.database.waitingOrdersOfUser
+        settings.retention.notifications = configuration.retention.notifications
+        settings.retention.messages = configuration.retention.messages
+        settings.retention.system = configuration.retention.system
         settings.connectDeadline = configuration.database.connectWithin
         settings.statementTimeout = configuration.database.statementWithin
         settings.answerDeadline = configuration.database.statementWithin + .seconds(5)

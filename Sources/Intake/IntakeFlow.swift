@@ -196,7 +196,7 @@ package struct IntakeFlow {
         case .failed(.forbidden):
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled),
-            .positions, .opened, .snapshot, .state, .page, .moved, .withdrawals:
+            .positions, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed:
             refused("an answer to another question", &actions)
         }
     }

@@ -90,9 +90,10 @@ final class Subscriptions {
                 unregister(live, subscription.registration)
                 continue
             }
-            let since = request.start.position(head: states[row].head)
-            if request.isOutdated(in: state.epoch) || since.map({ $0 > states[row].head }) == true {
-                refused.append(.init(channel: request.channel, code: .positionUnknown))
+            let since = request.start.position(head: states[row].head, first: states[row].first)
+            let unknown = request.isOutdated(in: state.epoch) ? ErrorCode.positionUnknown : nil
+            if let code = unknown ?? since.flatMap({ states[row].refusal(of: $0)?.code }) {
+                refused.append(.init(channel: request.channel, code: code))
                 unregister(live, subscription.registration)
                 continue
             }
@@ -164,10 +165,10 @@ final class Subscriptions {
         _ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ start: SubscriptionStart
     ) {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
-        let since = start.position(head: channelState.head)
-        if let since, since > channelState.head {
+        let since = start.position(head: channelState.head, first: channelState.first)
+        if let since, let refusal = channelState.refusal(of: since) {
             unregister(live, registration)
-            return refusePosition(live, origin, since, channelState)
+            return state.refuse(live, origin, refusal)
         }
         let listed = ListedChannel(channelState, isSubscribed: true, since: since ?? channelState.head, epoch: state.epoch)
         state.outbound.pushLines(to: live.id) { lines in
@@ -177,11 +178,6 @@ final class Subscriptions {
             addEarlyPushes(live, to: &lines)
         }
         counters.changedSet(of: live, by: channelState.counters)
-    }
-
-    private func refusePosition(_ live: LiveSession, _ origin: CommandOrigin, _ since: Seq, _ channelState: ChannelState) {
-        let head = channelState.head.rawValue
-        state.refuse(live, origin, .positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head)")
     }
 
     /// Subscribing again asks for the state; with an earlier position the entries come again.
@@ -200,8 +196,8 @@ final class Subscriptions {
         _ live: LiveSession, _ origin: CommandOrigin, _ registration: UInt32, _ channelState: ChannelState, _ start: SubscriptionStart
     ) {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
-        let since = start.position(head: channelState.head)
-        if let since, since > channelState.head { return refusePosition(live, origin, since, channelState) }
+        let since = start.position(head: channelState.head, first: channelState.first)
+        if let since, let refusal = channelState.refusal(of: since) { return state.refuse(live, origin, refusal) }
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false

@@ -13,6 +13,7 @@ struct Migration: Equatable {
         Migration(number: 4, script: String(decoding: PackageResources.migration_0004_sql, as: UTF8.self)),
         Migration(number: 5, script: String(decoding: PackageResources.migration_0005_sql, as: UTF8.self)),
         Migration(number: 6, script: String(decoding: PackageResources.migration_0006_sql, as: UTF8.self)),
+        Migration(number: 7, script: String(decoding: PackageResources.migration_0007_sql, as: UTF8.self)),
     ]
 }
 

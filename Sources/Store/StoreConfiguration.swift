@@ -25,6 +25,7 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var longestBackoff: Duration = .seconds(3)
     /// Between two readings of the memberships that ended: with the reading itself, less than the second within which their sessions end.
     package var withdrawalInterval: Duration = .milliseconds(500)
+    package var retention = RetentionSettings()
     /// How long `stop()` lets accepted orders finish.
     package var stopGrace: Duration = .seconds(5)
 

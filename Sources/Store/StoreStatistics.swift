@@ -32,6 +32,13 @@ package final class StoreStatistics: MetricsGroup {
     package let connectionsLost = Counter("hub_store_connections_lost_total", "Connections to PostgreSQL lost.")
     package let epochChanges = Counter(
         "hub_store_epoch_changes_total", "Times that the database was found with another history, for example after a restore.")
+    package let entriesRemoved = Counter("hub_entries_removed_total", "Entries removed because they were older than they are kept.")
+    package let retentionFailures = Counter(
+        "hub_retention_failures_total", "Steps of removing old entries that failed and were tried again.")
+    package let retentionFinished = Gauge(
+        "hub_retention_finished_timestamp_seconds", "When old entries of all channels were last removed; 0: not yet.")
+    package let oldestEntry = Gauge(
+        "hub_oldest_entry_timestamp_seconds", "Time of the oldest entry, as of when old entries were last removed; 0: none.")
     package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
     package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database, which is not supported yet.")
     /// From sending a transaction to its commit.

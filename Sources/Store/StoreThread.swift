@@ -17,6 +17,7 @@ final class StoreThread: LaneOwner {
     private let bus: any Bus
     private let log: Logger
     private let withdrawals: WithdrawalWatch
+    private let retention: Retention
     private var lanes: [Lane] = []
     /// The index of its lane, by the raw value of an operation.
     private var laneOf: [Int] = []
@@ -40,6 +41,7 @@ final class StoreThread: LaneOwner {
         self.historyChanged = historyChanged
         history = History(random: dice.next())
         withdrawals = WithdrawalWatch(front)
+        retention = Retention(configuration.retention, loop: loop, front: front, log: log)
         migrationBackoff = .ofStore(longest: configuration.longestBackoff)
         lanes = LaneName.allCases.map { name in
             Lane(
@@ -97,7 +99,10 @@ final class StoreThread: LaneOwner {
             }
             if !isMigrated {
                 isMigrated = true
-                if !isStopping { for lane in lanes { lane.connect() } }
+                if !isStopping {
+                    for lane in lanes { lane.connect() }
+                    retention.start()
+                }
             }
         case .notMigrated(let error):
             endMigration()
@@ -209,7 +214,7 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals: false
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed: false
         }
     }
 }

@@ -10,6 +10,7 @@ struct CodesTests {
                 "bad_json", "bad_request", "unknown_type", "unsupported", "not_connected", "already_connected", "invalid_token",
                 "token_expired",
                 "token_revoked", "subject_changed", "forbidden", "unknown_channel", "not_subscribed", "not_sent", "position_unknown",
+                "position_too_old",
                 "too_large", "limit_exceeded", "rate_limited", "overloaded", "unavailable", "internal",
             ])
         #expect(ErrorCode.allCases.filter(\.isTemporary) == [.rateLimited, .overloaded, .unavailable, .internal])

@@ -116,4 +116,29 @@ struct SubscriptionTests {
         few.answer(try #require(few.store.take().first), .snapshot([], more: false))
         #expect(few.clients.texts(max).first?.contains(#""more":true"#) == true)
     }
+
+    @Test("a position before the oldest entry is refused as too old, and tail begins there")
+    func beforeTheFirst() throws {
+        let bench = try SessionBench()
+        var old = state(system, head: 10, unread: 0)
+        old.first = Seq(6)
+        let (ann, reply) = try connect(bench, #"{"channel":"broadcast:system","since":4}"#, [old])
+        #expect(reply.contains(#""refused":[{"channel":"broadcast:system","code":"position_too_old"}]"#))
+        #expect(reply.contains(#""head":10,"first":6,"#))
+        for (id, since, answer) in [
+            (2, "since\":4", #"{"re":2,"error":{"code":"position_too_old""#), (3, "since\":5", #"{"re":3,"ok":{"channel""#),
+            (4, "since\":4", #"{"re":4,"error":{"code":"position_too_old""#), (5, "tail\":9", #"{"re":5,"ok":{"channel""#),
+        ] {
+            bench.clients.forget()
+            bench.say(ann, #"{"id":\#(id),"type":"subscribe","channel":"broadcast:system","\#(since)}"#)
+            bench.turn()
+            let orders = bench.store.take()
+            bench.answer(try #require(orders.first { if case .state = $0.request { true } else { false } }), .state(old))
+            #expect(bench.clients.texts(ann).first?.hasPrefix(answer) == true, "\(id)")
+        }
+        #expect(bench.clients.texts(ann).first?.hasSuffix(#""since":5}}"#) == true, "\(bench.clients.texts(ann))")
+        // A channel from which nothing was removed says nothing.
+        let (_, other) = try connect(bench, #"{"channel":"broadcast:system","since":0}"#, [state(system, head: 10, unread: 0)])
+        #expect(!other.contains("first") && !other.contains("refused"))
+    }
 }

@@ -77,6 +77,7 @@ import Testing
             ]
         case "claim", "probe": []
         case "withdrawals": ["-\(asked)", "0", "-\(asked)"]
+        case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)
         }
@@ -119,7 +120,9 @@ import Testing
         _ = try connection.execute("set search_path = pg_catalog; \(Self.fill)")
         for statement in Statement.all {
             let plan = try run(statement)
-            #expect(Self.rowsRead(plan) <= Double(Self.mostRows), "\(statement.name):\n\(plan.joined(separator: "\n"))")
+            // A step of removing looks at 200 channels, whatever it is asked for.
+            let most = statement.name == "removeEntries" ? 600 : Self.mostRows
+            #expect(Self.rowsRead(plan) <= Double(most), "\(statement.name):\n\(plan.joined(separator: "\n"))")
             #expect(!plan.contains { $0.contains("Seq Scan on") }, "\(statement.name)")
         }
     }

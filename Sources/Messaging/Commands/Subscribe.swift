@@ -14,12 +14,22 @@ public enum SubscriptionStart: Equatable, Sendable {
     case tail(UInt64)
 
     /// The position before the first entry to be sent; nil for the head.
-    public func position(head: Seq) -> Seq? {
+    /// - Parameter first: the oldest entry that there is.
+    public func position(head: Seq, first: Seq = Seq(1)) -> Seq? {
         switch self {
         case .head: nil
         case .since(let seq): seq
-        case .tail(let count): Seq(head.rawValue - min(count, head.rawValue))
+        case .tail(let count): max(Seq(head.rawValue - min(count, head.rawValue)), Seq(first.rawValue - 1))
         }
+    }
+}
+
+extension ChannelState {
+    /// Why the channel cannot be followed from this position; nil: it can.
+    public func refusal(of since: Seq) -> Refusal? {
+        if since > head { return Refusal(.positionUnknown, "since: \(since.rawValue) is beyond the newest entry, \(head.rawValue)") }
+        guard since.next < first else { return nil }
+        return Refusal(.positionTooOld, "since: \(since.rawValue) is before the oldest entry, \(first.rawValue)")
     }
 }
 

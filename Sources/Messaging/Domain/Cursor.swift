@@ -49,6 +49,8 @@ public struct ChannelState: Equatable, Sendable {
     public var members: [UserID]
     /// The progress of each member of a conversation; empty in the answer to a cursor move, which does not need it.
     public var progress: [MemberProgress]
+    /// The number of the oldest entry that was not removed because of its age; 1 when none was.
+    public var first = Seq(1)
     /// The earliest expiry of the counted entries. From that time on `counters` are outdated.
     public var nextExpiry: Timestamp?
     public init(

@@ -58,6 +58,8 @@ public enum StoreRequest: Equatable, Sendable {
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
     /// Reads the memberships that ended after the position, whoever ended them, and publishes them.
     case withdrawals(after: WithdrawalPosition)
+    /// Removes old entries of a few channels. Only the hub itself asks for this.
+    case remove(Removal)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
     case move(UserID, Channel, CursorChange, session: String)
 }
@@ -66,7 +68,7 @@ extension StoreRequest {
     /// The user who asks; nil for an `ingest`, for `positions`, for a `page` and for `withdrawals`.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals: nil
+        case .ingest, .positions, .page, .withdrawals, .remove: nil
         case .append(let draft), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
@@ -93,6 +95,7 @@ public enum StoreReply: Equatable, Sendable {
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
+    case removed(Removed)
     case failed(StoreFailure)
 }
 
@@ -114,6 +117,36 @@ public struct WithdrawalPosition: Equatable, Sendable {
 
     /// A page was full: more is to be read at once. Rows have an id of at least 1.
     public var isBetweenPages: Bool { id > 0 }
+}
+
+/// One step through the channels, from which old entries are removed. An entry is removed when it is old and all before it in its channel are:
+/// numbers have a gap only at the start.
+public struct Removal: Equatable, Sendable {
+    /// The step looks at channels behind this one, in the store's own numbering; 0 at the start.
+    public var after: Int64
+    /// Entries of the kind that are older are removed; nil: none.
+    public var notifications: Timestamp?
+    public var messages: Timestamp?
+    public var system: Timestamp?
+    public init(after: Int64, notifications: Timestamp?, messages: Timestamp?, system: Timestamp?) {
+        self.after = after
+        self.notifications = notifications
+        self.messages = messages
+        self.system = system
+    }
+}
+
+public struct Removed: Equatable, Sendable {
+    public var entries: Int
+    /// Where the next step begins; nil: all channels were looked at.
+    public var next: Int64?
+    /// The time of the oldest first entry that was found and is kept.
+    public var oldest: Timestamp?
+    public init(entries: Int, next: Int64?, oldest: Timestamp?) {
+        self.entries = entries
+        self.next = next
+        self.oldest = oldest
+    }
 }
 
 public struct StoredDraft: Equatable, Sendable {

@@ -15,6 +15,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case notSubscribed = "not_subscribed"
     case notSent = "not_sent"
     case positionUnknown = "position_unknown"
+    case positionTooOld = "position_too_old"
     case tooLarge = "too_large"
     case limitExceeded = "limit_exceeded"
     case rateLimited = "rate_limited"
@@ -49,6 +50,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 false, "since is greater than the number of the channel's newest entry, or belongs to another epoch.",
                 "Discard the stored entries of the channel, and subscribe again without since."
             )
+        case .positionTooOld:
+            (
+                false, "Entries behind since were removed because of their age: since is smaller than first - 1.",
+                "Discard the stored entries of the channel, take first from the channel state, and subscribe again with since: first - 1, or without since."
+            )
         case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")
         case .limitExceeded: (false, "A number exceeds the announced limit.", "Send or request less.")
         case .rateLimited: (true, "The client sent too many commands in too short a time.", "Repeat after retryAfterMs.")
@@ -71,7 +77,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         switch self {
         case .tokenRevoked, .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
-            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .tooLarge, .limitExceeded,
+            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .positionTooOld, .tooLarge, .limitExceeded,
             .rateLimited, .unavailable, .internal:
             false
         }

@@ -113,6 +113,7 @@ extension [UInt8] {
         case .conversation: appendText(#","kind":"conversation""#)
         }
         append(#","head":"#, state.head.rawValue)
+        if state.first > Seq(1) { append(#","first":"#, state.first.rawValue) }
         append(cursor: state.cursor)
         append(counters: state.counters)
         append(#","version":"#, state.version)

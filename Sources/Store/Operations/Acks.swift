@@ -124,14 +124,14 @@ extension Statement {
     /// in the arrays (from 1) and the columns of `ChannelState(cursorIn:)`.
     ///
     /// It costs a fifth of `moveCursors`, because it moves only simple rows. It leaves a pair to `moveCursors` when there is no row yet,
-    /// no progress, a counter that is due for a recount, an entry that may not count or counts as urgent, or an entry that requires a
+    /// no progress, a counter that is due for a recount or counts entries that were removed, an entry that may not count or counts as urgent, or an entry that requires a
     /// receipt. Rows are locked in the order (user, channel). PostgreSQL checks the conditions again on a row that another
     /// transaction has just changed. If that transaction counted up to a later head than this statement sees, the row is left, too.
     static let ackCursors = Statement(
         name: "ackCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.ordinal, c.id, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
+                select a.user_id, a.ordinal, c.id, c.first_seq, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
                 from unnest($1::text[], $2::text[], $3::int8[]) with ordinality a (user_id, channel, delivered, ordinal)
                 join \(Clause.namedChannel) c on true
                 order by a.user_id collate "C", c.id
@@ -144,7 +144,7 @@ extension Statement {
                 select k.ctid from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
             ) held
             where k.ctid = held.ctid and k.delivered < a.delivered
-                and (k.recount_at is null or k.recount_at > now())
+                and (k.recount_at is null or k.recount_at > now()) and not \(Clause.hasLostUnread("a"))
                 and k.counted <= a.head
                 and (k.counted = a.head or (
                     -- No `seq` after `counted` is missing, and no entry there is special.

@@ -11,23 +11,27 @@ enum Clause {
 }
 
 extension Clause {
+    /// Whether entries were removed that the row `k` of `hub.cursor` may have counted as unread.
+    static func hasLostUnread(_ channel: String) -> String { "k.read < \(channel).first_seq - 1" }
+
     /// The channel that `a.channel` names. `limit 1` makes the planner look it up by name. A join that was planned while there were few
     /// channels would read all of them.
     static let namedChannel = """
         lateral (
-            select c.id, c.name, c.kind, c.last_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+            select c.id, c.name, c.kind, c.last_seq, c.first_seq from hub.channel c where c.name = a.channel collate "C" limit 1
         )
         """
 
-    /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, kind, rank, has_more)`: the columns of
-    /// `ChannelState(_:_:channel:)`, then `has_more`.
+    /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, first_seq, kind, rank, has_more)`: the columns of
+    /// `ChannelState(_:_:channel:)`, then `has_more` and `first_seq`.
     static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0) + t.lapsed,
             case when p.recount then 0 else p.unread end + t.unread,
             case when p.recount then 0 else p.unseen end + t.unseen,
             case when p.recount then 0 else p.urgent end + t.urgent,
-            o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more
+            o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more,
+            coalesce(p.first_seq, 1)
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 coalesce(k.counted, 0) as counted, k.updated_at, f.recount,
@@ -37,7 +41,9 @@ extension Clause {
             left join lateral (
                 select k.* from hub.cursor k where k.user_id = a.user_id collate "C" and k.channel_id = a.id limit 1
             ) k on true
-            cross join lateral (select k.version is null or coalesce(k.recount_at <= now(), false) as recount) f
+            cross join lateral (
+                select k.version is null or coalesce(k.recount_at <= now(), false) or \(hasLostUnread("a")) as recount
+            ) f
         ) p
         cross join lateral (\(tally)) t
         cross join lateral (

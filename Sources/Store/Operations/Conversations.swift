@@ -84,8 +84,9 @@ struct ConversationBatch: Batch {
         for row in 0..<rows[3].count {
             guard let position = rows[3].int32(row, 0), position >= 1, position <= orders.count,
                 let channel = rows[3].text(row, 1).flatMap({ Channel(storedName: $0) }),
-                let state = ChannelState(rows[3], row, channel: channel)
+                var state = ChannelState(rows[3], row, channel: channel), let first = Seq(stored: rows[3].int64(row, 16))
             else { return nil }
+            state.first = first
             let index = Int(position) - 1
             // Of several orders for a new conversation the first counts as its creator.
             let created = made.remove(Pair(openers[index].name, others[index], contexts[index])) != nil
@@ -180,7 +181,7 @@ extension Statement {
         name: "conversationStates",
         sql: """
             with ask as (
-                select p.ordinal::int4 as "order", p.ordinal, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.kind,
+                select p.ordinal::int4 as "order", p.ordinal, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.first_seq, c.kind,
                     null::int8 as rank, false as has_more
                 from \(pairs)
                 join hub.channel c on c.name = 'conversation:' || v.id

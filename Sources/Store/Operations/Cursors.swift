@@ -204,7 +204,7 @@ extension Statement {
         name: "moveCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.channel, a.ordinal, c.id, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                select a.user_id, a.channel, a.ordinal, c.id, c.first_seq, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
                     coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
                 from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
                     with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, ordinal)
@@ -212,7 +212,7 @@ extension Statement {
                 where \(isMover)
             ), held as (
                 select a.*, k.delivered, k.seen, k.read, k.read_set, k.version, k.counted, k.unread, k.unseen, k.urgent, k.recount_at,
-                    k.updated_at, coalesce(k.recount_at <= now(), false) as has_lapsed,
+                    k.updated_at, coalesce(k.recount_at <= now(), false) or \(Clause.hasLostUnread("a")) as has_lapsed,
                     int8multirange(int8range(1, k.read + 1)) + k.read_set as had_read
                 from ask a join hub.cursor k on k.user_id = a.user_id collate "C" and k.channel_id = a.id
             ), asked as (

@@ -13,6 +13,7 @@ import Messaging
 /// | leaves | leave | waits | waits, runs again |
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
+/// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
 /// | states, pages, positions | snapshot, conversations, state, page, positions | waits | waits, runs again |
 /// | withdrawals | withdrawals | `.unavailable` at once: asked again soon | waits, runs again |
 ///
@@ -20,7 +21,7 @@ import Messaging
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, changes, conversations, leaves, acks, cursors, states, pages, positions, withdrawals
+    case ingests, entries, changes, conversations, leaves, acks, cursors, states, pages, positions, withdrawals, removals
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -33,6 +34,7 @@ enum Operation: Int, CaseIterable {
         case .cursors: Cursors.self
         case .states: States.self
         case .pages: Pages.self
+        case .removals: Removals.self
         case .positions: Positions.self
         case .withdrawals: Withdrawals.self
         }
@@ -49,6 +51,7 @@ enum Operation: Int, CaseIterable {
         case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors
         case .snapshot, .conversations, .state: self = .states
         case .page: self = .pages
+        case .remove: self = .removals
         case .positions: self = .positions
         case .withdrawals: self = .withdrawals
         }

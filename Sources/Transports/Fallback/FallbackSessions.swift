@@ -170,7 +170,7 @@ extension ErrorCode {
         case .rateLimited: 429
         case .overloaded, .unavailable, .internal: 503
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .unknownChannel, .notSubscribed, .notSent,
-            .positionUnknown, .limitExceeded:
+            .positionUnknown, .positionTooOld, .limitExceeded:
             400
         }
     }
