@@ -71,7 +71,8 @@ package struct Setting: Sendable {
     }
 
     /// All settings in the order of the output.
-    package static let all: [Setting] = general + limits + shares + outbound + websocket + fallback + auth + kafka + database
+    package static let all: [Setting] =
+        general + limits + shares + outbound + websocket + fallback + auth + kafka + database
         + retention
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })

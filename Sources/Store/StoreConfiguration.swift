@@ -1,4 +1,5 @@
 /// How the store reaches its database, and its limits.
+/// More than twelve stored properties: one for each setting.
 package struct StoreConfiguration: Equatable, Sendable {
     /// A `postgresql://` URI or libpq's `key=value` form.
     package var address: String

@@ -28,7 +28,8 @@ import Testing
     @Test func `A client that speaks TLS to a broker that does not is told so`() async throws {
         let cluster = try MockCluster()
         let (message, _) = try await reason(cluster.brokers, [("security.protocol", "ssl")])
-        #expect(message.contains("SSL handshake failed"))
+        // Which of the two comes first depends on when the broker closes the connection.
+        #expect(message.contains("SSL handshake failed") || message.contains("SSL_HANDSHAKE"))
     }
 
     @Test func `A certificate file that is missing is named`() async throws {

@@ -77,7 +77,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         switch self {
         case .tokenRevoked, .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
-            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .positionTooOld, .tooLarge, .limitExceeded,
+            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .positionTooOld, .tooLarge,
+            .limitExceeded,
             .rateLimited, .unavailable, .internal:
             false
         }
