@@ -76,9 +76,10 @@ enum HistoryQueries {
         on conflict (follows) do nothing
         """
 
-    /// $1 the witness.
+    /// $1 the witness. Writes nothing when its row is there: a database that accepts no writes now can still be read.
     static let writeWitness = """
-        with removed as (delete from hub.witness w where w.seen_at < now() - interval '1 year' and w.id <> $1::text)
-        insert into hub.witness (id, seen_at) values ($1::text, now()) on conflict (id) do update set seen_at = excluded.seen_at
+        with missing as (select $1::text as id where not exists (select from hub.witness w where w.id = $1::text)),
+        removed as (delete from hub.witness w using missing m where w.seen_at < now() - interval '2 years' and w.id <> m.id)
+        insert into hub.witness (id, seen_at) select m.id, now() from missing m on conflict (id) do nothing
         """
 }

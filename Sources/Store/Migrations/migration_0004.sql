@@ -21,4 +21,4 @@ create table hub.witness (
     seen_at timestamptz not null
 );
 comment on table  hub.witness is 'One row per process of a hub. A hub that does not find its row knows that the database went back to a time before it.';
-comment on column hub.witness.seen_at is 'When the process last connected. Rows of old processes are removed after a year.';
+comment on column hub.witness.seen_at is 'When the process first connected. Rows are removed after two years.';
