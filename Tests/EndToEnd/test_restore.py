@@ -80,7 +80,7 @@ async def test_a_standby_that_no_commit_waits_for_is_a_warning(platform):
         try:
             wait_until(lambda: query(database.url, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")[0][0] == 1, "the standby")
             warned = check(hub)
-            assert [line[:4] for line in warned] == ["ok  ", "warn"] and "1 standby(s)" in warned[1]
+            assert [line[:4] for line in warned] == ["warn", "ok  "] and "1 standby(s)" in warned[0]
             run("psql", "-qX", database.url, "-c", "ALTER SYSTEM SET synchronous_standby_names = '*'", "-c", "SELECT pg_reload_conf()")
             wait_until(lambda: query(database.url, "SHOW synchronous_standby_names")[0][0] == "*", "the setting")
             assert [line[:4] for line in check(hub)] == ["ok  "]
