@@ -8,7 +8,7 @@ internal import Pacing
 /// - At most one fetch is under way.
 /// - The last good set counts until it is `maximumStaleness` old, then none does: failing closed, after two alerts.
 /// - An unknown `kid` causes a fetch, but at most one each `unknownKeySpacing`, however many such tokens arrive. The time between a token and
-///   a fetch that began after it is bounded by that, whoever sent other tokens before.
+///   a fetch that began after it is bounded by that, also when forged tokens came before.
 public struct JWKSSource: Sendable {
     public struct Settings: Equatable, Sendable {
         /// Between two fetches, when the provider names no `max-age`.

@@ -144,7 +144,7 @@ package struct Configuration: Equatable, Sendable {
         package init() {}
     }
 
-    /// How long entries are kept. Zero means for ever.
+    /// How long entries are kept. With zero they are never removed.
     package struct Retention: Equatable, Sendable {
         package var notifications: Duration = .zero
         package var messages: Duration = .zero

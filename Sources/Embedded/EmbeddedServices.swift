@@ -53,7 +53,7 @@ package final class EmbeddedServices {
             ("kafka.brokers", broker.brokers),
             // This broker answers a fetch only after the full wait time, so the wait time is the latency.
             ("kafka.fetch-wait", MockCluster.fetchWait.quantity),
-            // It knows no fixed names in groups.
+            // The embedded broker does not support fixed member names in consumer groups.
             ("kafka.member", "none"),
             ("auth.jwks", "\(path)/\(Self.keySetFileName)"),
             ("auth.issuer", Self.issuer),

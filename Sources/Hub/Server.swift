@@ -121,7 +121,7 @@ package final class Server {
         }
         health.threads.watch("store", store.heartbeat)
         health.threads.watch("intake", intake.heartbeat)
-        // It may wait for several fetches, one after the other.
+        // The thread of the keys may wait for several fetches, one after the other.
         health.threads.watch("keys", keys.heartbeat, silentAfter: .seconds(30))
     }
 
@@ -154,7 +154,8 @@ package final class Server {
         return []
     }
 
-    /// Drains the sessions, finishes their requests and ends every thread. Ends in about `drain.within` and 5 s, whatever hangs.
+    /// Drains the sessions, finishes their requests and ends every thread. Takes at most about
+    /// `drain.within` and 5 s, even if a thread hangs.
     /// - Returns: the threads that have not ended, and are left behind.
     package func stop() -> [String] {
         isAccepting.set(false)

@@ -18,7 +18,7 @@ final class ThreadWatch: Sendable {
 
     /// No turn of a loop takes nearly as long, also on a machine that does other work.
     static let silentAfter: Duration = .seconds(10)
-    /// Long enough for whatever ends by itself, such as the look-up of a host's name by libpq.
+    /// Longer than operations that end by themselves take, such as the look-up of a host's name by libpq.
     static let lostAfter: Duration = .seconds(60)
 
     private let threads = Locked<[Watched]>([])

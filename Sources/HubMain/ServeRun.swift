@@ -96,7 +96,7 @@ struct ServeRun {
         waitForEnd(hangupEnds: embedded != nil, server.reportThreads)
     }
 
-    /// Ends the process when its own end takes longer than it can, so that SIGTERM is obeyed whatever hangs.
+    /// Ends the process when its own end takes longer than it can, so that SIGTERM is obeyed even if a thread hangs.
     private func endAnyway(after limit: Duration) {
         let (log, lines) = (log, lines)
         _ = try? Thread.spawn(name: "end") {

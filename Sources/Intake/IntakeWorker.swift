@@ -74,7 +74,7 @@ final class IntakeWorker {
         guard !isStopping, consumer == nil else { return }
         do {
             var own = configuration.consumer
-            // Two hubs that take the name from each other for ever would read nothing.
+            // Two hubs with one name would take it from each other again and again, and neither would read.
             if isFenced { own.member = nil }
             let consumer = try Consumer(own)
             watch = try loop.watch(consumer.descriptor, .readable) { [weak self] _ in self?.read() }

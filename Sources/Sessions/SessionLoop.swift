@@ -9,7 +9,8 @@ import Telemetry
 
 /// The sessions of one event loop, between the transports, the store and the bus.
 ///
-/// More than twelve stored properties: most are the parts that it composes. It is what transports call. Everything runs on the loop's thread; other threads reach it only through `LoopInbox`.
+/// Composes the parts, which are most of its many stored properties, and is what transports call. Everything runs on the loop's thread;
+/// other threads reach it only through `LoopInbox`.
 package final class SessionLoop {
     package let inbox: LoopInbox
     let state: LoopState
