@@ -95,6 +95,36 @@ import Testing
         #expect(bench.store.statistics.connectionsLost.value >= 4)
     }
 
+    @Test(
+        "Entries are announced once although their connection was lost after the commit and before its answer",
+        arguments: [false, true])
+    func commitOfUnknownOutcome(isAwayLonger: Bool) async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .milliseconds(300) }.ready()
+        let ann = try user("ann")
+        // A commit is then on disk, and waits for a standby that does not exist.
+        _ = try bench.query("alter system set synchronous_standby_names = 'nobody'")
+        _ = try bench.query("select pg_reload_conf()")
+        let waiting = "from pg_stat_activity where application_name = 'hub entries' and wait_event = 'SyncRep'"
+        try await until { try bench.cell("show synchronous_standby_names") == "nobody" }
+        async let reply = bench.ask(.ingest([draft(.inbox(ann), "1")], []))
+        try await until { try bench.cell("select count(*) \(waiting)") == "1" }
+        _ = try bench.query("alter system reset synchronous_standby_names")
+        if isAwayLonger {
+            // The order is given up. Its entry is looked up later.
+            try cluster.stop("immediate")
+            #expect(await reply == .failed(.unavailable))
+            try cluster.start()
+        } else {
+            // The order is carried out again, and finds its entry.
+            _ = try bench.query("select pg_terminate_backend(pid) \(waiting)")
+            _ = try bench.query("select pg_reload_conf()")
+            #expect(await reply.seqs == [1])
+        }
+        try await until { bench.bus.entries == ["inbox:ann/1"] }
+        #expect(try bench.entries(.inbox(ann)) == ["1:1"])
+    }
+
     @Test func duringAnOutageOrdersWaitOrFailAtOnceByTheirKind() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(60) }.ready()
