@@ -185,9 +185,7 @@ let package = Package(
             "HubTests",
             [
                 "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Pacing",
-                "Telemetry", "Linux", "Reactor",
-                "TestKit",
-                logging,
+                "Telemetry", "Linux", "Reactor", "WSProtocol", "TestKit", logging,
             ]),
         suite("HouseTests", []),
     ]

@@ -1,5 +1,4 @@
 import Auth
-import Configuration
 import Embedded
 import HTTP
 import JSON
@@ -16,15 +15,15 @@ final class Demo: DemoServices {
     // librdkafka is thread-safe, but `Producer` itself is not, so the lock admits one thread at a time.
     private let producer: Mutex<Producer>
 
-    init(folder: String, configuration: Configuration) throws(ServerFailure) {
+    init(folder: String, settings: DemoSettings) throws(ServerFailure) {
         do throws(EmbeddedFailure) {
             signer = try EmbeddedServices.developmentKey(in: folder)
         } catch {
             throw ServerFailure("preparing the demo", "\(error)")
         }
-        topic = configuration.kafka.topics.first ?? "hub.events"
+        topic = settings.topic
         do throws(KafkaError) {
-            producer = Mutex(try Producer(ProducerConfiguration(brokers: configuration.kafka.brokers.joined(separator: ","))))
+            producer = Mutex(try Producer(ProducerConfiguration(brokers: settings.brokers)))
         } catch {
             throw ServerFailure("preparing the demo", "\(error)")
         }

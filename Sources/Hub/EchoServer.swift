@@ -14,7 +14,7 @@ package final class EchoServer {
     private let threads: [Thread]
 
     package init(_ configuration: Configuration, messageBytes: Int, log: Logger) throws(ServerFailure) {
-        let count = configuration.loops.count > 0 ? configuration.loops.count : Machine.processors
+        let count = configuration.loops.number(processors: Machine.processors)
         var limits = ServingLimits(configuration, loops: count)
         limits.socket = WebSocketLimits(
             messageBytes: messageBytes, compressionThresholdBytes: configuration.websocket.deflate.minimumBytes)

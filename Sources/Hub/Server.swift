@@ -19,7 +19,7 @@ import WSProtocol
 /// Start: the store first, because it creates the tables; then keys and loops; the intake last, when the loops can deliver its entries.
 /// Stop: the intake stops reading, and the sessions drain meanwhile; then the store finishes its requests; then the loops end.
 package final class Server {
-    private let configuration: Configuration
+    private let drain: Configuration.Drain
     private let log: Logger
     private let store: Store
     private let keys: KeyFeed
@@ -35,21 +35,20 @@ package final class Server {
 
     /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
     package init(_ configuration: Configuration, demoFolder: String?, log: Logger, logMetrics: LogMetrics) throws(ServerFailure) {
-        self.configuration = configuration
+        let parts = PartSettings(Self.withDescriptors(configuration, log), processors: Machine.processors)
+        drain = parts.drain
         self.log = log
         let health = Health()
         self.health = health
         let hasKeys = AtomicFlag()
         health.watch(.accepting) { [isAccepting] in isAccepting.isSet }
         health.watch(.keys) { hasKeys.isSet }
-        let count = configuration.loops.count > 0 ? configuration.loops.count : Machine.processors
-        let settings = LoopThread.Settings(Self.withDescriptors(configuration, loops: count, log), loops: count)
 
-        let listeners = try Self.listen(configuration.listen, count: count)
+        let listeners = try Self.listen(parts.listen, count: parts.loops)
         address = listeners.address
         do throws(SystemError) {
             var loops: [LoopThread] = []
-            for index in 0..<count { loops.append(try LoopThread(index: index, settings: settings)) }
+            for index in 0..<parts.loops { loops.append(try LoopThread(index: index, settings: parts.loop)) }
             self.loops = loops
         } catch {
             throw ServerFailure("making the event loops", "\(error)")
@@ -58,7 +57,7 @@ package final class Server {
         let bus = MemoryBus()
         for inbox in inboxes { bus.subscribe(inbox) }
 
-        store = try Self.makeStore(configuration, bus: bus, log: log) {
+        store = try Self.makeStore(parts.store, bus: bus, log: log) {
             for inbox in inboxes { inbox.historyChanged() }
         }
         let metrics = HubMetrics(health: health, store: store.statistics, log: logMetrics)
@@ -69,10 +68,10 @@ package final class Server {
         health.watch(.reading) { [intake = metrics.intake] in intake.refusals.value == 0 }
         health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
-            let location = KeyLocation(configuration.auth.jwks ?? "")
-            let rules = location.settings(refreshInterval: configuration.auth.refetchAfter)
-            let limits = location.limits(overPlainHTTP: configuration.auth.jwksOverPlainHTTP)
-            keys = try KeyFeed(location, settings: rules, limits: limits, metrics: metrics.keys, log: log) { news in
+            let settings = parts.keys
+            keys = try KeyFeed(
+                settings.location, settings: settings.rules, limits: settings.limits, metrics: metrics.keys, log: log
+            ) { news in
                 switch news {
                 case .keys(let keys, _): hasKeys.set(!keys.isEmpty)
                 case .tooOld: hasKeys.set(false)
@@ -82,12 +81,12 @@ package final class Server {
         } catch {
             throw ServerFailure("preparing the keys", "\(error)")
         }
-        let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, configuration: configuration) }
+        let demo = try demoFolder.map { folder throws(ServerFailure) in try Demo(folder: folder, settings: parts.demo) }
         let metricsText: @Sendable () -> String = { metrics.text() }
         var ownMetrics: MetricsServer?
-        if let endpoint = configuration.metrics.listen {
+        if let endpoint = parts.metricsListen {
             let routes = HubRoutes(health: health, metrics: metricsText, demo: nil)
-            ownMetrics = try MetricsServer(endpoint, routes: routes, limits: settings.serving)
+            ownMetrics = try MetricsServer(endpoint, routes: routes, limits: parts.loop.serving)
         }
         metricsServer = ownMetrics
         let routes = HubRoutes(health: health, metrics: ownMetrics == nil ? metricsText : nil, demo: demo)
@@ -96,16 +95,14 @@ package final class Server {
             for (loop, listener) in zip(loops, listeners.sockets) {
                 threads.append(
                     try loop.start(
-                        settings, listener: listener, loops: loops.map(\.arrivals), services: services, routes: routes,
+                        parts.loop, listener: listener, loops: loops.map(\.arrivals), services: services, routes: routes,
                         metrics: metrics.serving, log: log))
             }
         } catch {
             throw ServerFailure("starting the event loops", "\(error)")
         }
         do throws(KafkaError) {
-            intake = try Intake(
-                IntakeConfiguration(configuration.kafka, member: configuration.kafkaMember), store: store, metrics: metrics.intake,
-                log: log)
+            intake = try Intake(parts.intake, store: store, metrics: metrics.intake, log: log)
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
         }
@@ -159,10 +156,9 @@ package final class Server {
     /// - Returns: the threads that have not ended, and are left behind.
     package func stop() -> [String] {
         isAccepting.set(false)
-        let limit = configuration.drain.within
+        let limit = drain.within
         intake.stop(within: limit / 4)
-        let spread = configuration.drain.spread
-        for loop in loops { loop.inbox.control(.drain(spread: spread)) }
+        for loop in loops { loop.inbox.control(.drain(spread: drain.spread)) }
         let end = MonotonicInstant.now + limit / 2
         while loops.contains(where: { $0.inbox.openSessions > 0 }), MonotonicInstant.now < end { Thread.pause(.milliseconds(10)) }
         var left: [String] = []
@@ -186,7 +182,8 @@ package final class Server {
     // MARK: Parts
 
     /// Raises the limit of open files, and cuts the clients' share of them to what it allows.
-    private static func withDescriptors(_ asked: Configuration, loops: Int, _ log: Logger) -> Configuration {
+    private static func withDescriptors(_ asked: Configuration, _ log: Logger) -> Configuration {
+        let loops = asked.loops.number(processors: Machine.processors)
         let before = Machine.descriptorLimit
         do throws(SystemError) { try Machine.raiseDescriptorLimit() } catch {
             log.warning("the limit of open files cannot be raised", metadata: ["reason": "\(error)"])
@@ -205,17 +202,8 @@ package final class Server {
     }
 
     private static func makeStore(
-        _ configuration: Configuration, bus: any Bus, log: Logger, historyChanged: @escaping @Sendable () -> Void
+        _ settings: StoreConfiguration, bus: any Bus, log: Logger, historyChanged: @escaping @Sendable () -> Void
     ) throws(ServerFailure) -> Store {
-        var settings = StoreConfiguration(address: configuration.database.url ?? "")
-        settings.capacity = configuration.database.waitingOrders
-        settings.ordersOfUser = configuration.database.waitingOrdersOfUser
-        settings.retention.notifications = configuration.retention.notifications
-        settings.retention.messages = configuration.retention.messages
-        settings.retention.system = configuration.retention.system
-        settings.connectDeadline = configuration.database.connectWithin
-        settings.statementTimeout = configuration.database.statementWithin
-        settings.answerDeadline = configuration.database.statementWithin + .seconds(5)
         do throws(SystemError) {
             let store = try Store(configuration: settings, bus: bus, logger: log, historyChanged: historyChanged)
             try store.start()

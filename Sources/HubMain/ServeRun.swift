@@ -25,15 +25,16 @@ struct ServeRun {
     init(_ effective: EffectiveConfiguration) throws(CommandFailure) {
         Machine.mapLargeBlocks()
         self.effective = effective
-        let level = Logger.Level(rawValue: effective.configuration.log.level) ?? .info
-        let format = LineLog.Format(rawValue: effective.configuration.log.format) ?? .logfmt
+        let settings = LogSettings(effective.configuration.log)
         do throws(SystemError) {
             let lines = try LogWriter(to: Console.errorDescriptor, metrics: logMetrics) { missing in
-                LineLog(level: level, format: format, clock: WallClock.now) { _ in }
+                LineLog(level: settings.level, format: settings.format, clock: WallClock.now) { _ in }
                     .line(.error, "log lines were dropped, because stderr was not read", ["lines": "\(missing)"])
             }
             self.lines = lines
-            log = Logger(label: "hub") { _ in LineLog(level: level, format: format, clock: WallClock.now, write: lines.write) }
+            log = Logger(label: "hub") { _ in
+                LineLog(level: settings.level, format: settings.format, clock: WallClock.now, write: lines.write)
+            }
             for warning in effective.warnings { log.warning("odd configuration", metadata: ["what": "\(warning)"]) }
             signals = try Signals()
         } catch {

@@ -67,18 +67,6 @@ extension SourceFile {
         }
     }
 
-    /// Public properties that hold a value, not those that compute one.
-    var storedProperties: [Declaration] {
-        code.indices.compactMap { index in
-            guard ["public", "package"].contains(code[index].text), index + 2 < code.count, code[index + 1].text == "var" else {
-                return nil
-            }
-            let name = code[index + 2]
-            let computes = code[(index + 3)...].prefix { $0.line == name.line }.contains { $0.text == "{" }
-            return computes ? nil : Declaration(name: name.text, line: name.line, isType: false)
-        }
-    }
-
     /// `JSONNumber` of `extension JSONValue.JSONNumber: Equatable {`.
     private func extendedTypeName(after index: Int) -> String {
         var next = index + 1

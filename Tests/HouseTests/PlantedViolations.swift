@@ -89,19 +89,6 @@ struct PlantedViolations {
             .everyFileIsUsed, ["Sources/JSON/A.swift": "struct A {}", "Tests/JSONTests/B.swift": "let b = A()"], ["Sources/JSON/A.swift:1"]),
         Plant(.everyFileIsUsed, ["Sources/JSON/A.swift": "// nothing yet"], ["Sources/JSON/A.swift:1"]),
 
-        Plant(
-            .everySettingIsRead,
-            [
-                "Sources/Configuration/Configuration.swift": "package var a = 1\npackage var b: Int { 2 }",
-                "Sources/Hub/Server.swift": "f(configuration.a)",
-            ]),
-        Plant(
-            .everySettingIsRead,
-            [
-                "Sources/Configuration/Configuration.swift": "package var a: Int?\npackage var b = 2",
-                "Sources/Configuration/SettingsTable.swift": "Setting(a)", "Sources/Hub/Server.swift": "f(configuration.b) // a",
-            ], ["Sources/Configuration/Configuration.swift:1"]),
-
         Plant(.filesAreShort, ["Sources/JSON/A.swift": String(repeating: "\n", count: House.longestFileLines)]),
         Plant(
             .filesAreShort, ["Sources/CLinux/a.c": String(repeating: "\n", count: House.longestFileLines + 1)],

@@ -23,7 +23,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     }
 
     static let all: [Rule] = [
-        importsPointDown, foldersPointOneWay, typesAreSmall, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed, everySettingIsRead,
+        importsPointDown, foldersPointOneWay, typesAreSmall, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed,
         filesAreShort, namesSaySomething,
         uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff,
         loopsDoNotWait, locksAreKnown, queuesAreMailboxes, memoryIsNotSizedByAPeer,
@@ -71,17 +71,6 @@ extension Rule {
             guard file.name != "main.swift", !file.startsTheProgram else { return nil }
             let isUsed = file.declarations.contains { filesSaying[$0.name, default: 0] > 1 }
             return isUsed ? nil : Violation(path: file.path, line: 1, what: "no other file uses anything of it")
-        }
-    }
-
-    /// A setting that nothing reads is a lie to the operator who sets it.
-    static let everySettingIsRead = Rule(name: "every setting is read by the part it is for") { files, _ in
-        let folder = "Sources/Configuration/"
-        let readers = files.filter { $0.isSource && !$0.path.hasPrefix(folder) }
-        let said = readers.reduce(into: Set<String>()) { $0.formUnion($1.words) }
-        return files.filter { $0.path == folder + "Configuration.swift" }.flatMap { file in
-            file.storedProperties.filter { !said.contains($0.name) }
-                .map { Violation(path: file.path, line: $0.line, what: "nothing reads \($0.name)") }
         }
     }
 

@@ -1,6 +1,5 @@
 import Auth
 import Bus
-import Configuration
 import HTTP
 import Linux
 import Logging
@@ -35,11 +34,5 @@ struct LoopThreadTests {
             log: Logger(label: "serving") { _ in SwiftLogNoOpLogHandler() })
         #expect(throws: SystemError.self) { try loop.listening.wait() }
         thread.join()
-    }
-
-    @Test("the default limits are the documented ones")
-    func defaults() {
-        #expect("\(ServingLimits(Configuration(), loops: 1))" == "\(ServingLimits())")
-        #expect("\(SessionLimits(Configuration()))" == "\(SessionLimits())")
     }
 }

@@ -1,111 +1,105 @@
-import Auth
 import Configuration
+import Foundation
 import Intake
 import Kafka
 import Pacing
+import Reactor
 import Sessions
 import Testing
 import Transports
+import WSProtocol
 
 @testable import Hub
 
 @Suite("Settings of the operator become values of the parts")
 struct SettingsTests {
-    @Test func `The settings arrive`() throws {
-        var settings = Configuration.Kafka()
-        settings.brokers = ["a:1", "b:2"]
-        settings.topics = ["x", "y"]
-        settings.deadLetterTopic = "dead"
-        settings.group = "g"
-        settings.fetchWait = .milliseconds(7)
-        settings.batchRecords = 9
-        settings.attempts = 4
-        let configuration = IntakeConfiguration(settings)
-        try configuration.validate()
-        #expect(configuration.consumer.brokers == "a:1,b:2")
-        #expect(configuration.deadLetterProducer.brokers == "a:1,b:2")
-        #expect(configuration.consumer.topics == ["x", "y"])
-        #expect(configuration.consumer.group == "g")
-        #expect(configuration.consumer.fetchWait == .milliseconds(7))
-        #expect(configuration.deadLetterTopic == "dead")
-        #expect(configuration.flow.gatheredRecords == 9)
-        #expect(configuration.flow.refusals == 4)
+    /// A setting without a row, or a row without a setting, fails here.
+    @Test func `The table has a row for every setting`() {
+        #expect(SettingEffect.all.map(\.setting) == Setting.all.map(\.key))
+    }
+
+    @Test("Changing a setting changes exactly the values of its row", arguments: SettingEffect.all)
+    func effect(_ row: SettingEffect) throws {
+        let setting = try #require(Setting.all.first { $0.key == row.setting })
+        let before = try configuration(row.besides)
+        let after = try configuration(row.besides.merging([row.setting: row.value]) { $1 })
+        #expect(setting.shown(in: after) != setting.shown(in: before), "the row sets the default")
+        switch row.isSeen {
+        case .values(let expected):
+            #expect(!expected.isEmpty)
+            #expect(AssembledValues(after).changed(from: AssembledValues(before)) == expected)
+        case .endToEnd(let file, let test):
+            #expect(AssembledValues(after).changed(from: AssembledValues(before)) == [:], "it can be seen here")
+            let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            #expect(try String(contentsOf: tests.appending(path: "EndToEnd/" + file), encoding: .utf8).contains("def \(test)("))
+        }
+    }
+
+    /// Tests of the parts use the parts' own defaults, and are to test what a hub does.
+    @Test func `The defaults of the parts are those of the settings`() {
+        let settings = LoopThread.Settings(Configuration(), loops: 1)
+        #expect(AssembledValues(of: settings.serving).values == AssembledValues(of: ServingLimits()).values)
+        #expect(AssembledValues(of: settings.sessions).values == AssembledValues(of: SessionLimits()).values)
+    }
+
+    private func configuration(_ values: [String: String]) throws -> Configuration {
+        let flags = values.map { EffectiveConfiguration.Flag(name: "--set", key: $0.key, value: $0.value) }
+        return try EffectiveConfiguration(flags: flags).configuration
+    }
+}
+
+@Suite("Values that depend on more than one setting")
+struct CombinedSettingsTests {
+    @Test func `The loops share the connections, and each has room for one`() {
+        var configuration = Configuration()
+        #expect(PartSettings(configuration, processors: 6).loops == 6)
+        configuration.loops.count = 8
+        configuration.limits.connections = 80
+        #expect(PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 10)
+        configuration.limits.connections = 7
+        #expect(PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 1)
+    }
+
+    @Test func `A request's body may hold the longest command`() {
+        var configuration = Configuration()
+        configuration.limits.requestBodyBytes = 0
+        #expect(ServingLimits(configuration, loops: 1).bodyBytes == configuration.limits.messageBytes)
     }
 
     @Test func `A hub is named after its node in the group, unless a name is given`() throws {
         var configuration = Configuration()
         #expect(configuration.kafkaMember?.hasSuffix("-8080") == true)
         #expect(configuration.kafkaMember?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) } == true)
-        #expect(IntakeConfiguration(configuration.kafka, member: configuration.kafkaMember).consumer.member == configuration.kafkaMember)
+        #expect(PartSettings(configuration, processors: 1).intake.consumer.member == configuration.kafkaMember)
         configuration.kafka.member = "hub-1"
         #expect(configuration.kafkaMember == "hub-1")
         configuration.kafka.member = "none"
         #expect(configuration.kafkaMember == nil)
     }
 
-    @Test func `The rules of tokens arrive`() {
-        var auth = Configuration.Auth()
-        auth.algorithms = ["RS256"]
-        auth.issuer = "i"
-        auth.audience = ["a", "b"]
-        auth.types = ["x"]
-        auth.leeway = .seconds(7)
-        auth.tokenBytes = 999
-        auth.subjectClaim = "user.id"
-        auth.institutionClaim = "school"
-        auth.rolesClaims = ["r", "s.t"]
-        auth.channelsClaim = "c"
-        let policy = TokenPolicy(auth)
-        #expect(policy.algorithms == [.rs256])
-        #expect(policy.issuer == "i" && policy.audiences == ["a", "b"] && policy.types == ["x"])
-        #expect(policy.leeway == .seconds(7) && policy.maximumBytes == 999)
-        #expect(
-            policy.claims
-                == ClaimNames(
-                    subject: ClaimPath("user.id"), institution: ClaimPath("school"), roles: [ClaimPath("r"), ClaimPath("s.t")],
-                    channels: ClaimPath("c")))
-    }
-
-    @Test func `The times of sessions arrive, and a token waits for its key less than connect may take`() {
+    @Test func `A token waits for its key less than connect may take`() {
         var configuration = Configuration()
-        configuration.auth.sessionLife = .seconds(77)
         configuration.limits.connectWithin = .seconds(4)
-        #expect(SessionLimits(configuration).life == .seconds(77))
         #expect(SessionLimits(configuration).keyWait == .seconds(3))
         configuration.limits.connectWithin = .seconds(600)
         #expect(SessionLimits(configuration).keyWait == SessionLimits().keyWait)
     }
-}
 
-@Suite("Bounds of the operator become bounds of a loop")
-struct PaceSettingsTests {
-    @Test func `The bounds on messages, sessions and bytes of a user arrive`() {
+    @Test func `An asterisk among the origins allows every page`() {
         var configuration = Configuration()
-        configuration.limits.sessionsPerUser = 4
-        configuration.limits.connectionsPerAddress = 5
-        configuration.outbound.userBytes = 6 << 20
-        let sessions = SessionLimits(configuration)
-        #expect(sessions.sessionsPerUser == 4 && sessions.unreadBytes == 6 << 20)
-        #expect(ServingLimits(configuration, loops: 2).connectionsPerAddress == 5)
+        configuration.websocket.origins = ["https://a.example", "*"]
+        #expect(PartSettings(configuration, processors: 1).loop.handshake.origins == .any)
     }
 
-    @Test func `Each pace has its own setting, and 0 switches it off`() throws {
-        var settings = Configuration.Limits()
-        #expect(PaceLimits(settings) == PaceLimits(), "the defaults agree")
-        settings.commandsPerSecond = 11
-        settings.sendsPerSecond = 12
-        settings.sendsToOnePerSecond = 13
-        settings.newConversationsPerSecond = 14
-        settings.typingPerSecond = 15
-        settings.historyBytesPerSecond = 16
-        settings.refreshFailuresPerSecond = 17
-        let paces = PaceLimits(settings)
-        let all = [
-            paces.commands, paces.sends, paces.sendsOfPair, paces.newConversations, paces.typing, paces.historyBytes, paces.refreshFailures,
-        ]
-        #expect(all.map(\.perSecond) == Array(11...17))
-        #expect(all.map { $0.burst / $0.perSecond } == [10, 10, 10, 60, 10, 10, 60])
-        settings.commandsPerSecond = 0
-        #expect(!PaceLimits(settings).commands.isBounded)
+    @Test func `Without a bound a pace is switched off`() {
+        var configuration = Configuration()
+        configuration.limits.commandsPerSecond = 0
+        #expect(!SessionLimits(configuration).paces.commands.isBounded)
+    }
+
+    @Test func `Librdkafka knows the properties that the intake sets`() throws {
+        var settings = Configuration.Kafka()
+        settings.brokers = ["a:1"]
+        try IntakeConfiguration(settings, member: "hub-1").validate()
     }
 }
