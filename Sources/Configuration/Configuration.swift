@@ -56,6 +56,7 @@ package struct Configuration: Equatable, Sendable {
         package var commandsPerSecond = 1_000
         package var sendsPerSecond = 50
         package var sendsToOnePerSecond = 20
+        package var unanswered = Session.Limits().unanswered
         package var newConversationsPerSecond = 5
         package var typingPerSecond = 10
         package var refreshFailuresPerSecond = 1

@@ -118,6 +118,10 @@ extension Setting {
             "Messages of one user in one conversation in a second, in the long run; ten times as many at once. On each event loop. Exceeded: error rate_limited. 0: no bound."
         ),
         Setting(
+            "limits.unanswered", \.limits.unanswered, .count(0...1_000_000),
+            "Messages a user may write in a conversation before anybody else has written there. 20: enough to explain what one wants, too few to harass somebody. Edits and deletions do not count; conversations from before version 0.7 are not bounded. Over all loops and hubs. Exceeded: error limit_exceeded until another user writes there. 0: no bound."
+        ),
+        Setting(
             "limits.new-conversations-per-second", \.limits.newConversationsPerSecond, .count(0...100_000),
             "Conversations that one user begins in a second, in the long run; 60 times as many at once. Existing conversations do not count. On each event loop. Exceeded: error rate_limited. 0: no bound."
         ),

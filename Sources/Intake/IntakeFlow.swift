@@ -195,8 +195,8 @@ package struct IntakeFlow {
             refused(text, &actions)
         case .failed(.forbidden):
             refused("forbidden", &actions)
-        case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.cancelled),
-            .positions, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed:
+        case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.unanswered),
+            .failed(.cancelled), .positions, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed:
             refused("an answer to another question", &actions)
         }
     }

@@ -64,7 +64,7 @@ final class CommandPaces {
     func holdsBack(_ request: StoreRequest, for live: LiveSession, _ origin: CommandOrigin) -> Bool {
         guard let user = live.session.identity?.user else { return false }
         switch request {
-        case .append(let draft):
+        case .append(let draft, _):
             if let wait = paces.takeSend(of: user, in: draft.channel, at: now) {
                 return refuse(live, origin, user, wait, "pair", "messages in this conversation")
             }

@@ -14,6 +14,7 @@ struct Migration: Equatable {
         Migration(number: 5, script: String(decoding: PackageResources.migration_0005_sql, as: UTF8.self)),
         Migration(number: 6, script: String(decoding: PackageResources.migration_0006_sql, as: UTF8.self)),
         Migration(number: 7, script: String(decoding: PackageResources.migration_0007_sql, as: UTF8.self)),
+        Migration(number: 8, script: String(decoding: PackageResources.migration_0008_sql, as: UTF8.self)),
     ]
 }
 

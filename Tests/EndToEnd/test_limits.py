@@ -239,3 +239,25 @@ async def test_a_user_who_goes_on_all_the_same_is_disconnected(paced, Client):
         await Client.connect(paced.socket_url, paced.token(name))
     await ann.ask("ping")
     assert counted(paced, 'hub_closes_total{reason="rate_limited"}') >= 1
+
+
+async def test_messages_to_somebody_who_never_answered_are_bounded(platform, Client):
+    async with platform.running("unanswered", extra={"HUB_LIMITS_UNANSWERED": "3"}) as hub:
+        alice, bob = person("alice"), person("bob")
+        one = await Client.connect(hub.socket_url, hub.token(alice))
+        sent = [await one.ask("send", to=bob, key=str(number), body="Are you there?") for number in range(3)]
+        talk = sent[0]["channel"]
+        await one.ask("edit", channel=talk, seq=1, key="edit", body="Hello?")
+        elsewhere = await Client.connect(hub.socket_url, hub.token(alice))
+        for client in (one, elsewhere):
+            with pytest.raises(Refused, match="limit_exceeded.*nobody has answered your 3 messages") as refusal:
+                await client.ask("send", channel=talk, key="one more", body="Please!")
+            assert not refusal.value.temporary
+            with pytest.raises(Refused, match="limit_exceeded"):
+                await client.ask("send", to=bob, key="one more", body="Please!")
+        again = await elsewhere.ask("send", to=bob, key="2", body="Are you there?")
+        assert again["duplicate"] and again["seq"] == 3, "a repeat gets its first answer"
+        two = await Client.connect(hub.socket_url, hub.token(bob), {talk: 0})
+        await two.ask("send", channel=talk, key="answer", body="Yes.")
+        assert not (await one.ask("send", channel=talk, key="one more", body="Fine!"))["duplicate"]
+        assert [(await one.ask("send", channel=talk, key=f"later {number}", body="x"))["seq"] for number in range(4)] == [7, 8, 9, 10]

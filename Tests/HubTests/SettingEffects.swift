@@ -73,6 +73,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         pace("limits.commands-per-second", "commands", burst: 10),
         pace("limits.sends-per-second", "sends", burst: 10),
         pace("limits.sends-to-one-per-second", "sendsOfPair", burst: 10),
+        SettingEffect("limits.unanswered", "7", ["loop.sessions.session.unanswered": "7"]),
         pace("limits.new-conversations-per-second", "newConversations", burst: 60),
         pace("limits.typing-per-second", "typing", burst: 10),
         pace("limits.refresh-failures-per-second", "refreshFailures", burst: 60),

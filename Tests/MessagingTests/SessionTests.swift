@@ -190,7 +190,7 @@ struct SessionTests {
     func send() {
         var session = opened()
         let draft = ClientCommand.Send(target: .channel(Self.conversation), key: "k", body: "hello")
-        guard case .store(.append(let entry), .send(let channel)) = receive(&session, .send(draft)) else {
+        guard case .store(.append(let entry, let most), .send(let channel)) = receive(&session, .send(draft)) else {
             Issue.record("a message was not stored")
             return
         }
@@ -199,6 +199,7 @@ struct SessionTests {
         #expect(entry.id == "k")
         #expect(entry.sender == Self.alice)
         #expect(entry.kind == .message)
+        #expect(most == 20)
         #expect(code(receive(&session, .send(ClientCommand.Send(target: .channel("broadcast:system"), key: "k", body: "x")))) == .forbidden)
         #expect(code(receive(&session, .send(ClientCommand.Send(target: .channel("inbox"), key: "k", body: "x")))) == .forbidden)
         #expect(code(receive(&session, .send(ClientCommand.Send(target: .user(Self.alice), key: "k", body: "x")))) == .badRequest)

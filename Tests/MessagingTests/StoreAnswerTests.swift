@@ -67,7 +67,11 @@ struct StoreAnswerTests {
     func openThenSend() {
         #expect(
             answer(.opened(Self.state, created: false), to: .openThenSend(Self.draft))
-                == (.store(.append(Self.draft.entry(from: Self.alice, in: Self.conversation)), .send(Self.conversation)), ""))
+                == (
+                    .store(
+                        .append(Self.draft.entry(from: Self.alice, in: Self.conversation), mostUnanswered: 20), .send(Self.conversation)),
+                    ""
+                ))
     }
 
     @Test("the history of a channel that is not followed is read after the right is confirmed")
@@ -87,7 +91,7 @@ struct StoreAnswerTests {
     func failures(purpose: Session.Purpose) {
         for (failure, code) in [
             (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
-            (.noSuchEntry, .badRequest), (.notChangeable, .badRequest),
+            (.noSuchEntry, .badRequest), (.notChangeable, .badRequest), (.unanswered, .limitExceeded),
             (.tooManyConversations, .limitExceeded), (.tooScattered, .limitExceeded),
         ] {
             guard case (.refuse(let refusal), "") = answer(.failed(failure), to: purpose) else {

@@ -51,7 +51,8 @@ import Testing
         case "ensureChannels", "lockChannels": [inboxes]
         case "storeEntries":
             [
-                no, channels, array { _ in "kafka:x" }, array { "new\($0)" }, array { _ in "notification" },
+                array { $0 % 2 == 0 ? "20" : "null" }, channels, array { _ in "kafka:x" },
+                array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
             ]

@@ -36,8 +36,8 @@ int main(int argc, char **argv) {
         again(&names);
         again(&entries);
         again(&positions);
-        int members = begin_array(&entries, BOOL, batch);
-        for (int i = 0; i < batch; i++) put_bool(&entries, members, 0);
+        int unanswered = begin_array(&entries, INT8, batch);
+        for (int i = 0; i < batch; i++) put32(&entries, unanswered, -1);
         // As in the hub, each channel of the batch is listed once.
         int distinct = batch < channels ? batch : channels;
         int channel = begin_array(&entries, TEXT, batch), alone = begin_array(&names, TEXT, distinct);

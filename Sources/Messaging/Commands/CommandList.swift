@@ -71,12 +71,12 @@ extension Session {
     }
 
     /// The reply to the client or the next request to the store; nil when the store's reply is a failure or of another kind.
-    func interpret(_ reply: StoreReply, for purpose: Purpose, re id: UInt64?, into output: inout [UInt8]) -> Answer? {
+    func interpret(_ reply: StoreReply, for purpose: Purpose, re id: UInt64?, _ limits: Limits, into output: inout [UInt8]) -> Answer? {
         switch purpose {
         case .ack: ClientCommand.Ack.answer(reply, re: id, into: &output)
         case .mark: ClientCommand.answerMark(reply, re: id, into: &output)
         case .open: ClientCommand.Open.answer(reply, in: self, re: id, into: &output)
-        case .openThenSend(let message): message.goOn(reply, in: self)
+        case .openThenSend(let message): message.goOn(reply, in: self, limits)
         case .send(let channel): ClientCommand.Send.answer(reply, in: channel, re: id, into: &output)
         case .leave: ClientCommand.Leave.answer(reply, re: id, into: &output)
         case .history(let channel): ClientCommand.History.answer(reply, in: channel, re: id, into: &output)

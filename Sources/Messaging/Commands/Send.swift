@@ -71,7 +71,8 @@ extension ClientCommand.Send: Command {
         switch target {
         case .channel(let name):
             let channel = try session.writable(name, of: context.user)
-            return .store(.append(entry(from: context.user, in: channel)), .send(channel))
+            return .store(
+                .append(entry(from: context.user, in: channel), mostUnanswered: context.limits.unanswered), .send(channel))
         case .user(let other):
             guard other != context.user else { throw Refusal(.badRequest, "to: must be another user") }
             return .store(
@@ -82,9 +83,9 @@ extension ClientCommand.Send: Command {
     }
 
     /// Stores the message after the store has opened the conversation.
-    func goOn(_ reply: StoreReply, in session: borrowing Session) -> Session.Answer? {
+    func goOn(_ reply: StoreReply, in session: borrowing Session, _ limits: Session.Limits) -> Session.Answer? {
         guard case .opened(let state, _) = reply, let user = session.identity?.user else { return nil }
-        return .store(.append(entry(from: user, in: state.channel)), .send(state.channel))
+        return .store(.append(entry(from: user, in: state.channel), mostUnanswered: limits.unanswered), .send(state.channel))
     }
 
     static func answer(_ reply: StoreReply, in channel: Channel, re id: UInt64?, into output: inout [UInt8]) -> Session.Answer? {

@@ -52,6 +52,6 @@ extension Session {
     public func answer(
         _ reply: StoreReply, to purpose: Purpose, re id: UInt64?, limits: Limits, into output: inout [UInt8]
     ) -> Answer {
-        interpret(reply, for: purpose, re: id, into: &output) ?? .refuse(Refusal(reply, limits: limits))
+        interpret(reply, for: purpose, re: id, limits, into: &output) ?? .refuse(Refusal(reply, limits: limits))
     }
 }

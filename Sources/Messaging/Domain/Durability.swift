@@ -33,8 +33,9 @@ public enum StoreRequest: Equatable, Sendable {
     case ingest([EntryDraft], [IngestPosition])
     /// Reads how far the records of these partitions are stored. The answer is `.positions`.
     case positions([IngestPartition])
-    /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`.
-    case append(EntryDraft)
+    /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`. When the
+    /// sender has written `mostUnanswered` messages there and nobody else any, the answer is `.unanswered`. 0: any number.
+    case append(EntryDraft, mostUnanswered: Int = 0)
     /// Stores an entry of the kind `change` or `retraction` and changes the message `of` to these members (nil: takes it back). The sender of
     /// the draft must be a member and the message's author; otherwise the answer is `.forbidden` or `.notChangeable`.
     case change(EntryDraft, of: Seq, to: String?)
@@ -69,7 +70,7 @@ extension StoreRequest {
     public var user: UserID? {
         switch self {
         case .ingest, .positions, .page, .withdrawals, .remove: nil
-        case .append(let draft), .change(let draft, _, _): draft.sender
+        case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
             user
@@ -174,6 +175,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case noSuchEntry
     /// The entry to be changed is no message of the user, or was taken back.
     case notChangeable
+    /// The user has written as many messages in the conversation as one may to somebody who never answered.
+    case unanswered
     /// The two people, or the one who opens, have reached the limit of conversations. They can still open the existing ones.
     case tooManyConversations
     /// `readAlso` would exceed `Cursor.mostRanges`, so the store changed nothing.

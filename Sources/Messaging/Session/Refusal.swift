@@ -29,6 +29,10 @@ extension Refusal {
             self.init(.unavailable, "the store is unavailable; try again, a send with the same key")
         case .noSuchEntry: self.init(.badRequest, "replyTo: the conversation has no such entry")
         case .notChangeable: self.init(.badRequest, "seq: not a message of yours, or it was deleted")
+        case .unanswered:
+            self.init(
+                .limitExceeded,
+                "nobody has answered your \(limits.unanswered) messages in this conversation, which is the most; wait for an answer")
         case .tooManyConversations:
             let (pair, user) = (limits.conversationsOfPair, limits.conversationsOfUser)
             self.init(

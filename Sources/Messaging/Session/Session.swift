@@ -35,6 +35,8 @@ public struct Session: ~Copyable, Sendable {
         public var conversationsOfPair = 100
         /// Conversations and other memberships with which a user may still open a new conversation.
         public var conversationsOfUser = 5_000
+        /// Messages that a user may write in a conversation before anybody else has written there; 0: any number.
+        public var unanswered = 20
         /// Entries in one `history` reply or replay page.
         public var historyPage = CommandLimits().historyPage
         /// Milliseconds between two typing signals of one session in one conversation.

@@ -150,8 +150,8 @@ extension Statement {
     static let makeConversationChannels = Statement(
         name: "makeConversationChannels",
         sql: """
-            insert into hub.channel (name, kind)
-            select distinct 'conversation:' || v.id, 'conversation' from \(pairs)
+            insert into hub.channel (name, kind, unanswered)
+            select distinct 'conversation:' || v.id, 'conversation', 0 from \(pairs)
             left join hub.channel c on c.name = 'conversation:' || v.id
             where c.id is null
             order by 1

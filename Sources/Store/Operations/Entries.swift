@@ -18,12 +18,12 @@ enum Entries: StoreOperation {
 
     struct Filling: BatchFilling {
         func weight(of request: StoreRequest) -> Int? {
-            if case .append(let draft) = request { Entries.weight(of: draft) } else { 1 }
+            if case .append(let draft, _) = request { Entries.weight(of: draft) } else { 1 }
         }
     }
 
     static func drafts(of request: StoreRequest) -> [EntryDraft] {
-        if case .append(let draft) = request { [draft] } else { [] }
+        if case .append(let draft, _) = request { [draft] } else { [] }
     }
 }
 
@@ -31,7 +31,8 @@ enum Entries: StoreOperation {
 struct EntryBatch: Batch {
     private struct Draft {
         let order: Int
-        let membersOnly: Bool
+        /// How many messages nobody answered; nil for a draft of the intake, which needs no member.
+        let mostUnanswered: Int64?
         let draft: EntryDraft
     }
 
@@ -50,7 +51,7 @@ struct EntryBatch: Batch {
         for (index, pending) in orders.enumerated() {
             if case .ingest(let ingested, let reached) = pending.order.request {
                 let slice = orders.count == 1 ? Self.slice(of: ingested, from: pending.stored.count) : ingested.indices
-                for draft in ingested[slice] { drafts.append(Draft(order: index, membersOnly: false, draft: draft)) }
+                for draft in ingested[slice] { drafts.append(Draft(order: index, mostUnanswered: nil, draft: draft)) }
                 isPartial = slice.upperBound < ingested.count
                 for var position in reached {
                     if isPartial {
@@ -60,8 +61,8 @@ struct EntryBatch: Batch {
                     }
                     reach(position)
                 }
-            } else if case .append(let draft) = pending.order.request {
-                drafts.append(Draft(order: index, membersOnly: true, draft: draft))
+            } else if case .append(let draft, let mostUnanswered) = pending.order.request {
+                drafts.append(Draft(order: index, mostUnanswered: Int64(mostUnanswered), draft: draft))
             } else {
                 assertionFailure("not an entry order")
             }
@@ -97,7 +98,7 @@ struct EntryBatch: Batch {
         channels.texts { texts in for draft in drafts where named.insert(draft.draft.channel).inserted { texts.add(draft.draft.channel) } }
 
         var entries = Parameters()
-        entries.append(drafts.map(\.membersOnly))
+        entries.append(drafts.map(\.mostUnanswered))
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.channel) } }
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
         entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
@@ -127,14 +128,16 @@ struct EntryBatch: Batch {
         let isBehind = stored.count == drafts.count + positions.count && !positions.isEmpty
         guard stored.count == drafts.count || isBehind else { return nil }
         var results = orders.map(\.stored)
-        var isAnswer = [Bool](repeating: true, count: orders.count)
+        var refusals = [StoreFailure](repeating: .forbidden, count: orders.count)
         var fresh: [Entry] = []
         var active: [BusEvent] = []
         for (row, draft) in drafts.enumerated() {
-            guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4) else { return nil }
+            guard let isAdmitted = stored.bool(row, 0), let answers = stored.bool(row, 4), let isUnanswered = stored.bool(row, 6)
+            else { return nil }
             guard isAdmitted else {
                 results[draft.order].append(nil)
-                isAnswer[draft.order] = answers
+                if !answers { refusals[draft.order] = .noSuchEntry }
+                if isUnanswered { refusals[draft.order] = .unanswered }
                 continue
             }
             guard let seq = Seq(stored: stored.int64(row, 1)), let time = stored.time(row, 2), let isFresh = stored.bool(row, 3)
@@ -155,7 +158,7 @@ struct EntryBatch: Batch {
             if isBehind, case .ingest(_, let reached) = orders[index].order.request { return .behind(known(reached, stored)) }
             let admitted = results[index].compactMap { $0 }
             if admitted.count == results[index].count { return .stored(admitted) }
-            if case .append = orders[index].order.request { return .failed(isAnswer[index] ? .forbidden : .noSuchEntry) }
+            if case .append = orders[index].order.request { return .failed(refusals[index]) }
             return .partlyStored(results[index])
         }
         return BatchOutcome(events: events, replies: replies)
@@ -188,9 +191,13 @@ extension Statement {
             select c.id from hub.channel c where c.name = any ($1::text[]) order by c.id for no key update
             """)
 
-    /// $1 whether only a member may send the draft, then the draft's fields. Returns one row per draft, in their order:
-    /// admitted, seq, created_at, fresh, false if the only reason of a refusal is that the entry it replies to does not exist; and the
-    /// members of a conversation, with the last draft for it.
+    /// $1 how many messages nobody may have answered (0: any number), or null for a draft that needs no member; then the draft's fields.
+    /// Returns one row per draft, in their order: admitted, seq, created_at, fresh, false if the only reason of a refusal is that the entry
+    /// it replies to does not exist; the members of a conversation, with the last draft for it; and true if the only reason of a refusal is
+    /// that nobody answered.
+    ///
+    /// A conversation is unanswered while one user has written all of its messages. Its channel keeps this user and the number, until
+    /// another user writes. So nothing is read to decide.
     ///
     /// A draft that is not admitted is not stored, but the others are. Of several drafts with one key the first is stored.
     /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
@@ -204,10 +211,10 @@ extension Statement {
         sql: """
             with draft as materialized (
                 select * from unnest(
-                    $1::bool[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                    $1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
                     $11::text[], $12::text[], $13::timestamptz[], $14::bool[], $15::text[], $16::int8[]
                 ) with ordinality d (
-                    members_only, channel, source, source_id, kind, event_type, priority, form, sender,
+                    most_unanswered, channel, source, source_id, kind, event_type, priority, form, sender,
                     content, group_key, collapse_key, expires_at, receipt_required, trace, reply_to, ordinal
                 )
             ), reached as materialized (
@@ -222,12 +229,12 @@ extension Statement {
             ), lack as materialized (
                 select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
             ), target as (
-                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind,
-                    c.id is not null and case when d.members_only then m.user_id is not null else not lack.is_behind end as allowed,
+                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, c.sole_sender, c.unanswered,
+                    c.id is not null and case when d.most_unanswered is not null then m.user_id is not null else not lack.is_behind end as allowed,
                     coalesce(d.reply_to <= c.last_seq, true) as answers
                 from lack cross join draft d
                 left join hub.channel c on c.name = d.channel collate "C"
-                left join hub.member m on d.members_only and m.channel_id = c.id and m.user_id = d.sender collate "C"
+                left join hub.member m on d.most_unanswered is not null and m.channel_id = c.id and m.user_id = d.sender collate "C"
             ), judged as (
                 select t.*, t.allowed and t.answers as admitted from target t
             ), known as (
@@ -241,15 +248,26 @@ extension Statement {
                     where e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
                     limit 1
                 ) e on true
-            ), numbered as (
-                select k.*, k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.ordinal) as next_seq
+            ), bounded as (
+                select k.*, coalesce(
+                        k.fresh and k.most_unanswered > 0 and k.unanswered + count(k.sender) filter (where k.fresh) over w > k.most_unanswered
+                        -- Neither an earlier message nor one of this batch is by another user.
+                        and k.sender = coalesce(k.sole_sender, k.sender) collate "C"
+                        and k.sender = min(k.sender collate "C") filter (where k.fresh) over w
+                        and k.sender = max(k.sender collate "C") filter (where k.fresh) over w, false) as exceeds
                 from known k
+                window w as (partition by k.channel_id order by k.ordinal)
+            ), numbered as (
+                select b.*, b.fresh and not b.exceeds as is_new,
+                    b.last_seq + count(*) filter (where b.fresh and not b.exceeds) over (partition by b.channel_id order by b.ordinal) as next_seq
+                from bounded b
             ), sequenced as materialized (
-                select n.*, clock.stamp,
-                    coalesce(n.known_seq, first_value(n.next_seq) over (
-                        partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.ordinal
-                    )) as seq
+                select n.*, clock.stamp, coalesce(n.known_seq, first_value(n.next_seq) over w) as seq,
+                    n.known_seq is null and first_value(n.exceeds) over w as is_refused
                 from numbered n, (select date_trunc('milliseconds', clock_timestamp()) as stamp) clock
+                window w as (
+                    partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.ordinal
+                )
             ), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
@@ -257,10 +275,20 @@ extension Statement {
                 )
                 select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
                     group_key, collapse_key, stamp, expires_at, receipt_required, trace
-                from sequenced where fresh order by channel_id, seq
+                from sequenced where is_new order by channel_id, seq
             ), counted as (
-                update hub.channel c set last_seq = m.seq
-                from (select channel_id, max(seq) as seq from sequenced where fresh group by channel_id) m
+                update hub.channel c set last_seq = m.seq, unanswered = m.unanswered,
+                    sole_sender = case when m.unanswered is not null then m.sender end
+                from (
+                    select w.channel_id, w.seq, w.first_sender as sender,
+                        case when w.first_sender is not distinct from w.last_sender then w.unanswered end as unanswered
+                    from (
+                        select channel_id, max(seq) as seq, min(unanswered) + count(sender) as unanswered,
+                            least(min(sole_sender), min(sender collate "C")) as first_sender,
+                            greatest(max(sole_sender), max(sender collate "C")) as last_sender
+                        from sequenced where is_new group by channel_id
+                    ) w
+                ) m
                 where c.id = m.channel_id
             ), moved as (
                 insert into hub.ingest_position (topic, partition, position, updated_at)
@@ -271,21 +299,22 @@ extension Statement {
             ), listed as (
                 update hub.member m set active_at = n.stamp
                 from (
-                    select channel_id, max(stamp) as stamp from sequenced where fresh and channel_kind = 'conversation'
+                    select channel_id, max(stamp) as stamp from sequenced where is_new and channel_kind = 'conversation'
                     group by channel_id order by channel_id
                 ) n
                 where m.channel_id = n.channel_id
             )
-            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers, o.members from (
-                select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.fresh, s.answers or not s.allowed as answers,
-                    case when s.admitted and s.channel_kind = 'conversation'
-                            and row_number() over (partition by s.channel_id, s.admitted, s.fresh order by s.ordinal desc) = 1
+            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers, o.members, o.is_refused from (
+                select s.admitted and not s.is_refused as admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new as fresh,
+                    s.answers or not s.allowed as answers, s.is_refused,
+                    case when s.admitted and not s.is_refused and s.channel_kind = 'conversation'
+                            and row_number() over (partition by s.channel_id, s.admitted and not s.is_refused, s.is_new order by s.ordinal desc) = 1
                         then array(select m.user_id from hub.member m where m.channel_id = s.channel_id order by 1)
                     end as members,
                     1 as part, s.ordinal
                 from sequenced s
                 union all
-                select null, r.stored, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+                select null, r.stored, null, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
             ) o
             order by o.part, o.ordinal
             """)

@@ -103,7 +103,7 @@ struct MessagesCommand: ParsableCommand {
     @OptionGroup var how: RunOptions
 
     /// Settings of a hub whose people write faster than people do.
-    static let unbounded = ["limits.sends-per-second=0", "limits.sends-to-one-per-second=0"]
+    static let unbounded = ["limits.sends-per-second=0", "limits.sends-to-one-per-second=0", "limits.unanswered=0"]
 
     func validate() throws {
         try checkRate(rate, "--rate", zeroMeans: false)
