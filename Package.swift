@@ -18,7 +18,7 @@ func module(
 }
 
 func suite(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
+    .testTarget(name: name, dependencies: ["HangGuard"] + dependencies, exclude: exclude, swiftSettings: house)
 }
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -141,6 +141,9 @@ let package = Package(
         .target(
             name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging", "Bus"],
             path: "Tests/FuzzBodies", swiftSettings: house),
+
+        // Ends a run of the tests that hangs, with the name of the test.
+        .target(name: "HangGuard", dependencies: ["Linux"], path: "Tests/HangGuard", swiftSettings: house),
 
         // What tests of several targets use: a mock store and bus, seeded randomness, a PostgreSQL cluster of their own.
         .target(

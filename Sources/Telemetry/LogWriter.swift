@@ -81,30 +81,41 @@ private final class LogBuffer: Sendable {
         return isFirst
     }
 
-    /// Writes until the end.
+    /// Writes until the end, and until it has told of every line that was dropped before it could end.
     func write(to descriptor: Int32, missing: (UInt64) -> String) {
         while true {
             _ = try? Socket.wait(wake.descriptor, readable: true, timeout: .seconds(3_600))
             // Cleared before the lines are taken: a later line signals again.
             wake.clear()
-            let taken = waiting.withLock { waiting in
-                let taken = waiting
-                waiting.bytes = []
-                waiting.dropped = 0
-                return taken
-            }
-            var bytes = taken.bytes
-            // These lines came after all that had waited.
-            if taken.dropped > 0 { bytes += Array((missing(taken.dropped) + "\n").utf8) }
-            do throws(SystemError) {
-                try Console.write(bytes, to: descriptor)
-            } catch {
-                // The reader is gone.
-                let lost = UInt64(taken.bytes.count { $0 == UInt8(ascii: "\n") })
-                metrics.dropped.add(lost)
-                waiting.withLock { $0.dropped += lost + taken.dropped }
-            }
-            if taken.isEnding { return }
+            var taken = take()
+            repeat {
+                var bytes = taken.bytes
+                // These lines came after all that had waited.
+                if taken.dropped > 0 { bytes += Array((missing(taken.dropped) + "\n").utf8) }
+                do throws(SystemError) {
+                    try Console.write(bytes, to: descriptor)
+                } catch {
+                    // The reader is gone.
+                    let lost = UInt64(taken.bytes.count { $0 == UInt8(ascii: "\n") })
+                    metrics.dropped.add(lost)
+                    if taken.isEnding { return }
+                    waiting.withLock { $0.dropped += lost + taken.dropped }
+                }
+                // Lines that came during the end were dropped, with no signal.
+                if taken.isEnding {
+                    taken = take()
+                    if taken.dropped == 0 { return }
+                }
+            } while taken.isEnding
+        }
+    }
+
+    private func take() -> Waiting {
+        waiting.withLock { waiting in
+            let taken = waiting
+            waiting.bytes = []
+            waiting.dropped = 0
+            return taken
         }
     }
 }

@@ -1,8 +1,9 @@
 import Auth
 import Bytes
+import HangGuard
 import Testing
 
-@Suite("Claims (RFC 7519 §4.1)")
+@Suite("Claims (RFC 7519 §4.1)", .guarded)
 struct ClaimRuleTests {
     static let now = TokenMint.now
 

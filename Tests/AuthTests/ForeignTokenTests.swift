@@ -1,11 +1,12 @@
 import Auth
 import Bytes
 import Foundation
+import HangGuard
 import JSON
 import OpenSSL
 import Testing
 
-@Suite("Tokens of other implementations")
+@Suite("Tokens of other implementations", .guarded)
 struct ForeignTokenTests {
     struct Row: CustomTestStringConvertible, Sendable {
         let maker: String
@@ -70,7 +71,7 @@ struct ForeignTokenTests {
 }
 
 /// The `openssl` program signs, we verify; and the other way round. Both on keys made for the occasion.
-@Suite("Tokens made with the openssl program")
+@Suite("Tokens made with the openssl program", .guarded)
 struct OpenSSLProgramTests {
     struct Way: Sendable, CustomTestStringConvertible {
         let algorithm: Algorithm

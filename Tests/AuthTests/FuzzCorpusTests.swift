@@ -1,7 +1,8 @@
 import FuzzBodies
+import HangGuard
 import Testing
 
-@Suite("Inputs that fuzzers found")
+@Suite("Inputs that fuzzers found", .guarded)
 struct CorpusTests {
     @Test("inputs that once crashed a parser are refused")
     func replay() throws {

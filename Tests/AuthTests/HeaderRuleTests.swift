@@ -1,9 +1,10 @@
 import Auth
 import Foundation
+import HangGuard
 import OpenSSL
 import Testing
 
-@Suite("Headers")
+@Suite("Headers", .guarded)
 struct HeaderRuleTests {
     @Test("the unchanged token is accepted, so each refusal below has one cause")
     func good() throws {

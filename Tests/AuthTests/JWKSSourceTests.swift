@@ -1,8 +1,9 @@
 import Auth
+import HangGuard
 import Testing
 
 /// Dialogues with the machine: what happens, when, and what it wants done.
-@Suite("The key source")
+@Suite("The key source", .guarded)
 struct JWKSSourceTests {
     static let first = keySet(["a"])
     static let second = keySet(["a", "b"])

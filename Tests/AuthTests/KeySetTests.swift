@@ -1,10 +1,11 @@
 import Auth
 import Bytes
+import HangGuard
 import JSON
 import OpenSSL
 import Testing
 
-@Suite("Key sets (RFC 7517)")
+@Suite("Key sets (RFC 7517)", .guarded)
 struct KeySetTests {
     static let ec =
         #""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#

@@ -1,12 +1,13 @@
 import Auth
 import Bytes
 import Foundation
+import HangGuard
 import JSON
 import OpenSSL
 import Testing
 
 /// Examples printed in RFC 7515, 7520, 7797 and 8037; `Fixtures/jwt/rfc.json` names the section of each.
-@Suite("The examples of the RFCs")
+@Suite("The examples of the RFCs", .guarded)
 struct RFCVectorTests {
     struct Example: CustomTestStringConvertible, Sendable {
         let section: String

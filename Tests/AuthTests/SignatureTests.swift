@@ -1,7 +1,8 @@
+import HangGuard
 import OpenSSL
 import Testing
 
-@Suite("Keys and signatures")
+@Suite("Keys and signatures", .guarded)
 struct SignatureTests {
     static let message = Array("nothing that was acknowledged is ever lost".utf8)
 

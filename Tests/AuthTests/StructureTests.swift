@@ -1,7 +1,8 @@
 import Auth
+import HangGuard
 import Testing
 
-@Suite("Compact serialization")
+@Suite("Compact serialization", .guarded)
 struct StructureTests {
     static func good() throws -> [String] {
         try TokenMint.good().text().split(separator: ".").map(String.init)

@@ -1,9 +1,10 @@
 import Auth
+import HangGuard
 import JSON
 import OpenSSL
 import Testing
 
-@Suite("The development signer")
+@Suite("The development signer", .guarded)
 struct TokenSignerTests {
     static let kinds: [(PublicKey.Family, Algorithm)] = [
         (.elliptic(.p256), .es256), (.elliptic(.p384), .es384), (.elliptic(.p521), .es512), (.edwards(.ed25519), .edDSA),

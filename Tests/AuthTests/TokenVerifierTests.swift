@@ -1,9 +1,10 @@
 import Auth
+import HangGuard
 import JSON
 import OpenSSL
 import Testing
 
-@Suite("The verifier and its memory")
+@Suite("The verifier and its memory", .guarded)
 struct TokenVerifierTests {
     static let now = TokenMint.now
 

@@ -1,11 +1,12 @@
 import FuzzBodies
+import HangGuard
 import Messaging
 import TestKit
 import Testing
 
 @testable import Bus
 
-@Suite("The bus's codec")
+@Suite("The bus's codec", .guarded)
 struct BusCodecTests {
     private func message(_ events: [BusEvent]) throws -> [UInt8] {
         let encoded = BusCodec.encode(events, usualMessage: BusCodec.longestMessage)

@@ -1,9 +1,10 @@
 import Bus
+import HangGuard
 import Messaging
 import TestKit
 import Testing
 
-@Suite("The contract of the bus")
+@Suite("The contract of the bus", .guarded)
 struct BusContractTests {
     static let channel = Channel.broadcast("system")
 

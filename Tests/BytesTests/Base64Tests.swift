@@ -1,7 +1,8 @@
 import Bytes
+import HangGuard
 import Testing
 
-@Suite("base64url (RFC 4648 §5, RFC 7515 §2)")
+@Suite("base64url (RFC 4648 §5, RFC 7515 §2)", .guarded)
 struct Base64URLTests {
     /// RFC 4648 §10, padding left out, and RFC 7515 Appendix C.
     static let pairs: [([UInt8], String)] = [
@@ -36,7 +37,7 @@ struct Base64URLTests {
     }
 }
 
-@Suite("base64 (RFC 4648 §4)")
+@Suite("base64 (RFC 4648 §4)", .guarded)
 struct Base64Tests {
     @Test(
         "encodes and decodes the examples",

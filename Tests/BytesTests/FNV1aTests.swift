@@ -1,7 +1,8 @@
 import Bytes
+import HangGuard
 import Testing
 
-@Suite("FNV-1a")
+@Suite("FNV-1a", .guarded)
 struct FNV1aTests {
     /// From the reference's list of test vectors (draft-eastlake-fnv, appendix C).
     @Test(

@@ -1,8 +1,9 @@
 import Bytes
+import HangGuard
 import TestKit
 import Testing
 
-@Suite("Texts compared by their bytes")
+@Suite("Texts compared by their bytes", .guarded)
 struct SameTextTests {
     @Test("equal texts are the same, and a changed byte makes a difference at every position and length")
     func everyPosition() {

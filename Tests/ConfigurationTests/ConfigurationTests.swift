@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Configuration
 
-@Suite("Configuration")
+@Suite("Configuration", .guarded)
 struct ConfigurationTests {
     typealias Flag = EffectiveConfiguration.Flag
 
@@ -266,7 +267,7 @@ extension String {
     }
 }
 
-@Suite("Quantities")
+@Suite("Quantities", .guarded)
 struct QuantitiesTests {
     @Test(
         "Durations are a whole number and a unit",
@@ -294,7 +295,7 @@ struct QuantitiesTests {
     func noSizes(_ text: String) { #expect(Size.bytes(text) == nil) }
 }
 
-@Suite("The nearest name")
+@Suite("The nearest name", .guarded)
 struct NearestNameTests {
     @Test(
         "Edits count insertions, deletions, replacements and swaps",

@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 
 @testable import Configuration
@@ -68,7 +69,7 @@ private enum Accepted: Equatable {
     }
 }
 
-@Suite("The bounds of settings")
+@Suite("The bounds of settings", .guarded)
 struct SettingBoundsTests {
     /// A new form needs a case above. Most settings have a range.
     @Test func `Every setting has a form that is tested here`() throws {

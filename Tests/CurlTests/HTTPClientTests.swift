@@ -1,10 +1,11 @@
 import Foundation
+import HangGuard
 import Testing
 
 @testable import Curl
 
 /// Against a real server of bad manners.
-@Suite("The HTTP client")
+@Suite("The HTTP client", .guarded)
 struct HTTPClientTests {
     let server: RudeServer
     let client: HTTPClient
@@ -152,7 +153,7 @@ struct HTTPClientTests {
     }
 }
 
-@Suite("Cache-Control (RFC 9111 §5.2)")
+@Suite("Cache-Control (RFC 9111 §5.2)", .guarded)
 struct CacheControlTests {
     static let lines: [(String, Duration?)] = [
         ("Cache-Control: max-age=60", .seconds(60)), ("cache-control:MAX-AGE=60\r\n", .seconds(60)),

@@ -1,6 +1,7 @@
 import Auth
 import Configuration
 import Foundation
+import HangGuard
 import Kafka
 import Linux
 import Logging
@@ -10,7 +11,7 @@ import Testing
 @testable import Embedded
 
 /// The real programs: PostgreSQL and the broker. What is missing on the machine makes these fail, not pass.
-@Suite("The embedded services", .serialized)
+@Suite("The embedded services", .serialized, .guarded)
 struct EmbeddedServicesTests {
     /// A folder that PostgreSQL's account can enter, gone afterwards.
     private final class Folder {

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Embedded
 
-@Suite("The embedded database's own texts")
+@Suite("The embedded database's own texts", .guarded)
 struct PostgresSettingsTests {
     @Test("A socket folder with a quote in its name is escaped")
     func escaping() {

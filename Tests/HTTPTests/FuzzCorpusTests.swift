@@ -1,7 +1,8 @@
 import FuzzBodies
+import HangGuard
 import Testing
 
-@Suite("Inputs that fuzzers found")
+@Suite("Inputs that fuzzers found", .guarded)
 struct FuzzCorpusTests {
     @Test func corpusInputsStillPass() throws {
         let corpus = try FuzzBody.head.corpus()

@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Testing
 
 /// Parses `text` whole, byte by byte and cut everywhere, with and without bytes behind it, and returns the one result.
@@ -43,7 +44,7 @@ func request(_ text: String, limits: HTTPLimits = HTTPLimits(), sourceLocation: 
 
 struct Missing: Error {}
 
-@Suite("RFC 9112: request heads that are accepted")
+@Suite("RFC 9112: request heads that are accepted", .guarded)
 struct RequestHeadTests {
     @Test func allPartsOfAGetAreParsed() throws {
         let got = try request("GET /v1/socket?a=1&b HTTP/1.1\r\nHost: Example.org:8080\r\nAccept:\t*/* \r\nX-Empty:\r\n\r\n")
@@ -144,7 +145,7 @@ struct RequestHeadTests {
     }
 }
 
-@Suite("RFC 9112: request heads that are refused")
+@Suite("RFC 9112: request heads that are refused", .guarded)
 struct RefusedHeadTests {
     static let host = "Host: h\r\n"
 

@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Testing
 
 func written(_ response: HTTPResponse, keepAlive: Bool = true, headOnly: Bool = false, date: HTTPDate? = nil) -> String {
@@ -7,7 +8,7 @@ func written(_ response: HTTPResponse, keepAlive: Bool = true, headOnly: Bool = 
     return String(decoding: bytes, as: UTF8.self)
 }
 
-@Suite("RFC 9112 §4, §6: responses")
+@Suite("RFC 9112 §4, §6: responses", .guarded)
 struct ResponseTests {
     @Test func aResponseHasItsLength() {
         #expect(
@@ -51,7 +52,7 @@ struct ResponseTests {
     }
 }
 
-@Suite("RFC 9112 §4: response heads, as a client reads them")
+@Suite("RFC 9112 §4: response heads, as a client reads them", .guarded)
 struct ResponseHeadTests {
     func parse(_ text: String) -> HTTPResponseParseResult {
         let bytes = Array(text.utf8)
@@ -81,7 +82,7 @@ struct ResponseHeadTests {
     }
 }
 
-@Suite("Routes")
+@Suite("Routes", .guarded)
 struct RouterTests {
     enum Route: Equatable { case socket, poll, command }
     let router = HTTPRouter<Route>([(.get, "/v1/socket", .socket), (.get, "/v1/poll", .poll), (.post, "/v1/poll", .command)])
@@ -109,7 +110,7 @@ struct RouterTests {
     }
 }
 
-@Suite("RFC 3986: queries")
+@Suite("RFC 3986: queries", .guarded)
 struct QueryTests {
     @Test func parametersAreDecoded() throws {
         let query = try HTTPQuery("a=1&b=%C3%A9%20x&c&d=&e=f=g+h&&")

@@ -1,7 +1,8 @@
 import Foundation
+import HangGuard
 import Testing
 
-@Suite("Rules of the source code")
+@Suite("Rules of the source code", .guarded)
 struct HouseTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 

@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 
 /// What each rule must catch, and what looks alike and must pass.
@@ -15,7 +16,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("Each rule of the house can fail")
+@Suite("Each rule of the house can fail", .guarded)
 struct PlantedViolations {
     @Test("It reports the planted violations and no others", arguments: plants)
     func reports(_ plant: Plant) {
@@ -144,10 +145,13 @@ struct PlantedViolations {
 
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test func disabled() {}"]),
         Plant(.testsAreNotSwitchedOff, ["Tests/HubTests/A.swift": "@Test(.disabled(\"flaky\")) func a() {}"], ["Tests/HubTests/A.swift:1"]),
+
+        Plant(.suitesAreGuarded, ["Tests/HubTests/A.swift": "@Suite(\"a {\", .serialized, .guarded)\nstruct A {}"]),
+        Plant(.suitesAreGuarded, ["Tests/HubTests/A.swift": "@Suite struct A { let guarded = 1 }"], ["Tests/HubTests/A.swift:1"]),
     ]
 }
 
-@Suite("Reading Swift")
+@Suite("Reading Swift", .guarded)
 struct LexerTests {
     @Test(
         "Words in strings and comments do not count as code",

@@ -25,7 +25,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     static let all: [Rule] = [
         importsPointDown, foldersPointOneWay, typesAreSmall, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed,
         filesAreShort, namesSaySomething,
-        uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff,
+        uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff, suitesAreGuarded,
         loopsDoNotWait, locksAreKnown, queuesAreMailboxes, memoryIsNotSizedByAPeer,
     ]
 }
@@ -143,6 +143,16 @@ extension Rule {
             let isTrait = code[index].text == "disabled" && index > 0 && code[index - 1].text == "."
             let isCall = ["withKnownIssue", "XCTSkip", "XCTSkipIf", "XCTSkipUnless"].contains(code[index].text)
             return isTrait || isCall ? (code[index].line, "'\(code[index].text)'") : nil
+        }
+    }
+
+    static let suitesAreGuarded = eachFile("every suite has the trait that ends a run that hangs") { file, _ in
+        guard file.isTest else { return [] }
+        let code = file.code
+        return code.indices.compactMap { index in
+            guard code[index].text == "Suite", index > 0, code[index - 1].text == "@" else { return nil }
+            let traits = code[index...].prefix { $0.text != "{" }
+            return traits.contains { $0.text == "guarded" } ? nil : (code[index].line, "a suite without '.guarded'")
         }
     }
 }

@@ -1,11 +1,12 @@
 import Configuration
 import Embedded
+import HangGuard
 import JSON
 import Testing
 
 @testable import HubClient
 
-@Suite("Values that the commands write and read")
+@Suite("Values that the commands write and read", .guarded)
 struct CommandLineValueTests {
     @Test("embedded.env is read as it was written", arguments: ["http://127.0.0.1:8080", "a b", "it's $HOME", "", "''"])
     func facts(_ value: String) {

@@ -1,11 +1,12 @@
 import Configuration
+import HangGuard
 import Kafka
 import Testing
 
 @testable import HubClient
 
 /// What commands say when nobody listens at the brokers' address.
-@Suite("Commands without Kafka") struct KafkaAwayTests {
+@Suite("Commands without Kafka", .guarded) struct KafkaAwayTests {
     /// An address where a broker was.
     private func deserted() throws -> Configuration.Kafka {
         let cluster = try MockCluster()

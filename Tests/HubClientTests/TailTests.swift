@@ -1,11 +1,12 @@
 import HTTP
+import HangGuard
 import JSON
 import Testing
 import WSProtocol
 
 @testable import HubClient
 
-@Suite("The protocol of hub tail")
+@Suite("The protocol of hub tail", .guarded)
 struct TailFollowerTests {
     private func reaction(_ follower: inout TailFollower, _ line: String) -> TailFollower.Reaction { follower.read(Array(line.utf8)) }
 
@@ -109,7 +110,7 @@ struct TailFollowerTests {
     }
 }
 
-@Suite("Reconnecting after a lost connection")
+@Suite("Reconnecting after a lost connection", .guarded)
 struct ReconnectPlanTests {
     private let bye = TailFollower.Bye(afterMilliseconds: 200, spreadMilliseconds: 5000)
 
@@ -150,7 +151,7 @@ struct ReconnectPlanTests {
     }
 }
 
-@Suite("Tail's connection")
+@Suite("Tail's connection", .guarded)
 struct TailConnectionTests {
     /// The server's answer to the client's request head, and its end of the connection.
     private func upgrade(_ head: [UInt8]) throws -> [UInt8] {

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import HubClient
 
-@Suite("The readable form of hub tail")
+@Suite("The readable form of hub tail", .guarded)
 struct TailTextTests {
     private func text(_ line: String, language: String = "en") -> String? { TailText(language: language).line(Array(line.utf8)) }
     private static let indent = "                     "

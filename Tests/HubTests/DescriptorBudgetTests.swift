@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Hub
 
-@Suite("Open files")
+@Suite("Open files", .guarded)
 struct DescriptorBudgetTests {
     @Test("the clients get what is asked for, while enough is left for the store, Kafka, the log and health checks")
     func enough() {

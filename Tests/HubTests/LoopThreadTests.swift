@@ -1,6 +1,7 @@
 import Auth
 import Bus
 import HTTP
+import HangGuard
 import Linux
 import Logging
 import Sessions
@@ -11,7 +12,7 @@ import Transports
 
 @testable import Hub
 
-@Suite("One event loop's thread")
+@Suite("One event loop's thread", .guarded)
 struct LoopThreadTests {
     private final class NotFound: HTTPRoutes {
         func answer(_ request: HTTPRequest, _ body: [UInt8]) -> HTTPResponse { HTTPResponse(status: 404) }

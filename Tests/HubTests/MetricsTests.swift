@@ -1,4 +1,5 @@
 import Foundation
+import HangGuard
 import Intake
 import Sessions
 import Store
@@ -8,7 +9,7 @@ import Testing
 
 @testable import Hub
 
-@Suite("The hub's metrics")
+@Suite("The hub's metrics", .guarded)
 struct MetricsTests {
     private let metrics = HubMetrics(health: Health(), store: StoreStatistics())
 

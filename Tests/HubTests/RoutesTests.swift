@@ -1,10 +1,11 @@
 import HTTP
+import HangGuard
 import Linux
 import Testing
 
 @testable import Hub
 
-@Suite("The hub's plain HTTP endpoints")
+@Suite("The hub's plain HTTP endpoints", .guarded)
 struct RoutesTests {
     /// Signs and publishes nothing, and counts.
     private final class Counted: DemoServices {

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import HangGuard
 import Intake
 import Kafka
 import Pacing
@@ -11,7 +12,7 @@ import WSProtocol
 
 @testable import Hub
 
-@Suite("Settings of the operator become values of the parts")
+@Suite("Settings of the operator become values of the parts", .guarded)
 struct SettingsTests {
     /// A setting without a row, or a row without a setting, fails here.
     @Test func `The table has a row for every setting`() {
@@ -48,7 +49,7 @@ struct SettingsTests {
     }
 }
 
-@Suite("Values that depend on more than one setting")
+@Suite("Values that depend on more than one setting", .guarded)
 struct CombinedSettingsTests {
     @Test func `The loops share the connections, and each has room for one`() {
         var configuration = Configuration()
@@ -86,6 +87,9 @@ struct CombinedSettingsTests {
     }
 
     @Test func `An asterisk among the origins allows every page`() {
+@Suite("Bounds of the operator become bounds of a loop", .guarded)
+struct PaceSettingsTests {
+    @Test func `The bounds on messages, sessions and bytes of a user arrive`() {
         var configuration = Configuration()
         configuration.websocket.origins = ["https://a.example", "*"]
         #expect(PartSettings(configuration, processors: 1).loop.handshake.origins == .any)

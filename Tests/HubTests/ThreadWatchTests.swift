@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Linux
 import Reactor
 import Store
@@ -8,7 +9,7 @@ import Testing
 
 @testable import Hub
 
-@Suite("Signs of life of the threads")
+@Suite("Signs of life of the threads", .guarded)
 struct ThreadWatchTests {
     /// Seconds that a test sets.
     private final class Clock: Sendable {

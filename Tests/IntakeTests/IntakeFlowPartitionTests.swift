@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Messaging
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import Intake
 
 /// Dialogues with the machine about partitions that come and go, and about commits.
-@Suite struct IntakeFlowPartitionTests: IntakeDialogue {
+@Suite(.guarded) struct IntakeFlowPartitionTests: IntakeDialogue {
     @Test func `Partitions to be given up are released after the request under way and the commit, and their other records are forgotten`()
     {
         var flow = flow(holding: [a, b])

@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Messaging
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import Intake
 
 /// Dialogues with the machine about a database that lacks what had been stored in it.
-@Suite struct IntakeFlowReturnTests: IntakeDialogue {
+@Suite(.guarded) struct IntakeFlowReturnTests: IntakeDialogue {
     private func behind(_ partition: TopicPartition, _ from: Int64, _ to: Int64) -> IntakeFlow.Action {
         .note(.behind(partition, from: from, to: to))
     }

@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Messaging
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 @testable import Intake
 
 /// Dialogues with the machine: what happens, and what it wants done.
-@Suite struct IntakeFlowTests: IntakeDialogue {
+@Suite(.guarded) struct IntakeFlowTests: IntakeDialogue {
     @Test func `A batch goes to the store at once, the next one behind it, and offsets are committed after the answer`() {
         var flow = flow(holding: [a, b])
         #expect(

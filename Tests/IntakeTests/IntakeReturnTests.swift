@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Messaging
 import Telemetry
@@ -6,7 +7,7 @@ import Testing
 @testable import Intake
 
 /// A database that was put back to an earlier state, below an intake that had stored and committed more.
-@Suite struct IntakeReturnTests {
+@Suite(.guarded) struct IntakeReturnTests {
     private static let ids = (0..<6).map(String.init)
 
     /// Two events are in the backup, three more are stored and committed after it.

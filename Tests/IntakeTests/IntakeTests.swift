@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Messaging
 import Telemetry
@@ -6,7 +7,7 @@ import Testing
 @testable import Intake
 
 /// From an in-process broker into a store that fails on demand.
-@Suite struct IntakeTests {
+@Suite(.guarded) struct IntakeTests {
     @Test func `Every record becomes an entry, in order within its partition, and is committed after that`() async throws {
         let bench = try IntakeBench(partitions: 3)
         for partition in 0..<3 { try await bench.write((0..<200).map { "\(partition)-\($0)" }, to: Int32(partition)) }

@@ -1,3 +1,4 @@
+import HangGuard
 import Kafka
 import Linux
 import Logging
@@ -8,7 +9,7 @@ import Testing
 @testable import Intake
 
 /// What the intake's operator is told: lost records, missing rights, and thousands of faults of one kind.
-@Suite struct IntakeTroubleTests {
+@Suite(.guarded) struct IntakeTroubleTests {
     @Test func `Records that retention removed before they were read are counted`() async throws {
         let bench = try IntakeBench()
         try await bench.write(["first"])

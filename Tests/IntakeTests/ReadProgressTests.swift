@@ -1,10 +1,11 @@
+import HangGuard
 import Kafka
 import Testing
 
 @testable import Intake
 
 /// What is missing between what was read, and how much is left to read.
-@Suite struct ReadProgressTests {
+@Suite(.guarded) struct ReadProgressTests {
     private let a = TopicPartition("events", 0)
 
     private func records(_ offsets: Int64...) -> ArraySlice<KafkaRecord> {

@@ -1,8 +1,9 @@
 import Bytes
+import HangGuard
 import JSON
 import Testing
 
-@Suite("JSON documents")
+@Suite("JSON documents", .guarded)
 struct JSONDocumentTests {
     private func document(_ text: String, _ limits: JSONLimits = .default) throws -> JSONDocument {
         try JSONDocument(parsing: Array(text.utf8), limits: limits)

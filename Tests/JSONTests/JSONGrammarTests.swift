@@ -1,7 +1,8 @@
+import HangGuard
 import JSON
 import Testing
 
-@Suite("The grammar of RFC 8259")
+@Suite("The grammar of RFC 8259", .guarded)
 struct JSONGrammarTests {
     struct Refused: Sendable, CustomTestStringConvertible {
         let bytes: [UInt8]

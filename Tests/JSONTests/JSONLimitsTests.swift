@@ -1,7 +1,8 @@
+import HangGuard
 import JSON
 import Testing
 
-@Suite("Limits on the cost of a text")
+@Suite("Limits on the cost of a text", .guarded)
 struct JSONLimitsTests {
     @Test("Nesting is accepted up to the limit and refused one level deeper", arguments: [1, 2, 63, 64])
     func depth(limit: Int) throws {

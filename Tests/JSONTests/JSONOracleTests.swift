@@ -1,8 +1,9 @@
 import Foundation
+import HangGuard
 import JSON
 import Testing
 
-@Suite("Comparison with Foundation")
+@Suite("Comparison with Foundation", .guarded)
 struct JSONOracleTests {
     @Test("An accepted text has the same value in Foundation", arguments: [1, 2, 3, 4] as [UInt64])
     func agreement(seed: UInt64) throws {

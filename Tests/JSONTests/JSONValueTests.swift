@@ -1,8 +1,9 @@
 import Bytes
+import HangGuard
 import JSON
 import Testing
 
-@Suite("Values, numbers and the scanner")
+@Suite("Values, numbers and the scanner", .guarded)
 struct JSONValueTests {
     @Test(
         "A number is an integer only when written as one",

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import JSON
 
-@Suite("The fast path for plain objects")
+@Suite("The fast path for plain objects", .guarded)
 struct PlainObjectTests {
     private struct Member: Equatable {
         let name: UInt64

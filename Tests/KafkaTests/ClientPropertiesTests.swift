@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Kafka
 
-@Suite struct ClientPropertiesTests {
+@Suite(.guarded) struct ClientPropertiesTests {
     @Test(arguments: [
         ("no.such.property", "1"), ("fetch.wait.max.ms", "soon"), ("security.protocol", "carrier-pigeon"),
         ("enable.auto.commit", "true"), ("partition.assignment.strategy", "range"), ("acks", "1"), ("group.id", "other"),

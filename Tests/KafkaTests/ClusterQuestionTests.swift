@@ -1,10 +1,11 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Kafka
 
 /// What commands find out about a cluster, and the reasons that they give.
-@Suite struct ClusterQuestionTests {
+@Suite(.guarded) struct ClusterQuestionTests {
     private func reason(_ brokers: String, _ properties: [(String, String)] = []) async throws -> (message: String, seconds: Double) {
         try await onOwnThread {
             let start = ContinuousClock.now

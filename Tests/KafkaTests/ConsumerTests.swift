@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Kafka
 
-@Suite struct ConsumerTests {
+@Suite(.guarded) struct ConsumerTests {
     @Test func `Records of a partition come in order, within the limits of a poll`() async throws {
         try await onOwnThread {
             let cluster = try MockCluster()

@@ -1,10 +1,11 @@
 import Foundation
+import HangGuard
 import Testing
 
 @testable import Kafka
 
 /// kcat stands for every client nobody here wrote.
-@Suite struct OutsideClientTests {
+@Suite(.guarded) struct OutsideClientTests {
     @Test func `kcat writes what a consumer reads, and reads what a producer wrote`() async throws {
         try await onOwnThread {
             let cluster = try MockCluster()

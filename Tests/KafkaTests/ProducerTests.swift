@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Kafka
 
-@Suite struct ProducerTests {
+@Suite(.guarded) struct ProducerTests {
     @Test func `Keys, values and headers come back as written, null distinguished from empty`() async throws {
         try await onOwnThread {
             let cluster = try MockCluster()

@@ -2,6 +2,7 @@ import Auth
 import Configuration
 import Curl
 import Foundation
+import HangGuard
 import Linux
 import Logging
 import OpenSSL
@@ -10,7 +11,7 @@ import Testing
 
 @testable import KeySource
 
-@Suite("The key feed")
+@Suite("The key feed", .guarded)
 struct KeyFeedTests {
     let folder: KeyFolder
     let heard = HeardKeys()

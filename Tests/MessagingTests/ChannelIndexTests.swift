@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Messaging
 
-@Suite("Positions of channels")
+@Suite("Positions of channels", .guarded)
 struct ChannelIndexTests {
     @Test(arguments: [1, ChannelIndex.few, ChannelIndex.few + 1, 3 * ChannelIndex.few])
     func positionsFollowTheOrderOfInsertion(count: Int) {

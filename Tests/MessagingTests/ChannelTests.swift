@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Messaging
 
-@Suite("Channels and their names")
+@Suite("Channels and their names", .guarded)
 struct ChannelTests {
     @Test("a broadcast's whole name may have 300 bytes, and no more", arguments: ["x", "é"])
     func longestName(letter: String) throws {

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Messaging
 
-@Suite("Commands of a client")
+@Suite("Commands of a client", .guarded)
 struct ClientCommandTests {
     static let alice = UserID("alice")!
     static let top = CommandLimits.maximumNumber

@@ -1,7 +1,8 @@
+import HangGuard
 import Messaging
 import Testing
 
-@Suite("Close codes and error codes")
+@Suite("Close codes and error codes", .guarded)
 struct CodesTests {
     @Test("Error codes are exactly the protocol's")
     func errorCodes() {

@@ -1,10 +1,11 @@
+import HangGuard
 import JSON
 import TestKit
 import Testing
 
 @testable import Messaging
 
-@Suite("Commands made at random")
+@Suite("Commands made at random", .guarded)
 struct CommandModelTests {
     @Test("The meaning of a command does not depend on its notation", arguments: [1, 2, 3, 4] as [UInt64])
     func spellings(seed: UInt64) {

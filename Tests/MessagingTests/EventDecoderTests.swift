@@ -1,9 +1,10 @@
 import Foundation
+import HangGuard
 import JSON
 import Messaging
 import Testing
 
-@Suite("Records become entries")
+@Suite("Records become entries", .guarded)
 struct EventDecoderTests {
     static let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

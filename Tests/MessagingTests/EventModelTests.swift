@@ -1,9 +1,10 @@
+import HangGuard
 import JSON
 import Messaging
 import TestKit
 import Testing
 
-@Suite("Randomly damaged records")
+@Suite("Randomly damaged records", .guarded)
 struct EventModelTests {
     @Test("A record always gives the same storable entries, or a reason", arguments: [1, 2, 3, 4] as [UInt64])
     func spoiled(seed: UInt64) throws {

@@ -1,9 +1,10 @@
+import HangGuard
 import JSON
 import Testing
 
 @testable import Messaging
 
-@Suite("Tables of known members")
+@Suite("Tables of known members", .guarded)
 struct MemberTests {
     @Test("Every member of an event has a unique name and an index")
     func events() throws {

@@ -1,9 +1,10 @@
+import HangGuard
 import TestKit
 import Testing
 
 @testable import Messaging
 
-@Suite("The positions of a session as text")
+@Suite("The positions of a session as text", .guarded)
 struct PositionTextTests {
     private static let conversation = Channel(storedName: "conversation:7b0d4a1e-52c5-4f0e-9a55-0a3c6f1f2b11")!
 

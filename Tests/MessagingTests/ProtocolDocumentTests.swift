@@ -1,10 +1,11 @@
 import Foundation
+import HangGuard
 import Testing
 
 @testable import Messaging
 
 /// The parts of the protocol's documents that are made from the code. `make documents` writes them; without it the tests compare.
-@Suite("Protocol document")
+@Suite("Protocol document", .guarded)
 struct ProtocolDocumentTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     static let isWriting = ProcessInfo.processInfo.environment["HUB_WRITE_DOCUMENTS"] == "1"

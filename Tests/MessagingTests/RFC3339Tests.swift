@@ -1,7 +1,8 @@
+import HangGuard
 import Messaging
 import Testing
 
-@Suite("Times of RFC 3339")
+@Suite("Times of RFC 3339", .guarded)
 struct RFC3339Tests {
     @Test(
         "A time is written in UTC with milliseconds",

@@ -1,8 +1,9 @@
+import HangGuard
 import Messaging
 import TestKit
 import Testing
 
-@Suite("Roster and subscriber: no entry is lost between history and live")
+@Suite("Roster and subscriber: no entry is lost between history and live", .guarded)
 struct RosterTests {
     static let alice = UserID("alice")!
     static let system = Channel.broadcast("system")
@@ -242,7 +243,7 @@ struct RosterTests {
     }
 }
 
-@Suite("Roster: entries that expire")
+@Suite("Roster: entries that expire", .guarded)
 struct RosterExpiryTests {
     private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
 

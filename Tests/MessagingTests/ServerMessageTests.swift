@@ -1,8 +1,9 @@
+import HangGuard
 import JSON
 import Messaging
 import Testing
 
-@Suite("Messages of the server")
+@Suite("Messages of the server", .guarded)
 struct ServerMessageTests {
     static let alice = UserID("alice")!
     static let bob = UserID("b\"o\"b")!

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Messaging
 
-@Suite("Session: which commands a principal may give")
+@Suite("Session: which commands a principal may give", .guarded)
 struct SessionTests {
     static let alice = UserID("alice")!
     static let bob = UserID("bob")!

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Messaging
 
-@Suite("Session: answers of the store")
+@Suite("Session: answers of the store", .guarded)
 struct StoreAnswerTests {
     static let alice = UserID("alice")!
     static let bob = UserID("bob")!

@@ -1,7 +1,8 @@
+import HangGuard
 import Pacing
 import Testing
 
-@Suite struct BackoffTests {
+@Suite(.guarded) struct BackoffTests {
     private let seconds = [1, 2, 4, 8, 16, 30, 30].map { Duration.seconds($0) }
 
     private func delays(_ jitter: Backoff.Jitter, random: UInt64) -> [Duration] {

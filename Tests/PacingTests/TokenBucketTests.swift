@@ -1,7 +1,8 @@
+import HangGuard
 import Pacing
 import Testing
 
-@Suite struct TokenBucketTests {
+@Suite(.guarded) struct TokenBucketTests {
     private let pace = Pace(perSecond: 10, burst: 5)
     private func at(_ milliseconds: Int64) -> Int64 { milliseconds * 1_000_000 }
 

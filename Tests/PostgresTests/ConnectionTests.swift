@@ -1,8 +1,9 @@
+import HangGuard
 import Postgres
 import TestKit
 import Testing
 
-@Suite struct ConnectionTests {
+@Suite(.guarded) struct ConnectionTests {
     private func connect() throws -> Connection { try Connection.open(PostgresCluster.shared.get().makeDatabase()) }
 
     @Test func statementsQueuedBeforeACommitAreOneTransaction() throws {

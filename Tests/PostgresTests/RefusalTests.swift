@@ -1,9 +1,10 @@
+import HangGuard
 import TestKit
 import Testing
 
 @testable import Postgres
 
-@Suite("A server that refuses a connection")
+@Suite("A server that refuses a connection", .guarded)
 struct RefusalTests {
     @Test("the server's code is taken out of libpq's verbose text, and its source location is dropped")
     func text() {

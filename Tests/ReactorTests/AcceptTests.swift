@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Reactor
 
-@Suite struct AcceptTests {
+@Suite(.guarded) struct AcceptTests {
     @Test func acceptingPausesAtTheMaximumAndResumesWhenOneCloses() throws {
         var limits = ConnectionLimits()
         limits.maximum = 2

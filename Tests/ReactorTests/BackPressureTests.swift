@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Reactor
 
-@Suite struct BackPressureTests {
+@Suite(.guarded) struct BackPressureTests {
     private let frame = Payload([UInt8](repeating: 3, count: 1_000))
 
     private var limits: ConnectionLimits {

@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Reactor
 
-@Suite struct ConnectionTests {
+@Suite(.guarded) struct ConnectionTests {
     @Test func bytesAreEchoedUnchanged() throws {
         let wire = try Wire(listens: true)
         wire.driver.reaction = { [unowned wire] call in

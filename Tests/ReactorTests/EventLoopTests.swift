@@ -1,10 +1,11 @@
+import HangGuard
 import Linux
 import Synchronization
 import Testing
 
 @testable import Reactor
 
-@Suite struct EventLoopTests {
+@Suite(.guarded) struct EventLoopTests {
     @Test func aWatchedDescriptorIsReportedUntilItIsUnwatched() throws {
         let loop = try EventLoop(name: "test")
         let (own, peer) = try Socket.pair()
@@ -183,7 +184,7 @@ import Testing
     }
 }
 
-@Suite struct MailboxTests {
+@Suite(.guarded) struct MailboxTests {
     @Test func aFullMailboxRefusesMessages() throws {
         let loop = try EventLoop(name: "test")
         let mailbox = Mailbox<Int>(capacity: 3, wakes: loop.handle)

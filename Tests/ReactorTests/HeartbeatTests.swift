@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Reactor
 
-@Suite("A loop's signs of life", .timeLimit(.minutes(1)))
+@Suite("A loop's signs of life", .timeLimit(.minutes(1)), .guarded)
 struct HeartbeatTests {
     @Test("a loop with nothing to do stamps all the same")
     func idleLoop() throws {

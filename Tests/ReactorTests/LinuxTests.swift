@@ -1,10 +1,11 @@
 import Glibc
+import HangGuard
 import Testing
 
 @testable import Linux
 @testable import Reactor
 
-@Suite struct LinuxTests {
+@Suite(.guarded) struct LinuxTests {
     @Test func monotonicTimeGoesForward() {
         let first = MonotonicInstant.now
         #expect(MonotonicInstant.now >= first)

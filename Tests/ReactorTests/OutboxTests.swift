@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Reactor
 
-@Suite struct OutboxTests {
+@Suite(.guarded) struct OutboxTests {
     private func bytes(_ outbox: inout Outbox, _ run: Int32) -> [UInt8] {
         outbox.withBytes(of: run) { span in span.indices.map { span[$0] } }
     }
@@ -85,7 +86,7 @@ import Testing
     }
 }
 
-@Suite struct BacklogTests {
+@Suite(.guarded) struct BacklogTests {
     @Test(arguments: 0..<20 as Range<UInt64>) func theBacklogReturnsItsBytesInOrder(seed: UInt64) {
         var random = SplitMix(seed)
         var backlog = Backlog()

@@ -1,10 +1,11 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Reactor
 
 /// What a turn sends to many sockets, in one system call and one by one: the sockets must not be able to tell.
-@Suite struct SendingTogetherTests {
+@Suite(.guarded) struct SendingTogetherTests {
     private static let ways = [true, false]
     private static let brokenPipe: Int32 = 32
 

@@ -1,8 +1,9 @@
+import HangGuard
 import Testing
 
 @testable import Reactor
 
-@Suite struct TimerWheelTests {
+@Suite(.guarded) struct TimerWheelTests {
     private func taken(_ wheel: inout TimerWheel, _ tick: Int64) -> [Int] {
         var expired: [Int] = []
         wheel.advance(to: tick, into: &expired)

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import Telemetry
@@ -7,7 +8,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Activity in conversations that a session does not follow")
+@Suite("Activity in conversations that a session does not follow", .guarded)
 struct ActivityTests {
     private let talk = SessionLoopTests.secret
 

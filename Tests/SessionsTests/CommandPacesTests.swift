@@ -1,4 +1,5 @@
 import Auth
+import HangGuard
 import Linux
 import Messaging
 import Pacing
@@ -9,7 +10,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The pace of a user's commands")
+@Suite("The pace of a user's commands", .guarded)
 struct CommandPacesTests {
     private static let talk = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
     private static let other = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000002")!
@@ -225,7 +226,7 @@ struct CommandPacesTests {
     }
 }
 
-@Suite("The table of those who were active lately")
+@Suite("The table of those who were active lately", .guarded)
 struct RecentTableTests {
     @Test("a value is kept for one to two periods without use")
     func periods() {

@@ -1,3 +1,4 @@
+import HangGuard
 import Messaging
 import Reactor
 import StoreAPI
@@ -7,7 +8,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Clients that do not read, and users who ask for much")
+@Suite("Clients that do not read, and users who ask for much", .guarded)
 struct CongestionTests {
     private func history(_ id: Int) -> String { #"{"id":\#(id),"type":"history","channel":"inbox"}"# }
     private func ping(_ id: Int) -> String { #"{"id":\#(id),"type":"ping"}"# }

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Pushes that come before the reply they must follow")
+@Suite("Pushes that come before the reply they must follow", .guarded)
 struct EarlyPushesTests {
     private let system = SessionLoopTests.system
     private let talk = SessionLoopTests.secret

@@ -1,3 +1,4 @@
+import HangGuard
 import Linux
 import Messaging
 import TestKit
@@ -5,7 +6,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Fan-out of entries to subscribers")
+@Suite("Fan-out of entries to subscribers", .guarded)
 struct FanOutTests {
     private let system = Channel.broadcast("system")
 

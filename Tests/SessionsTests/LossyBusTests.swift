@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The sessions of several loops over a bus that loses, repeats and reorders")
+@Suite("The sessions of several loops over a bus that loses, repeats and reorders", .guarded)
 struct LossyBusTests {
     @Test(
         "a random run ends as over the bus in memory: each entry once and in order, with the store's counters",

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import StoreAPI
@@ -7,7 +8,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Sessions that outlive their connections, and the deadlines of all sessions")
+@Suite("Sessions that outlive their connections, and the deadlines of all sessions", .guarded)
 struct ResumableSessionTests {
     private func connect(
         _ bench: SessionBench, isResumable: Bool = true, isBrowser: Bool = false, following channel: Channel = SessionLoopTests.system

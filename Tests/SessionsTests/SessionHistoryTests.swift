@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import TestKit
@@ -7,7 +8,7 @@ import Testing
 @testable import Sessions
 
 /// The database went back: what the sessions of one loop do.
-@Suite struct SessionHistoryTests {
+@Suite(.guarded) struct SessionHistoryTests {
     private let old = Epoch(random: 1)
     private let new = Epoch(random: 2)
 

@@ -1,9 +1,10 @@
+import HangGuard
 import Messaging
 import Testing
 
 @testable import Sessions
 
-@Suite("Session ids")
+@Suite("Session ids", .guarded)
 struct SessionIDTests {
     @Test func idsAreUniqueAndShort() {
         let ids = (0..<50).flatMap { _ in SessionIDs.make() }

@@ -1,5 +1,6 @@
 import Auth
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import StoreAPI
@@ -8,7 +9,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The sessions of a loop: how they begin and end")
+@Suite("The sessions of a loop: how they begin and end", .guarded)
 struct SessionLifeTests {
     // MARK: Before connect
 

@@ -1,5 +1,6 @@
 import Auth
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import Reactor
@@ -9,7 +10,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The sessions of a loop: orders of events")
+@Suite("The sessions of a loop: orders of events", .guarded)
 struct SessionLoopTests {
     static let secret = Channel(storedName: "conversation:0a1b2c3d-0000-4000-8000-000000000001")!
     static let system = Channel.broadcast("system")

@@ -1,5 +1,6 @@
 import Auth
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import StoreAPI
@@ -8,7 +9,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("The sessions of a loop: their tokens")
+@Suite("The sessions of a loop: their tokens", .guarded)
 struct SessionTokenTests {
     static func connect(_ token: String) -> String { #"{"id":1,"type":"connect","token":"\#(token)"}"# }
 

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite("Which channels a session follows, and what it is told about them")
+@Suite("Which channels a session follows, and what it is told about them", .guarded)
 struct SubscriptionTests {
     private let system = SessionLoopTests.system
 

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -8,7 +9,7 @@ import Testing
 @testable import Store
 
 /// A lane's flow against a database that fails in every way.
-@Suite struct LaneFlowRandomTests {
+@Suite(.guarded) struct LaneFlowRandomTests {
     /// Keeps the entries that were committed. A transaction may be committed although its connection breaks before the answer.
     private struct MockDatabase {
         var random: SeededRandom

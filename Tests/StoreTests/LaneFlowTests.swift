@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -7,7 +8,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct LaneFlowTests {
+@Suite(.guarded) struct LaneFlowTests {
     private let done = StoreReply.page([], head: Seq.zero, more: false)
     private let away = StoreReply.failed(.unavailable)
     private let ann: UserID

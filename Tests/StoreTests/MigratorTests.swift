@@ -1,10 +1,11 @@
+import HangGuard
 import Postgres
 import TestKit
 import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct MigratorTests {
+@Suite(.timeLimit(.minutes(1)), .guarded) struct MigratorTests {
     @Test func anEmptyDatabaseGetsTheSchemaAndASecondRunDoesNothing() throws {
         let address = try PostgresCluster.shared.get().makeDatabase()
         #expect(try Migrator.inspect(address) == (0, Migration.all.count))

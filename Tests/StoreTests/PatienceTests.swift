@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import Postgres
@@ -10,7 +11,7 @@ import Testing
 @testable import Store
 
 /// Nobody waits longer than is allowed, whatever the database does.
-@Suite(.timeLimit(.minutes(2))) struct PatienceTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct PatienceTests {
     private let ann: UserID
     private let done = StoreReply.page([], head: Seq.zero, more: false)
     private let away = StoreReply.failed(.unavailable)
@@ -186,7 +187,7 @@ import Testing
 }
 
 /// A batch of the intake that is larger than a transaction may be.
-@Suite(.timeLimit(.minutes(2))) struct IngestSliceTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct IngestSliceTests {
     @Test func aSliceIsBoundedInRowsAndInBytes() throws {
         let ann = try user("ann")
         func slices(_ sizes: [Int]) -> [Int] {

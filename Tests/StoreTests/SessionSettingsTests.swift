@@ -1,3 +1,4 @@
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Store
 
-@Suite("The settings of the store's sessions", .timeLimit(.minutes(1)))
+@Suite("The settings of the store's sessions", .timeLimit(.minutes(1)), .guarded)
 struct SessionSettingsTests {
     /// What `synchronous_commit` was when the store wrote an entry.
     private func written(_ setting: String, of object: (String) -> String) async throws -> String? {

@@ -1,3 +1,4 @@
+import HangGuard
 import Messaging
 import Postgres
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 @testable import Store
 
 /// The rows that a statement reads must depend on its parameters and not on the size of the tables, also with a plan from empty tables.
-@Suite(.timeLimit(.minutes(2))) struct StatementPlanTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StatementPlanTests {
     private static let users = 4_000
     private static let broadcast = 9_000
     private static let asked = 10

@@ -1,3 +1,4 @@
+import HangGuard
 import Linux
 import Messaging
 import Telemetry
@@ -7,7 +8,7 @@ import Testing
 @testable import Store
 
 /// Acks of plain rows go a short way, one statement; everything else goes the way of any move, and comes to the same end.
-@Suite(.timeLimit(.minutes(2))) struct StoreAckTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreAckTests {
     private let ann: UserID
     private let channel: Channel
     private let bench: StoreBench

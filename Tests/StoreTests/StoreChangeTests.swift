@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import TestKit
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import Store
 
 /// Messages that are edited and taken back: what is stored, what is told, and what counts.
-@Suite(.timeLimit(.minutes(2))) struct StoreChangeTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreChangeTests {
     private let ann: UserID
     private let bob: UserID
     private let talk: Channel

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import Telemetry
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(2))) struct StoreConversationTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreConversationTests {
     @Test func bothSidesAtOnceOpenTheSameConversation() async throws {
         let first = try await StoreBench().ready()
         let second = try await StoreBench(first.address).ready()

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import TestKit
@@ -7,7 +8,7 @@ import Testing
 @testable import Store
 
 /// Which entries count for a user, and that those which do not count never stand between two that are read.
-@Suite(.timeLimit(.minutes(3))) struct StoreCountTests {
+@Suite(.timeLimit(.minutes(3)), .guarded) struct StoreCountTests {
     private let ann: UserID
     private let bob: UserID
     private let channel: Channel

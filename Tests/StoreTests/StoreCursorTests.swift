@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import TestKit
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(3))) struct StoreCursorTests {
+@Suite(.timeLimit(.minutes(3)), .guarded) struct StoreCursorTests {
     private let ann: UserID
     private let channel: Channel
     private let bench: StoreBench

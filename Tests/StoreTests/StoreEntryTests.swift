@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import StoreAPI
 import Telemetry
@@ -7,7 +8,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(2))) struct StoreEntryTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreEntryTests {
     @Test func anEntryIsReadAsItWasStored() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("änn 🙂")

@@ -1,3 +1,4 @@
+import HangGuard
 import Linux
 import Messaging
 import Postgres
@@ -9,7 +10,7 @@ import Testing
 @testable import Store
 
 /// The database goes back to an earlier state, and the store finds out by itself.
-@Suite(.timeLimit(.minutes(3))) struct StoreHistoryTests {
+@Suite(.timeLimit(.minutes(3)), .guarded) struct StoreHistoryTests {
     private static func restart(_ cluster: PostgresCluster, _ bench: StoreBench, meanwhile: () throws -> Void = {}) async throws {
         try cluster.stop("fast")
         try meanwhile()

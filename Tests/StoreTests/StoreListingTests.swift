@@ -1,3 +1,4 @@
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -7,7 +8,7 @@ import Testing
 @testable import Store
 
 /// Lists of conversations, and how many a user may have.
-@Suite(.timeLimit(.minutes(2))) struct StoreListingTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreListingTests {
     private static let many = 20_000
 
     /// A user with very many conversations, the newest of them the one with the highest number.

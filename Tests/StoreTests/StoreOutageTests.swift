@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import Postgres
@@ -11,7 +12,7 @@ import Testing
 @testable import Store
 
 /// The database goes away, in every way it can.
-@Suite(.timeLimit(.minutes(3))) struct StoreOutageTests {
+@Suite(.timeLimit(.minutes(3)), .guarded) struct StoreOutageTests {
     @Test("Entries that PostgreSQL refuses at the limit of its transaction ids are stored when it accepts writes again")
     func limitOfTransactionIDs() async throws {
         let cluster = try PostgresCluster()

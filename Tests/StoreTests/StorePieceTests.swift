@@ -1,3 +1,4 @@
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct StorePieceTests {
+@Suite(.guarded) struct StorePieceTests {
     @Test func aBatchIsFilledToItsCapacityAndNeverEmpty() throws {
         var queue = OrderQueue()
         for size in [400, 400, 400, 5_000, 1] { queue.append(try ingest(size)) }
@@ -81,7 +82,7 @@ import Testing
     }
 }
 
-@Suite("Store operations")
+@Suite("Store operations", .guarded)
 struct OperationTests {
     @Test("each file's statements are prepared on its lane", arguments: Operation.allCases)
     func lanes(operation: Operation) {
@@ -101,7 +102,7 @@ struct OperationTests {
     }
 }
 
-@Suite("The listing of the store's SQL")
+@Suite("The listing of the store's SQL", .guarded)
 struct StatementListingTests {
     @Test func holdsEveryStatementAsItIsPreparedAndSettingsWithoutAParameter() {
         let sections = StatementListing.text.split(separator: "-- name: ")

@@ -1,10 +1,11 @@
+import HangGuard
 import Messaging
 import TestKit
 import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(2))) struct StorePositionTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StorePositionTests {
     private func position(_ partition: Int32, _ offset: Int64, after: Int64? = nil, topic: String = "t") -> IngestPosition {
         IngestPosition(topic: topic, partition: partition, offset: offset, after: after)
     }

@@ -1,3 +1,4 @@
+import HangGuard
 import Linux
 import Messaging
 import StoreAPI
@@ -8,7 +9,7 @@ import Testing
 @testable import Store
 
 /// Old entries are removed, and everything else stays right.
-@Suite(.timeLimit(.minutes(2))) struct StoreRetentionTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreRetentionTests {
     private let ann: UserID
     init() throws { ann = try user("ann") }
 

@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Linux
 import Messaging
 import Postgres
@@ -8,7 +9,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(2))) struct StoreWithdrawalTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct StoreWithdrawalTests {
     private static func withdrawn(_ bench: StoreBench) -> [BusEvent] {
         bench.bus.events.filter { if case .withdrawn = $0 { true } else { false } }
     }

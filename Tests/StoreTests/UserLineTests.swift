@@ -1,3 +1,4 @@
+import HangGuard
 import Linux
 import Messaging
 import Postgres
@@ -9,7 +10,7 @@ import Testing
 @testable import Store
 
 /// Orders of one user do not delay those of others.
-@Suite struct UserLineTests {
+@Suite(.guarded) struct UserLineTests {
     private final class Nobody: StoreClient {
         func deliver(_ outcomes: [StoreOutcome]) {}
     }

@@ -1,10 +1,11 @@
+import HangGuard
 import Linux
 import Logging
 import Testing
 
 @testable import Telemetry
 
-@Suite("The log")
+@Suite("The log", .guarded)
 struct LineLogTests {
     private final class Lines: Sendable {
         let all = Locked<[String]>([])

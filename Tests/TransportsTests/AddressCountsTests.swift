@@ -1,9 +1,10 @@
+import HangGuard
 import Linux
 import Testing
 
 @testable import Transports
 
-@Suite("Connections of one address")
+@Suite("Connections of one address", .guarded)
 struct AddressCountsTests {
     private func peer(_ family: PeerAddress.Family, _ bytes: UInt8...) -> PeerAddress {
         var address = InlineArray<16, UInt8>(repeating: 0)

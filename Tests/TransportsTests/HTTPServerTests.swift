@@ -1,5 +1,6 @@
 import Auth
 import HTTP
+import HangGuard
 import Linux
 import Logging
 import Messaging
@@ -12,7 +13,7 @@ import WSProtocol
 @testable import Reactor
 @testable import Transports
 
-@Suite("The connections of a loop: plain HTTP")
+@Suite("The connections of a loop: plain HTTP", .guarded)
 struct HTTPServerTests {
     @Test("a client that waits for 100 Continue gets it once")
     func expectContinue() throws {

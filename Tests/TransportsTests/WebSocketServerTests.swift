@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Linux
 import Messaging
 import Reactor
@@ -9,7 +10,7 @@ import WSProtocol
 
 @testable import Transports
 
-@Suite("The WebSocket connections of a loop")
+@Suite("The WebSocket connections of a loop", .guarded)
 struct WebSocketServerTests {
     /// Says something and hangs up, at every message.
     private final class HangsUp: WebSocketApplication {

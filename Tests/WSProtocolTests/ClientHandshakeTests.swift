@@ -1,8 +1,9 @@
 import HTTP
+import HangGuard
 import Testing
 import WSProtocol
 
-@Suite("RFC 6455 §4.1: the client's handshake")
+@Suite("RFC 6455 §4.1: the client's handshake", .guarded)
 struct ClientHandshakeTests {
     // The sixteen bytes of the RFC's nonce, "the sample nonce".
     static let nonce: (UInt64, UInt64) = (0x7468_6520_7361_6D70, 0x6C65_206E_6F6E_6365)

@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 import WSProtocol
 
@@ -5,7 +6,7 @@ func closeFrame(_ code: UInt16, _ reason: String = "") -> [UInt8] {
     frame(8, [UInt8(code >> 8), UInt8(code & 0xFF)] + Array(reason.utf8))
 }
 
-@Suite("RFC 6455 §7: the closing handshake")
+@Suite("RFC 6455 §7: the closing handshake", .guarded)
 struct ClosingTests {
     @Test func thePeersCloseIsAnsweredWithItsCode() {
         let trace = everyWay(closeFrame(1001, "bye").masked()) { Endpoint() }
@@ -108,7 +109,7 @@ struct ClosingTests {
     }
 }
 
-@Suite("RFC 6455 §7.4: close codes and reasons")
+@Suite("RFC 6455 §7.4: close codes and reasons", .guarded)
 struct CloseCodeTests {
     static let allowed: Set<UInt16> = Set([1000, 1001, 1002, 1003] + Array(1007...1014) + Array(3000...4999))
 

@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Testing
 import WSProtocol
 
@@ -13,7 +14,7 @@ func negotiate(_ offers: String..., policy: DeflatePolicy? = DeflatePolicy()) th
     return line.map { String($0.dropFirst("Sec-WebSocket-Extensions: ".count)) } ?? "declined"
 }
 
-@Suite("RFC 7692 §7.1: negotiating permessage-deflate")
+@Suite("RFC 7692 §7.1: negotiating permessage-deflate", .guarded)
 struct DeflateNegotiationTests {
     static let plain = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
@@ -110,7 +111,7 @@ struct DeflateNegotiationTests {
     }
 }
 
-@Suite("Browsers that compress with context takeover although they were told not to")
+@Suite("Browsers that compress with context takeover although they were told not to", .guarded)
 struct OldSafariTests {
     static let mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/"
     static let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 15_"

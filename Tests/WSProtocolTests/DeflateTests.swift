@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 import WSProtocol
 import Zlib
@@ -14,7 +15,7 @@ func deflated(_ payload: [UInt8], _ deflater: Deflater? = Deflater()) throws -> 
     return Array(bytes.dropLast(4))
 }
 
-@Suite("RFC 7692 §7.2.3: the examples")
+@Suite("RFC 7692 §7.2.3: the examples", .guarded)
 struct DeflateExampleTests {
     @Test(arguments: [
         // §7.2.3.1: one block; then the same in two fragments.
@@ -60,7 +61,7 @@ struct DeflateExampleTests {
     }
 }
 
-@Suite("RFC 7692 §6: messages under the extension")
+@Suite("RFC 7692 §6: messages under the extension", .guarded)
 struct CompressedMessageTests {
     @Test func plainMessagesStayAllowed() {
         #expect(everyWay(frame(1, "plain").masked()) { Endpoint(deflate: noTakeover) }.received == [.text("plain")])
@@ -151,7 +152,7 @@ struct CompressedMessageTests {
     }
 }
 
-@Suite("RFC 7692 §7.2: sending")
+@Suite("RFC 7692 §7.2: sending", .guarded)
 struct CompressedSendingTests {
     let text = String(repeating: "{\"type\":\"entry\",\"channel\":\"inbox\"}", count: 12)
 

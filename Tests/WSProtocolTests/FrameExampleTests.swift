@@ -1,7 +1,8 @@
+import HangGuard
 import Testing
 import WSProtocol
 
-@Suite("RFC 6455 §5.7: the examples")
+@Suite("RFC 6455 §5.7: the examples", .guarded)
 struct FrameExampleTests {
     @Test func anUnmaskedTextReachesAClient() {
         #expect(everyWay(hex("81 05 48 65 6c 6c 6f")) { .client() }.received == [.text("Hello")])

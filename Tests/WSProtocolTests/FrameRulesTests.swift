@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 import WSProtocol
 
@@ -14,7 +15,7 @@ func expectViolation(
     #expect(trace.output.suffix(4) == frame(8, [UInt8(close >> 8), UInt8(close & 0xFF)])[...], sourceLocation: sourceLocation)
 }
 
-@Suite("RFC 6455 §5.2: the base framing")
+@Suite("RFC 6455 §5.2: the base framing", .guarded)
 struct FramingTests {
     @Test(arguments: [1, 2, 4, 3, 5, 6, 7] as [UInt8], [0, 1, 2, 8, 9, 10] as [UInt8])
     func reservedBitsAreRefusedWithoutAnExtension(rsv: UInt8, opcode: UInt8) {
@@ -74,7 +75,7 @@ struct FramingTests {
     }
 }
 
-@Suite("RFC 6455 §5.4: fragmentation")
+@Suite("RFC 6455 §5.4: fragmentation", .guarded)
 struct FragmentationTests {
     @Test func manyFragmentsAreOneMessage() {
         let bytes =
@@ -133,7 +134,7 @@ struct FragmentationTests {
     }
 }
 
-@Suite("RFC 6455 §5.5: control frames")
+@Suite("RFC 6455 §5.5: control frames", .guarded)
 struct ControlFrameTests {
     @Test(arguments: [0, 1, 124, 125])
     func pingsAreAnsweredWithTheSameBytes(length: Int) {

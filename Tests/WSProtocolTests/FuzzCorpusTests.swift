@@ -1,7 +1,8 @@
 import FuzzBodies
+import HangGuard
 import Testing
 
-@Suite("Inputs that fuzzers found")
+@Suite("Inputs that fuzzers found", .guarded)
 struct FuzzCorpusTests {
     @Test(arguments: [FuzzBody.frames, .handshake, .inflate])
     func corpusInputsStillPass(body: FuzzBody) throws {

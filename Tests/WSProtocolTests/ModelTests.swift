@@ -1,3 +1,4 @@
+import HangGuard
 import Testing
 import WSProtocol
 import Zlib
@@ -81,7 +82,7 @@ private struct Conversation {
     }
 }
 
-@Suite("Random conversations")
+@Suite("Random conversations", .guarded)
 struct ModelTests {
     static let agreements: [DeflateAgreement?] = [
         nil, DeflateAgreement(), DeflateAgreement(serverNoContextTakeover: false, clientNoContextTakeover: false),
@@ -127,7 +128,7 @@ struct ModelTests {
     }
 }
 
-@Suite("The memory of a connection")
+@Suite("The memory of a connection", .guarded)
 struct FootprintTests {
     @Test func anIdleConnectionIsSmallAndOwnsNothing() {
         #expect(MemoryLayout<WebSocketConnection>.size <= 200)

@@ -1,4 +1,5 @@
 import HTTP
+import HangGuard
 import Testing
 
 @testable import WSProtocol
@@ -29,7 +30,7 @@ func agreement(_ text: String, _ policy: HandshakePolicy = HandshakePolicy()) th
     }
 }
 
-@Suite("RFC 6455 §4.2.1: reading the client's handshake")
+@Suite("RFC 6455 §4.2.1: reading the client's handshake", .guarded)
 struct HandshakeReadingTests {
     @Test(arguments: [
         ("Upgrade: WebSocket", "upgrade"), ("Upgrade: h2c, websocket", "upgrade"), ("Connection: keep-alive, Upgrade", "connection"),
@@ -86,7 +87,7 @@ struct HandshakeReadingTests {
     }
 }
 
-@Suite("RFC 6455 §4.2.2: sending the server's handshake")
+@Suite("RFC 6455 §4.2.2: sending the server's handshake", .guarded)
 struct HandshakeAnswerTests {
     @Test func theAcceptKeyIsThatOfTheRFC() throws {
         let head = String(decoding: try agreement(handshake()).responseHead, as: UTF8.self)
@@ -156,7 +157,7 @@ struct HandshakeAnswerTests {
     }
 }
 
-@Suite("RFC 6455 §10.2: origins")
+@Suite("RFC 6455 §10.2: origins", .guarded)
 struct OriginTests {
     func outcome(_ origins: HandshakePolicy.Origins, _ origin: String?, host: String = "hub.example.org") throws -> HandshakeRejection? {
         var policy = HandshakePolicy()

@@ -1,7 +1,8 @@
+import HangGuard
 import Testing
 import WSProtocol
 
-@Suite("RFC 6455 §8.1: text is UTF-8")
+@Suite("RFC 6455 §8.1: text is UTF-8", .guarded)
 struct TextTests {
     static let valid = [
         "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\u{0}", "\u{7F}", "\u{80}", "\u{7FF}", "\u{800}", "\u{FFFF}", "\u{10000}",
