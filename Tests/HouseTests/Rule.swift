@@ -25,7 +25,8 @@ struct Rule: Sendable, CustomTestStringConvertible {
     static let all: [Rule] = [
         importsPointDown, foldersPointOneWay, typesAreSmall, unsafeStaysHome, pureTargetsTakeTheirTime, everyFileIsUsed,
         filesAreShort, namesSaySomething,
-        uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff, suitesAreGuarded,
+        uncheckedSendableIsExplained, nothingTraps, noErrorIsSwallowed, nothingIsLeftForLater, testsDoNotSleep, testsAreNotSwitchedOff,
+        suitesAreGuarded,
         loopsDoNotWait, locksAreKnown, queuesAreMailboxes, memoryIsNotSizedByAPeer,
     ]
 }

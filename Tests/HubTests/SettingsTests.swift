@@ -87,9 +87,6 @@ struct CombinedSettingsTests {
     }
 
     @Test func `An asterisk among the origins allows every page`() {
-@Suite("Bounds of the operator become bounds of a loop", .guarded)
-struct PaceSettingsTests {
-    @Test func `The bounds on messages, sessions and bytes of a user arrive`() {
         var configuration = Configuration()
         configuration.websocket.origins = ["https://a.example", "*"]
         #expect(PartSettings(configuration, processors: 1).loop.handshake.origins == .any)
