@@ -231,6 +231,7 @@ final class IntakeWorker {
             }
         case .note(let note):
             report.note(note)
+            if case .behind = note { store.noteDatabaseIsBehind() }
             if case .letterFailed(_, let kind, _) = note, kind.isOfTheTopic { deadLetterTopic.look() }
         }
     }

@@ -3,7 +3,8 @@ import Messaging
 /// What this process has seen of the database, by which a connection finds out that the database went back to an earlier state: it was
 /// restored from a backup, or a replica took over that had not received everything.
 ///
-/// A process that starts after the database went back has seen nothing. For it there is `hub restored`. Lives on the store's thread.
+/// A process that starts after the database went back has seen nothing. It is told by the intake when events are missing that Kafka knows to
+/// be stored. If only messages of users are missing, nobody knows: for this there is `hub restored`. Lives on the store's thread.
 final class History {
     private(set) var epoch: Epoch?
     /// Names this process in `hub.witness`.
@@ -11,6 +12,10 @@ final class History {
     private var isWitnessed = false
     /// The entry of the last commit. If any commit was lost, the last one was.
     private var newest: Entry?
+    /// The intake has found the database behind, and no connection was made since.
+    private var isToldBehind = false
+    /// What the intake finds is news only once, and not when this process has found it itself.
+    private var mayBeTold = true
 
     /// - Parameter random: any random number.
     init(random: UInt64) { witness = String(random, radix: 36) }
@@ -18,23 +23,33 @@ final class History {
     /// Entries were committed.
     func stored(_ entries: [Entry]) { newest = entries.last ?? newest }
 
+    /// The intake found the database behind what Kafka knows to be stored.
+    /// - Returns: whether this is news, so that a new connection must look.
+    func toldBehind() -> Bool {
+        defer { mayBeTold = false }
+        isToldBehind = isToldBehind || mayBeTold
+        return mayBeTold
+    }
+
     /// The witness's row is in the database.
     func witnessed() { isWitnessed = true }
 
     /// - Returns: whether it is another history than before.
     func found(_ epoch: Epoch) -> Bool {
+        isToldBehind = false
         guard epoch != self.epoch else { return false }
         defer { self.epoch = epoch }
         newest = nil
+        if self.epoch != nil { mayBeTold = false }
         return self.epoch != nil
     }
 
-    /// The parameters of `HistoryQueries`: $1 epoch held, $2 witness, $3 channel, $4 seq, $5 source and $6 id of the newest entry. Nulls
-    /// for what this process has not seen.
+    /// The parameter of `HistoryQueries`: epoch held, witness, channel, seq, source and id of the newest entry, and a text if the intake
+    /// has found the database behind. Nulls for what this process has not seen.
     var seen: [String?] {
         [
             epoch?.text, isWitnessed ? witness : nil, newest?.draft.channel.storedName, newest.map { "\($0.seq.rawValue)" },
-            newest?.draft.source, newest?.draft.id,
+            newest?.draft.source, newest?.draft.id, isToldBehind ? "told" : nil,
         ]
     }
 }
@@ -42,12 +57,13 @@ final class History {
 /// The questions of a new connection about the database's history.
 enum HistoryQueries {
     /// Present history, and whether the database is behind what the process has seen. Retention may have removed the newest entry, but
-    /// not lowered its channel's last number.
+    /// not lowered its channel's last number. What the intake has found does not count if an epoch was begun since this process
+    /// first connected: another hub has found the same then.
     private static let judgement = """
         current as (select e.epoch from hub.epoch e order by e.number desc limit 1),
         seen as (
             select s.seen[1] as epoch, s.seen[2] as witness, s.seen[3] as channel, s.seen[4]::int8 as seq, s.seen[5] as source,
-                s.seen[6] as source_id
+                s.seen[6] as source_id, s.seen[7] is not null as is_told
             from (select $1::text[] as seen) s
         ),
         judged as (
@@ -59,6 +75,10 @@ enum HistoryQueries {
                         select from hub.channel c left join hub.entry e on e.channel_id = c.id and e.seq = s.seq
                         where c.name = s.channel and c.last_seq >= s.seq
                             and (e.seq is null or e.source = s.source and e.source_id = s.source_id)
+                    )
+                    or s.is_told and not exists (
+                        select from hub.epoch e join hub.witness w on w.id = s.witness
+                        where e.follows is not null and e.began_at >= w.seen_at
                     )
                 ), false) and s.epoch is not null as is_behind
             from seen s, current c

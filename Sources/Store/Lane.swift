@@ -172,6 +172,12 @@ final class Lane: LinkUser {
         link.give(up: PostgresError(message: "the database went back to an earlier state", lost: true))
     }
 
+    /// Connects again, because a new connection judges the database's history.
+    func askForHistory() {
+        guard link.isUp else { return }
+        link.give(up: PostgresError(message: "the intake found the database behind what was stored", lost: true))
+    }
+
     func linkIsLost(wasUp: Bool) {
         transaction = nil
         handle(.disconnected)

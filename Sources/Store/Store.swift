@@ -64,6 +64,7 @@ package final class Store: StoreDesk {
     package var room: Int { front.room }
     package var isUp: Bool { front.state == .up }
     package var connectionsMade: UInt64 { front.connectionsMade }
+    package func noteDatabaseIsBehind() { _ = front.signals.post(.databaseIsBehind) }
     package var epoch: Epoch? { front.epoch }
 
     /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the

@@ -9,6 +9,7 @@ import Telemetry
 final class StoreFront: Sendable {
     enum Signal: Sendable {
         case stop
+        case databaseIsBehind
         case migrated([Int])
         case notMigrated(MigrationError)
     }

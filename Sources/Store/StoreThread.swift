@@ -90,6 +90,9 @@ final class StoreThread: LaneOwner {
     private func hear(_ signal: StoreFront.Signal) {
         switch signal {
         case .stop: stop()
+        case .databaseIsBehind:
+            guard history.toldBehind() else { return }
+            for lane in lanes where lane.name.claimsDatabase { lane.askForHistory() }
         case .migrated(let numbers):
             endMigration()
             migrationBackoff.succeeded()

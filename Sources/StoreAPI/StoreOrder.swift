@@ -55,6 +55,9 @@ package protocol StoreDesk: AnyObject, Sendable {
     /// How many connections to the database were made so far. When it has changed, the database may be another one than before: restored from
     /// a backup, for example.
     var connectionsMade: UInt64 { get }
+    /// The intake found the database behind what Kafka knows to be stored. The store begins a new epoch, unless it knows already that the
+    /// database went back.
+    func noteDatabaseIsBehind()
     /// The history that the database has now, as far as the store knows; nil until it was reached for the first time. Set before anything
     /// of that history is published or answered.
     var epoch: Epoch? { get }

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 
+from hubclient import Client
 from processes import hub_program, run, wait_until
 from rig import Postgres, StandaloneHub, event, person, query
 from test_recovery import metric
@@ -56,6 +57,8 @@ async def test_events_that_a_restored_database_lacks_are_stored_again_by_the_nex
         name = person()
         saved = await backup_between(platform, name)
         await asyncio.to_thread(wait_until, lambda: metric(hub, "hub_kafka_lag_records") == 0, "everything to be stored")
+        token = hub.token(name)
+        epoch = (await Client.connect(hub.socket_url, token, {"inbox": 5})).welcome["epoch"]
         await asyncio.to_thread(hub.stop)
         await asyncio.to_thread(platform.database.stop)
         platform.database.restore(saved)
@@ -63,6 +66,12 @@ async def test_events_that_a_restored_database_lacks_are_stored_again_by_the_nex
         assert stored(platform, name) == ["1", "2"]
         await asyncio.to_thread(hub.start)
         await asyncio.to_thread(wait_until, lambda: stored(platform, name) == ["1", "2", "3", "4", "5"], "the three events", 30)
+        # The hub that starts has seen nothing of the numbers that are given again. Kafka tells it.
+        await asyncio.to_thread(wait_until, lambda: metric(hub, "hub_store_epoch_changes_total") == 1, "a new epoch", 30)
+        client = await Client.open(hub.socket_url)
+        welcome = await client.ask("connect", token=token, channels=[{"channel": "inbox", "since": 5, "epoch": epoch}])
+        assert welcome["epoch"] != epoch
+        assert welcome["refused"] == [{"channel": "inbox", "code": "position_unknown"}]
 
 
 def check(hub):

@@ -30,6 +30,7 @@ import Testing
         try await eventually("the three") { bench.store.entries.map(\.id) == Array(Self.ids[..<5]) }
         #expect(intake.metrics.rewinds.value == 1)
         #expect(intake.metrics.rewoundRecords.value == 3)
+        #expect(bench.store.timesBehind == 1)
         try await intake.stopped()
     }
 
@@ -82,6 +83,7 @@ import Testing
         let intake = try anew.intake()
         try await eventually("both") { anew.store.ids(startingWith: "a") + anew.store.ids(startingWith: "b") == ["a", "b"] }
         #expect(intake.metrics.rewinds.value == 0)
+        #expect(anew.store.timesBehind == 0)
         try await intake.stopped()
     }
 }

@@ -34,6 +34,7 @@ final class FakeStore: StoreDesk {
         var requests = 0
         var waiting: [StoreOrder] = []
         var connections: UInt64 = 1
+        var behind = 0
         var saved: (entries: [EntryDraft], keys: [Key: Int], positions: [String: Int64])?
     }
     private let state = Locked(State())
@@ -61,6 +62,8 @@ final class FakeStore: StoreDesk {
     let room = Int.max
     let isUp = true
     var connectionsMade: UInt64 { state.withLock { $0.connections } }
+    var timesBehind: Int { state.withLock { $0.behind } }
+    func noteDatabaseIsBehind() { state.withLock { $0.behind += 1 } }
 
     /// A backup of the database.
     func save() { state.withLock { $0.saved = ($0.entries, $0.keys, $0.positions) } }
@@ -216,6 +219,7 @@ struct IntakeBench {
 final class HangingDesk: StoreDesk {
     let isUp = true
     let connectionsMade: UInt64 = 1
+    func noteDatabaseIsBehind() {}
     let epoch: Epoch? = nil
     var room: Int { 100 }
     private let state = Locked((hangs: false, isReleased: false))

@@ -78,6 +78,27 @@ import Testing
         #expect(try isBehind(2, "2", in: epoch) == "f", "removed, and its number is still taken")
     }
 
+    @Test("What the intake finds begins one epoch, however many processes find it and however often")
+    func toldBehind() async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await StoreBench(cluster.makeDatabase()).ready()
+        let other = try await StoreBench(bench.address).ready()
+        let before = try #require(bench.store.epoch)
+        bench.store.noteDatabaseIsBehind()
+        try await until { bench.store.epoch != before && bench.store.state == .up }
+        let now = try #require(bench.store.epoch)
+        #expect(try bench.cell("select follows from hub.epoch where epoch = '\(now.text)'") == before.text)
+        for store in [bench.store, other.store] {
+            let connections = store.connectionsMade
+            store.noteDatabaseIsBehind()
+            if store === other.store { try await until { store.connectionsMade > connections && store.state == .up } }
+        }
+        try await until { other.store.epoch == now }
+        #expect(bench.store.epoch == now)
+        #expect(try bench.cell("select count(*) from hub.epoch") == "2")
+        #expect(bench.store.statistics.epochChanges.value == 1)
+    }
+
     @Test("An epoch that an operator begins is taken over at the next connection")
     func byHand() async throws {
         let cluster = try PostgresCluster()

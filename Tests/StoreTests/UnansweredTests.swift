@@ -1,4 +1,5 @@
 import Bus
+import HangGuard
 import Messaging
 import Postgres
 import StoreAPI
@@ -8,7 +9,7 @@ import Testing
 @testable import Store
 
 /// Messages to somebody who never answered.
-@Suite(.timeLimit(.minutes(2))) struct UnansweredTests {
+@Suite(.timeLimit(.minutes(2)), .guarded) struct UnansweredTests {
     private let bench: StoreBench
     private let (ann, bob): (UserID, UserID)
     private let talk: Channel

@@ -13,6 +13,7 @@ package final class MockStore: StoreDesk {
 
     package let isUp = true
     package let connectionsMade: UInt64 = 0
+    package func noteDatabaseIsBehind() {}
     package var epoch: Epoch? {
         get { known.withLock { $0 } }
         set { known.withLock { $0 = newValue } }
