@@ -47,13 +47,17 @@ extension Clause {
         ) p
         cross join lateral (\(tally)) t
         cross join lateral (
-            select array_agg(m.user_id order by m.user_id) as users, array_agg(coalesce(k.delivered, 0) order by m.user_id) as delivered,
-                array_agg(coalesce(k.read, 0) order by m.user_id) as read
-            from hub.member m
-            left join lateral (
-                select k.* from hub.cursor k where k.user_id = m.user_id and k.channel_id = m.channel_id limit 1
-            ) k on true
-            where p.kind = 'conversation' and m.channel_id = p.id
+            -- Sorted before they are collected: three sorted aggregates would sort three times.
+            select array_agg(m.user_id) as users, array_agg(m.delivered) as delivered, array_agg(m.read) as read
+            from (
+                select m.user_id, coalesce(k.delivered, 0) as delivered, coalesce(k.read, 0) as read
+                from hub.member m
+                left join lateral (
+                    select k.* from hub.cursor k where k.user_id = m.user_id and k.channel_id = m.channel_id limit 1
+                ) k on true
+                where p.kind = 'conversation' and m.channel_id = p.id
+                order by m.user_id
+            ) m
         ) o
         order by p."order", p.ordinal, p.rank, p.id
         """
@@ -73,7 +77,9 @@ extension Clause {
             -- `seq` has a gap only at the start, where old entries were removed.
             from (
                 select coalesce(
-                    (select e.seq - 1 from hub.entry e where e.channel_id = p.id and e.seq > p.counted_from order by e.seq limit 1),
+                    case when p.head > p.counted_from then (
+                        select e.seq - 1 from hub.entry e where e.channel_id = p.id and e.seq > p.counted_from order by e.seq limit 1
+                    ) end,
                     p.head, p.counted_from) as start
             ) f
             cross join lateral (select greatest(p.seen, f.start) as seen) l
@@ -81,6 +87,8 @@ extension Clause {
                 select coalesce(sum(upper(r) - lower(r)), 0) as read,
                     coalesce(sum(upper(r) - greatest(lower(r), l.seen + 1)) filter (where upper(r) > l.seen + 1), 0) as unseen
                 from unnest(p.has_read * int8multirange(int8range(f.start + 1, greatest(p.head, f.start) + 1))) r
+                -- Ranges are slow, and most channels of most users have nothing that is read above what was counted.
+                where p.head > p.counted_from and upper(p.has_read) - 1 > p.counted_from
             ) c
         ) b
         cross join lateral (
