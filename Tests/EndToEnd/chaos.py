@@ -1,4 +1,5 @@
-"""The long run: users connect and leave, services publish, and each part is killed.
+"""The long run: users connect and leave, services publish, and each part is killed, stopped, locked or slowed. At the end the database is
+restored from a backup.
 
 Verified at the end: every durable entry is with every entitled device exactly once and in order, nowhere else; every
 acknowledgement that got a reply is in hub.cursor, also looked at after each fault before a hub works again; every message that got a
@@ -6,9 +7,12 @@ reply exists exactly once.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import random
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -28,9 +32,22 @@ class Scale:
     hub_kills: int = 3
     database_stops: int = 1
     broker_stops: int = 1
+    # The hub is stopped by SIGSTOP; a table is locked; PostgreSQL is at its limit of transaction ids; nobody reads the log; devices do not read.
+    freezes: int = 1
+    locks: int = 1
+    limits: int = 1
+    stalled_logs: int = 1
+    slow_readers: int = 1
     minutes: float = 1.2  # over which the events are spread
     settle_seconds: float = 180
     seed: int = 0
+
+    @staticmethod
+    def faults():
+        """The name of each kind of fault, and the member that holds how many there are."""
+        return {
+            "hub": "hub_kills", "database": "database_stops", "broker": "broker_stops", "freeze": "freezes", "lock": "locks",
+            "limit": "limits", "log": "stalled_logs", "readers": "slow_readers"}
 
     @classmethod
     def from_environment(cls):
@@ -39,8 +56,8 @@ class Scale:
         grown = minutes / scale.minutes
         scale.minutes = minutes
         scale.events, scale.messages = int(scale.events * grown), int(scale.messages * grown)
-        scale.hub_kills, scale.database_stops, scale.broker_stops = (
-            max(1, round(faults * grown)) for faults in (scale.hub_kills, scale.database_stops, scale.broker_stops))
+        for name in scale.faults().values():
+            setattr(scale, name, max(1, round(getattr(scale, name) * grown)))
         for name, kind in cls.__annotations__.items():
             if name != "minutes" and (given := os.environ.get("CHAOS_" + name.upper())):
                 setattr(scale, name, kind(given))
@@ -66,14 +83,37 @@ class User:
     institution: str
 
 
+class LogReader:
+    """Reads what the hub writes to its stderr into its log, as a log collector does, through a pipe as small as there is."""
+
+    def __init__(self, path):
+        own, self.errors = os.pipe()
+        fcntl.fcntl(own, fcntl.F_SETPIPE_SZ, 4_096)
+        with path.open("ab") as log:
+            self._process = subprocess.Popen(["cat"], stdin=own, stdout=log)
+        os.close(own)
+
+    async def stall(self, seconds):
+        self._process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        os.close(self.errors)
+        self._process.kill()
+        self._process.wait()
+
+
 class Chaos:
-    def __init__(self, platform, hub, scale):
-        self.platform, self.hub, self.scale = platform, hub, scale
+    def __init__(self, platform, hub, scale, log=None):
+        """`log` reads the stderr of the running hub."""
+        self.platform, self.hub, self.scale, self.log_reader = platform, hub, scale, log
         self.random = random.Random(scale.seed)
         self.statistics = Statistics()
         self.faults = []
         self.wrong = []
         self.unrest = True
+        self.restored = False
         self._tasks = set()
         self._tokens = {}
         self.users = [User(f"chaos-{i}", f"chaos-u{i % 2}") for i in range(scale.users)]
@@ -113,12 +153,13 @@ class Chaos:
             *to, id=identifier, title=f"Événement {number}", data={"for": [one.removeprefix("user:") for one in to]},
             priority=self.random.choice(("low", "normal", "high")))
 
-    async def _publish(self):
+    async def _publish(self, first=0, count=None, pause=None):
         batch = 100
-        pause = self.scale.minutes * 60 / (self.scale.events / batch)
-        for start in range(0, self.scale.events, batch):
+        count = self.scale.events if count is None else count
+        pause = self.scale.minutes * 60 / (self.scale.events / batch) if pause is None else pause
+        for start in range(first, first + count, batch):
             due = time.monotonic() + pause
-            records = [self._record(start + i) for i in range(min(batch, self.scale.events - start))]
+            records = [self._record(start + i) for i in range(min(batch, first + count - start))]
             lines = "".join(f"{record['to'][0]}\t{json.dumps(record)}\n" for record in records)
             while True:  # a repeat after a failure is de-duplicated by id
                 kcat = await asyncio.create_subprocess_exec(
@@ -151,7 +192,7 @@ class Chaos:
     # What goes wrong
 
     async def _break(self):
-        kinds = ["hub"] * self.scale.hub_kills + ["database"] * self.scale.database_stops + ["broker"] * self.scale.broker_stops
+        kinds = [kind for kind, name in self.scale.faults().items() for _ in range(getattr(self.scale, name))]
         self.random.shuffle(kinds)
         span = self.scale.minutes * 60
         moments = sorted(self.random.uniform(0.05 * span, 0.95 * span) for _ in kinds)
@@ -162,7 +203,7 @@ class Chaos:
                 self.hub.kill()
                 await self._verify_acks_so_far()
                 await asyncio.sleep(self.random.uniform(0, 2))
-                await asyncio.to_thread(self.hub.start)
+                await asyncio.to_thread(self.hub.start, errors=self.log_reader.errors)
             elif kind == "database":
                 self.log("pg_ctl stop -m immediate")
                 await asyncio.to_thread(self.platform.database.stop, "immediate")
@@ -171,13 +212,59 @@ class Chaos:
                 with self.hub.frozen():
                     await asyncio.to_thread(self.platform.database.start)
                     await self._verify_acks_so_far()
-            else:
+            elif kind == "broker":
                 self.log("broker down")
                 self.platform.broker.down()
                 await asyncio.sleep(self.random.uniform(0.5, 2))  # see StandaloneHub on session.timeout.ms
                 self.platform.broker.up()
+            elif kind == "freeze":
+                self.log("SIGSTOP of the hub")
+                with self.hub.frozen():
+                    await asyncio.sleep(self.random.uniform(0.5, 3))
+            elif kind == "lock":
+                await self._lock(self.random.choice(("hub.entry", "hub.channel", "hub.cursor", "hub.member")), self.random.uniform(1, 4))
+            elif kind == "limit":
+                self.log("no transaction ids are left")
+                limit = self.platform.database.without_transaction_ids()
+                await asyncio.to_thread(limit.__enter__)
+                await asyncio.sleep(self.random.uniform(1, 3))
+                await asyncio.to_thread(limit.__exit__, None, None, None)
+            elif kind == "log":
+                self.log("nobody reads the hub's log")
+                await self.log_reader.stall(self.random.uniform(2, 5))
+            else:
+                self.log("devices stop reading")
+                slow = self.random.sample(self.devices, len(self.devices) // 10)
+                await asyncio.gather(*[device.stop_reading(self.random.uniform(2, 6)) for device in slow])
             self.faults.append(kind)
             self.log(f"{kind} is back")
+
+    async def _lock(self, table, seconds):
+        """As a migration of somebody else, or a backup tool, does."""
+        self.log(f"lock of {table}")
+        statement = f"SET lock_timeout = '20s'; BEGIN; LOCK TABLE {table}; SELECT pg_sleep({seconds:.1f}); COMMIT"
+        psql = await asyncio.create_subprocess_exec(
+            "psql", "-qX", self.platform.database.url, "-c", statement, stdout=asyncio.subprocess.DEVNULL)
+        await psql.wait()
+
+    async def _restore(self):
+        """A backup is put back below the running hub. What it lacks are events, which Kafka has; every device begins anew."""
+        database = self.platform.database
+        self.log("a backup is made")
+        await asyncio.to_thread(database.stop)
+        saved = await asyncio.to_thread(database.save)
+        await asyncio.to_thread(database.start)
+        await self._publish(first=self.scale.events, count=500, pause=0.2)
+        await self._settle()
+        self.log("the backup is restored")
+        await asyncio.to_thread(database.stop, "immediate")
+        await asyncio.to_thread(database.restore, saved)
+        self.restored = True
+        epochs = {device.epoch for device in self.devices}
+        await asyncio.to_thread(database.start)
+        await self._settle(lambda: all(device.epoch not in epochs for device in self.devices))
+        self.expect(len(epochs) == 1, f"before the restore the devices have the epochs {epochs}")
+        self.expect(len({device.epoch for device in self.devices}) == 1, "after it the devices have one epoch")
 
     # The run
 
@@ -190,6 +277,8 @@ class Chaos:
             self.unrest = False
             self.log(f"all published and written; {self.statistics}")
             await self._settle()
+            self._verify()
+            await self._restore()
         finally:
             for device in self.devices:
                 device.stop = True
@@ -222,8 +311,8 @@ class Chaos:
         shared = {name for name, people in members.items() if user.name in people}
         return {f"inbox:{user.name}", "broadcast:system", f"broadcast:institution:{user.institution}"} | shared
 
-    async def _settle(self):
-        """Waits until the store has everything and every device has caught up."""
+    async def _settle(self, besides=lambda: True):
+        """Waits until the store has everything, every device has caught up, and `besides` is so."""
         due = sum(len(channels) for channels in self.published.values()) + len(self.answered)
         end = time.monotonic() + self.scale.settle_seconds
         while time.monotonic() < end:
@@ -233,7 +322,7 @@ class Chaos:
             behind = sum(
                 1 for device in self.devices for name in self._entitled(device.user, members)
                 if len(device.channels.get(self._wire(name), [])) < len(stored.get(name, [])))
-            if have >= due and behind == 0:
+            if have >= due and behind == 0 and besides():
                 return
         self.log(f"did not settle: {have} of {due} entries stored, {behind} (device, channel) behind")
 

@@ -21,6 +21,7 @@ class Device:
         self.random = random.Random(f"{chaos.scale.seed}/{number}")
         self.channels = {"inbox": [], "broadcast:system": [], f"broadcast:institution:{user.institution}": []}
         self.acked = {}  # channel → greatest seq with a reply
+        self.epoch = None
         self.waiting = {}
         self.socket = None
         self.next_id = 0
@@ -65,22 +66,50 @@ class Device:
 
     async def _introduce(self):
         token = self.chaos.token(self.user)
-        channels = [{"channel": name, "since": len(ids)} for name, ids in self.channels.items()]
+        channels = [{"channel": name, **self._position(name)} for name in self.channels]
         self.following = set(self.channels)
         welcome = await self.ask("connect", token=token, channels=channels)
         if welcome is None or "error" in welcome:
             return self.socket.transport.abort()
-        self.chaos.expect("refused" not in welcome["ok"], f"{self.user.name}: {welcome['ok'].get('refused')}")
+        welcome = welcome["ok"]
+        if self.epoch not in (None, welcome["epoch"]):
+            self.chaos.expect(self.chaos.restored, f"{self.user.name}: epoch {welcome['epoch']} after {self.epoch}")
+            self.chaos.expect(
+                {one["channel"]: one["code"] for one in welcome.get("refused", [])} == dict.fromkeys(self.channels, "position_unknown"),
+                f"{self.user.name}: {welcome.get('refused')} in another epoch")
+            self._forget()
+            self.epoch = welcome["epoch"]
+            return self.socket.transport.abort()
+        self.epoch = welcome["epoch"]
+        self.chaos.expect("refused" not in welcome, f"{self.user.name}: {welcome.get('refused')}")
         self.connected.set()
-        for state in welcome["ok"]["channels"]:
+        for state in welcome["channels"]:
             await self.follow(state["channel"])
+
+    def _position(self, channel):
+        return {"since": len(self.channels[channel]), **({"epoch": self.epoch} if self.epoch else {})}
+
+    def _forget(self):
+        """The numbers of what it has may have been given again."""
+        self.channels = {name: [] for name in self.channels}
+        self.acked = {}
+
+    async def stop_reading(self, seconds):
+        """What it is sent fills the buffers of the connection, if the connection lives so long."""
+        if self.socket is None:
+            return
+        transport = self.socket.transport
+        transport.pause_reading()
+        await asyncio.sleep(seconds)
+        if not transport.is_closing():
+            transport.resume_reading()
 
     async def follow(self, channel):
         if channel in self.following:
             return
         self.following.add(channel)
         self.channels.setdefault(channel, [])
-        reply = await self.ask("subscribe", channel=channel, since=len(self.channels[channel]))
+        reply = await self.ask("subscribe", channel=channel, **self._position(channel))
         if reply is None or "error" in reply:
             self.following.discard(channel)
             if reply is not None:

@@ -280,6 +280,30 @@ class Postgres:
         shutil.rmtree(self.data)
         run("cp", "-a", copy, self.data)
 
+    @contextlib.contextmanager
+    def without_transaction_ids(self):
+        """Accepts no writes, as at the limit of transaction ids. The server is stopped before and after it."""
+        self.stop()
+        state = subprocess.run([str(self._bin / "pg_controldata"), str(self.data)], capture_output=True, text=True, check=True).stdout
+        facts = dict(line.split(":", 1) for line in state.splitlines() if ":" in line)
+        following = int(facts["Latest checkpoint's NextXID"].split(":")[1])
+        oldest = int(facts["Latest checkpoint's oldestXID"])
+        # The server refuses three million transactions before the limit of 2^31.
+        last = oldest + 2**31 - 2_000_000
+        # A segment of the commit log holds 2^20 transactions; the server expects that of the next transaction.
+        segment = self.data / "pg_xact" / f"{last >> 20:04X}"
+        segment.write_bytes(bytes(256 << 10))
+        shutil.chown(segment, *(owner(self.data)))
+        self._control("pg_resetwal", "-f", "-x", last, "-D", self.data)
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+            segment.unlink(missing_ok=True)
+            self._control("pg_resetwal", "-f", "-x", following, "-D", self.data)
+            self.start()
+
     def promote(self):
         self._control("pg_ctl", "-D", self.data, "-w", "-t", "60", "promote")
 
@@ -287,6 +311,11 @@ class Postgres:
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def owner(path):
+    facts = path.stat()
+    return facts.st_uid, facts.st_gid
 
 
 def query(database, statement, *values):
