@@ -55,11 +55,16 @@ public enum FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
 @safe public final class HTTPClient {
     private let handle: UnsafeMutableRawPointer
     private let limits: FetchLimits
+    private let certificates: String?
 
-    public init(limits: FetchLimits = FetchLimits()) throws(FetchFailure) {
+    public convenience init(limits: FetchLimits = FetchLimits()) throws(FetchFailure) { try self.init(limits: limits, trusting: nil) }
+
+    /// - Parameter certificates: the file of the certificates to trust; nil: those of the system.
+    init(limits: FetchLimits, trusting certificates: String?) throws(FetchFailure) {
         guard Self.library == CURLE_OK, let handle = unsafe curl_easy_init() else { throw .failed("curl_easy_init") }
         unsafe self.handle = handle
         self.limits = limits
+        self.certificates = certificates
     }
 
     deinit {
@@ -105,6 +110,7 @@ public enum FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
         set(CURLOPT_MAXFILESIZE, limits.maximumBodyBytes)
         set(CURLOPT_USERAGENT, "hub")
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let certificates { set(CURLOPT_CAINFO, certificates) }
         let headers = unsafe curl_slist_append(nil, "Accept: \(accept)")
         defer { unsafe curl_slist_free_all(headers) }
         if code == CURLE_OK { code = unsafe hub_curl_set_list(handle, CURLOPT_HTTPHEADER, headers) }

@@ -131,6 +131,16 @@ struct HTTPClientTests {
         #expect(failure("/redirect?to=/keys", careful) == .schemeNotAllowed)
     }
 
+    @Test("leaves https for nothing else, also where plain HTTP is allowed")
+    func noDowngrade() throws {
+        let trusting = try HTTPClient(limits: Self.limits { _ in }, trusting: server.certificate)
+        #expect(try trusting.fetch(server.https + "/keys").status == 200)
+        #expect(try trusting.fetch(server.https + "/redirect?to=\(server.https)/keys").body == Array(#"{"keys":[]}"#.utf8))
+        #expect(throws: FetchFailure.schemeNotAllowed) { try trusting.fetch(server.https + "/redirect?to=\(server.http)/keys") }
+        // The other way is no loss, where it is allowed at all.
+        #expect(try trusting.fetch(server.http + "/redirect?to=\(server.https)/keys").status == 200)
+    }
+
     @Test("refuses a certificate of an unknown issuer")
     func untrusted() {
         do {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `server.py` in a process of its own, one for all tests; it ends when the tests do, because its input does.
+/// `server.py` in a process of its own, one for all tests; it ends when the tests do, because its input does, and removes its folder.
 ///
 /// Sendable: what is not constant is never touched again after `init`.
 final class RudeServer: @unchecked Sendable {
@@ -9,21 +9,19 @@ final class RudeServer: @unchecked Sendable {
 
     let http: String
     let https: String
+    /// The file of the certificate that `https` shows.
+    let certificate: String
     private let process = Process()
     private let input = Pipe()
 
     private init() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "hub-curl-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer {
-            // Nothing but a leftover in /tmp would come of a failure.
-            _ = try? FileManager.default.removeItem(at: folder)
-        }
-        let certificate = folder.appending(path: "certificate.pem").path
+        certificate = folder.appending(path: "certificate.pem").path
         let key = folder.appending(path: "key.pem").path
         try Self.run([
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-            "-out", certificate, "-subj", "/CN=localhost", "-days", "1",
+            "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1",
         ])
         let output = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")

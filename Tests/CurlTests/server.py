@@ -1,8 +1,11 @@
-"""A small HTTP server with bad manners, for CurlTests. Prints its ports (http, https); ends when its input does.
+"""A small HTTP server with bad manners, for CurlTests. Prints its ports (http, https); when its input ends, it removes the certificate's
+folder and ends.
 
 server.py CERTIFICATE KEY
 """
 import http.server
+import os
+import shutil
 import socket
 import ssl
 import sys
@@ -116,3 +119,4 @@ for server in (plain, secure):
     threading.Thread(target=server.serve_forever, daemon=True).start()
 print(plain.server_port, secure.server_port, flush=True)
 sys.stdin.read()
+shutil.rmtree(os.path.dirname(sys.argv[1]))

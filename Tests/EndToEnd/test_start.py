@@ -1,6 +1,7 @@
 """What keeps a hub from starting is said at once, and what may pass is waited for. `hub check` says the same."""
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from hubclient import Client
 from pooler import pgbouncer
 from processes import hub_program
-from rig import person, query
+from rig import Issuer, free_port, person, query
 from test_operation import answer_of
 
 
@@ -114,6 +115,40 @@ async def test_a_password_changed_later_is_an_error_and_the_hub_goes_on_when_it_
     swift = re.compile(r"Optional\(|\d seconds\b|\d\.\d+ |=\"?\[|\b[a-z]+[A-Z]\w*\(")
     assert [line for line in hub.log.read_text().splitlines() if swift.search(line)] == []
     assert re.search(r"again=\d+ms", hub.log.read_text())
+
+
+def test_a_missing_setting_is_named(platform):
+    needed = {"HUB_DATABASE_URL": "database.url", "HUB_KAFKA_BROKERS": "kafka.brokers", "HUB_JWKS": "auth.jwks", "HUB_ISSUER": "auth.issuer"}
+    for variable, setting in {**needed, "HUB_AUDIENCE": "auth.audience"}.items():
+        environment = platform.hub("missing")._environment
+        del environment[variable]
+        done = subprocess.run([str(hub_program()), "serve"], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 78 and "ready" not in done.stdout, (variable, done.stderr)
+        assert f"{setting} is not set" in done.stderr and variable in done.stderr
+
+
+async def test_a_hub_is_ready_when_it_has_keys(platform, tmp_path):
+    issuer = Issuer(tmp_path)
+    keys = issuer.jwks.rename(tmp_path / "elsewhere")
+    hub = platform.hub("keyless", port=free_port(), extra={"HUB_JWKS": str(issuer.jwks)})
+    hub.url = "http://" + hub._environment["HUB_LISTEN"]
+    starting = asyncio.create_task(asyncio.to_thread(hub.start))
+    try:
+        said = ""
+        async with asyncio.timeout(30):
+            # With the other parts there, the keys alone are missing.
+            while said != "not ready: no keys to verify tokens with\n":
+                await asyncio.sleep(0.1)
+                with contextlib.suppress(OSError):
+                    status, said = answer_of(hub, "/readyz")
+                    assert status == 503
+        assert not starting.done()
+        keys.rename(issuer.jwks)
+        await starting
+        assert answer_of(hub, "/readyz") == (200, "ready\n")
+        await Client.connect(hub.socket_url, issuer.token(person()))
+    finally:
+        await asyncio.to_thread(hub.stop)
 
 
 async def test_log_lines_are_objects_when_asked_for(platform):
