@@ -231,7 +231,8 @@ class Chaos:
                 await asyncio.to_thread(limit.__exit__, None, None, None)
             elif kind == "log":
                 self.log("nobody reads the hub's log")
-                await self.log_reader.stall(self.random.uniform(2, 5))
+                # During the faults that follow: a hub that is well writes little.
+                self.keep(asyncio.create_task(self.log_reader.stall(self.random.uniform(10, 30))))
             else:
                 self.log("devices stop reading")
                 slow = self.random.sample(self.devices, len(self.devices) // 10)

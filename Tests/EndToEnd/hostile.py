@@ -141,8 +141,26 @@ class Attacker:
 
         await asyncio.gather(*[one() for _ in range(16)])
 
+    async def strangers(self):
+        """Connects with tokens whose signature is wrong."""
+        start, _, signature = self.tokens[0].rpartition(".")
 
-ATTACKS = ("conversations", "history", "deflate", "unread", "messages", "marks", "refreshes", "pings", "connects")
+        async def one():
+            while True:
+                with contextlib.suppress(OSError, EOFError, TimeoutError):
+                    reader, writer = await asyncio.open_connection(*self.address, limit=1 << 16)
+                    writer.write(head())
+                    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+                    for number in range(50):
+                        forged = start + "." + "".join(random.sample(signature, len(signature)))
+                        writer.write(frame(1, json.dumps({"id": number, "type": "connect", "token": forged})))
+                    await asyncio.wait_for(reader.read(), 30)
+                    writer.transport.abort()
+
+        await asyncio.gather(*[one() for _ in range(16)])
+
+
+ATTACKS = ("conversations", "history", "deflate", "unread", "messages", "marks", "refreshes", "pings", "connects", "strangers")
 
 
 @contextlib.asynccontextmanager
