@@ -2,6 +2,7 @@
 
 import { clock, texts, word } from "./demo-language.js";
 import { arrange, fromTemplate } from "./demo-lists.js";
+import { newKey } from "./hub-outbox.js";
 
 const PAGE = 50;
 const KEPT = 300;
@@ -158,7 +159,7 @@ export class Conversation {
     if (body === "") return;
     input.value = "";
     this.#typedAt = -Infinity;
-    const message = { key: crypto.randomUUID(), seq: null, sender: this.#me.id, body, createdAt: new Date().toISOString() };
+    const message = { key: newKey(), seq: null, sender: this.#me.id, body, createdAt: new Date().toISOString() };
     this.#messages.push(message);
     this.#show();
     this.#scrollToEnd();

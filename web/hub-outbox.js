@@ -5,6 +5,9 @@ import { Timers } from "./hub-timers.js";
 
 const RETRY_MS = 1_000;
 
+/** A key for a message. `crypto.randomUUID` exists only on pages from https and localhost. */
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export class Outbox {
   #link; // () → the connected link, or null
   #isReady; // channel → whether marks in it can be sent
@@ -34,7 +37,7 @@ export class Outbox {
   }
 
   send(members) {
-    const key = members.key ?? crypto.randomUUID();
+    const key = members.key ?? newKey();
     return new Promise((resolve, reject) => {
       this.#messages.set(key, { members: { ...members, key }, resolve, reject, isAsked: false });
       if (this.#link() !== null) this.#post(key);

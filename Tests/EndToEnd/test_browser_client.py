@@ -128,6 +128,18 @@ async def test_a_message_without_an_answer_is_sent_again_under_its_key():
     assert keys[0] == keys[1] and result == {"seq": 7, "duplicate": True}
 
 
+async def test_a_page_from_plain_http_sends_messages_without_giving_them_a_key():
+    keys = await scripted("""
+        Object.defineProperty(crypto, "randomUUID", { value: undefined });
+        client.start();
+        const socket = await connect();
+        for (const body of ["one", "two"]) client.send({ to: "bob", body });
+        await settle();
+        return socket.said.filter((c) => c.type === "send").map((c) => c.key);
+    """)
+    assert len(set(keys)) == 2 and all(len(key) == 32 for key in keys)
+
+
 async def test_it_does_not_reconnect_after_a_final_close_code():
     count, states = await scripted("""
         client.start();
