@@ -95,7 +95,7 @@ export class Conversation {
 
   /** Whether something has changed. */
   #keep({ id, seq, channel, sender, body, createdAt, kind, refers, retracted }) {
-    if (channel !== this.channel || retracted) return false;
+    if (channel !== this.channel || retracted || kind === "hidden") return false;
     if (refers !== undefined) return this.#change(kind, refers, body);
     const mine = sender === this.#me.id ? this.#messages.find(({ key }) => key === id) : undefined;
     if (mine) Object.assign(mine, { seq, createdAt });

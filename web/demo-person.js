@@ -108,6 +108,8 @@ export class Person {
   }
 
   #received(entry) {
+    // Of somebody whom this person has blocked.
+    if (entry.kind === "hidden") return;
     const part = entry.kind === "message" || entry.refers !== undefined ? "conversation" : "notifications";
     if (part === "conversation") this.#conversation.add(entry);
     else this.#notifications.add(entry);

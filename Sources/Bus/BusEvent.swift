@@ -10,6 +10,8 @@ package enum BusEvent: Equatable, Sendable {
     case moved(MovedCursor)
     /// A conversation was made; its members may want to follow it.
     case opened(ChannelState, by: UserID)
+    /// Other members of the conversation hide the user's messages from now on, or do so no longer: the user's sessions read its state again.
+    case hidingChanged(Channel, of: UserID)
     /// A user may no longer follow the channel: their subscriptions end.
     case withdrawn(Channel, from: UserID)
     /// Nothing of this is stored.
@@ -18,6 +20,6 @@ package enum BusEvent: Equatable, Sendable {
 
 /// An item for sessions that are connected now. The store does not keep it, so a lost signal is not sent again.
 package enum BusSignal: Equatable, Sendable {
-    /// A user is typing in a conversation.
-    case typing(Channel, UserID)
+    /// A user is typing in a conversation. These members of it have blocked the user.
+    case typing(Channel, UserID, hiddenFrom: [UserID] = [])
 }

@@ -196,7 +196,8 @@ package struct IntakeFlow {
         case .failed(.forbidden):
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.unanswered),
-            .failed(.cancelled), .positions, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed:
+            .failed(.tooManyBlocks), .failed(.cancelled), .blockChanged, .blocks, .positions, .opened, .snapshot, .state, .page, .moved,
+            .withdrawals, .removed:
             refused("an answer to another question", &actions)
         }
     }

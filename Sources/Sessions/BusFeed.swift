@@ -46,7 +46,8 @@ final class BusFeed {
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
             case .withdrawn(let channel, let user): withdrawn(channel, from: user)
-            case .signal(.typing(let channel, let user)): typing(channel, user)
+            case .hidingChanged(let channel, let user): hidingChanged(channel, of: user)
+            case .signal(.typing(let channel, let user, let hiddenFrom)): typing(channel, user, hiddenFrom)
             }
         }
         deliverSoon()
@@ -63,13 +64,15 @@ final class BusFeed {
         let now = state.now
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
-            // What is taken back may have been counted.
-            if entry.draft.kind == .retraction { expiries.note(now, in: entry.channel) }
+            // What is taken back, or was changed and is hidden now, may have been counted.
+            if entry.draft.kind == .retraction || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
+                expiries.note(now, in: entry.channel)
+            }
             let item = FanOut.Item(
                 seq: entry.seq, author: state.table.users.number(of: entry.draft.sender), weight: entry.draft.weight(at: now),
                 frame: SharedFrame(expecting: entry.draft.content.utf8.count + Self.envelopeBytes) {
                     ServerMessage.entry(entry, into: &$0)
-                })
+                }, mask: entry.hiddenFrom.isEmpty ? nil : mask(of: entry))
             if let part = partOfRoster[roster] {
                 parts[part].items.append(item)
                 if let expiry = entry.draft.expiresAt { parts[part].expiry = min(expiry, parts[part].expiry ?? expiry) }
@@ -82,6 +85,11 @@ final class BusFeed {
             expiries.note(part.expiry, in: part.channel)
             if !state.fanOut.enqueue(part.channel, part.items) { replay.missed(part.channel) }
         }
+    }
+
+    private func mask(of entry: Entry) -> FanOut.Mask? {
+        let users = entry.hiddenFrom.map { state.table.users.number(of: $0) }.filter { $0 != Users.nobody }
+        return users.isEmpty ? nil : FanOut.Mask(users: users, placeholder: SharedFrame { ServerMessage.hidden(entry, into: &$0) })
     }
 
     /// A user's cursor moved: the user's other sessions take it over, and the other members of a conversation see how far the user is.
@@ -103,9 +111,9 @@ final class BusFeed {
             subscriptions.adopt(live, subscription, cursor.state)
         }
         guard cursor.isProgress, channel.kind == .conversation, state.fanOut.roster(of: channel) != nil else { return }
+        let told = cursor.told
         tellOthers(than: cursor.user, in: channel, isReceipt: true) {
-            ServerMessage.receipt(
-                channel, of: cursor.user, delivered: cursor.state.cursor.delivered, read: cursor.state.cursor.read, into: &$0)
+            ServerMessage.receipt(channel, of: cursor.user, delivered: told.delivered, read: told.read, into: &$0)
         }
     }
 
@@ -136,19 +144,33 @@ final class BusFeed {
         }
     }
 
-    private func typing(_ channel: Channel, _ user: UserID) {
-        tellOthers(than: user, in: channel, isReceipt: false) { ServerMessage.signal(.typing(channel, by: user), into: &$0) }
+    /// Somebody has blocked the user, or does so no longer. The user's sessions learn from the store whom typing signals are to spare, and
+    /// their clients are told nothing.
+    private func hidingChanged(_ channel: Channel, of user: UserID) {
+        for id in state.table.users.sessions(of: user) {
+            guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
+            subscriptions.rereadHiding(live, subscription)
+        }
+    }
+
+    private func typing(_ channel: Channel, _ user: UserID, _ hiddenFrom: [UserID]) {
+        let spared = hiddenFrom.map { state.table.users.number(of: $0) }
+        tellOthers(than: user, in: channel, isReceipt: false, sparing: spared) {
+            ServerMessage.signal(.typing(channel, by: user), into: &$0)
+        }
     }
 
     /// Sends a receipt or a signal to the other members of a conversation, encoded once. A client that does not keep up does not get it; a
     /// receipt is asked for again when the client has caught up (`SessionLoop.drained`).
-    private func tellOthers(than user: UserID, in channel: Channel, isReceipt: Bool, _ write: (inout [UInt8]) -> Void) {
+    private func tellOthers(
+        than user: UserID, in channel: Channel, isReceipt: Bool, sparing spared: [UInt32] = [], _ write: (inout [UInt8]) -> Void
+    ) {
         guard state.fanOut.roster(of: channel) != nil else { return }
         let number = state.table.users.number(of: user)
         let frame = SharedFrame(write)
         let outbound = state.outbound
         state.fanOut.visit(channel) { subscriber in
-            guard subscriber.isGranted, subscriber.user != number else { return }
+            guard subscriber.isGranted, subscriber.user != number, !spared.contains(subscriber.user) else { return }
             guard !outbound.isCongested(subscriber.session) else {
                 if isReceipt { subscriber.hasMissedReceipts = true }
                 return

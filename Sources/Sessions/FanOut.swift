@@ -21,6 +21,14 @@ struct FanOut: ~Copyable {
         package let author: UInt32
         package let weight: EntryWeight
         package let frame: SharedFrame
+        /// Nil: nobody has blocked the author.
+        var mask: Mask?
+    }
+
+    /// Who gets a placeholder in the place of an entry, by their numbers on this loop.
+    struct Mask {
+        let users: [UInt32]
+        let placeholder: SharedFrame
     }
 
     private struct Job {
@@ -30,12 +38,16 @@ struct FanOut: ~Copyable {
             let author: UInt32
             let weight: EntryWeight
             let bytes: Int
+            /// The position of its mask in `masks`, and of the placeholder behind the frames of the entries; -1: none.
+            let mask: Int32
         }
 
         let roster: Int
         let channel: Channel
         let heads: [Head]
+        /// Those of the entries, then the placeholders.
         let frames: [SharedFrame]
+        let masks: [[UInt32]]
         let bytes: Int
         var next = 0
         /// Counters go out with the entries: they were not told for a while.
@@ -44,8 +56,15 @@ struct FanOut: ~Copyable {
         init(_ items: [Item], in channel: Channel, roster: Int) {
             self.roster = roster
             self.channel = channel
-            frames = items.map(\.frame)
-            heads = items.map { Head(seq: $0.seq, author: $0.author, weight: $0.weight, bytes: $0.frame.json.count) }
+            var masks: [Mask] = []
+            heads = items.map { item in
+                if let mask = item.mask { masks.append(mask) }
+                return Head(
+                    seq: item.seq, author: item.author, weight: item.weight, bytes: item.frame.json.count,
+                    mask: item.mask == nil ? -1 : Int32(truncatingIfNeeded: masks.count - 1))
+            }
+            frames = items.map(\.frame) + masks.map(\.placeholder)
+            self.masks = masks.map(\.users)
             bytes = heads.reduce(0) { $0 + $1.bytes }
         }
     }
@@ -224,6 +243,7 @@ struct FanOut: ~Copyable {
         var behind: [SessionID] = []
         var told: [SessionID] = []
         let heads = job.heads
+        let frames = job.frames.count
         // Only then the bytes are added up for each delivery.
         let isLong = job.bytes > Self.trustedBytes
         let next =
@@ -244,9 +264,12 @@ struct FanOut: ~Copyable {
                 let before = deliveries
                 for i in heads.indices {
                     let head = heads[i]
-                    switch subscriber.admit(head.seq, author: head.author, weight: head.weight, isCongested: isCongested) {
+                    let isHidden = head.mask >= 0 && job.masks[Int(head.mask)].contains(subscriber.user)
+                    let weight = isHidden ? .none : head.weight
+                    switch subscriber.admit(head.seq, author: head.author, weight: weight, isCongested: isCongested) {
                     case .deliver:
-                        transport.send(staged[current * heads.count + i], to: route.address)
+                        let frame = isHidden ? heads.count + Int(head.mask) : i
+                        transport.send(staged[current * frames + frame], to: route.address)
                         deliveries += 1
                         guard isLong else { continue }
                         unchecked += head.bytes

@@ -50,15 +50,15 @@ final class Replay {
         // Read again when the client has read: the page must not wait in memory.
         if state.outbound.isCongested(live.id) { return }
         let now = state.now
+        let reader = live.session.identity?.user
         for entry in entries {
             // The rest is read again when the client has taken this: one page of large entries is more than may wait in memory.
             if state.outbound.isCongested(live.id) { return }
             let author = state.table.users.number(of: entry.draft.sender)
-            let isNew = state.fanOut.update(subscription) {
-                $0.admitReplayed(entry.seq, author: author, weight: entry.draft.weight(at: now))
-            }
+            let weight = entry.isHidden(from: reader) ? .none : entry.draft.weight(at: now)
+            let isNew = state.fanOut.update(subscription) { $0.admitReplayed(entry.seq, author: author, weight: weight) }
             expiries.note(entry.draft.expiresAt, in: subscription.channel)
-            if isNew == true { state.outbound.push(to: live.id) { ServerMessage.entry(entry, replay: true, into: &$0) } }
+            if isNew == true { state.outbound.push(to: live.id) { ServerMessage.entry(entry, for: reader, replay: true, into: &$0) } }
         }
         state.metrics.replayed.add(UInt64(entries.count))
         guard state.fanOut.update(subscription, { $0.finishPage(head: head, more: more) }) == true else { return }

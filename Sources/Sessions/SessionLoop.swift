@@ -261,7 +261,7 @@ package final class SessionLoop {
         case .store(let request, let purpose): order(request, for: live, origin, purpose)
         case .typing(let channel):
             guard let user = live.session.identity?.user, !paces.holdsBackTyping(live, origin) else { return }
-            feed.signal(.typing(channel, user))
+            feed.signal(.typing(channel, user, hiddenFrom: live.session.hiddenFrom(in: channel)))
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .done:
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
@@ -280,7 +280,7 @@ package final class SessionLoop {
         }
         switch purpose {
         case .history, .conversations: pages.order(request, for: live, origin, purpose)
-        case .ack, .mark, .open, .openThenSend, .send, .leave, .historyRight:
+        case .ack, .mark, .open, .openThenSend, .send, .leave, .block, .blocks, .historyRight:
             gateway.order(request, for: live, origin, .command(purpose))
         }
     }
@@ -339,6 +339,7 @@ package final class SessionLoop {
         case (.replay(let registration, let start), _): replay.completePage(live, registration, from: start, reply)
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
         case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
+        case (.hiding(let registration), _): subscriptions.completeHiding(live, registration, reply)
         case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
         case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)

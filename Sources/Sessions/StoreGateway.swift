@@ -20,6 +20,8 @@ final class StoreGateway {
             case retell(UInt32)
             /// The state of a conversation that the session does not follow.
             case activity(Channel)
+            /// Who has blocked the user in a conversation that the session follows.
+            case hiding(UInt32)
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
             case find(Session.Purpose, elseAfter: Duration)
@@ -57,11 +59,15 @@ final class StoreGateway {
 
     /// Asks for the counters of a channel again.
     func recount(_ live: LiveSession, _ subscription: Session.Subscription, retell: Bool = false) {
-        guard let identity = live.session.identity else { return }
         let registration = subscription.registration
-        order(
-            .state(identity.user, subscription.channel, entitled: identity.isEntitled(to: subscription.channel)), for: live, .none,
-            retell ? .retell(registration) : .recount(registration))
+        reread(live, subscription, retell ? .retell(registration) : .recount(registration))
+    }
+
+    /// Asks for the state of a channel again.
+    func reread(_ live: LiveSession, _ subscription: Session.Subscription, _ step: Pending.Step) {
+        guard let identity = live.session.identity else { return }
+        let isEntitled = identity.isEntitled(to: subscription.channel)
+        order(.state(identity.user, subscription.channel, entitled: isEntitled), for: live, .none, step)
     }
 
     /// What the session asked for need not be read any more. The store is told at the end of this turn.

@@ -198,6 +198,7 @@ final class Subscriptions {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
         let since = start.position(head: channelState.head, first: channelState.first)
         if let since, let refusal = channelState.refusal(of: since) { return state.refuse(live, origin, refusal) }
+        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
@@ -226,6 +227,7 @@ final class Subscriptions {
     private func begin(
         _ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState, _ since: Seq?, in lines: inout MessageLines
     ) {
+        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
         guard let isBehind = state.fanOut.update(subscription, { $0.open(channelState, since: since) }) else { return }
         if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = since ?? channelState.head }
         expiries.note(channelState.nextExpiry, in: channelState.channel)
@@ -318,6 +320,7 @@ final class Subscriptions {
             return state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(ended.channel), into: &$0) }
         default: return
         }
+        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
         let subscription = live.session.subscriptions[index]
         state.outbound.pushLines(to: live.id) { tellReceipts(live, channelState, in: &$0) }
         let known = state.fanOut.subscriber(subscription)?.cursorVersion
@@ -330,6 +333,24 @@ final class Subscriptions {
             _ = state.fanOut.update(subscription) { $0.isCountersStale = true }
             counters.changed(channelState.channel)
         }
+    }
+
+    // MARK: Who has blocked the user
+
+    /// A subscription whose state is still to come is read again, too: its state may be older.
+    func rereadHiding(_ live: LiveSession, _ subscription: Session.Subscription) {
+        gateway.reread(live, subscription, .hiding(subscription.registration))
+    }
+
+    /// The client is told nothing, because a user does not learn who has blocked them.
+    func completeHiding(_ live: LiveSession, _ registration: UInt32, _ reply: StoreReply) {
+        guard case .state(let channelState) = reply else {
+            if reply != .failed(.unavailable) { return }
+            live.hasMissedEvents = true
+            return replay.stall(live.id)
+        }
+        guard live.session.subscription(registered: registration) != nil else { return }
+        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.

@@ -15,6 +15,7 @@ struct Migration: Equatable {
         Migration(number: 6, script: String(decoding: PackageResources.migration_0006_sql, as: UTF8.self)),
         Migration(number: 7, script: String(decoding: PackageResources.migration_0007_sql, as: UTF8.self)),
         Migration(number: 8, script: String(decoding: PackageResources.migration_0008_sql, as: UTF8.self)),
+        Migration(number: 9, script: String(decoding: PackageResources.migration_0009_sql, as: UTF8.self)),
     ]
 }
 

@@ -217,7 +217,9 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed: false
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed,
+            .blockChanged, .blocks:
+            false
         }
     }
 }

@@ -35,7 +35,7 @@ struct BusCodecTests {
 
     @Test("the encoding has the documented form")
     func form() throws {
-        let expected: [UInt8] = [1, 1, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
+        let expected: [UInt8] = [1, 2, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
         #expect(try message([typing()]) == expected)
     }
 
@@ -115,6 +115,17 @@ struct BusCodecTests {
         #expect(failure(bytes) == .malformed)
         bytes[1] = BusCodec.minor + 1
         #expect(try BusCodec.decode(bytes) == BusCodec.Decoded(events: [typing()]))
+    }
+
+    @Test("a list that is left out when it is empty is refused when it is there and empty")
+    func emptyLists() throws {
+        let hidden = BusEvent.signal(.typing(.broadcast("system"), try user("ann"), hiddenFrom: [try user("bob")]))
+        var bytes = try message([hidden])
+        #expect(bytes[2] == 7 && bytes[3] == 26)
+        bytes.removeLast(4)
+        bytes[3] = 22
+        bytes[bytes.count - 1] = 0
+        #expect(failure(bytes) == .malformed)
     }
 
     @Test("an event with an unknown value is counted as unreadable for a newer minor version")

@@ -17,7 +17,7 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<8, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
@@ -26,6 +26,8 @@ struct RandomEvents {
         case 2: return .opened(try state(), by: try user())
         case 3: return .withdrawn(try channel(), from: try user())
         case 4: return .active(try channel(), members: try (0..<Int.random(in: 0...3, using: &random)).map { _ in try user() })
+        case 5: return .hidingChanged(try channel(), of: try user())
+        case 6: return .signal(.typing(try channel(), try user(), hiddenFrom: try (0..<3).map { _ in try user() }))
         default: return .signal(.typing(try channel(), try user()))
         }
     }
@@ -37,7 +39,8 @@ struct RandomEvents {
             sender: random.chance(2) ? try user() : nil, content: #""title":"\#(text())""#, group: optionalText(),
             collapse: optionalText(), expiresAt: random.chance(2) ? time() : nil, receiptRequired: .random(using: &random),
             trace: optionalText(), replyTo: random.chance(2) ? Seq(number()) : nil)
-        return Entry(seq: Seq(max(1, number())), createdAt: time(), draft: draft)
+        let hiddenFrom = random.chance(3) ? try (0..<Int.random(in: 1...3, using: &random)).map { _ in try user() } : []
+        return Entry(seq: Seq(max(1, number())), createdAt: time(), draft: draft, hiddenFrom: hiddenFrom)
     }
 
     private mutating func state() throws -> ChannelState {

@@ -158,6 +158,14 @@ struct CommandModelTests {
             body = .delete(channel: channel, seq: Seq(entry), key: "k")
         case "leave":
             body = .leave(channel: channel)
+        case "block":
+            members.append(("user", .string(user)))
+            body = .block(user: UserID(user)!)
+        case "unblock":
+            members.append(("user", .string(user)))
+            body = .unblock(user: UserID(user)!)
+        case "blocks":
+            body = .blocks
         case "typing":
             body = .typing(channel: channel)
         case "activity":

@@ -31,6 +31,20 @@ struct ServerMessageTests {
             { ServerMessage.entry(Entry(seq: Seq(1), createdAt: moment, draft: bare), into: &$0) }
         ),
         (
+            #"{"type":"entry","channel":"inbox","seq":8,"id":"hidden-8","kind":"hidden","event":"hidden","priority":"normal","form":"full","createdAt":"2026-11-23T22:45:00.123Z","replay":true}"#,
+            {
+                let entry = Entry(seq: Seq(8), createdAt: moment, draft: bare, hiddenFrom: [alice])
+                ServerMessage.entry(entry, for: alice, replay: true, into: &$0)
+            }
+        ),
+        (
+            #"{"type":"entry","channel":"inbox","seq":8,"id":"1","kind":"notification","event":"t","priority":"normal","form":"full","createdAt":"2026-11-23T22:45:00.123Z"}"#,
+            {
+                let entry = Entry(seq: Seq(8), createdAt: moment, draft: bare, hiddenFrom: [alice])
+                ServerMessage.entry(entry, for: bob, into: &$0)
+            }
+        ),
+        (
             #"{"type":"cursor","channel":"conversation:0b9e4f9c-3f67-4f4f-9d39-2d2f0c7cf0aa","delivered":8,"seen":7,"read":2,"readAlso":[[4,4],[6,7]],"version":14}"#,
             { ServerMessage.cursor(state, into: &$0) }
         ),
@@ -128,7 +142,7 @@ struct ServerMessageTests {
             #"{"re":8,"ok":{"channel":"inbox","entries":[{"type":"entry","channel":"inbox","seq":1,"id":"1","kind":"notification","event":"t","priority":"normal","form":"full","createdAt":"2026-11-23T22:45:00.123Z"}],"head":1,"more":false}}"#,
             {
                 let entry = Entry(seq: Seq(1), createdAt: moment, draft: bare)
-                ServerMessage.history(re: 8, .inbox(alice), [entry], head: Seq(1), more: false, into: &$0)
+                ServerMessage.history(re: 8, .inbox(alice), [entry], for: alice, head: Seq(1), more: false, into: &$0)
             }
         ),
         (#"{"re":9,"ok":{}}"#, { ServerMessage.done(re: 9, into: &$0) }),

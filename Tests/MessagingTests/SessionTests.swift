@@ -187,6 +187,15 @@ struct SessionTests {
         #expect(state.receipts(for: carol).map(\.user) == [Self.alice, Self.bob])
     }
 
+    @Test("users block others, never themselves")
+    func blocks() {
+        var session = opened()
+        #expect(receive(&session, .block(user: Self.bob)) == .store(.block(Self.alice, Self.bob, most: 1_000), .block))
+        #expect(receive(&session, .unblock(user: Self.bob)) == .store(.unblock(Self.alice, Self.bob), .block))
+        #expect(receive(&session, .blocks) == .store(.blocks(Self.alice), .blocks))
+        #expect(code(receive(&session, .block(user: Self.alice))) == .badRequest)
+    }
+
     @Test("users send messages only to conversations and other users")
     func send() {
         var session = opened()

@@ -18,6 +18,9 @@ extension ClientCommand.Body {
         .delete(ClientCommand.Delete(channel: channel, seq: seq, key: key))
     }
     static func leave(channel: String) -> Self { .leave(ClientCommand.Leave(channel: channel)) }
+    static func block(user: UserID) -> Self { .block(ClientCommand.Block(user: user)) }
+    static func unblock(user: UserID) -> Self { .unblock(ClientCommand.Unblock(user: user)) }
+    static var blocks: Self { .blocks(ClientCommand.Blocks()) }
     static func markSeen(channel: String, upTo: Seq) -> Self { .markSeen(ClientCommand.MarkSeen(channel: channel, upTo: upTo)) }
     static func markRead(channel: String, _ selection: ClientCommand.MarkRead.Selection) -> Self {
         .markRead(ClientCommand.MarkRead(channel: channel, selection: selection))

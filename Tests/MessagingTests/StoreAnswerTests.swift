@@ -45,6 +45,8 @@ struct StoreAnswerTests {
             .page([], head: Seq(3), more: false), .history(conversation),
             #"{"re":7,"ok":{"channel":"\#(conversation.wireName)","entries":[],"head":3,"more":false}}"#
         ),
+        (.blockChanged, .block, #"{"re":7,"ok":{}}"#), (.blocks([]), .blocks, #"{"re":7,"ok":{"users":[]}}"#),
+        (.blocks([alice, bob]), .blocks, #"{"re":7,"ok":{"users":["alice","bob"]}}"#),
         (.snapshot([], more: true), .conversations, #"{"re":7,"ok":{"channels":[],"more":true}}"#),
     ]
 
@@ -83,9 +85,20 @@ struct StoreAnswerTests {
                 == (.store(.page(Self.conversation, after: Seq(1), before: nil, limit: 5), .history(Self.conversation)), ""))
     }
 
+    @Test("a page shows the reader a placeholder for what is hidden from them, and others the entry")
+    func hiddenEntries() {
+        let draft = ClientCommand.Send(target: .channel("c"), key: "k", body: "secret").entry(from: Self.bob, in: Self.conversation)
+        for (hiddenFrom, isShown) in [([Self.alice], false), ([Self.bob], true), ([], true), ([Self.bob, Self.alice], false)] {
+            let entry = Entry(seq: Seq(1), createdAt: Timestamp(milliseconds: 0), draft: draft, hiddenFrom: hiddenFrom)
+            let page = answer(.page([entry], head: Seq(1), more: false), to: .history(Self.conversation)).text
+            for word in ["secret", "bob", "message"] { #expect(page.contains(word) == isShown) }
+            #expect(page.contains(#""kind":"hidden""#) == !isShown)
+        }
+    }
+
     static let purposes: [Session.Purpose] = [
         .ack, .mark, .open, .openThenSend(draft), .send(conversation), .history(conversation),
-        .historyRight(.init(after: nil, before: nil, limit: 1)), .conversations,
+        .historyRight(.init(after: nil, before: nil, limit: 1)), .conversations, .block, .blocks,
     ]
 
     @Test("a failure gives the same error for every command", arguments: purposes)
@@ -93,7 +106,7 @@ struct StoreAnswerTests {
         for (failure, code) in [
             (StoreFailure.forbidden, ErrorCode.forbidden), (.unavailable, .unavailable), (.tooSlow, .unavailable),
             (.noSuchEntry, .badRequest), (.notChangeable, .badRequest), (.unanswered, .limitExceeded),
-            (.tooManyConversations, .limitExceeded), (.tooScattered, .limitExceeded),
+            (.tooManyConversations, .limitExceeded), (.tooManyBlocks, .limitExceeded), (.tooScattered, .limitExceeded),
         ] {
             guard case (.refuse(let refusal), "") = answer(.failed(failure), to: purpose) else {
                 Issue.record("\(failure) does not refuse \(purpose)")

@@ -25,6 +25,8 @@ import Testing
         insert into hub.member (channel_id, user_id)
         select c.id, u.name from hub.conversation v join hub.channel c on c.name = 'conversation:' || v.id
         cross join lateral (values (v.first), (v.second)) u (name);
+        insert into hub.block (user_id, blocked) select 'a' || g, 'x' || g from generate_series(1, \(users)) g
+        union all select 'x' || g, 'b' || g from generate_series(1, \(users)) g;
         insert into hub.ingest_position (topic, partition, position, updated_at)
         select 't' || t, p, 1, now() from generate_series(1, 400) t cross join lateral generate_series(1, 400) p;
         insert into hub.withdrawal (transaction, channel_id, user_id)
@@ -66,6 +68,9 @@ import Testing
                 inboxes, users, array { _ in "change:x" }, array { "new\($0)" }, array { _ in "change" }, array { _ in "\"\"" },
                 array { _ in "2" }, none,
             ]
+        case "lockShared": [array { "a\($0)" }, array { "b\($0)" }]
+        case "changeBlocks": [array { "a\($0)" }, array { "b\($0)" }, array { $0 % 2 == 0 ? "1000" : "null" }]
+        case "readBlocks": [array { "a\($0)" }]
         case "removeMembers": [array { "a\($0)" }, inboxes]
         case "ackCursors": [users, inboxes, array { _ in "2" }]
         case "ensureCursors", "lockCursors": [users, inboxes]

@@ -17,7 +17,7 @@ import Messaging
 /// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
-    package static let minor: UInt8 = 1
+    package static let minor: UInt8 = 2
 
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024
@@ -32,6 +32,9 @@ package enum BusCodec {
         case withdrawn = 5
         /// Since minor version 1.
         case active = 6
+        /// Since minor version 2, as the next one: typing that some members do not see. An older node skips it for all.
+        case hiddenTyping = 7
+        case hidingChanged = 8
     }
 
     /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The
@@ -44,7 +47,9 @@ package enum BusCodec {
         static let receiptRequired: UInt64 = 1 << 4
         static let trace: UInt64 = 1 << 5
         static let replyTo: UInt64 = 1 << 6
-        static let all: UInt64 = 1 << 7 - 1
+        /// Since minor version 2. An older node cannot read the entry, and reads it from the store.
+        static let hiddenFrom: UInt64 = 1 << 7
+        static let all: UInt64 = 1 << 8 - 1
     }
 
     package struct Encoded: Equatable, Sendable {

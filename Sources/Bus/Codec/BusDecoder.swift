@@ -147,9 +147,7 @@ struct BusReader {
         case .active:
             let channel = try channel()
             let count = try number()
-            var members: [UserID] = []
-            while UInt64(members.count) < count { members.append(try user()) }
-            return .active(channel, members: members)
+            return .active(channel, members: try users(count))
         case .opened:
             let state = try state()
             return .opened(state, by: try user())
@@ -159,7 +157,26 @@ struct BusReader {
         case .typing:
             let channel = try channel()
             return .signal(.typing(channel, try user()))
+        case .hiddenTyping:
+            let channel = try channel()
+            return .signal(.typing(channel, try user(), hiddenFrom: try someUsers()))
+        case .hidingChanged:
+            let channel = try channel()
+            return .hidingChanged(channel, of: try user())
         }
+    }
+
+    private mutating func users(_ count: UInt64) throws(Failure) -> [UserID] {
+        var users: [UserID] = []
+        while UInt64(users.count) < count { users.append(try user()) }
+        return users
+    }
+
+    /// A list that is left out when it is empty, so that nothing has two forms.
+    private mutating func someUsers() throws(Failure) -> [UserID] {
+        let count = try number()
+        guard count > 0 else { throw .malformed }
+        return try users(count)
     }
 
     /// The count does not need a limit: each entry takes bytes, so the message's length bounds the loop.
@@ -190,6 +207,7 @@ struct BusReader {
         let expiresAt = has(BusCodec.EntryMember.expiry) ? try time() : nil
         let trace = has(BusCodec.EntryMember.trace) ? try text() : nil
         let replyTo = has(BusCodec.EntryMember.replyTo) ? try self.seq() : nil
+        let hiddenFrom = has(BusCodec.EntryMember.hiddenFrom) ? try someUsers() : []
         // The content goes into frames unchanged, and a frame is one line.
         guard seq > .zero, !content.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) else { throw .malformed }
         return Entry(
@@ -197,7 +215,8 @@ struct BusReader {
             draft: EntryDraft(
                 channel: channel, source: source, id: id, kind: kind, eventType: eventType, priority: priority, form: form,
                 sender: sender, content: content, group: group, collapse: collapse, expiresAt: expiresAt,
-                receiptRequired: has(BusCodec.EntryMember.receiptRequired), trace: trace, replyTo: replyTo))
+                receiptRequired: has(BusCodec.EntryMember.receiptRequired), trace: trace, replyTo: replyTo),
+            hiddenFrom: hiddenFrom)
     }
 
     private mutating func state() throws(Failure) -> ChannelState {

@@ -34,8 +34,7 @@ struct BusEncoder {
         case .active(let channel, let members):
             append(.active) { body in
                 body.append(channel)
-                body.append(number: UInt64(members.count))
-                for member in members { body.append(text: member.name) }
+                body.append(members)
             }
         case .opened(let state, let user):
             append(.opened) { body in
@@ -47,10 +46,16 @@ struct BusEncoder {
                 body.append(channel)
                 body.append(text: user.name)
             }
-        case .signal(.typing(let channel, let user)):
-            append(.typing) { body in
+        case .hidingChanged(let channel, let user):
+            append(.hidingChanged) { body in
                 body.append(channel)
                 body.append(text: user.name)
+            }
+        case .signal(.typing(let channel, let user, let hiddenFrom)):
+            append(hiddenFrom.isEmpty ? .typing : .hiddenTyping) { body in
+                body.append(channel)
+                body.append(text: user.name)
+                if !hiddenFrom.isEmpty { body.append(hiddenFrom) }
             }
         }
     }
@@ -131,6 +136,11 @@ extension [UInt8] {
         append(copying: text.utf8.span)
     }
 
+    fileprivate mutating func append(_ users: [UserID]) {
+        append(number: UInt64(users.count))
+        for user in users { append(text: user.name) }
+    }
+
     fileprivate mutating func append(_ channel: Channel) {
         let name = channel.storedParts
         append(number: UInt64(name.prefix.utf8.count + name.name.utf8.count))
@@ -150,13 +160,14 @@ extension [UInt8] {
         append(number: draft.priority.busNumber)
         append(number: draft.form.busNumber)
         append(text: draft.content)
-        append(number: draft.busMembers)
+        append(number: draft.busMembers | (entry.hiddenFrom.isEmpty ? 0 : BusCodec.EntryMember.hiddenFrom))
         if let sender = draft.sender { append(text: sender.name) }
         if let group = draft.group { append(text: group) }
         if let collapse = draft.collapse { append(text: collapse) }
         if let expiresAt = draft.expiresAt { append(time: expiresAt) }
         if let trace = draft.trace { append(text: trace) }
         if let replyTo = draft.replyTo { append(number: replyTo.rawValue) }
+        if !entry.hiddenFrom.isEmpty { append(entry.hiddenFrom) }
     }
 
     fileprivate mutating func append(_ state: ChannelState) {

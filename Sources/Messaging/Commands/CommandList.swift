@@ -15,6 +15,9 @@ extension ClientCommand {
         case edit(Edit)
         case delete(Delete)
         case leave(Leave)
+        case block(Block)
+        case unblock(Unblock)
+        case blocks(Blocks)
         case history(History)
         case conversations(Conversations)
         case typing(Typing)
@@ -25,7 +28,8 @@ extension ClientCommand {
     /// The kinds of command in the order of the documents.
     static let types: [any Command.Type] = [
         Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
-        Open.self, Send.self, Edit.self, Delete.self, Leave.self, History.self, Conversations.self, Typing.self, Activity.self, Ping.self,
+        Open.self, Send.self, Edit.self, Delete.self, Leave.self, Block.self, Unblock.self, Blocks.self, History.self, Conversations.self,
+        Typing.self, Activity.self, Ping.self,
     ]
 }
 
@@ -45,6 +49,9 @@ extension ClientCommand.Body {
         case .edit(let command): try command.judge(in: &session, context, position)
         case .delete(let command): try command.judge(in: &session, context, position)
         case .leave(let command): try command.judge(in: &session, context, position)
+        case .block(let command): try command.judge(in: &session, context, position)
+        case .unblock(let command): try command.judge(in: &session, context, position)
+        case .blocks(let command): try command.judge(in: &session, context, position)
         case .history(let command): try command.judge(in: &session, context, position)
         case .conversations(let command): try command.judge(in: &session, context, position)
         case .typing(let command): try command.judge(in: &session, context, position)
@@ -64,6 +71,9 @@ extension Session {
         indirect case openThenSend(ClientCommand.Send)
         case send(Channel)
         case leave
+        /// `block` and `unblock`.
+        case block
+        case blocks
         case history(Channel)
         /// Checks the right to read a channel's history before the next request reads the entries.
         case historyRight(ClientCommand.History.Page)
@@ -79,7 +89,9 @@ extension Session {
         case .openThenSend(let message): message.goOn(reply, in: self, limits)
         case .send(let channel): ClientCommand.Send.answer(reply, in: channel, re: id, into: &output)
         case .leave: ClientCommand.Leave.answer(reply, re: id, into: &output)
-        case .history(let channel): ClientCommand.History.answer(reply, in: channel, re: id, into: &output)
+        case .block: ClientCommand.answerBlock(reply, re: id, into: &output)
+        case .blocks: ClientCommand.Blocks.answer(reply, re: id, into: &output)
+        case .history(let channel): ClientCommand.History.answer(reply, in: channel, of: self, re: id, into: &output)
         case .historyRight(let page): page.goOn(reply)
         case .conversations: ClientCommand.Conversations.answer(reply, in: self, re: id, into: &output)
         }

@@ -45,9 +45,11 @@ extension ClientCommand.History: Command {
         return .store(.state(context.user, channel, entitled: isEntitled), .historyRight(page))
     }
 
-    static func answer(_ reply: StoreReply, in channel: Channel, re id: UInt64?, into output: inout [UInt8]) -> Session.Answer? {
+    static func answer(
+        _ reply: StoreReply, in channel: Channel, of session: borrowing Session, re id: UInt64?, into output: inout [UInt8]
+    ) -> Session.Answer? {
         guard case .page(let entries, let head, let more) = reply else { return nil }
-        if let id { ServerMessage.history(re: id, channel, entries, head: head, more: more, into: &output) }
+        if let id { ServerMessage.history(re: id, channel, entries, for: session.identity?.user, head: head, more: more, into: &output) }
         return .told
     }
 }
@@ -65,11 +67,11 @@ extension ClientCommand.History.Page {
 extension ServerMessage {
     /// Answers `history`. `entries` are in ascending order.
     public static func history(
-        re id: UInt64, _ channel: Channel, _ entries: [Entry], head: Seq, more: Bool, into output: inout [UInt8]
+        re id: UInt64, _ channel: Channel, _ entries: [Entry], for reader: UserID?, head: Seq, more: Bool, into output: inout [UInt8]
     ) {
         output.begin(replyTo: id, about: channel)
         output.appendText(#","entries":["#)
-        output.append(list: entries) { entry, output in ServerMessage.entry(entry, into: &output) }
+        output.append(list: entries) { entry, output in ServerMessage.entry(entry, for: reader, into: &output) }
         output.append(UInt8(ascii: "]"))
         output.append(member: "head", integer: head.rawValue)
         output.append(member: "more", bool: more)

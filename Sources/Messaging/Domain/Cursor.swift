@@ -47,10 +47,13 @@ public struct ChannelState: Equatable, Sendable {
     public var cursorVersion: UInt64
     /// Members of a conversation; empty for the other kinds.
     public var members: [UserID]
-    /// The progress of each member of a conversation; empty in the answer to a cursor move, which does not need it.
+    /// The progress of each member of a conversation. The answer to a cursor move has only the user's own, and only where the others are told
+    /// less than the cursor says, because newer entries are hidden from the user.
     public var progress: [MemberProgress]
     /// The number of the oldest entry that was not removed because of its age; 1 when none was.
     public var first = Seq(1)
+    /// Members who have blocked the user: typing signals do not reach them.
+    public var hiddenFrom: [UserID] = []
     /// The earliest expiry of the counted entries. From that time on `counters` are outdated.
     public var nextExpiry: Timestamp?
     public init(
@@ -89,6 +92,11 @@ public final class MovedCursor: Equatable, Sendable {
         self.state = state
         self.isProgress = isProgress
         self.session = session
+    }
+
+    /// What the other members of the conversation are told.
+    public var told: MemberProgress {
+        state.progress.first ?? MemberProgress(user, delivered: state.cursor.delivered, read: state.cursor.read)
     }
 
     public static func == (a: MovedCursor, b: MovedCursor) -> Bool {

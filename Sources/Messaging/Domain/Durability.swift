@@ -43,6 +43,11 @@ public enum StoreRequest: Equatable, Sendable {
     /// conversations, and the first of them is a member of fewer than `ofUser` channels. Otherwise it answers `.tooManyConversations`.
     /// With `most` 0 it creates none.
     case open(UserID, with: UserID, context: String?, most: Int, ofUser: Int = 5_000)
+    /// Hides the messages that another user writes from now on from this user. `.tooManyBlocks` for a user who has blocked `most` others.
+    case block(UserID, UserID, most: Int)
+    case unblock(UserID, UserID)
+    /// Reads whom a user has blocked. The answer is `.blocks`.
+    case blocks(UserID)
     /// Ends the user's membership of a conversation. The answer is an empty state of the channel, or `.forbidden` for a non-member.
     case leave(UserID, Channel)
     /// Reads the channels for the reply to `connect`: the user's inbox, the given broadcasts, the channels of `asked` with the user as a
@@ -71,7 +76,8 @@ extension StoreRequest {
         switch self {
         case .ingest, .positions, .page, .withdrawals, .remove: nil
         case .append(let draft, _), .change(let draft, _, _): draft.sender
-        case .open(let user, _, _, _, _), .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
+        case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
+            .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
             .state(let user, _, _), .move(let user, _, _, _):
             user
         }
@@ -97,6 +103,10 @@ public enum StoreReply: Equatable, Sendable {
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
     case removed(Removed)
+    /// Answers `block` and `unblock`.
+    case blockChanged
+    /// By name.
+    case blocks([UserID])
     case failed(StoreFailure)
 }
 
@@ -179,6 +189,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case unanswered
     /// The two people, or the one who opens, have reached the limit of conversations. They can still open the existing ones.
     case tooManyConversations
+    /// The user has blocked as many others as one may.
+    case tooManyBlocks
     /// `readAlso` would exceed `Cursor.mostRanges`, so the store changed nothing.
     case tooScattered
     /// The store refused the data itself (the text is for the log and the dead letter, not for clients).

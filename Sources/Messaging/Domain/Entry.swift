@@ -115,11 +115,19 @@ public struct Entry: Equatable, Sendable {
     public let seq: Seq
     public let createdAt: Timestamp
     public let draft: EntryDraft
+    /// Users who had blocked the sender when the entry was stored. They get a placeholder in its place, which counts for none of them.
+    public let hiddenFrom: [UserID]
     public var channel: Channel { draft.channel }
-    public init(seq: Seq, createdAt: Timestamp, draft: EntryDraft) {
+    public init(seq: Seq, createdAt: Timestamp, draft: EntryDraft, hiddenFrom: [UserID] = []) {
         self.seq = seq
         self.createdAt = createdAt
         self.draft = draft
+        self.hiddenFrom = hiddenFrom
+    }
+
+    public func isHidden(from user: UserID?) -> Bool {
+        guard !hiddenFrom.isEmpty, let user else { return false }
+        return hiddenFrom.contains(user)
     }
 }
 

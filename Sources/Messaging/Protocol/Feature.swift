@@ -9,4 +9,6 @@ public enum Feature: String, CaseIterable, Sendable {
     case activity
     /// `edit` and `delete`, and entries of the kinds `change` and `retraction`.
     case changes
+    /// `block`, `unblock` and `blocks`, and entries of the kind `hidden`.
+    case blocks
 }

@@ -38,6 +38,29 @@ public enum ServerMessage {
         output.append(UInt8(ascii: "}"))
     }
 
+    /// The same for one reader: a placeholder when the entry is hidden from them.
+    public static func entry(_ entry: Entry, for reader: UserID?, replay: Bool = false, into output: inout [UInt8]) {
+        if entry.isHidden(from: reader) {
+            hidden(entry, replay: replay, into: &output)
+        } else {
+            self.entry(entry, replay: replay, into: &output)
+        }
+    }
+
+    /// Keeps the number of an entry whose sender the reader has blocked, and nothing else of it. It has every member that an entry always
+    /// has, so that clients which do not know the kind can read it.
+    public static func hidden(_ entry: Entry, replay: Bool = false, into output: inout [UInt8]) {
+        output.appendText(#"{"type":"entry","channel":"#)
+        output.append(channel: entry.channel)
+        output.append(member: "seq", integer: entry.seq.rawValue)
+        output.appendText(#","id":"hidden-"#)
+        output.appendInteger(entry.seq.rawValue)
+        output.appendText(#"","kind":"hidden","event":"hidden","priority":"normal","form":"full""#)
+        output.append(member: "createdAt", time: entry.createdAt)
+        if replay { output.appendText(#","replay":true"#) }
+        output.append(UInt8(ascii: "}"))
+    }
+
     /// Tells the user's other sessions that a cursor has moved.
     public static func cursor(_ state: ChannelState, into output: inout [UInt8]) {
         output.appendText(#"{"type":"cursor","channel":"#)

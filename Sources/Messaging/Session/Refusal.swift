@@ -39,6 +39,8 @@ extension Refusal {
                 .limitExceeded,
                 "with, to: you have \(pair) conversations with this user or \(user) in all, which is the most; use one of them, or leave some"
             )
+        case .tooManyBlocks:
+            self.init(.limitExceeded, "you have blocked \(limits.blocks) users, which is the most; unblock some")
         case .tooScattered:
             self.init(.limitExceeded, "readAlso would have more than \(Cursor.mostRanges) ranges; use upTo")
         case .refused(let why):

@@ -37,6 +37,8 @@ public struct Session: ~Copyable, Sendable {
         public var conversationsOfUser = 5_000
         /// Messages that a user may write in a conversation before anybody else has written there; 0: any number.
         public var unanswered = 20
+        /// Users whom a user may have blocked. The reply to `blocks` names all of them.
+        public var blocks = 1_000
         /// Entries in one `history` reply or replay page.
         public var historyPage = CommandLimits().historyPage
         /// Milliseconds between two typing signals of one session in one conversation.
@@ -50,6 +52,8 @@ public struct Session: ~Copyable, Sendable {
         var typedAt: UInt32?
         /// The newest position before the client rewound the subscription.
         var sentBeforeRewind = Seq.zero
+        /// Members of the conversation who have blocked the user.
+        var hiddenFrom: [UserID] = []
     }
 
     public private(set) var identity: Identity?
@@ -145,6 +149,19 @@ public struct Session: ~Copyable, Sendable {
 
     /// Beyond so many channels that are no longer followed, those in which typing is due again are forgotten.
     private static let leftChannels = 8
+
+    /// Takes over from the store who has blocked the user in a followed conversation.
+    public mutating func note(hiddenFrom users: [UserID], in channel: Channel) {
+        // Nearly nobody is blocked.
+        if users.isEmpty {
+            if !rare.isEmpty { rare[channel]?.hiddenFrom = [] }
+        } else {
+            rare[channel, default: Rare()].hiddenFrom = users
+        }
+    }
+
+    /// Members of the conversation whom a typing signal of the user does not reach.
+    public func hiddenFrom(in channel: Channel) -> [UserID] { rare.isEmpty ? [] : rare[channel]?.hiddenFrom ?? [] }
 
     // MARK: Channels and entries in commands
 

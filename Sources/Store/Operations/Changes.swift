@@ -69,7 +69,8 @@ struct ChangeBatch: Batch {
             outcome.replies[index] = .stored([StoredDraft(seq: seq, createdAt: createdAt, duplicate: !isFresh)])
             guard isFresh || orders[index].unsettled else { continue }
             let members = (rows[1].texts(row, 5) ?? []).compactMap { UserID($0) }
-            outcome.events.append(.entries([Entry(seq: seq, createdAt: createdAt, draft: draft)]))
+            let hiddenFrom = (rows[1].texts(row, 6) ?? []).compactMap { UserID($0) }
+            outcome.events.append(.entries([Entry(seq: seq, createdAt: createdAt, draft: draft, hiddenFrom: hiddenFrom)]))
             outcome.events.append(.active(draft.channel, members: members))
         }
         return outcome
@@ -78,31 +79,38 @@ struct ChangeBatch: Batch {
 
 extension Statement {
     /// $1 conversation, $2 user, $3 source, $4 key, $5 kind, $6 content of the new entry, $7 the message, $8 its new members or null to take it
-    /// back. Each conversation once. Returns position (from 1), member, seq, created_at, fresh, members; without a seq the message cannot be
-    /// changed.
+    /// back. Each conversation once. Returns position (from 1), member, seq, created_at, fresh, the members who are told that the conversation is
+    /// active, and from whom the entry is hidden; without a seq the message cannot be changed.
     ///
     /// A message has only its newest text: the content of a superseded change is removed, and that of a message that is taken back, too. So a
     /// page of history shows what is true now, and a client that reads all entries in order comes to the same. The new entry has
     /// `retracted_at`, so that it never counts. Counters of users to whom a retracted message counts are counted again (`recount_at`).
+    ///
+    /// A new text is hidden from those who have blocked the user by now, and with it the message. A message is taken back for all to whom it
+    /// was shown.
+    private static let isShown = "(a.hidden_from is null or m.user_id <> all (a.hidden_from))"
+
     static let changeEntry = Statement(
         name: "changeEntry",
         sql: """
             with ask as materialized (
                 select a.*, c.id as channel_id, c.last_seq + 1 as seq, date_trunc('milliseconds', clock_timestamp()) as stamp,
-                    m.user_id is not null as is_member, k.seq as known_seq, k.created_at as known_at, o.seq as target, o.place, s.place as superseded,
+                    m.user_id is not null as is_member, k.seq as known_seq, k.created_at as known_at,
+                    case when k.seq is not null then k.hidden_from when a.members is null then o.hidden_from else m.hidden_from end as hidden_from,
+                    o.seq as target, o.place, s.place as superseded,
                     m.user_id is not null and k.seq is null and o.seq is not null as fresh
                 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::text[]) with ordinality
                     a (channel, user_id, source, source_id, kind, content, message, members, ordinal)
                 join \(Clause.namedChannel) c on true
                 left join lateral (
-                    select m.user_id from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C" limit 1
+                    select m.user_id, m.hidden_from from hub.member m where m.channel_id = c.id and m.user_id = a.user_id collate "C" limit 1
                 ) m on true
                 left join lateral (
-                    select e.seq, e.created_at from hub.entry e
+                    select e.seq, e.created_at, e.hidden_from from hub.entry e
                     where e.channel_id = c.id and e.source = a.source collate "C" and e.source_id = a.source_id collate "C" limit 1
                 ) k on true
                 left join lateral (
-                    select e.ctid as place, e.seq, (e.content ->> 'edited')::int8 as changed_by from hub.entry e
+                    select e.ctid as place, e.seq, e.hidden_from, (e.content ->> 'edited')::int8 as changed_by from hub.entry e
                     where e.channel_id = c.id and e.seq = a.message and e.kind = 'message' and e.sender = a.user_id collate "C"
                         and e.retracted_at is null
                     limit 1
@@ -112,20 +120,25 @@ extension Statement {
                 ) s on true
             ), stored as (
                 insert into hub.entry (
-                    channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, created_at, retracted_at
+                    channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, created_at, retracted_at, hidden_from
                 )
-                select channel_id, seq, source, source_id, kind, kind, 'normal', 'full', user_id, ('{' || content || '}')::json, stamp, stamp
+                select channel_id, seq, source, source_id, kind, kind, 'normal', 'full', user_id, ('{' || content || '}')::json, stamp, stamp, hidden_from
                 from ask where fresh
             ), counted as (
                 update hub.channel c set last_seq = a.seq from ask a where a.fresh and c.id = a.channel_id
             ), listed as (
-                update hub.member m set active_at = a.stamp from ask a where a.fresh and m.channel_id = a.channel_id
+                update hub.member m set active_at = case when \(isShown) then a.stamp else m.active_at end,
+                    hidden_after = case when \(isShown) then null else coalesce(m.hidden_after, a.seq - 1) end
+                from ask a where a.fresh and m.channel_id = a.channel_id
             ), changed as (
                 update hub.entry e set
                     content = case when a.members is null then json '{"retracted":true}' else (
                         (e.content::jsonb - 'data') || ('{' || a.members || ',"edited":' || a.seq || '}')::jsonb
                     )::json end,
-                    retracted_at = case when a.members is null then a.stamp end
+                    retracted_at = case when a.members is null then a.stamp end,
+                    hidden_from = case when a.hidden_from is null or a.members is null then e.hidden_from else (
+                        select array_agg(distinct u.user_id) from unnest(e.hidden_from || a.hidden_from) u (user_id)
+                    ) end
                 -- By the row's ctid, so that the planner can only start from `ask`.
                 from ask a where a.fresh and e.ctid = a.place
             ), superseded as (
@@ -138,10 +151,10 @@ extension Statement {
                     select m.user_id from hub.member m where m.channel_id = a.channel_id and m.user_id <> a.user_id collate "C"
                 ) m
                 -- Not by ctid: a row that another transaction has just moved must be found as well.
-                where a.fresh and a.members is null and k.user_id = m.user_id and k.channel_id = a.channel_id and k.counted >= a.target
+                where a.fresh and (a.members is null or m.user_id = any (a.hidden_from)) and k.user_id = m.user_id and k.channel_id = a.channel_id and k.counted >= a.target
             )
             select ordinal::int4, is_member, coalesce(known_seq, case when fresh then seq end), coalesce(known_at, stamp), fresh,
-                array(select m.user_id from hub.member m where m.channel_id = ask.channel_id order by 1)
-            from ask order by ordinal
+                array(select m.user_id from hub.member m where m.channel_id = a.channel_id and \(isShown) order by 1), hidden_from
+            from ask a order by ordinal
             """)
 }

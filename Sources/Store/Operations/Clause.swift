@@ -11,6 +11,9 @@ enum Clause {
 }
 
 extension Clause {
+    /// Whether the entry `s` is not hidden from a member.
+    static func isShown(to member: String) -> String { "(s.hidden_from is null or \(member).user_id <> all (s.hidden_from))" }
+
     /// Whether entries were removed that the row `k` of `hub.cursor` may have counted as unread.
     static func hasLostUnread(_ channel: String) -> String { "k.read < \(channel).first_seq - 1" }
 
@@ -23,7 +26,7 @@ extension Clause {
         """
 
     /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, first_seq, kind, rank, has_more)`: the columns of
-    /// `ChannelState(_:_:channel:)`, then `has_more` and `first_seq`.
+    /// `ChannelState(_:_:channel:)`, then `has_more`, `first_seq`, who has blocked the user, and the members who are not told of the conversation.
     static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0) + t.lapsed,
@@ -31,7 +34,7 @@ extension Clause {
             case when p.recount then 0 else p.unseen end + t.unseen,
             case when p.recount then 0 else p.urgent end + t.urgent,
             o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more,
-            coalesce(p.first_seq, 1)
+            coalesce(p.first_seq, 1), o.hidden_from, o.silent
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 coalesce(k.counted, 0) as counted, k.updated_at, f.recount,
@@ -48,9 +51,12 @@ extension Clause {
         cross join lateral (\(tally)) t
         cross join lateral (
             -- Sorted before they are collected: three sorted aggregates would sort three times.
-            select array_agg(m.user_id) as users, array_agg(m.delivered) as delivered, array_agg(m.read) as read
+            select array_agg(m.user_id) as users, array_agg(m.delivered) as delivered, array_agg(m.read) as read,
+                max(m.hidden_from) filter (where m.user_id = p.user_id collate "C") as hidden_from,
+                array_agg(m.user_id) filter (where m.active_at = '-infinity') as silent
             from (
-                select m.user_id, coalesce(k.delivered, 0) as delivered, coalesce(k.read, 0) as read
+                select m.user_id, m.active_at, m.hidden_from, least(coalesce(k.delivered, 0), m.hidden_after) as delivered,
+                    least(coalesce(k.read, 0), m.hidden_after) as read
                 from hub.member m
                 left join lateral (
                     select k.* from hub.cursor k where k.user_id = m.user_id and k.channel_id = m.channel_id limit 1
@@ -70,7 +76,7 @@ extension Clause {
     /// `lapsed` is how many of these entries have expired, were retracted or were removed since the row's version was stored at `p.counted` and
     /// `p.updated_at`. It is a part of the version that clients see: numbers that change by time alone have a greater version, too.
     static let tally = """
-        select (b.ahead - x.unread)::int4 as unread, (b.unseen - x.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry,
+        select (b.ahead - x.unread - h.unread)::int4 as unread, (b.unseen - x.unseen - h.unseen)::int4 as unseen, x.urgent::int4, x.next_expiry,
             greatest(b.start - p.counted_from, 0) + x.lapsed as lapsed
         from (
             select f.start, greatest(p.head - f.start, 0) - c.read as ahead, greatest(p.head - l.seen, 0) - c.unseen as unseen
@@ -106,5 +112,13 @@ extension Clause {
             where e.channel_id = p.id and e.seq > p.counted_from and e.seq <= p.head and not p.has_read @> e.seq
                 and \(isSpecial)
         ) x
+        -- Hidden entries are messages of users: neither urgent nor expiring, and special, so that `x` has those that are not valid.
+        cross join lateral (
+            select count(*) as unread, count(*) filter (where e.seq > p.seen) as unseen
+            from hub.entry e
+            where p.head > p.counted_from
+                and e.channel_id = p.id and e.seq > p.counted_from and e.seq <= p.head and not p.has_read @> e.seq
+                and e.hidden_from is not null and p.user_id collate "C" = any (e.hidden_from) and \(isValid)
+        ) h
         """
 }

@@ -87,12 +87,17 @@ struct ConversationBatch: Batch {
                 var state = ChannelState(rows[3], row, channel: channel), let first = Seq(stored: rows[3].int64(row, 16))
             else { return nil }
             state.first = first
+            state.hiddenFrom = (rows[3].texts(row, 17) ?? []).compactMap { UserID($0) }
             let index = Int(position) - 1
+            let silent = Set((rows[3].texts(row, 18) ?? []).compactMap { UserID($0) })
             // Of several orders for a new conversation the first counts as its creator.
             let created = made.remove(Pair(openers[index].name, others[index], contexts[index])) != nil
             outcome.replies[index] = .opened(state, created: created)
             let isNews = joined.remove(channel) != nil || created
-            if isNews || orders[index].unsettled { outcome.events.append(.opened(state, by: openers[index])) }
+            guard isNews || orders[index].unsettled else { continue }
+            var told = state
+            told.members.removeAll { silent.contains($0) }
+            if told.members.contains(where: { $0 != openers[index] }) { outcome.events.append(.opened(told, by: openers[index])) }
         }
         return outcome
     }
@@ -158,12 +163,18 @@ extension Statement {
             on conflict (name) do nothing
             """)
 
-    /// Returns the channels that got members: of new conversations, and of conversations that a user had left.
+    /// Returns the channels that got members: of new conversations, and of conversations that a user had left. A conversation is not listed
+    /// for a member who has blocked its opener, until an entry comes that is shown to the member.
     static let makeMembers = Statement(
         name: "makeMembers",
         sql: """
-            insert into hub.member (channel_id, user_id, active_at)
-            select distinct c.id, u.user_id collate "C", t.active
+            insert into hub.member (channel_id, user_id, active_at, hidden_from)
+            select distinct c.id, u.user_id collate "C",
+                case when u.user_id = p.b collate "C" and exists (
+                    select from hub.block k where k.user_id = p.b collate "C" and k.blocked = p.a collate "C"
+                ) then '-infinity' else t.active end,
+                (select array_agg(k.user_id) from hub.block k
+                 where k.blocked = u.user_id and k.user_id = case when u.user_id = v.first then v.second else v.first end)
             from \(pairs)
             join hub.channel c on c.name = 'conversation:' || v.id
             cross join lateral (values (v.first), (v.second)) u (user_id)

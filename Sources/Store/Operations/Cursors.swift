@@ -90,7 +90,11 @@ struct CursorBatch: Batch {
                 let isTooScattered = moved.bool(row, 16), let isProgress = moved.bool(row, 17)
             else { return nil }
             let move = moves[Int(position) - 1]
-            guard let state = ChannelState(moved, row, channel: move.channel) else { return nil }
+            guard var state = ChannelState(moved, row, channel: move.channel) else { return nil }
+            if let last = Seq(stored: moved.int64(row, 18)) {
+                let (delivered, read) = (min(state.cursor.delivered, last), min(state.cursor.read, last))
+                state.progress = [MemberProgress(move.user, delivered: delivered, read: read)]
+            }
             let cursor = MovedCursor(move.user, state, isProgress: isProgress, session: "")
             for order in move.orders {
                 outcome.replies[order] = isTooScattered && marks(order) ? .failed(.tooScattered) : .moved(cursor, changed: changed)
@@ -190,10 +194,10 @@ extension Statement {
     /// $7 the session that acknowledged, $8 the session that marked entries as read.
     ///
     /// The set of read entries has a bounded number of ranges. If a change would exceed the bound and add ranges, nothing is made read or
-    /// unread, and the last column but one is true. The last column says whether `delivered` or `read` progressed, which other members
-    /// are told.
+    /// unread, and the last column but two is true. The next one says whether `delivered` or `read` progressed, which other members
+    /// are told. They are not told of progress behind the last column, because all entries there are hidden from the user.
     ///
-    /// Between entries that are read, those that do not count for the user (own, expired, retracted) become read where they join two
+    /// Between entries that are read, those that do not count for the user (own, hidden, expired, retracted) become read where they join two
     /// ranges or lengthen one. Otherwise a dialogue that is read message by message would have as many ranges as answers. Formal notices are read
     /// only by a mark, because their reading is recorded.
     ///
@@ -204,7 +208,7 @@ extension Statement {
         name: "moveCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.channel, a.ordinal, c.id, c.first_seq, c.last_seq as head, c.kind, coalesce(a.delivered, 0) as to_delivered,
+                select a.user_id, a.channel, a.ordinal, c.id, c.first_seq, c.last_seq as head, c.kind, m.hidden_after, coalesce(a.delivered, 0) as to_delivered,
                     coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
                 from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
                     with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, ordinal)
@@ -232,9 +236,15 @@ extension Statement {
                             (select range_agg(int8range(n.seq, n.seq + 1)) from hub.entry n
                              where n.channel_id = o.id and n.receipt_required and n.seq >= o.first_unread and n.seq < o.last_read), '{}'
                         ) as entries
-                    from hub.entry e
-                    where e.channel_id = o.id and e.seq >= o.first_unread and e.seq < o.last_read and \(Clause.isSpecial)
-                        and not (e.sender is distinct from o.user_id collate "C" and \(Clause.isValid))
+                    from (
+                        select e.seq from hub.entry e
+                        where e.channel_id = o.id and e.seq >= o.first_unread and e.seq < o.last_read and \(Clause.isSpecial)
+                            and not (e.sender is distinct from o.user_id collate "C" and \(Clause.isValid))
+                        union all
+                        select e.seq from hub.entry e
+                        where e.channel_id = o.id and e.seq >= o.first_unread and e.seq < o.last_read and e.hidden_from is not null
+                            and o.user_id collate "C" = any (e.hidden_from)
+                    ) e
                 ) q
             ), bounded as materialized (
                 select j.*, j.would_read <> j.had_read and (
@@ -303,7 +313,8 @@ extension Statement {
                 new_unread, new_unseen, new_urgent,
                 case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,
                 null::int8[], null::int8[], new_recount_at, changed, too_scattered,
-                new_delivered > delivered or new_read > read
+                least(new_delivered, hidden_after) > least(delivered, hidden_after) or least(new_read, hidden_after) > least(read, hidden_after),
+                hidden_after
             from counted
             """)
 }

@@ -146,7 +146,8 @@ struct EntryBatch: Batch {
             results[draft.order].append(StoredDraft(seq: seq, createdAt: createdAt, duplicate: !isFresh))
             // A duplicate may be the same draft, committed before the connection broke and never announced.
             if isFresh || orders[draft.order].unsettled {
-                fresh.append(Entry(seq: seq, createdAt: createdAt, draft: draft.draft))
+                let hiddenFrom = (stored.texts(row, 7) ?? []).compactMap { UserID($0) }
+                fresh.append(Entry(seq: seq, createdAt: createdAt, draft: draft.draft, hiddenFrom: hiddenFrom))
                 if let members = stored.texts(row, 5) {
                     active.append(.active(draft.draft.channel, members: members.compactMap { UserID($0) }))
                 }
@@ -193,8 +194,8 @@ extension Statement {
 
     /// $1 how many messages nobody may have answered (0: any number), or null for a draft that needs no member; then the draft's fields.
     /// Returns one row per draft, in their order: admitted, seq, created_at, fresh, false if the only reason of a refusal is that the entry
-    /// it replies to does not exist; the members of a conversation, with the last draft for it; and true if the only reason of a refusal is
-    /// that nobody answered.
+    /// it replies to does not exist; the members of a conversation who are told that it is active, with the last draft for it; true if the
+    /// only reason of a refusal is that nobody answered; and from whom the entry is hidden.
     ///
     /// A conversation is unanswered while one user has written all of its messages. Its channel keeps this user and the number, until
     /// another user writes. So nothing is read to decide.
@@ -229,7 +230,7 @@ extension Statement {
             ), lack as materialized (
                 select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
             ), target as (
-                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, c.sole_sender, c.unanswered,
+                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, c.sole_sender, c.unanswered, m.hidden_from as hides,
                     c.id is not null and case when d.most_unanswered is not null then m.user_id is not null else not lack.is_behind end as allowed,
                     coalesce(d.reply_to <= c.last_seq, true) as answers
                 from lack cross join draft d
@@ -239,12 +240,13 @@ extension Statement {
                 select t.*, t.allowed and t.answers as admitted from target t
             ), known as (
                 select t.*, e.seq as known_seq, e.created_at as known_at,
+                    case when e.seq is null then t.hides else e.hidden_from end as hidden_from,
                     t.admitted and e.seq is null and row_number() over (
                         partition by t.channel_id, t.source collate "C", t.source_id collate "C", t.admitted order by t.ordinal
                     ) = 1 as fresh
                 from judged t
                 left join lateral (
-                    select e.seq, e.created_at from hub.entry e
+                    select e.seq, e.created_at, e.hidden_from from hub.entry e
                     where e.channel_id = t.channel_id and e.source = t.source collate "C" and e.source_id = t.source_id collate "C"
                     limit 1
                 ) e on true
@@ -271,10 +273,10 @@ extension Statement {
             ), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
-                    created_at, expires_at, receipt_required, trace
+                    created_at, expires_at, receipt_required, trace, hidden_from
                 )
                 select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
-                    group_key, collapse_key, stamp, expires_at, receipt_required, trace
+                    group_key, collapse_key, stamp, expires_at, receipt_required, trace, hidden_from
                 from sequenced where is_new order by channel_id, seq
             ), counted as (
                 update hub.channel c set last_seq = m.seq, unanswered = m.unanswered,
@@ -297,24 +299,33 @@ extension Statement {
                 order by r.topic collate "C", r.partition
                 on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
             ), listed as (
-                update hub.member m set active_at = n.stamp
+                update hub.member m set
+                    active_at = case when not n.hides then n.stamp else (
+                        select case when max(s.seq) is null then m.active_at else n.stamp end
+                        from sequenced s where s.channel_id = m.channel_id and s.is_new and \(Clause.isShown(to: "m"))
+                    ) end,
+                    hidden_after = case when n.hides then (
+                        select case when max(s.seq) = n.newest then null else coalesce(max(s.seq), m.hidden_after, n.oldest - 1) end
+                        from sequenced s where s.channel_id = m.channel_id and s.is_new and \(Clause.isShown(to: "m"))
+                    ) end
                 from (
-                    select channel_id, max(stamp) as stamp from sequenced where is_new and channel_kind = 'conversation'
+                    select channel_id, max(stamp) as stamp, min(seq) as oldest, max(seq) as newest, bool_or(hidden_from is not null) as hides
+                    from sequenced where is_new and channel_kind = 'conversation'
                     group by channel_id order by channel_id
                 ) n
                 where m.channel_id = n.channel_id
             )
-            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers, o.members, o.is_refused from (
+            select o.admitted, o.seq, o.stored_at, o.fresh, o.answers, o.members, o.is_refused, o.hidden_from from (
                 select s.admitted and not s.is_refused as admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new as fresh,
-                    s.answers or not s.allowed as answers, s.is_refused,
+                    s.answers or not s.allowed as answers, s.is_refused, s.hidden_from,
                     case when s.admitted and not s.is_refused and s.channel_kind = 'conversation'
-                            and row_number() over (partition by s.channel_id, s.admitted and not s.is_refused, s.is_new order by s.ordinal desc) = 1
-                        then array(select m.user_id from hub.member m where m.channel_id = s.channel_id order by 1)
+                            and row_number() over (partition by s.channel_id, s.admitted and not s.is_refused, s.is_new, s.hidden_from order by s.ordinal desc) = 1
+                        then array(select m.user_id from hub.member m where m.channel_id = s.channel_id and \(Clause.isShown(to: "m")) order by 1)
                     end as members,
                     1 as part, s.ordinal
                 from sequenced s
                 union all
-                select null, r.stored, null, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+                select null, r.stored, null, null, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
             ) o
             order by o.part, o.ordinal
             """)

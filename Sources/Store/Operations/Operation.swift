@@ -10,18 +10,20 @@ import Messaging
 /// | entries | append | `.unavailable` at once: the sender tries again with the same key | waits, runs again |
 /// | changes | change | `.unavailable` at once: the sender tries again with the same key | waits, runs again |
 /// | conversations | open | waits | waits, runs again |
+/// | blockings | block, unblock | waits | waits, runs again |
 /// | leaves | leave | waits | waits, runs again |
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
-/// | states, pages, positions | snapshot, conversations, state, page, positions | waits | waits, runs again |
+/// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
 /// | withdrawals | withdrawals | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, changes, conversations, leaves, acks, cursors, states, pages, positions, withdrawals, removals
+    case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, removals,
+        blockLists
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -29,6 +31,8 @@ enum Operation: Int, CaseIterable {
         case .entries: Entries.self
         case .changes: Changes.self
         case .conversations: Conversations.self
+        case .blockings: Blockings.self
+        case .blockLists: BlockLists.self
         case .leaves: Leaves.self
         case .acks: Acks.self
         case .cursors: Cursors.self
@@ -47,6 +51,8 @@ enum Operation: Int, CaseIterable {
         case .append: self = .entries
         case .change: self = .changes
         case .open: self = .conversations
+        case .block, .unblock: self = .blockings
+        case .blocks: self = .blockLists
         case .leave: self = .leaves
         case .move(_, let channel, let change, _): self = Acks.takes(change, in: channel) ? .acks : .cursors
         case .snapshot, .conversations, .state: self = .states

@@ -136,7 +136,8 @@ extension Entry {
                 channel: channel, source: source, id: id, kind: kind, eventType: eventType, priority: priority, form: form,
                 sender: rows.text(row, 10).flatMap { UserID($0) }, content: String(Substring(content.utf8.dropFirst().dropLast())),
                 group: rows.text(row, 12), collapse: rows.text(row, 13), expiresAt: rows.time(row, 14).map { Timestamp($0) },
-                receiptRequired: receiptRequired, trace: rows.text(row, 16)))
+                receiptRequired: receiptRequired, trace: rows.text(row, 16)),
+            hiddenFrom: (rows.texts(row, 17) ?? []).compactMap { UserID($0) })
     }
 }
 
@@ -171,6 +172,6 @@ extension Statement {
 
     private static let entryColumns = """
         e.seq, e.created_at, e.source, e.source_id, e.kind, e.event_type, e.priority, e.form, e.sender, e.content, e.group_key,
-        e.collapse_key, e.expires_at, e.receipt_required, e.trace
+        e.collapse_key, e.expires_at, e.receipt_required, e.trace, e.hidden_from
         """
 }

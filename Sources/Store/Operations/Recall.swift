@@ -35,7 +35,8 @@ struct RecallBatch: Batch {
             guard let position = found.int64(row, 0), position >= 1, position <= drafts.count,
                 let seq = Seq(stored: found.int64(row, 1)), let time = found.time(row, 2)
             else { return nil }
-            entries.append(Entry(seq: seq, createdAt: Timestamp(time), draft: drafts[Int(position) - 1]))
+            let hiddenFrom = (found.texts(row, 3) ?? []).compactMap { UserID($0) }
+            entries.append(Entry(seq: seq, createdAt: Timestamp(time), draft: drafts[Int(position) - 1], hiddenFrom: hiddenFrom))
         }
         return BatchOutcome(events: entries.isEmpty ? [] : [.entries(entries)], replies: [])
     }
@@ -66,15 +67,15 @@ extension Statement {
             on conflict (topic, partition) do update set updated_at = excluded.updated_at
             """)
 
-    /// $1 channel, $2 source, $3 id. Returns position (from 1), seq and time of each entry that is stored.
+    /// $1 channel, $2 source, $3 id. Returns position (from 1), seq and time of each entry that is stored, and from whom it is hidden.
     static let recallEntries = Statement(
         name: "recallEntries",
         sql: """
-            select k.ordinal, e.seq, e.created_at
+            select k.ordinal, e.seq, e.created_at, e.hidden_from
             from unnest($1::text[], $2::text[], $3::text[]) with ordinality k (channel, source, source_id, ordinal)
             join hub.channel c on c.name = k.channel collate "C"
             cross join lateral (
-                select e.channel_id, e.seq, e.created_at from hub.entry e
+                select e.channel_id, e.seq, e.created_at, e.hidden_from from hub.entry e
                 where e.channel_id = c.id and e.source = k.source collate "C" and e.source_id = k.source_id collate "C"
                 limit 1
             ) e

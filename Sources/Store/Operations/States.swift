@@ -94,6 +94,7 @@ struct StateBatch: Batch {
                 var state = ChannelState(rows, row, channel: channel), let first = Seq(stored: rows.int64(row, 16))
             else { return nil }
             state.first = first
+            state.hiddenFrom = (rows.texts(row, 17) ?? []).compactMap { UserID($0) }
             if rows.bool(row, 15) == true { hasMore[order] = true }
             if order != current {
                 current = order
@@ -159,7 +160,7 @@ extension Statement {
                         select c.*, m.active_at
                         from hub.member m
                         cross join lateral (select c.* from hub.channel c where c.id = m.channel_id limit 1) c
-                        where m.user_id = s.user_id collate "C"
+                        where m.user_id = s.user_id collate "C" and m.active_at > '-infinity'
                             and (m.active_at, m.channel_id) <= (coalesce(b.active_at, 'infinity'), coalesce(b.channel_id, 9223372036854775807))
                             and (s.before is null or m.channel_id <> b.channel_id)
                             and (not s.conversations_only or c.kind = 'conversation')
