@@ -131,7 +131,7 @@ extension Statement {
         name: "ackCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.ordinal, c.id, c.first_seq, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
+                select a.user_id, a.ordinal, c.id, c.first_seq, c.recount_from, c.last_seq as head, least(a.delivered, c.last_seq) as delivered
                 from unnest($1::text[], $2::text[], $3::int8[]) with ordinality a (user_id, channel, delivered, ordinal)
                 join \(Clause.namedChannel) c on true
                 order by a.user_id collate "C", c.id

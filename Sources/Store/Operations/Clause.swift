@@ -14,18 +14,20 @@ extension Clause {
     /// Whether the entry `s` is not hidden from a member.
     static func isShown(to member: String) -> String { "(s.hidden_from is null or \(member).user_id <> all (s.hidden_from))" }
 
-    /// Whether entries were removed that the row `k` of `hub.cursor` may have counted as unread.
-    static func hasLostUnread(_ channel: String) -> String { "k.read < \(channel).first_seq - 1" }
+    /// Whether entries were removed or replaced that the row `k` of `hub.cursor` may have counted as unread.
+    static func hasLostUnread(_ channel: String) -> String {
+        "(k.read < \(channel).first_seq - 1 or coalesce(k.updated_at <= \(channel).recount_from, false))"
+    }
 
     /// The channel that `a.channel` names. `limit 1` makes the planner look it up by name. A join that was planned while there were few
     /// channels would read all of them.
     static let namedChannel = """
         lateral (
-            select c.id, c.name, c.kind, c.last_seq, c.first_seq from hub.channel c where c.name = a.channel collate "C" limit 1
+            select c.id, c.name, c.kind, c.last_seq, c.first_seq, c.recount_from from hub.channel c where c.name = a.channel collate "C" limit 1
         )
         """
 
-    /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, first_seq, kind, rank, has_more)`: the columns of
+    /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, first_seq, recount_from, kind, rank, has_more)`: the columns of
     /// `ChannelState(_:_:channel:)`, then `has_more`, `first_seq`, who has blocked the user, and the members who are not told of the conversation.
     static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
@@ -103,7 +105,7 @@ extension Clause {
                 min(e.expires_at) filter (where v.counts) as next_expiry,
                 count(*) filter (
                     where e.expires_at <= now() and (e.seq > p.counted or e.expires_at > p.updated_at)
-                        or e.retracted_at is not null and e.seq > p.counted
+                        or e.retracted_at is not null and (e.seq > p.counted or e.retracted_at > p.updated_at)
                 ) as lapsed
             from hub.entry e
             cross join lateral (

@@ -192,7 +192,7 @@ extension Statement {
         name: "conversationStates",
         sql: """
             with ask as (
-                select p.ordinal::int4 as "order", p.ordinal, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.first_seq, c.kind,
+                select p.ordinal::int4 as "order", p.ordinal, p.a as user_id, c.name as channel, c.id, c.last_seq as head, c.first_seq, c.recount_from, c.kind,
                     null::int8 as rank, false as has_more
                 from \(pairs)
                 join hub.channel c on c.name = 'conversation:' || v.id

@@ -208,7 +208,7 @@ extension Statement {
         name: "moveCursors",
         sql: """
             with ask as materialized (
-                select a.user_id, a.channel, a.ordinal, c.id, c.first_seq, c.last_seq as head, c.kind, m.hidden_after, coalesce(a.delivered, 0) as to_delivered,
+                select a.user_id, a.channel, a.ordinal, c.id, c.first_seq, c.recount_from, c.last_seq as head, c.kind, m.hidden_after, coalesce(a.delivered, 0) as to_delivered,
                     coalesce(a.seen, 0) as to_seen, a.unread as make_unread, a.read as make_read, a.delivered_session, a.read_session
                 from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8multirange[], $6::int8multirange[], $7::text[], $8::text[])
                     with ordinality a (user_id, channel, delivered, seen, unread, read, delivered_session, read_session, ordinal)

@@ -200,6 +200,8 @@ extension Statement {
     /// A conversation is unanswered while one user has written all of its messages. Its channel keeps this user and the number, until
     /// another user writes. So nothing is read to decide.
     ///
+    /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
+    ///
     /// A draft that is not admitted is not stored, but the others are. Of several drafts with one key the first is stored.
     /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
     /// one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
@@ -270,16 +272,39 @@ extension Statement {
                 window w as (
                     partition by n.channel_id, n.source collate "C", n.source_id collate "C", n.admitted order by n.ordinal
                 )
+            ), collapsing as materialized (
+                select s.channel_id, s.seq, s.collapse_key, s.stamp,
+                    lead(s.seq) over (partition by s.channel_id, s.collapse_key collate "C" order by s.seq) is not null as is_replaced
+                from sequenced s where s.is_new and s.collapse_key is not null
             ), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
-                    created_at, expires_at, receipt_required, trace, hidden_from
+                    created_at, expires_at, receipt_required, trace, hidden_from, retracted_at
                 )
-                select channel_id, seq, source, source_id, kind, event_type, priority, form, sender, ('{' || content || '}')::json,
-                    group_key, collapse_key, stamp, expires_at, receipt_required, trace, hidden_from
-                from sequenced where is_new order by channel_id, seq
+                select s.channel_id, s.seq, s.source, s.source_id, s.kind, s.event_type, s.priority, s.form, s.sender,
+                    ('{' || s.content || '}')::json, s.group_key, s.collapse_key, s.stamp, s.expires_at, s.receipt_required, s.trace,
+                    s.hidden_from, case when g.is_replaced then s.stamp end
+                from sequenced s left join collapsing g on g.channel_id = s.channel_id and g.seq = s.seq
+                where s.is_new order by s.channel_id, s.seq
+            ), replaced as (
+                update hub.entry e set retracted_at = h.stamp
+                from (
+                    select h.place, g.stamp
+                    from collapsing g
+                    cross join lateral (
+                        select e.ctid as place from hub.entry e
+                        where e.channel_id = g.channel_id and e.collapse_key = g.collapse_key collate "C" and e.retracted_at is null
+                        limit 100
+                    ) h
+                    where not g.is_replaced
+                ) h
+                where e.ctid = h.place
+                returning e.channel_id
             ), counted as (
                 update hub.channel c set last_seq = m.seq, unanswered = m.unanswered,
+                    -- A cursor that is moved meanwhile does not see this transaction yet: no statement takes longer.
+                    recount_from = case when c.id in (select r.channel_id from replaced r) then clock_timestamp() + interval '10 seconds'
+                        else c.recount_from end,
                     sole_sender = case when m.unanswered is not null then m.sender end
                 from (
                     select w.channel_id, w.seq, w.first_sender as sender,

@@ -137,14 +137,14 @@ extension Statement {
         name: "states",
         sql: """
             with ask as (
-                select a."order", a.ordinal, a.user_id, a.channel, c.id, c.last_seq as head, c.first_seq, c.kind, null::int8 as rank,
+                select a."order", a.ordinal, a.user_id, a.channel, c.id, c.last_seq as head, c.first_seq, c.recount_from, c.kind, null::int8 as rank,
                     false as has_more
                 from unnest($1::int4[], $2::text[], $3::text[], $4::bool[]) with ordinality a ("order", user_id, channel, entitled, ordinal)
                 left join \(Clause.namedChannel) c on true
                 left join hub.member m on not a.entitled and m.channel_id = c.id and m.user_id = a.user_id collate "C"
                 where a.entitled or m.user_id is not null
                 union all
-                select s."order", null, s.user_id, l.name, l.id, l.last_seq, l.first_seq, l.kind, l.rank, l.has_more
+                select s."order", null, s.user_id, l.name, l.id, l.last_seq, l.first_seq, l.recount_from, l.kind, l.rank, l.has_more
                 from unnest($5::int4[], $6::text[], $7::int4[], $8::bool[], $9::text[])
                     s ("order", user_id, max_count, conversations_only, before)
                 left join lateral (
