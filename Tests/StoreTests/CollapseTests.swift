@@ -47,20 +47,20 @@ import Testing
         await store(("3", "a"))
         let after = try await look()
         #expect(after.counters == Counters(unread: 2, unseen: 2), "2 and 3")
-        #expect(after.version > before.version)
+        #expect(after.cursorVersion > before.cursorVersion)
         let acked = try await move(.delivered(Seq(3)))
         #expect(acked.counters == Counters(unread: 2, unseen: 2), "the plain statement leaves it")
-        #expect(acked.version > after.version)
+        #expect(acked.cursorVersion > after.cursorVersion)
         #expect(try await look().counters == acked.counters)
         let read = try await move(.read(.upTo(Seq(3))))
-        #expect(read.counters == Counters() && read.read == Seq(3) && read.version > acked.version)
+        #expect(read.counters == Counters() && read.cursor.read == Seq(3) && read.cursorVersion > acked.cursorVersion)
     }
 
     @Test func whatWasReplacedIsReadBetweenEntriesThatAreRead() async throws {
         await store(("1", nil), ("2", "a"), ("3", nil), ("4", "a"))
         _ = try await move(.read(.set([Seq(1)])))
         let state = try await move(.read(.set([Seq(3)])))
-        #expect(state.read == Seq(3))
+        #expect(state.cursor.read == Seq(3))
         #expect(state.counters.unread == 1)
     }
 
@@ -76,6 +76,6 @@ import Testing
     @Test func theTextOfWhatWasReplacedStaysInHistory() async throws {
         await store(("1", "a"), ("2", "a"))
         let page = try #require(await bench.ask(.page(channel, after: .zero, before: nil, limit: 10)).page)
-        #expect(page.map(\.draft.id) == ["1", "2"] && page[0].draft.content == page[1].draft.content)
+        #expect(page.entries.map(\.draft.id) == ["1", "2"] && page.entries[0].draft.content == page.entries[1].draft.content)
     }
 }
