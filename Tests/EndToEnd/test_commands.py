@@ -265,6 +265,21 @@ async def test_what_expires_no_longer_counts_and_keeps_its_number(hub, Client):
     assert "expiresAt" in replayed[0] and "expiresAt" not in replayed[1]
 
 
+
+async def test_what_a_collapse_key_replaces_leaves_the_counters(hub, Client):
+    name = person()
+    client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    hub.kafka.produce(event(f"user:{name}", id="one", collapse="task"), event(f"user:{name}", id="other"), key=name)
+    await client.entries("inbox", 2)
+    hub.kafka.produce(event(f"user:{name}", id="two", collapse="task"), key=name)
+    await client.entries("inbox", 3)
+    await client._until(
+        lambda: [f for f in client.heard if f["type"] == "counters"][-1]["totals"]["unread"] == 2 or None, "two that count", 15)
+    tab = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    assert tab.welcome["totals"]["unread"] == 2
+    assert [entry["id"] for entry in await tab.entries("inbox", 3)] == ["one", "other", "two"]
+
+
 async def test_who_leaves_a_conversation_neither_hears_nor_reads_nor_writes_it(hub, Client):
     alice, bob, one, two, channel = await meet(Client, hub)
     other = await Client.connect(hub.socket_url, hub.token(bob), {channel: 0})
