@@ -54,10 +54,16 @@ import Testing
         case "ensureChannels", "lockChannels": [inboxes]
         case "storeEntries":
             [
-                array { $0 % 2 == 0 ? "20" : "null" }, channels, array { _ in "kafka:x" },
+                none, channels, array { _ in "kafka:x" },
                 array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
+            ]
+        case "storeMessages":
+            [
+                array { _ in "20" }, array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }, array { _ in "user:x" },
+                array { "new\($0)" }, array { _ in "message" }, array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, users,
+                array { _ in "\"\"" }, none, none, none, no, none, array { $0 % 2 == 0 ? "1" : "null" },
             ]
         case "readPositions": [array { "t\($0)" }, array { "\($0)" }]
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]

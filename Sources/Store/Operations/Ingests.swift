@@ -5,8 +5,8 @@ import StoreAPI
 /// than a batch is carried out by several transactions, and the last of them stores its positions. If one fails, the order fails; when it
 /// is handed in again, the entries that are stored already are recognized by their keys.
 enum Ingests: StoreOperation {
-    // Its batches also execute the statements of `Entries`, which the same connection prepares.
-    static let statements: [Statement] = [.ensureChannels]
+    // Its batches also execute `lockChannels` of `Entries`, which the same connection prepares.
+    static let statements: [Statement] = [.ensureChannels, .storeEntries]
     static let lane = LaneName.entries
     static let capacity = 1_000
     // The intake hands in one order at a time, and its drafts are in order.
@@ -44,5 +44,99 @@ extension Statement {
             where n.name not like 'conversation:%' and c.id is null
             order by 1
             on conflict (name) do nothing
+            """)
+
+    /// The entries of events, for which nobody needs to be a member, and which are hidden from nobody. $1 nulls, then the draft's fields. Returns
+    /// the columns of `storeMessages`.
+    ///
+    /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
+    ///
+    /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
+    /// one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
+    /// Both are one statement, so that both judge by the same state of the positions.
+    static let storeEntries = Statement(
+        name: "storeEntries",
+        sql: """
+            with \(Clause.drafts), reached as materialized (
+                select p.*, i.position as stored
+                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[])
+                    with ordinality p (topic, partition, position, after, ordinal)
+                left join lateral (
+                    select i.position from hub.ingest_position i
+                    where i.topic = p.topic collate "C" and i.partition = p.partition
+                    limit 1
+                ) i on true
+            ), lack as materialized (
+                select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
+            ), target as (
+                select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, null::text[] as hides,
+                    c.id is not null and not lack.is_behind as allowed, coalesce(d.reply_to <= c.last_seq, true) as answers
+                from lack cross join draft d
+                left join hub.channel c on c.name = d.channel collate "C"
+            ), \(Clause.knownDrafts), numbered as (
+                select k.*, k.fresh as is_new,
+                    k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.ordinal) as next_seq
+                from known k
+            ), \(Clause.sequencedDrafts), collapsing as materialized (
+                select s.channel_id, s.seq, s.collapse_key, s.stamp,
+                    lead(s.seq) over (partition by s.channel_id, s.collapse_key collate "C" order by s.seq) is not null as is_replaced
+                from sequenced s where s.is_new and s.collapse_key is not null
+            ), stored as (
+                insert into hub.entry (
+                    channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
+                    created_at, expires_at, receipt_required, trace, retracted_at
+                )
+                select s.channel_id, s.seq, s.source, s.source_id, s.kind, s.event_type, s.priority, s.form, s.sender,
+                    ('{' || s.content || '}')::json, s.group_key, s.collapse_key, s.stamp, s.expires_at, s.receipt_required, s.trace,
+                    case when g.is_replaced then s.stamp end
+                from sequenced s left join collapsing g on g.channel_id = s.channel_id and g.seq = s.seq
+                where s.is_new order by s.channel_id, s.seq
+            ), replaced as (
+                update hub.entry e set retracted_at = h.stamp
+                from (
+                    select h.place, g.stamp
+                    from collapsing g
+                    cross join lateral (
+                        select e.ctid as place from hub.entry e
+                        where e.channel_id = g.channel_id and e.collapse_key = g.collapse_key collate "C" and e.retracted_at is null
+                        limit 100
+                    ) h
+                    where not g.is_replaced
+                ) h
+                where e.ctid = h.place
+                returning e.channel_id
+            ), counted as (
+                update hub.channel c set last_seq = m.seq,
+                    -- A cursor that is moved meanwhile does not see this transaction yet: no statement takes longer.
+                    recount_from = case when c.id in (select r.channel_id from replaced r) then clock_timestamp() + interval '10 seconds'
+                        else c.recount_from end
+                from (select channel_id, max(seq) as seq from sequenced where is_new group by channel_id) m
+                where c.id = m.channel_id
+            ), moved as (
+                insert into hub.ingest_position (topic, partition, position, updated_at)
+                select r.topic, r.partition, r.position, now()
+                from lack cross join reached r where not lack.is_behind
+                order by r.topic collate "C", r.partition
+                on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+            ), listed as (
+                update hub.member m set active_at = n.stamp, hidden_after = null
+                from (
+                    select channel_id, max(stamp) as stamp from sequenced where is_new and channel_kind = 'conversation'
+                    group by channel_id order by channel_id
+                ) n
+                where m.channel_id = n.channel_id
+            )
+            select o.admitted, o.seq, o.stored_at, o.is_new, o.answers, o.members, false, null::text[] from (
+                select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new, s.answers or not s.allowed as answers,
+                    case when s.admitted and s.channel_kind = 'conversation'
+                            and row_number() over (partition by s.channel_id, s.admitted, s.is_new order by s.ordinal desc) = 1
+                        then array(select m.user_id from hub.member m where m.channel_id = s.channel_id order by 1)
+                    end as members,
+                    1 as part, s.ordinal
+                from sequenced s
+                union all
+                select null, r.stored, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+            ) o
+            order by o.part, o.ordinal
             """)
 }
