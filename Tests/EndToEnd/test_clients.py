@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 import aiohttp
 import pytest
@@ -42,6 +43,23 @@ async def test_websockets(hub):
 
         await the_same_for_all(hub, person("websockets"), client.ask, hear)
         assert await client.close() == 1000
+
+
+async def test_each_client_gets_frames_for_its_own_window(hub):
+    """Clients that have agreed on different windows follow one channel. A frame for a large window cannot be read with a small one."""
+    name = person("windows")
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=4000))
+    clients = []
+    for bits in [None, 9, 15, 12] * 4:
+        extensions = [ClientPerMessageDeflateFactory(server_max_window_bits=bits)] if bits else None
+        client = await Client.open(hub.socket_url, compression=None, extensions=extensions)
+        assert bool(client.socket.protocol.extensions) == bool(bits)
+        await client.ask("connect", token=hub.token(name), channels=[{"channel": "inbox", "since": 0}])
+        clients.append(client)
+    # What is repeated lies 4000 bytes back, further than 9 bits reach.
+    await asyncio.to_thread(hub.kafka.produce, event(f"user:{name}", body=noise + noise), key=name)
+    for client in clients:
+        assert (await client.next("entry"))["body"] == noise + noise
 
 
 class TakesOver(ClientPerMessageDeflateFactory):

@@ -168,7 +168,11 @@ async def test_metrics_have_a_listener_of_their_own_when_asked_for(platform):
 
 
 async def test_a_drain_reaches_every_loop_and_waits_for_open_commands(platform):
-    async with platform.running("drain", extra={"HUB_LOOPS_COUNT": "4", "HUB_DRAIN_SPREAD": "0s"}) as hub:
+    port = free_port()
+    extra = {"HUB_LOOPS_COUNT": "4", "HUB_DRAIN_SPREAD": "0s", "HUB_METRICS_LISTEN": f"127.0.0.1:{port}"}
+    probe = type("Listener", (), {"url": f"http://127.0.0.1:{port}"})
+    async with platform.running("drain", extra=extra) as hub:
+        assert answer_of(probe, "/readyz")[0] == 200
         clients = [await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0}) for _ in range(24)]
         with psycopg.connect(hub.database) as holder:
             holder.execute("LOCK TABLE hub.entry IN ACCESS EXCLUSIVE MODE")
@@ -180,6 +184,8 @@ async def test_a_drain_reaches_every_loop_and_waits_for_open_commands(platform):
                 bye = await client.next("bye", seconds=5)
                 assert (bye["code"], bye["reason"]) == (4200, "draining")
             assert not any(task.done() for task in sending)
+            status, said = answer_of(probe, "/readyz")
+            assert status == 503 and "not ready: draining or starting" in said, "a load balancer sends nobody any more"
         for task in sending:
             assert (await asyncio.wait_for(task, 10))["seq"] == 1, "the reply comes before the end"
         for client in clients[:4]:

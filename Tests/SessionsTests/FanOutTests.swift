@@ -29,4 +29,26 @@ struct FanOutTests {
         #expect(outcome.behind.map(\.session) == [key])
         #expect(fanOut.subscriber(subscription)?.position == Seq(3))
     }
+
+    @Test("each session gets frames of its own encoding, and each encoding is staged once")
+    func encodings() {
+        let clients = Clients()
+        var fanOut = FanOut()
+        let table = SessionTable(loop: 0)
+        let encodings: [UInt8] = [0, 9, 9, 15, 0, 15, 9]
+        let keys = encodings.map { encoding in
+            let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id
+            table.setRoute(clients.route(to: key, encoding: encoding), of: key)
+            let (roster, slot) = fanOut.join(system, Subscriber(session: key, user: 0))
+            let subscription = Session.Subscription(channel: system, roster: UInt32(roster), slot: UInt32(slot), registration: 1)
+            _ = fanOut.update(subscription) { $0.open(ChannelState(channel: system), since: nil) }
+            return key
+        }
+        let items = (1...2).map { FanOut.Item(seq: Seq($0), author: 1, weight: .normal, frame: SharedFrame { $0 = [0x20] }) }
+        let isQueued = fanOut.enqueue(system, items)
+        #expect(isQueued)
+        _ = fanOut.runSlice(table, [clients], at: .now)
+        #expect(keys.map { clients.encodings[$0] ?? [] } == encodings.map { [$0, $0] })
+        #expect(clients.stagedCount == 6)
+    }
 }

@@ -97,8 +97,11 @@ final class Clients: Transport {
     private(set) var closed: [SessionID: EndReason] = [:]
     private(set) var paused: Set<SessionID> = []
     var congested: Set<SessionID> = []
-    private var staged: [String] = []
+    private var staged: [(text: String, encoding: UInt8)] = []
+    /// The encodings of the frames that were sent to each session.
+    private(set) var encodings: [SessionID: [UInt8]] = [:]
 
+    var stagedCount: Int { staged.count }
     func forget() { sent = [:] }
     func texts(_ key: SessionID) -> [String] { sent[key] ?? [] }
     /// The types of the pushes, in order.
@@ -115,8 +118,8 @@ final class Clients: Transport {
         }
     }
 
-    func route(to id: SessionID) -> Route {
-        Route(transport: number, encoding: 0, address: TransportAddress(rawValue: UInt64(id.generation) << 32 | UInt64(id.slot)))
+    func route(to id: SessionID, encoding: UInt8 = 0) -> Route {
+        Route(transport: number, encoding: encoding, address: TransportAddress(rawValue: UInt64(id.generation) << 32 | UInt64(id.slot)))
     }
 
     private func session(_ address: TransportAddress) -> SessionID {
@@ -128,10 +131,13 @@ final class Clients: Transport {
         sent[session(address), default: []] += text.split(separator: "\n").map(String.init)
     }
     func stage(_ frame: SharedFrame, encoding: UInt8) -> StagedFrame {
-        staged.append(String(decoding: frame.json, as: UTF8.self))
+        staged.append((String(decoding: frame.json, as: UTF8.self), encoding))
         return StagedFrame(index: UInt32(staged.count - 1), turn: 0)
     }
-    func send(_ frame: StagedFrame, to address: TransportAddress) { sent[session(address), default: []].append(staged[Int(frame.index)]) }
+    func send(_ frame: StagedFrame, to address: TransportAddress) {
+        sent[session(address), default: []].append(staged[Int(frame.index)].text)
+        encodings[session(address), default: []].append(staged[Int(frame.index)].encoding)
+    }
     /// The number of frames after which a session counts as congested.
     var mostTexts = Int.max
     func isCongested(_ address: TransportAddress) -> Bool {

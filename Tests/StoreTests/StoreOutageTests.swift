@@ -126,6 +126,30 @@ import Testing
         #expect(try bench.entries(.inbox(ann)) == ["1:1"])
     }
 
+    @Test("Entries whose commit fails are neither answered as stored nor announced")
+    func failedCommit() async throws {
+        // libpq 15 forgets a commit that the server answers with an error, so the lane finds the connection dead.
+        let bench = try await StoreBench(nil) {
+            $0.answerDeadline = .milliseconds(500)
+            $0.longestWait = .milliseconds(500)
+        }.ready()
+        let ann = try user("ann")
+        // The statements succeed, and the commit does not: as with a disk that is full.
+        _ = try bench.query(
+            """
+            create function public.fail() returns trigger language plpgsql as
+                $$ begin raise exception 'no room' using errcode = 'disk_full'; end $$;
+            create constraint trigger late after insert on hub.entry deferrable initially deferred for each row
+                execute function public.fail();
+            """)
+        let reply = await bench.ask(.ingest([draft(.inbox(ann), "1")], []))
+        #expect([.failed(.unavailable), .failed(.tooSlow)].contains(reply))
+        #expect(try bench.entries(.inbox(ann)).isEmpty && bench.bus.entries.isEmpty)
+        _ = try bench.query("drop trigger late on hub.entry")
+        while await bench.ask(.ingest([draft(.inbox(ann), "1")], [])).seqs != [1] { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(bench.bus.entries == ["inbox:ann/1"])
+    }
+
     @Test func duringAnOutageOrdersWaitOrFailAtOnceByTheirKind() async throws {
         let cluster = try PostgresCluster()
         let bench = try await StoreBench(cluster.makeDatabase()) { $0.longestWait = .seconds(60) }.ready()
