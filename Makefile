@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run test lint format documents conformance wycheproof fuzz chaos hostile bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
+.PHONY: help run test lint format documents conformance wycheproof fuzz chaos hostile mutants bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL,
 
 hostile:         ## each attack of one hostile user, and what others notice of it; HOSTILE_SECONDS=15
 	scripts/setup && swift build -c release --product hub && HUB_BIN="$$PWD/.build/release/hub" HOSTILE_SECONDS=$(or $(HOSTILE_SECONDS),15) Tests/EndToEnd/run -s test_neighbours.py
+
+mutants:         ## faults switched on one by one, and whether the tests notice; WORDS="Store Hub" for some, UNIT=1 for the quick ones
+	scripts/setup && Tests/Mutants/run $(if $(UNIT),--unit) $(WORDS)
 
 bench:           ## the table of goals, measured in 20 to 30 minutes, and its report; QUICK=1 for a short form of eight
 	scripts/setup bench && swift build -c release --product hub && swift build --package-path bench -c release && bench/standard $(if $(QUICK),--quick)
