@@ -42,6 +42,18 @@ import Testing
         #expect(second.state.counters == Counters(unread: 4, unseen: 4) && second.state.head == Seq(4))
     }
 
+    @Test func ofTheAcksOfOneBatchTheHighestCounts() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try user("ann")
+        let channel = Channel.inbox(ann)
+        for id in ["1", "2", "3"] { _ = await bench.ask(.ingest([draft(channel, id)], [])) }
+        // Only the first ack creates the cursor's row; the short statement takes those that follow.
+        _ = await bench.ask(.move(ann, channel, .delivered(Seq(1)), session: "s"))
+        let replies = await bench.ask([3, 2].map { .move(ann, channel, .delivered(Seq($0)), session: "s") })
+        #expect(replies.map { $0.moved?.cursor.delivered } == [Seq(3), Seq(3)])
+        #expect(try bench.cell("select delivered from hub.cursor") == "3")
+    }
+
     @Test func entriesSinceTheLastAckAreCounted() async throws {
         await store("1")
         _ = try await ack(1)

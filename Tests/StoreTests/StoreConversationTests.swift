@@ -186,6 +186,16 @@ import Testing
         #expect(try bench.cell("select count(*) from hub.conversation") == "5")
     }
 
+    @Test func conversationsThatAUserOpensAtOnceAreLimited() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try user("ann")
+        let orders = try ["bob", "cat", "dan"].map { StoreRequest.open(ann, with: try user($0), context: nil, most: 100, ofUser: 2) }
+        let replies = await bench.ask(orders)
+        #expect(replies.count { if case .opened = $0 { true } else { false } } == 2)
+        #expect(replies.last == .failed(.tooManyConversations))
+        #expect(try bench.cell("select count(*) from hub.conversation") == "2")
+    }
+
     @Test func aSnapshotListsTheNewestAndTheRequestedConversations() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
