@@ -141,7 +141,7 @@ package struct Configuration: Equatable, Sendable {
         package var connectWithin: Duration = .seconds(5)
         package var statementWithin: Duration = .seconds(10)
         package var waitingOrders = 10_000
-        package var waitingOrdersOfUser = 512
+        package var waitingOrdersOfUser = 2_048
         package init() {}
     }
 

@@ -305,7 +305,7 @@ extension Setting {
         ),
         Setting(
             "database.waiting-orders-of-user", \.database.waitingOrdersOfUser, .count(1...10_000_000),
-            "Commands of one kind and one user that may wait while more commands wait than one transaction takes; users then take turns. 512: eight devices with all their commands under way. Exceeded: error unavailable (temporary)."
+            "Commands of one kind and one user that may wait while more commands wait than one transaction takes; users then take turns. 2048: what comes with one read of a socket (64 KiB), in the shortest commands. Exceeded: error unavailable (temporary)."
         ),
     ]
 

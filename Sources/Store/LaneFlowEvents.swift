@@ -6,7 +6,7 @@ import Postgres
 extension LaneFlow {
     struct Limits: Equatable {
         /// See `StoreConfiguration.ordersOfUser`.
-        var ordersOfUser = 512
+        var ordersOfUser = 2_048
         /// How long an order waits for the database before it is answered `.unavailable`.
         var longestWait: Duration = .seconds(5)
         /// A transaction that is in flight this long means that the connection is dead.

@@ -7,7 +7,7 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var capacity = 20_000
     /// Orders of one user that may wait for one operation while more wait than one transaction takes. The others are answered
     /// `.unavailable`.
-    package var ordersOfUser = 512
+    package var ordersOfUser = 2_048
     /// How long an order waits for the database to come back before it is answered `.unavailable` (see `Operation`).
     package var longestWait: Duration = .seconds(5)
     /// PostgreSQL cancels a statement after this time, and its transaction is rolled back.
