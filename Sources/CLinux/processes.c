@@ -134,12 +134,6 @@ int clinux_kind(const char *path) {
     return S_ISREG(about.st_mode) ? 1 : S_ISDIR(about.st_mode) ? 2 : 3;
 }
 
-int64_t clinux_modified_ns(const char *path) {
-    struct stat about;
-    if (stat(path, &about) < 0) return -errno;
-    return (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
-}
-
 int clinux_user(const char *name, uint32_t *user, uint32_t *group) {
     struct passwd entry, *found = NULL;
     char buffer[4096];

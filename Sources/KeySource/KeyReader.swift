@@ -8,12 +8,8 @@ package final class KeyReader {
     private let location: KeyLocation
     private let limits: FetchLimits
     private var client: HTTPClient?
-    /// The file as it was read last. An unchanged file is not parsed again.
-    private var seen: (stamp: FileStamp, keys: KeySet)?
-
-    private struct FileStamp: Equatable {
-        var modified: Int64
-    }
+    /// The file as it was read last. An unchanged file is not parsed again. Its time would not tell: two changes may have the same one.
+    private var seen: (bytes: [UInt8], keys: KeySet)?
 
     package init(_ location: KeyLocation, limits: FetchLimits) {
         self.location = location
@@ -49,19 +45,16 @@ package final class KeyReader {
     }
 
     private func parsed(_ path: String) throws(JWKSSource.FetchFailure) -> KeySet {
-        let stamp: FileStamp
         let bytes: [UInt8]
         do throws(SystemError) {
-            // The stamp is taken before reading, so that a change in between is found the next time.
-            stamp = FileStamp(modified: try Files.modified(path))
-            if let seen, seen.stamp == stamp { return seen.keys }
             bytes = try Files.read(path, limit: limits.maximumBodyBytes)
         } catch {
             throw .unreachable(error.description)
         }
+        if let seen, seen.bytes == bytes { return seen.keys }
         do {
             let keys = try KeySet.parse(file: bytes)
-            seen = (stamp, keys)
+            seen = (bytes, keys)
             return keys
         } catch {
             throw .unusable(error)

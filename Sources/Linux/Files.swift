@@ -60,10 +60,6 @@ public enum Files {
     public static func changeOwner(_ path: String, user: UInt32, group: UInt32) throws(SystemError) {
         try SystemError.check("chown \(path)", unsafe clinux_change_owner(path, user, group))
     }
-    /// Nanoseconds since 1970; changes when the content does.
-    public static func modified(_ path: String) throws(SystemError) -> Int64 {
-        try SystemError.check("stat \(path)", unsafe clinux_modified_ns(path))
-    }
     /// User and group id of an account; nil when no account has that name.
     public static func account(_ name: String) -> (user: UInt32, group: UInt32)? {
         var user: UInt32 = 0

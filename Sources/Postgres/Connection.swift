@@ -145,7 +145,9 @@ import Glibc
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: answer = .rows(rows)
             default:
                 let error = rows.error
-                if unsafe PQstatus(handle) == CONNECTION_BAD {
+                // The last answer is that of the commit. When the commit itself fails (a deferred trigger, a full disk), libpq 15 gives its
+                // error in that place, and never an end of the transaction.
+                if unsafe PQstatus(handle) == CONNECTION_BAD || outstanding == 1 {
                     throw PostgresError(sqlState: error.sqlState, message: error.message, lost: true)
                 }
                 answer = .failed(error)

@@ -119,6 +119,21 @@ struct KeyFeedTests {
         #expect(feed.metrics.withdrawn.value == 1)
     }
 
+    @Test("finds a change that has the same time and the same length as the one before")
+    func sameTime() throws {
+        let (first, second) = (try TokenSigner.generate(), try TokenSigner.generate())
+        let reader = KeyReader(KeyLocation(folder.path), limits: FetchLimits())
+        for signer in [first, second, first] {
+            try folder.write(signer.jwks)
+            try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1_000)], ofItemAtPath: folder.path)
+            guard case .keys(let keys, _) = reader.read() else {
+                Issue.record("no keys")
+                return
+            }
+            #expect(try keys == signer.keySet())
+        }
+    }
+
     @Test("accepts no shared secret from an address, and no status but 200")
     func addressRefusals() throws {
         let server = try FolderServer(folder)

@@ -127,6 +127,17 @@ import Testing
         for case .rows(let rows) in answers { #expect(rows.text(0, 0) == text) }
     }
 
+    @Test func aCommitThatItselfFailsIsALostConnection() throws {
+        let connection = try connect()
+        try connection.run("create table t (n int unique deferrable initially deferred)")
+        try connection.commit()
+        _ = try connection.exchange()
+        try connection.run("insert into t values (1), (1)")
+        try connection.commit()
+        let error = try #require(throws: PostgresError.self) { try connection.exchange() }
+        #expect(error.lost && error.sqlState == "23505")
+    }
+
     @Test func aKilledConnectionIsLost() throws {
         let connection = try connect()
         try connection.run("select pg_terminate_backend(pg_backend_pid())")

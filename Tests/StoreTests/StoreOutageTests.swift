@@ -128,9 +128,9 @@ import Testing
 
     @Test("Entries whose commit fails are neither answered as stored nor announced")
     func failedCommit() async throws {
-        // libpq 15 forgets a commit that the server answers with an error, so the lane finds the connection dead.
+        // Nobody waits for the deadline: the failure itself is heard.
         let bench = try await StoreBench(nil) {
-            $0.answerDeadline = .milliseconds(500)
+            $0.answerDeadline = .seconds(600)
             $0.longestWait = .milliseconds(500)
         }.ready()
         let ann = try user("ann")

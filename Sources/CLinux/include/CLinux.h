@@ -129,8 +129,6 @@ int clinux_change_mode(const char *path, int mode);
 int clinux_change_owner(const char *path, uint32_t user, uint32_t group);
 /// 0: nothing there; 1: a file; 2: a directory; 3: something else.
 int clinux_kind(const char *path);
-/// Nanoseconds since 1970 of the last change of content.
-int64_t clinux_modified_ns(const char *path);
 int clinux_user(const char *name, uint32_t *user, uint32_t *group);
 
 void clinux_map_large_blocks(void);
