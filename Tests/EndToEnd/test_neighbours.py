@@ -52,7 +52,7 @@ async def test_one_hostile_user_is_not_felt_by_others(attacked, name):
     print(f"\n{name:14}" + "".join(f"{kind} {a:6.1f} → {b:6.1f}   " for kind, (a, b) in rows.items()) + f"{grown / 2**20:+.0f} MiB")
     for kind in KINDS:
         calm, busy = rows[kind]
-        most = 1.5 * calm + 10 if SECONDS else 5 * calm + 150
+        most = 1.5 * calm + 10 if SECONDS else 5 * calm + 300
         assert busy <= most, f"{kind}: {calm:.1f} ms when quiet, {busy:.1f} ms under attack; most {most:.1f}"
     assert rows["health"][1] <= (200 if SECONDS else 2_000), "of /livez and /readyz together"
     assert grown < MOST_GROWTH
