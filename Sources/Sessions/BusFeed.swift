@@ -64,7 +64,7 @@ final class BusFeed {
         let now = state.now
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
-            // What is taken back or replaced, or was changed and is hidden now, may have been counted.
+            // An entry that this one takes back, replaces or hides may have been counted.
             if entry.draft.kind == .retraction || entry.draft.collapse != nil || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
                 expiries.note(now, in: entry.channel)
             }

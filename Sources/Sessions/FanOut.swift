@@ -25,7 +25,7 @@ struct FanOut: ~Copyable {
         var mask: Mask?
     }
 
-    /// Who gets a placeholder in the place of an entry, by their numbers on this loop.
+    /// The users who get a placeholder instead of an entry, by their numbers on this loop.
     struct Mask {
         let users: [UInt32]
         let placeholder: SharedFrame

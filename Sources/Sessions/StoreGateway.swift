@@ -20,7 +20,7 @@ final class StoreGateway {
             case retell(UInt32)
             /// The state of a conversation that the session does not follow.
             case activity(Channel)
-            /// Who has blocked the user in a conversation that the session follows.
+            /// The members who have blocked the user, in a conversation that the session follows.
             case hiding(UInt32)
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.

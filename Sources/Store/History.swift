@@ -14,7 +14,7 @@ final class History {
     private var newest: Entry?
     /// The intake has found the database behind, and no connection was made since.
     private var isToldBehind = false
-    /// What the intake finds is news only once, and not when this process has found it itself.
+    /// The finding of the intake is used once, and not after this process has found another epoch itself.
     private var mayBeTold = true
 
     /// - Parameter random: any random number.

@@ -94,7 +94,7 @@ public final class MovedCursor: Equatable, Sendable {
         self.session = session
     }
 
-    /// What the other members of the conversation are told.
+    /// The progress that receipts tell the other members of the conversation.
     public var told: MemberProgress {
         state.progress.first ?? MemberProgress(user, delivered: state.cursor.delivered, read: state.cursor.read)
     }
