@@ -18,6 +18,7 @@ package struct IntakeFlow {
     }
 
     private let limits: Limits
+    private let group: String
     var ledger = OffsetLedger()
     private var gathered = GatheredRecords()
     /// The current batch in order, cut where a request got too large or was refused. The first segment is in flight.
@@ -32,8 +33,10 @@ package struct IntakeFlow {
     var isStopping = false
     private(set) var isPaused = false
 
-    init(limits: Limits) {
+    /// - Parameter group: the consumer group.
+    init(limits: Limits, group: String) {
         self.limits = limits
+        self.group = group
         backoff = Backoff(first: limits.firstDelay, longest: limits.longestDelay, jitter: .none)
         size = RequestSize(limits)
     }
@@ -160,7 +163,9 @@ package struct IntakeFlow {
             last[records[index].partition] = records[index].record.offset
         }
         return last.sorted { $0.key < $1.key }.map {
-            IngestPosition(topic: $0.key.topic, partition: $0.key.partition, offset: $0.value, after: ledger.floors[$0.key].map { $0 - 1 })
+            IngestPosition(
+                group: group, topic: $0.key.topic, partition: $0.key.partition, offset: $0.value,
+                after: ledger.floors[$0.key].map { $0 - 1 })
         }
     }
 

@@ -42,7 +42,7 @@ final class IntakeWorker {
         self.report = report
         deadLetterTopic = DeadLetterTopicWatch(configuration, loop: loop, inbox: inbox, report: report)
         judge = RecordJudge(decoder: EventDecoder(limits: configuration.events), deadLetterTopic: configuration.deadLetterTopic)
-        flow = IntakeFlow(limits: configuration.flow)
+        flow = IntakeFlow(limits: configuration.flow, group: configuration.consumer.group)
         letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
             self?.handle(failure.map { .letterFailed(token: token, $0.kind) } ?? .letterWritten(token: token))
         }
@@ -208,7 +208,8 @@ final class IntakeWorker {
             let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
         case .check(let token, let partitions):
-            let asked = partitions.map { IngestPartition(topic: $0.topic, number: $0.partition) }
+            let group = configuration.consumer.group
+            let asked = partitions.map { IngestPartition(group: group, topic: $0.topic, number: $0.partition) }
             if !store.submit([StoreOrder(request: .positions(asked), client: inbox, token: token)]) { handle(.storeFull(token: token)) }
         case .seek(let offsets): seek(offsets)
         case .deadLetter(let dead):

@@ -34,6 +34,9 @@ public struct Thread: Sendable {
     /// Lets others of this processor run first, if any wait for it.
     public static func yield() { _ = clinux_yield() }
 
+    /// Lets others of this processor run for a moment, also those to whom the kernel owes no time.
+    public static func yield(for time: Duration) { _ = clinux_poll(-1, 0, time.pollMilliseconds) }
+
     /// Processor time the calling thread has used.
     public static var processorTime: Duration { .nanoseconds(clinux_thread_cpu_ns()) }
 

@@ -16,8 +16,13 @@ public final class EventLoop: @unchecked Sendable {
     /// Taken once per turn.
     public private(set) var now = MonotonicInstant.now
 
-    /// This loop asked another thread for something and waits for the answer, so it yields between the slices of background work.
-    public var awaitsOthers = false
+    /// This loop asked another thread for something and waits for the answer, so it leaves the processor to others between the slices of
+    /// background work.
+    public var awaitsOthers: Bool {
+        get { courtesy.awaits }
+        set { courtesy.awaits = newValue }
+    }
+    private var courtesy = Courtesy()
 
     private struct Watch {
         var generation: UInt32 = 0
@@ -178,8 +183,15 @@ public final class EventLoop: @unchecked Sendable {
         for source in sources { source.settle() }
         // The other threads may share this processor, and the kernel would let this thread use up its time slice before them. Only when
         // needed, because an unrelated process may take the rest of the slice.
-        if awaitsOthers, !slices.isEmpty { Thread.yield() }
+        switch courtesy.act(isBusy: !slices.isEmpty, at: now) {
+        case .goOn: break
+        case .yield: Thread.yield()
+        case .standAside: Thread.yield(for: Courtesy.aside)
+        }
     }
+
+    /// One of the answers that this loop waits for came.
+    public func hearOthers() { courtesy.heard = true }
 
     /// The timeout of the poller in milliseconds, for the next heartbeat at the latest. Rounded up, because a loop that wakes too early must wake twice.
     private func pollTimeout() -> Int32 {

@@ -80,6 +80,7 @@ package final class SessionLoop {
             for events in batch { feed.hear(events) }
         }
         state.loop.receive(from: inbox.outcomes) { [unowned self] batches in
+            state.loop.hearOthers()
             followHistory()
             for batch in batches {
                 // By index: a loop variable would copy each outcome.

@@ -17,6 +17,7 @@ struct Migration: Equatable {
         Migration(number: 8, script: String(decoding: PackageResources.migration_0008_sql, as: UTF8.self)),
         Migration(number: 9, script: String(decoding: PackageResources.migration_0009_sql, as: UTF8.self)),
         Migration(number: 10, script: String(decoding: PackageResources.migration_0010_sql, as: UTF8.self)),
+        Migration(number: 11, script: String(decoding: PackageResources.migration_0011_sql, as: UTF8.self)),
     ]
 }
 

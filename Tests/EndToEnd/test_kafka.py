@@ -149,7 +149,7 @@ async def test_what_is_stored_can_be_read_with_psql(hub):
          "(SELECT delivered FROM hub.cursor c WHERE c.channel_id = channel.id) FROM hub.channel JOIN hub.entry ON channel_id = channel.id "
          f"WHERE name = 'inbox:{name}' GROUP BY channel.id"], capture_output=True, text=True, check=True).stdout.strip()
     assert found == f"inbox:{name}|inbox|2|{{p-1,p-2}}|Titre|2"
-    positions = query(hub.database, "SELECT topic, count(*) FROM hub.ingest_position WHERE topic = %s GROUP BY topic", TOPIC)
+    positions = query(hub.database, "SELECT topic, count(*) FROM hub.intake_position WHERE topic = %s GROUP BY topic", TOPIC)
     assert positions and positions[0][0] == TOPIC
 
 

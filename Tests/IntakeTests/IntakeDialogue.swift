@@ -28,7 +28,7 @@ extension IntakeDialogue {
     }
     /// - Parameter after: what the database must have reached before; nil when the flow cannot know.
     func position(_ partition: TopicPartition, _ offset: Int64, after: Int64? = nil) -> IngestPosition {
-        IngestPosition(topic: partition.topic, partition: partition.partition, offset: offset, after: after)
+        IngestPosition(group: "hub", topic: partition.topic, partition: partition.partition, offset: offset, after: after)
     }
     func stored(_ n: Int) -> StoreReply {
         .stored((0..<n).map { StoredDraft(seq: Seq(UInt64($0) + 1), createdAt: Timestamp(milliseconds: 0), duplicate: false) })
@@ -36,7 +36,7 @@ extension IntakeDialogue {
     func flow(holding partitions: [TopicPartition], _ change: (inout IntakeFlow.Limits) -> Void = { _ in }) -> IntakeFlow {
         var limits = IntakeFlow.Limits()
         change(&limits)
-        var flow = IntakeFlow(limits: limits)
+        var flow = IntakeFlow(limits: limits, group: "hub")
         #expect(flow.handle(.assigned(partitions)) == [])
         return flow
     }
@@ -46,7 +46,7 @@ extension IntakeDialogue {
     {
         var limits = IntakeFlow.Limits()
         change(&limits)
-        var flow = IntakeFlow(limits: limits)
+        var flow = IntakeFlow(limits: limits, group: "hub")
         #expect(flow.handle(.assigned(partitions, committed: committed)) == [.check(token: 1, committed.map(\.partition))])
         #expect(
             flow.handle(.answered(token: 1, .positions(committed.map { position($0.partition, $0.offset - 1) }))) == [])

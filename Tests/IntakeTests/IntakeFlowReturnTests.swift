@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func `At an assignment a database behind the committed offset sends the reader back, and nothing read before counts`() {
-        var flow = IntakeFlow(limits: IntakeFlow.Limits())
+        var flow = IntakeFlow(limits: IntakeFlow.Limits(), group: "hub")
         #expect(flow.handle(.assigned([a, b], committed: [NextOffset(a, 5), NextOffset(b, 7)])) == [.check(token: 1, [a, b])])
         #expect(flow.handle(.read([good(a, 5)])) == [.submit(token: 2, [draft("0:5")], [position(a, 5, after: 4)])])
         #expect(flow.handle(.read([good(a, 6)])) == [])
@@ -29,14 +29,14 @@ import Testing
     }
 
     @Test func `A database ahead of the committed offset, or of another topic of the same name, changes nothing`() {
-        var flow = IntakeFlow(limits: IntakeFlow.Limits())
+        var flow = IntakeFlow(limits: IntakeFlow.Limits(), group: "hub")
         #expect(flow.handle(.assigned([a, b], committed: [NextOffset(a, 5)])) == [.check(token: 1, [a])])
         #expect(flow.handle(.answered(token: 1, .positions([position(a, 900), position(b, 900)]))) == [])
         #expect(flow.handle(.read([good(b, 0)])) == [.submit(token: 2, [draft("1:0")], [position(b, 0)])])
     }
 
     @Test func `A partition that was committed and that the database has never heard of is read from its beginning`() {
-        var flow = IntakeFlow(limits: IntakeFlow.Limits())
+        var flow = IntakeFlow(limits: IntakeFlow.Limits(), group: "hub")
         _ = flow.handle(.assigned([a], committed: [NextOffset(a, 5)]))
         #expect(flow.handle(.answered(token: 1, .positions([]))) == [behind(a, 0, 5), .seek([NextOffset(a, 0)])])
     }

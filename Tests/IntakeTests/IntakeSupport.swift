@@ -100,7 +100,7 @@ final class FakeStore: StoreDesk {
             return .positions(
                 partitions.compactMap { partition in
                     state.positions["\(partition.topic)/\(partition.number)"].map {
-                        IngestPosition(topic: partition.topic, partition: partition.number, offset: $0)
+                        IngestPosition(group: "hub", topic: partition.topic, partition: partition.number, offset: $0)
                     }
                 })
         }
@@ -114,7 +114,7 @@ final class FakeStore: StoreDesk {
         if positions.contains(where: { $0.after ?? -1 > known($0) ?? -1 }) {
             return .behind(
                 positions.compactMap { one in
-                    known(one).map { IngestPosition(topic: one.topic, partition: one.partition, offset: $0) }
+                    known(one).map { IngestPosition(group: "hub", topic: one.topic, partition: one.partition, offset: $0) }
                 })
         }
         for position in positions { state.positions["\(position.topic)/\(position.partition)"] = position.offset }

@@ -214,14 +214,14 @@ import Testing
         let talk = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
         let text = String(repeating: "x", count: 32_000)
         let drafts = try (0..<600).map { draft(try inbox("u\($0 % 200)"), "\($0)", content: "\"title\":\"\(text)\"") }
-        let whole = IngestPosition(topic: "t", partition: 0, offset: 7)
+        let whole = IngestPosition(group: "hub", topic: "t", partition: 0, offset: 7)
         async let ingested = bench.ask(.ingest(drafts, [whole]))
         try await until { bench.store.statistics.ingestSlices.value >= 2 }
-        #expect(try bench.cell("select count(*) from hub.ingest_position where topic = 't'") == "0")
+        #expect(try bench.cell("select count(*) from hub.intake_position where topic = 't'") == "0")
         #expect(await bench.ask(.append(draft(talk, "1", sender: ann))).seqs == [1])
         #expect(bench.store.statistics.ingestSlices.value < 19, "the message did not wait for all slices")
         #expect(await ingested.seqs == (0..<600).map { UInt64($0 / 200 + 1) })
-        #expect(try bench.cell("select position from hub.ingest_position where topic = 't'") == "7")
+        #expect(try bench.cell("select position from hub.intake_position where topic = 't'") == "7")
         #expect(bench.bus.entries.count == 601)
         // Again, as after a crash of the hub: nothing is stored twice.
         let again = await bench.ask(.ingest(drafts, [whole]))

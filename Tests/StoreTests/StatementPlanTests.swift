@@ -29,6 +29,8 @@ import Testing
         union all select 'x' || g, 'b' || g from generate_series(1, \(users)) g;
         insert into hub.ingest_position (topic, partition, position, updated_at)
         select 't' || t, p, 1, now() from generate_series(1, 400) t cross join lateral generate_series(1, 400) p;
+        insert into hub.intake_position (consumer_group, topic, partition, position, updated_at)
+        select 'hub', topic, partition, 1, now() from hub.ingest_position where partition % 2 = 0;
         insert into hub.withdrawal (transaction, channel_id, user_id)
         select row_number() over () - 2 * \(users), m.channel_id, m.user_id from hub.member m;
         """
@@ -58,6 +60,7 @@ import Testing
                 array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
+                array { _ in "hub" },
             ]
         case "storeMessages":
             [
@@ -65,7 +68,7 @@ import Testing
                 array { "new\($0)" }, array { _ in "message" }, array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, users,
                 array { _ in "\"\"" }, none, none, none, no, none, array { $0 % 2 == 0 ? "1" : "null" },
             ]
-        case "readPositions": [array { "t\($0)" }, array { "\($0)" }]
+        case "readPositions": [array { "t\($0)" }, array { "\($0)" }, array { _ in "hub" }]
         case "recallEntries": [channels, array { _ in "kafka:x" }, array { _ in "2" }]
         case "makeConversations": pairs + [array { _ in "100" }, array { _ in "100" }]
         case "makeConversationChannels", "makeMembers", "conversationStates": pairs

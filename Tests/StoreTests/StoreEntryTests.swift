@@ -17,7 +17,7 @@ import Testing
             form: .hint, sender: try user("bob"), content: #""title":{"fr":"é","en":"\"x\""},"data":{"n":1.50, "o":[]}"#, group: "g",
             collapse: "c", expiresAt: Timestamp(milliseconds: 4_102_444_800_123), receiptRequired: true, trace: "00-ab-cd-01")
         let bare = draft(ann, "e-2", content: "")
-        let reply = await bench.ask(.ingest([full, bare], [IngestPosition(topic: "hub.events", partition: 3, offset: 41)]))
+        let reply = await bench.ask(.ingest([full, bare], [IngestPosition(group: "hub", topic: "hub.events", partition: 3, offset: 41)]))
         let stored = try #require(reply.stored)
         #expect(stored.map(\.seq) == [Seq(1), Seq(2)])
         #expect(stored.allSatisfy { !$0.duplicate })
@@ -29,7 +29,7 @@ import Testing
         #expect(bench.bus.entries == ["inbox:änn 🙂/1", "inbox:änn 🙂/2"])
         guard case .entries(let heard) = bench.bus.events.first else { return }
         #expect(heard == page.entries)
-        #expect(try bench.query("select topic, partition, position from hub.ingest_position") == [["hub.events", "3", "41"]])
+        #expect(try bench.query("select topic, partition, position from hub.intake_position") == [["hub.events", "3", "41"]])
         #expect(try bench.cell("select content->'title'->>'fr' from hub.entry where seq = 1") == "é")
     }
 
@@ -108,12 +108,12 @@ import Testing
     @Test func positionsAreStoredButNoRecordIsSkipped() async throws {
         let bench = try await StoreBench().ready()
         let ann = try inbox("ann")
-        _ = await bench.ask(.ingest([draft(ann, "a")], [IngestPosition(topic: "t", partition: 0, offset: 900)]))
+        _ = await bench.ask(.ingest([draft(ann, "a")], [IngestPosition(group: "hub", topic: "t", partition: 0, offset: 900)]))
         // The topic was made anew: offsets start again, and so do its records.
-        let reply = await bench.ask(.ingest([draft(ann, "b")], [IngestPosition(topic: "t", partition: 0, offset: 0)]))
+        let reply = await bench.ask(.ingest([draft(ann, "b")], [IngestPosition(group: "hub", topic: "t", partition: 0, offset: 0)]))
         #expect(reply.stored?.first?.duplicate == false)
-        #expect(await bench.ask(.ingest([], [IngestPosition(topic: "t", partition: 1, offset: 5)])) == .stored([]))
-        #expect(try bench.query("select partition, position from hub.ingest_position order by 1") == [["0", "0"], ["1", "5"]])
+        #expect(await bench.ask(.ingest([], [IngestPosition(group: "hub", topic: "t", partition: 1, offset: 5)])) == .stored([]))
+        #expect(try bench.query("select partition, position from hub.intake_position order by 1") == [["0", "0"], ["1", "5"]])
     }
 
     @Test(arguments: [

@@ -6,14 +6,18 @@ import Testing
 @testable import Store
 
 @Suite(.timeLimit(.minutes(2)), .guarded) struct StorePositionTests {
-    private func position(_ partition: Int32, _ offset: Int64, after: Int64? = nil, topic: String = "t") -> IngestPosition {
-        IngestPosition(topic: topic, partition: partition, offset: offset, after: after)
+    private func position(
+        _ partition: Int32, _ offset: Int64, after: Int64? = nil, topic: String = "t", group: String = "hub"
+    ) -> IngestPosition {
+        IngestPosition(group: group, topic: topic, partition: partition, offset: offset, after: after)
     }
 
     @Test func positionsAreReadForEachRequest() async throws {
         let bench = try await StoreBench().ready()
         _ = await bench.ask(.ingest([], [position(0, 5), position(1, 0), position(0, 7, topic: "u")]))
-        func partition(_ number: Int32, of topic: String = "t") -> IngestPartition { IngestPartition(topic: topic, number: number) }
+        func partition(_ number: Int32, of topic: String = "t") -> IngestPartition {
+            IngestPartition(group: "hub", topic: topic, number: number)
+        }
         let replies = await bench.ask([
             .positions([partition(0), partition(2)]), .positions([]), .positions([partition(0, of: "u"), partition(1)]),
         ])
@@ -33,7 +37,7 @@ import Testing
         #expect(await bench.ask(.ingest([draft(ann, "8"), draft(ann, "9")], both)) == .behind([position(0, 1)]))
         #expect(await bench.ask(.ingest([], [position(0, 9, after: 8)])) == .behind([position(0, 1)]))
         #expect(try bench.entries(ann) == ["1:0", "2:1"])
-        #expect(try bench.query("select partition, position from hub.ingest_position") == [["0", "1"]])
+        #expect(try bench.query("select partition, position from hub.intake_position") == [["0", "1"]])
         #expect(bench.bus.entries == ["inbox:ann/1", "inbox:ann/2"])
     }
 
@@ -43,7 +47,30 @@ import Testing
         _ = await bench.ask(.ingest([], [position(0, 900)]))
         #expect(await bench.ask(.ingest([draft(ann, "5")], [position(0, 5, after: 4)])).seqs == [1])
         #expect(await bench.ask(.ingest([draft(ann, "6")], [position(0, 6, after: 5)])).seqs == [2])
-        #expect(try bench.cell("select position from hub.ingest_position") == "6")
+        #expect(try bench.cell("select position from hub.intake_position") == "6")
+    }
+
+    @Test func groupsDoNotMoveEachOthersPositions() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try inbox("ann")
+        #expect(await bench.ask(.ingest([draft(ann, "9")], [position(0, 9)])).seqs == [1])
+        // A group that began later, and reads the same records from the start.
+        #expect(await bench.ask(.ingest([draft(ann, "0")], [position(0, 0, after: -1, group: "late")])).seqs == [2])
+        #expect(await bench.ask(.ingest([draft(ann, "10")], [position(0, 10, after: 9)])).seqs == [3])
+        let ahead = [position(0, 2, after: 1, group: "late")]
+        #expect(await bench.ask(.ingest([draft(ann, "2")], ahead)) == .behind([position(0, 0, group: "late")]))
+        let asked = ["hub", "late", "new"].map { IngestPartition(group: $0, topic: "t", number: 0) }
+        #expect(await bench.ask(.positions(asked)) == .positions([position(0, 10), position(0, 0, group: "late")]))
+    }
+
+    @Test func aGroupWithoutAPositionHasThatOfThePreviousTable() async throws {
+        let bench = try await StoreBench().ready()
+        let ann = try inbox("ann")
+        _ = try bench.query("insert into hub.ingest_position (topic, partition, position, updated_at) values ('t', 0, 41, now())")
+        #expect(await bench.ask(.positions([IngestPartition(group: "hub", topic: "t", number: 0)])) == .positions([position(0, 41)]))
+        #expect(await bench.ask(.ingest([draft(ann, "43")], [position(0, 43, after: 42)])) == .behind([position(0, 41)]))
+        #expect(await bench.ask(.ingest([draft(ann, "42")], [position(0, 42, after: 41)])).seqs == [1])
+        #expect(try bench.query("select consumer_group, position from hub.intake_position") == [["hub", "42"]])
     }
 
     @Test func messagesInTheSameBatchAreStored() async throws {

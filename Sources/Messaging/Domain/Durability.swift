@@ -3,13 +3,16 @@
 
 /// A record's position in Kafka. The store writes it in the transaction of the record's entries.
 public struct IngestPosition: Equatable, Sendable {
+    /// The consumer group that read it.
+    public var group: String
     public var topic: String
     public var partition: Int32
     /// The offset of the last record stored.
     public var offset: Int64
     /// In an `ingest`: the offset that the database must have reached before, nil when that is not known.
     public var after: Int64?
-    public init(topic: String, partition: Int32, offset: Int64, after: Int64? = nil) {
+    public init(group: String, topic: String, partition: Int32, offset: Int64, after: Int64? = nil) {
+        self.group = group
         self.topic = topic
         self.partition = partition
         self.offset = offset
@@ -17,11 +20,13 @@ public struct IngestPosition: Equatable, Sendable {
     }
 }
 
-/// A partition of a topic in Kafka.
+/// A partition of a topic in Kafka, as a consumer group reads it.
 public struct IngestPartition: Hashable, Sendable {
+    public var group: String
     public var topic: String
     public var number: Int32
-    public init(topic: String, number: Int32) {
+    public init(group: String, topic: String, number: Int32) {
+        self.group = group
         self.topic = topic
         self.number = number
     }

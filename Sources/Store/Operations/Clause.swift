@@ -11,6 +11,18 @@ enum Clause {
 }
 
 extension Clause {
+    /// How far the consumer group of the row `a (consumer_group, topic, partition)` has stored its partition. `limit 1` makes the planner look
+    /// it up by its key.
+    static let storedPosition = """
+        coalesce((
+            select i.position from hub.intake_position i
+            where i.consumer_group = a.consumer_group collate "C" and i.topic = a.topic collate "C" and i.partition = a.partition
+            limit 1
+        ), (
+            select i.position from hub.ingest_position i where i.topic = a.topic collate "C" and i.partition = a.partition limit 1
+        ))
+        """
+
     /// Whether the entry `s` is not hidden from a member.
     static func isShown(to member: String) -> String { "(s.hidden_from is null or \(member).user_id <> all (s.hidden_from))" }
 

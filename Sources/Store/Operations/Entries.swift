@@ -70,7 +70,7 @@ struct EntryBatch: Batch {
     }
 
     private mutating func reach(_ position: IngestPosition) {
-        if let known = positions.firstIndex(where: { $0.partition == position.partition && $0.topic == position.topic }) {
+        if let known = positions.firstIndex(where: { $0.isOfSamePartition(as: position) }) {
             positions[known].offset = position.offset
         } else {
             positions.append(position)
@@ -119,6 +119,7 @@ struct EntryBatch: Batch {
             entries.append(positions.map(\.partition))
             entries.append(positions.map(\.offset))
             entries.append(positions.map(\.after))
+            entries.append(positions.map(\.group))
         }
 
         let stored = [
@@ -173,11 +174,10 @@ struct EntryBatch: Batch {
     /// The positions that the database has, of the partitions of one order. The rows after those of the drafts hold them.
     private func known(_ reached: [IngestPosition], _ rows: Rows) -> [IngestPosition] {
         positions.indices.compactMap { index in
-            let (topic, partition) = (positions[index].topic, positions[index].partition)
-            guard reached.contains(where: { $0.topic == topic && $0.partition == partition }),
-                let offset = rows.int64(drafts.count + index, 1)
+            let position = positions[index]
+            guard reached.contains(where: { $0.isOfSamePartition(as: position) }), let offset = rows.int64(drafts.count + index, 1)
             else { return nil }
-            return IngestPosition(topic: topic, partition: partition, offset: offset)
+            return IngestPosition(group: position.group, topic: position.topic, partition: position.partition, offset: offset)
         }
     }
 }
@@ -288,4 +288,10 @@ extension Statement {
             from sequenced s
             order by s.ordinal
             """)
+}
+
+extension IngestPosition {
+    fileprivate func isOfSamePartition(as other: IngestPosition) -> Bool {
+        partition == other.partition && topic == other.topic && group == other.group
+    }
 }

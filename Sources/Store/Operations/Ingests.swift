@@ -51,21 +51,16 @@ extension Statement {
     ///
     /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
     ///
-    /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null. When
-    /// one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
+    /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null, $21 consumer
+    /// group. When one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
     /// Both are one statement, so that both judge by the same state of the positions.
     static let storeEntries = Statement(
         name: "storeEntries",
         sql: """
             with \(Clause.drafts), reached as materialized (
-                select p.*, i.position as stored
-                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[])
-                    with ordinality p (topic, partition, position, after, ordinal)
-                left join lateral (
-                    select i.position from hub.ingest_position i
-                    where i.topic = p.topic collate "C" and i.partition = p.partition
-                    limit 1
-                ) i on true
+                select a.*, \(Clause.storedPosition) as stored
+                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[], $21::text[])
+                    with ordinality a (topic, partition, position, after, consumer_group, ordinal)
             ), lack as materialized (
                 select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
             ), target as (
@@ -113,11 +108,11 @@ extension Statement {
                 from (select channel_id, max(seq) as seq from sequenced where is_new group by channel_id) m
                 where c.id = m.channel_id
             ), moved as (
-                insert into hub.ingest_position (topic, partition, position, updated_at)
-                select r.topic, r.partition, r.position, now()
+                insert into hub.intake_position (consumer_group, topic, partition, position, updated_at)
+                select r.consumer_group, r.topic, r.partition, r.position, now()
                 from lack cross join reached r where not lack.is_behind
-                order by r.topic collate "C", r.partition
-                on conflict (topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+                order by r.consumer_group collate "C", r.topic collate "C", r.partition
+                on conflict (consumer_group, topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
             ), listed as (
                 update hub.member m set active_at = n.stamp, hidden_after = null
                 from (

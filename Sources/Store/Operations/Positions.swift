@@ -32,6 +32,7 @@ struct PositionBatch: Batch {
         var parameters = Parameters()
         parameters.append(asked.map(\.partition.topic))
         parameters.append(asked.map(\.partition.number))
+        parameters.append(asked.map(\.partition.group))
         return [(.readPositions, parameters)]
     }
 
@@ -41,24 +42,23 @@ struct PositionBatch: Batch {
         for row in 0..<rows.count {
             guard let place = rows.int32(row, 0), place >= 1, place <= asked.count, let offset = rows.int64(row, 1) else { return nil }
             let (order, partition) = asked[Int(place) - 1]
-            found[order].append(IngestPosition(topic: partition.topic, partition: partition.number, offset: offset))
+            found[order].append(IngestPosition(group: partition.group, topic: partition.topic, partition: partition.number, offset: offset))
         }
         return BatchOutcome(replies: found.map { .positions($0) })
     }
 }
 
 extension Statement {
-    /// $1 topic, $2 partition. Returns the index (from 1) and the position of each partition that has one.
+    /// $1 topic, $2 partition, $3 consumer group. Returns the index (from 1) and the position of each partition that has one.
     static let readPositions = Statement(
         name: "readPositions",
         sql: """
-            select a.ordinal::int4, i.position
-            from unnest($1::text[], $2::int4[]) with ordinality a (topic, partition, ordinal)
-            cross join lateral (
-                select i.position from hub.ingest_position i
-                where i.topic = a.topic collate "C" and i.partition = a.partition
-                limit 1
-            ) i
-            order by a.ordinal
+            select r.ordinal::int4, r.stored
+            from (
+                select a.ordinal, \(Clause.storedPosition) as stored
+                from unnest($1::text[], $2::int4[], $3::text[]) with ordinality a (topic, partition, consumer_group, ordinal)
+            ) r
+            where r.stored is not null
+            order by r.ordinal
             """)
 }

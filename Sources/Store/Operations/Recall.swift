@@ -63,8 +63,9 @@ extension Statement {
     static let probe = Statement(
         name: "probe",
         sql: """
-            insert into hub.ingest_position (topic, partition, position, updated_at) values ('hub:probe', 0, 0, clock_timestamp())
-            on conflict (topic, partition) do update set updated_at = excluded.updated_at
+            insert into hub.intake_position (consumer_group, topic, partition, position, updated_at)
+            values ('hub:probe', 'hub:probe', 0, 0, clock_timestamp())
+            on conflict (consumer_group, topic, partition) do update set updated_at = excluded.updated_at
             """)
 
     /// $1 channel, $2 source, $3 id. Returns position (from 1), seq and time of each entry that is stored, and from whom it is hidden.
