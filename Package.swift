@@ -94,7 +94,7 @@ let package = Package(
                 .embedInCode("Migrations/migration_0005.sql"), .embedInCode("Migrations/migration_0006.sql"),
                 .embedInCode("Migrations/migration_0007.sql"), .embedInCode("Migrations/migration_0008.sql"),
                 .embedInCode("Migrations/migration_0009.sql"), .embedInCode("Migrations/migration_0010.sql"),
-                .embedInCode("Migrations/migration_0011.sql"),
+                .embedInCode("Migrations/migration_0011.sql"), .embedInCode("Migrations/migration_0012.sql"),
             ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),

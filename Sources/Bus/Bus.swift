@@ -26,6 +26,9 @@ package protocol Bus: AnyObject, Sendable {
     /// Hands on events that were committed together, in the order of their commits. None of them is a signal.
     func publish(committed events: [BusEvent])
 
+    /// Hands on what other hubs committed, as this one has read it: to the listeners of this hub alone. Nil: there was more than was read.
+    func publish(found events: [BusEvent]?)
+
     /// Hands on signals. They are the first to be dropped when there is too much.
     func publish(signals: [BusSignal])
 

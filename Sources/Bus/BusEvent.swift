@@ -14,6 +14,10 @@ package enum BusEvent: Equatable, Sendable {
     case hidingChanged(Channel, of: UserID)
     /// A user may no longer follow the channel: their subscriptions end.
     case withdrawn(Channel, from: UserID)
+    /// Another hub stored entries of the channel, up to this one. Listeners read them from the store.
+    case storedElsewhere(Channel, upTo: Seq)
+    /// Another hub moved the user's cursor. Listeners read it from the store.
+    case movedElsewhere(UserID, Channel)
     /// Nothing of this is stored.
     case signal(BusSignal)
 }

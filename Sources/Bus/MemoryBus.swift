@@ -8,6 +8,10 @@ package final class MemoryBus: Bus {
     package init() {}
 
     package func publish(committed events: [BusEvent]) { tell(events) }
+    package func publish(found events: [BusEvent]?) {
+        if let events { return tell(events) }
+        for listener in listeners.withLock({ $0 }) { listener.missedEvents() }
+    }
     package func publish(signals: [BusSignal]) { tell(signals.map { .signal($0) }) }
 
     package func subscribe(_ listener: any BusListener) {

@@ -9,6 +9,8 @@ package struct Configuration: Equatable, Sendable {
     package var listen = ListenEndpoint.standard
     /// The folder of the embedded services: their data, socket, key and `embedded.env`.
     package var data = ".hub"
+    /// How hubs on one database hear of each other: `postgres` or `memory`.
+    package var bus = "postgres"
     package var embedded = false
     package var loops = Loops()
     package var limits = Limits()

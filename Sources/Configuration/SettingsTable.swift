@@ -10,6 +10,10 @@ extension Setting {
             "metrics.listen", \.metrics.listen, .optionalEndpoint,
             "An address of its own for /metrics, /livez and /readyz, with a thread of its own. /metrics is then not answered at listen, where any client can ask for it and each answer takes a millisecond of a loop. Without this, all three are answered at listen."
         ),
+        Setting(
+            "bus", \.bus, .choice(["postgres", "memory"]),
+            "How hubs on one database hear of each other. postgres: each notes what it commits in the database, rings a bell there (NOTIFY), and reads what the others noted. memory: this hub is the only one, and what another one stores is not seen live."
+        ),
         Setting("data", \.data, .text("a folder"), "Folder of the embedded services: their data, socket, signing key and embedded.env."),
         Setting(
             "embedded", \.embedded, .yesOrNo,

@@ -76,6 +76,9 @@ extension StoreConfiguration {
         self.init(address: configuration.database.url ?? "")
         capacity = configuration.database.waitingOrders
         ordersOfUser = configuration.database.waitingOrdersOfUser
+        isShared = configuration.bus == "postgres"
+        nodeName = "\(Machine.hostName)-\(configuration.listen.port)"
+        version = Version.hub
         retention.notifications = configuration.retention.notifications
         retention.messages = configuration.retention.messages
         retention.system = configuration.retention.system

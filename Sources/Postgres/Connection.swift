@@ -157,6 +157,16 @@ import Glibc
         }
     }
 
+    /// Notifications (LISTEN) of other connections that have arrived. Call after `receive`.
+    public func takeNotifications() -> Int {
+        var count = 0
+        while let notification = unsafe PQnotifies(handle) {
+            if unsafe notification.pointee.be_pid != PQbackendPID(handle) { count += 1 }
+            unsafe PQfreemem(notification)
+        }
+        return count
+    }
+
     private func lost() -> PostgresError {
         PostgresError(message: unsafe String(libpq: PQerrorMessage(handle)), lost: true)
     }

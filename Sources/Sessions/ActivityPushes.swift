@@ -47,6 +47,9 @@ final class ActivityPushes {
         note(Question(session: live.id, channel: channelState.channel))
     }
 
+    /// Another hub moved the cursor of the session's user in a conversation that it does not follow.
+    func movedElsewhere(_ channel: Channel, to live: LiveSession) { note(Question(session: live.id, channel: channel)) }
+
     /// The store has answered a question.
     func complete(_ channel: Channel, _ reply: StoreReply, to live: LiveSession) {
         switch reply {

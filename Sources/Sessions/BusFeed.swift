@@ -12,6 +12,7 @@ final class BusFeed {
     private let subscriptions: Subscriptions
     private let counters: CounterPushes
     private let expiries: ExpiryWatch
+    private let reads: ChannelReads
     let activity: ActivityPushes
     private var isSlicing = false
     /// Signals of this turn, for all loops.
@@ -19,7 +20,7 @@ final class BusFeed {
 
     init(
         _ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch,
-        activity: ActivityPushes
+        activity: ActivityPushes, reads: ChannelReads
     ) {
         self.state = state
         self.replay = replay
@@ -27,6 +28,11 @@ final class BusFeed {
         self.counters = counters
         self.expiries = expiries
         self.activity = activity
+        self.reads = reads
+        reads.found = { [unowned self] entries in
+            hear(entries, areRead: true)
+            deliverSoon()
+        }
     }
 
     func signal(_ signal: BusSignal) { signals.append(signal) }
@@ -46,6 +52,8 @@ final class BusFeed {
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
             case .withdrawn(let channel, let user): withdrawn(channel, from: user)
+            case .storedElsewhere(let channel, let last): reads.read(channel, upTo: last)
+            case .movedElsewhere(let user, let channel): movedElsewhere(user, in: channel)
             case .hidingChanged(let channel, let user): hidingChanged(channel, of: user)
             case .signal(.typing(let channel, let user, let hiddenFrom)): typing(channel, user, hiddenFrom)
             }
@@ -58,7 +66,8 @@ final class BusFeed {
 
     /// Entries of one channel go together, wherever in the batch they stand, so that each socket gets one write for them. No order between
     /// channels is promised.
-    private func hear(_ entries: [Entry]) {
+    /// - Parameter areRead: they come from the store, without a gap.
+    private func hear(_ entries: [Entry], areRead: Bool = false) {
         var parts: [(channel: Channel, items: [FanOut.Item], expiry: Timestamp?)] = []
         var partOfRoster: [Int: Int] = [:]
         let now = state.now
@@ -83,6 +92,11 @@ final class BusFeed {
         }
         for part in parts {
             expiries.note(part.expiry, in: part.channel)
+            if !areRead, state.fanOut.lacksEntries(before: part.items, in: part.channel), let last = part.items.last {
+                // Another hub has stored some in between.
+                reads.read(part.channel, upTo: last.seq)
+                continue
+            }
             if !state.fanOut.enqueue(part.channel, part.items) { replay.missed(part.channel) }
         }
     }
@@ -114,6 +128,26 @@ final class BusFeed {
         let told = cursor.told
         tellOthers(than: cursor.user, in: channel, isReceipt: true) {
             ServerMessage.receipt(channel, of: cursor.user, delivered: told.delivered, read: told.read, into: &$0)
+        }
+    }
+
+    /// The user's sessions read their state, and the other members of a conversation how far the user is.
+    private func movedElsewhere(_ user: UserID, in channel: Channel) {
+        for id in state.table.users.sessions(of: user) {
+            guard let live = state.table[id] else { continue }
+            if let subscription = live.session.following(channel) {
+                subscriptions.rereadState(live, subscription)
+            } else if channel.kind == .conversation {
+                activity.movedElsewhere(channel, to: live)
+            }
+        }
+        guard channel.kind == .conversation else { return }
+        let number = state.table.users.number(of: user)
+        var others: [SessionID] = []
+        state.fanOut.visit(channel) { if $0.isGranted, $0.user != number { others.append($0.session) } }
+        for id in others {
+            guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
+            subscriptions.rereadState(live, subscription)
         }
     }
 

@@ -146,6 +146,28 @@ struct FanOut: ~Copyable {
         }
     }
 
+    /// The channel has entries up to `last`.
+    /// - Returns: the newest of those before that were brought to the sessions that follow it; nil when none needs to be read for them.
+    mutating func newest(in channel: Channel, before last: Seq) -> Seq? {
+        guard let roster = roster(of: channel) else { return nil }
+        if let known = rosters[roster]?.newest, known > .zero { return known < last ? known : nil }
+        // Nothing came yet since somebody follows it. Sessions that are not live read it themselves.
+        var lowest = last
+        visit(channel) { subscriber in
+            subscriber.want(last)
+            if subscriber.phase == .live { lowest = min(subscriber.position, lowest) }
+        }
+        return lowest < last ? lowest : nil
+    }
+
+    /// Whether entries are missing between those that came in the channel and these.
+    func lacksEntries(before items: [Item], in channel: Channel) -> Bool {
+        guard let roster = roster(of: channel), let newest = rosters[roster]?.newest, newest > .zero, let first = items.first else {
+            return false
+        }
+        return first.seq > newest.next
+    }
+
     // MARK: Expiry
 
     /// False when nobody here follows the channel.
@@ -180,6 +202,7 @@ struct FanOut: ~Copyable {
         guard let roster = roster(of: channel) else { return true }
         let job = Job(items, in: channel, roster: roster)
         guard isIdle || waiting + job.bytes <= Self.waitingBytes else { return false }
+        if let last = items.last { rosters[roster]?.note(newest: last.seq) }
         waiting += job.bytes
         jobs.append(job)
         return true

@@ -14,6 +14,8 @@ package final class ServingMetrics: MetricsGroup {
         label: "what")
     package let deliveries = Counter("hub_deliveries_total", "Entries pushed to sessions directly after their commit.")
     package let replayed = Counter("hub_replayed_total", "Entries pushed to sessions from the store.")
+    package let readForAll = Counter(
+        "hub_read_for_all_total", "Entries that another hub stored, read once for all sessions of a loop.")
     package let gaps = Counter("hub_gaps_total", "Times a session fell behind and read entries from the store.")
     package let activityDropped = Counter(
         "hub_activity_dropped_total", "Activities of conversations that were not told, because too many were waiting.")

@@ -23,6 +23,7 @@ package final class SessionLoop {
     let pages: PageOrders
     let timers: SessionTimers
     private let feed: BusFeed
+    private let channelReads: ChannelReads
     private var largeOutcomes = LargeOutcomes()
     private var isSendingLarge = false
     /// Public session ids made in advance.
@@ -48,9 +49,10 @@ package final class SessionLoop {
         paces = CommandPaces(state)
         pages = PageOrders(state, gateway: gateway)
         timers = SessionTimers(state)
+        channelReads = ChannelReads(state, gateway: gateway, replay: replay)
         feed = BusFeed(
             state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries,
-            activity: ActivityPushes(state, gateway: gateway))
+            activity: ActivityPushes(state, gateway: gateway), reads: channelReads)
     }
 
     /// Adds a way to clients. The result is the transport's number in routes.
@@ -290,14 +292,18 @@ package final class SessionLoop {
 
     private func complete(_ token: UInt64, _ reply: StoreReply) {
         guard let pending = gateway.take(token) else { return }
-        if let live = state.table[pending.session] {
+        guard let session = pending.session else {
+            if case .channel(let channel, let start) = pending.step { channelReads.complete(channel, after: start, reply) }
+            return
+        }
+        if let live = state.table[session] {
             giveBackConversation(pending.step, reply, live)
             complete(pending.step, of: live, pending.origin, reply)
             settled(live)
         }
         state.exchanges.release(pending.origin.exchange)
         switch pending.step {
-        case .command(.history), .command(.conversations): pages.completed(pending.session)
+        case .command(.history), .command(.conversations): pages.completed(session)
         default: return
         }
     }
@@ -341,6 +347,7 @@ package final class SessionLoop {
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
         case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
         case (.hiding(let registration), _): subscriptions.completeHiding(live, registration, reply)
+        case (.channel, _): break
         case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
         case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)

@@ -25,8 +25,11 @@ final class StoreGateway {
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
             case find(Session.Purpose, elseAfter: Duration)
+            /// Entries of a channel for all sessions that follow it.
+            case channel(Channel, after: Seq)
         }
-        let session: SessionID
+        /// Nil: the loop itself asked.
+        let session: SessionID?
         let origin: CommandOrigin
         let step: Step
     }
@@ -57,6 +60,12 @@ final class StoreGateway {
         orders.append(StoreOrder(request: request, client: inbox, token: token, reader: reader, epoch: state.epoch))
     }
 
+    /// Asks for something that concerns many sessions.
+    func order(_ request: consuming StoreRequest, forAllOf channel: Channel, after start: Seq) {
+        let token = pending.insert(Pending(session: nil, origin: .none, step: .channel(channel, after: start)))
+        orders.append(StoreOrder(request: request, client: inbox, token: token, reader: nil, epoch: state.epoch))
+    }
+
     /// Asks for the counters of a channel again.
     func recount(_ live: LiveSession, _ subscription: Session.Subscription, retell: Bool = false) {
         let registration = subscription.registration
@@ -81,7 +90,7 @@ final class StoreGateway {
     /// One look at all open orders for all sessions that have ended in this turn: a session does not know its tokens.
     private func cancel() {
         guard !ended.isEmpty else { return }
-        let tokens = pending.tokens { ended.contains($0.session) }
+        let tokens = pending.tokens { $0.session.map(ended.contains) ?? false }
         ended.removeAll()
         if !tokens.isEmpty { state.services.store.cancel(tokens, of: inbox) }
     }

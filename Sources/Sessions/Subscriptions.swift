@@ -335,6 +335,9 @@ final class Subscriptions {
         }
     }
 
+    /// Another hub changed what the client knows of the channel.
+    func rereadState(_ live: LiveSession, _ subscription: Session.Subscription) { gateway.recount(live, subscription) }
+
     // MARK: Who has blocked the user
 
     /// A subscription whose state is still to come is read again, too: its state may be older.

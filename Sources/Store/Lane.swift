@@ -38,6 +38,7 @@ final class Lane: LinkUser {
     let name: LaneName
     private let loop: EventLoop
     private let statistics: StoreStatistics
+    private let isShared: Bool
     private let log: Logger
     private unowned let owner: any LaneOwner
     private let link: Link
@@ -59,6 +60,7 @@ final class Lane: LinkUser {
         self.name = name
         self.loop = loop
         self.statistics = statistics
+        isShared = configuration.isShared
         self.log = log
         self.owner = owner
         flow = LaneFlow(name.operations, claimsDatabase: name.claimsDatabase, limits: configuration.laneLimits)
@@ -142,7 +144,8 @@ final class Lane: LinkUser {
             log.error("the database answered with rows that are not understood", metadata: ["lane": "\(name.rawValue)"])
         case .otherHub:
             statistics.otherHubs.set(1)
-            log.error("another hub works on this database: clients of one do not hear live what the other stores; run one")
+            guard !isShared else { return log.notice("another hub works on this database") }
+            log.error("another hub works on this database: clients of one do not hear live what the other stores; set bus to postgres")
         case .noOtherHub:
             statistics.otherHubs.set(0)
             log.notice("no other hub works on this database any more")

@@ -15,6 +15,12 @@ protocol LinkUser: AnyObject {
     func linkIsLost(wasUp: Bool)
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
+    /// Another connection notified this one, which listens.
+    func linkWasNotified()
+}
+
+extension LinkUser {
+    func linkWasNotified() {}
 }
 
 /// A connection to the database that restores itself: it connects, sets its session up and prepares its statements. When it is lost,
@@ -175,6 +181,7 @@ package final class Link {
             try connection.receive { answers.append($0) }
             try flush(connection)
             for answer in answers { user?.linkAnswered(answer) }
+            if connection.takeNotifications() > 0 { user?.linkWasNotified() }
         }
     }
 

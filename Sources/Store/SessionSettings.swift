@@ -7,11 +7,13 @@ import Postgres
 struct SessionSettings {
     private let timeoutMilliseconds: Int64
     private let lockMilliseconds: Int64
+    private let isShared: Bool
 
     /// - Parameter reads: the connection only reads.
     init(_ configuration: StoreConfiguration, reads: Bool = false) {
         let longest = configuration.statementTimeout
         timeoutMilliseconds = max(1, (reads ? min(longest, configuration.readTimeout) : longest).wholeMilliseconds)
+        isShared = configuration.isShared
         lockMilliseconds = max(1, min(longest, configuration.lockTimeout).wholeMilliseconds)
     }
 
@@ -29,7 +31,7 @@ struct SessionSettings {
     /// - Parameters:
     ///   - beginning: an epoch to begin if the database is behind what this process has seen; nil on a connection that only reads.
     func statements(_ history: History, beginning new: Epoch?) -> [(sql: String, parameters: Parameters)] {
-        settings + Self.questions(history, beginning: new)
+        settings(node: isShared ? history.witness : "") + Self.questions(history, beginning: new)
     }
 
     private static func questions(_ history: History, beginning new: Epoch?) -> [(sql: String, parameters: Parameters)] {
@@ -46,15 +48,17 @@ struct SessionSettings {
         return questions + [(HistoryQueries.judge, seen)]
     }
 
-    var settings: [(sql: String, parameters: Parameters)] {
+    /// - Parameter node: the name under which this hub writes to the journal; empty: it writes nothing.
+    func settings(node: String) -> [(sql: String, parameters: Parameters)] {
         var parameters = Parameters()
         parameters.append(String(timeoutMilliseconds))
         parameters.append(String(lockMilliseconds))
+        parameters.append(node)
         return [
             (
                 """
                 select set_config(name, value, false) from (values
-                    ('statement_timeout', $1), ('lock_timeout', $2),
+                    ('statement_timeout', $1), ('lock_timeout', $2), ('hub.node', $3),
                     -- The statements after a lock must see what its last holder did.
                     ('default_transaction_isolation', 'read committed'),
                     -- Nothing but what is named in full.

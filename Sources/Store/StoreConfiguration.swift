@@ -27,6 +27,11 @@ package struct StoreConfiguration: Equatable, Sendable {
     /// Between two readings of the memberships that ended: with the reading itself, less than the second within which their sessions end.
     package var withdrawalInterval: Duration = .milliseconds(500)
     package var retention = RetentionSettings()
+    /// Other hubs work on this database: this one tells them what it commits, and reads what they commit.
+    package var isShared = false
+    /// The name under which other hubs list this one.
+    package var nodeName = ""
+    package var version = ""
     /// How long `stop()` lets accepted orders finish.
     package var stopGrace: Duration = .seconds(5)
 

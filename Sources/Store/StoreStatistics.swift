@@ -40,7 +40,13 @@ package final class StoreStatistics: MetricsGroup {
     package let oldestEntry = Gauge(
         "hub_oldest_entry_timestamp_seconds", "Time of the oldest entry, as of when old entries were last removed; 0: none.")
     package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
-    package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database, which is not supported yet.")
+    package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database.")
+    package let nodes = Gauge("hub_nodes", "Hubs on this database that were seen in the last ten seconds, this one included.")
+    package let journalFound = Counter("hub_bus_found_total", "Changes that other hubs committed and this one found in the database.")
+    package let journalMissed = Counter(
+        "hub_bus_missed_total", "Times that other hubs had committed more than was read, so that all sessions were read again.")
+    package let bellsRung = Counter("hub_bus_rung_total", "Times that other hubs were told to look into the database.")
+    package let bellsHeard = Counter("hub_bus_heard_total", "Times that another hub told this one to look into the database.")
     /// From sending a transaction to its commit.
     package let entryTransactions = DurationHistogram(
         "hub_store_entry_transaction_seconds", "Time from sending a transaction that stores entries to its commit.")

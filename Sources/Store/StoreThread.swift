@@ -17,6 +17,7 @@ final class StoreThread: LaneOwner {
     private let bus: any Bus
     private let log: Logger
     private let withdrawals: WithdrawalWatch
+    private let neighbours: Neighbours?
     private let retention: Retention
     private var lanes: [Lane] = []
     /// The index of its lane, by the raw value of an operation.
@@ -41,6 +42,7 @@ final class StoreThread: LaneOwner {
         self.historyChanged = historyChanged
         history = History(random: dice.next())
         withdrawals = WithdrawalWatch(front)
+        neighbours = configuration.isShared ? Neighbours(front, configuration, loop: loop, history: history, bus: bus, log: log) : nil
         retention = Retention(configuration.retention, loop: loop, front: front, log: log)
         migrationBackoff = .ofStore(longest: configuration.longestBackoff)
         lanes = LaneName.allCases.map { name in
@@ -67,7 +69,10 @@ final class StoreThread: LaneOwner {
     private func watchWithdrawals() {
         guard !isStopping else { return }
         _ = loop.after(configuration.withdrawalInterval) { [unowned self] in
-            if front.state == .up { withdrawals.ask() }
+            if front.state == .up {
+                withdrawals.ask()
+                neighbours?.look()
+            }
             watchWithdrawals()
         }
     }
@@ -104,6 +109,7 @@ final class StoreThread: LaneOwner {
                 isMigrated = true
                 if !isStopping {
                     for lane in lanes { lane.connect() }
+                    neighbours?.start()
                     retention.start()
                 }
             }
@@ -147,6 +153,7 @@ final class StoreThread: LaneOwner {
         front.change(to: .stopped)
         _ = loop.after(isMigrated ? configuration.stopGrace : .zero) { [unowned self] in
             for lane in lanes { lane.close() }
+            neighbours?.stop()
         }
     }
 
@@ -157,6 +164,7 @@ final class StoreThread: LaneOwner {
             for case .entries(let entries) in events { history.stored(entries) }
             front.statistics.count(events)
             bus.publish(committed: events)
+            neighbours?.committed()
         }
         // There are few clients: one per event loop, and the intake.
         var clients: [any StoreClient] = []
@@ -217,7 +225,7 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .removed,
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal, .nodes, .removed,
             .blockChanged, .blocks:
             false
         }

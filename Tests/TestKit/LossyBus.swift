@@ -51,6 +51,8 @@ package final class LossyBus: Bus {
         take(messages.flatMap { message in Self.decoded(message) })
     }
 
+    package func publish(found events: [BusEvent]?) { take(events ?? []) }
+
     package func publish(signals: [BusSignal]) {
         take(BusCodec.encode(signals.map { .signal($0) }).messages.flatMap { message in Self.decoded(message) })
     }

@@ -17,7 +17,7 @@ import Messaging
 /// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
-    package static let minor: UInt8 = 2
+    package static let minor: UInt8 = 3
 
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024
@@ -35,6 +35,9 @@ package enum BusCodec {
         /// Since minor version 2, as the next one: typing that some members do not see. An older node skips it for all.
         case hiddenTyping = 7
         case hidingChanged = 8
+        /// Since minor version 3, as the next one.
+        case storedElsewhere = 9
+        case movedElsewhere = 10
     }
 
     /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The

@@ -163,6 +163,12 @@ struct BusReader {
         case .hidingChanged:
             let channel = try channel()
             return .hidingChanged(channel, of: try user())
+        case .storedElsewhere:
+            let channel = try channel()
+            return .storedElsewhere(channel, upTo: try seq())
+        case .movedElsewhere:
+            let channel = try channel()
+            return .movedElsewhere(try user(), channel)
         }
     }
 

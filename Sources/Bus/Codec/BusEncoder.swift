@@ -51,6 +51,16 @@ struct BusEncoder {
                 body.append(channel)
                 body.append(text: user.name)
             }
+        case .storedElsewhere(let channel, let last):
+            append(.storedElsewhere) { body in
+                body.append(channel)
+                body.append(number: last.rawValue)
+            }
+        case .movedElsewhere(let user, let channel):
+            append(.movedElsewhere) { body in
+                body.append(channel)
+                body.append(text: user.name)
+            }
         case .signal(.typing(let channel, let user, let hiddenFrom)):
             append(hiddenFrom.isEmpty ? .typing : .hiddenTyping) { body in
                 body.append(channel)

@@ -69,6 +69,10 @@ public enum StoreRequest: Equatable, Sendable {
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
     /// Reads the memberships that ended after the position, whoever ended them, and publishes them.
     case withdrawals(after: WithdrawalPosition)
+    /// Reads what other hubs on this database committed since a position, and tells this hub's loops. Nil: only where the next reading begins.
+    case journal(after: String?, node: String)
+    /// A hub says that it works on the database. The answer is `.nodes`.
+    case beat(NodeIdentity)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
     case remove(Removal)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
@@ -76,10 +80,10 @@ public enum StoreRequest: Equatable, Sendable {
 }
 
 extension StoreRequest {
-    /// The user who asks; nil for an `ingest`, for `positions`, for a `page` and for `withdrawals`.
+    /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals` and for `journal`.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .remove: nil
+        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove: nil
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
@@ -107,6 +111,10 @@ public enum StoreReply: Equatable, Sendable {
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
+    /// Answers `journal`. Nil: so much was committed that it was not read.
+    case journal(next: String, [ElsewhereChange]?)
+    /// Answers `beat`: how many other hubs work on the database.
+    case nodes(others: Int)
     case removed(Removed)
     /// Answers `block` and `unblock`.
     case blockChanged
@@ -163,6 +171,29 @@ public struct Removed: Equatable, Sendable {
         self.next = next
         self.oldest = oldest
     }
+}
+
+/// A hub on a database.
+public struct NodeIdentity: Equatable, Sendable {
+    /// Made anew by each process.
+    public var id: String
+    public var name: String
+    public var version: String
+    public init(id: String, name: String, version: String) {
+        self.id = id
+        self.name = name
+        self.version = version
+    }
+}
+
+/// What another hub on this database committed.
+public enum ElsewhereChange: Equatable, Sendable {
+    /// Entries up to this one. A conversation's members are told that it is active.
+    case stored(Channel, upTo: Seq, members: [UserID])
+    case moved(UserID, Channel)
+    case opened(Channel, by: UserID, members: [UserID])
+    /// Others hide the user's messages from now on, or do so no longer.
+    case hidingChanged(Channel, of: UserID)
 }
 
 public struct StoredDraft: Equatable, Sendable {

@@ -122,6 +122,11 @@ public struct Subscriber: Equatable, Sendable {
         }
     }
 
+    /// There is an entry up to this one, which a page that is still to be read will have.
+    public mutating func want(_ seq: Seq) {
+        if phase != .live { wanted = max(wanted, seq) }
+    }
+
     /// Judges an entry of a page; false when it was pushed already.
     public mutating func admitReplayed(_ seq: Seq, author: UInt32, weight: EntryWeight) -> Bool {
         guard seq > position else { return false }
@@ -173,6 +178,8 @@ public struct Roster: Sendable {
     public var nextExpiry: Timestamp? { expiry == Self.never ? nil : expiry }
     private var expiry = never
     private static let never = Timestamp(milliseconds: .max)
+    /// The newest entry that was brought to the sessions; zero: none yet.
+    public private(set) var newest = Seq.zero
     private var taken: UInt32 = 0
     /// The subscriber at slot 0 while it is the only one there ever was. Most rosters are inboxes with one session, which need no array.
     private var sole: Subscriber?
@@ -215,6 +222,8 @@ public struct Roster: Sendable {
         taken -= 1
         free.append(UInt32(truncatingIfNeeded: slot))
     }
+
+    public mutating func note(newest seq: Seq) { newest = max(newest, seq) }
 
     public mutating func note(expiry: Timestamp) {
         self.expiry = min(expiry, self.expiry)

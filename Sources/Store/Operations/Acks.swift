@@ -135,7 +135,7 @@ extension Statement {
                 from unnest($1::text[], $2::text[], $3::int8[]) with ordinality a (user_id, channel, delivered, ordinal)
                 join \(Clause.namedChannel) c on true
                 order by a.user_id collate "C", c.id
-            )
+            ), moved as (
             update hub.cursor k set delivered = a.delivered, version = k.version + 1, updated_at = now(), counted = a.head,
                 unread = (k.unread + a.head - k.counted)::int4, unseen = (k.unseen + a.head - k.counted)::int4
             from ask a
@@ -159,6 +159,8 @@ extension Statement {
                     where e.channel_id = a.id and e.receipt_required and e.seq > k.delivered and e.seq <= a.delivered order by e.seq limit 1
                 ) is null
             returning a.ordinal::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
-                k.unread, k.unseen, k.urgent, k.recount_at
+                k.unread, k.unseen, k.urgent, k.recount_at, k.user_id, k.channel_id
+            ), \(Clause.journal("cursors", from: "select m.user_id, m.channel_id from moved m"))
+            select ordinal, head, delivered, seen, read, read_set, version, unread, unseen, urgent, recount_at from moved
             """)
 }

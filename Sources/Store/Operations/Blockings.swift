@@ -148,7 +148,7 @@ extension Statement {
                     select m.ctid from hub.member m where m.channel_id = s.id and m.user_id = s.other limit 1
                 ) held
                 where m.ctid = held.ctid
-            )
+            ), \(Clause.journal("hiding", from: "select s.other as user_id, s.id as channel_id from shared s"))
             select a.is_refused, array(select s.name from shared s where s.ordinal = a.ordinal order by 1) from ask a order by a.ordinal
             """)
 

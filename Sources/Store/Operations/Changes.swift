@@ -152,7 +152,9 @@ extension Statement {
                 ) m
                 -- Not by ctid: a row that another transaction has just moved must be found as well.
                 where a.fresh and (a.members is null or m.user_id = any (a.hidden_from)) and k.user_id = m.user_id and k.channel_id = a.channel_id and k.counted >= a.target
-            )
+            ), sequenced as (
+                select channel_id, seq, fresh as is_new from ask
+            ), \(Clause.journalEntries)
             select ordinal::int4, is_member, coalesce(known_seq, case when fresh then seq end), coalesce(known_at, stamp), fresh,
                 array(select m.user_id from hub.member m where m.channel_id = a.channel_id and \(isShown) order by 1), hidden_from
             from ask a order by ordinal

@@ -168,6 +168,7 @@ extension Statement {
     static let makeMembers = Statement(
         name: "makeMembers",
         sql: """
+            with made as (
             insert into hub.member (channel_id, user_id, active_at, hidden_from)
             select distinct c.id, u.user_id collate "C",
                 case when u.user_id = p.b collate "C" and exists (
@@ -184,8 +185,16 @@ extension Statement {
             ) t
             order by 1, 2
             on conflict do nothing
-            returning (select c.name from hub.channel c where c.id = member.channel_id)
+            returning channel_id
+            ), \(Clause.journal("opened", from: openedBy))
+            select (select c.name from hub.channel c where c.id = m.channel_id) from made m
             """)
+
+    private static let openedBy = """
+        select c.id as channel_id, min(p.a collate "C") as user_id from \(pairs)
+        join hub.channel c on c.name = 'conversation:' || v.id
+        where c.id in (select m.channel_id from made m) group by c.id
+        """
 
     /// The rows of `states` for the conversations of user $1 with user $2 and context $3.
     static let conversationStates = Statement(

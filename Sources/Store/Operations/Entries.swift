@@ -276,7 +276,7 @@ extension Statement {
                     group by channel_id order by channel_id
                 ) n
                 where m.channel_id = n.channel_id
-            )
+            ), \(Clause.journalEntries)
             select s.admitted and s.seq is not null, s.seq, coalesce(s.known_at, s.stamp), s.is_new, s.answers or not s.allowed,
                 case when s.admitted and s.seq is not null
                         and row_number() over (

@@ -120,7 +120,7 @@ extension Statement {
                     group by channel_id order by channel_id
                 ) n
                 where m.channel_id = n.channel_id
-            )
+            ), \(Clause.journalEntries)
             select o.admitted, o.seq, o.stored_at, o.is_new, o.answers, o.members, false, null::text[] from (
                 select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new, s.answers or not s.allowed as answers,
                     case when s.admitted and s.channel_kind = 'conversation'

@@ -1,0 +1,99 @@
+import Linux
+import Logging
+import Messaging
+import Postgres
+import Reactor
+import Telemetry
+
+/// Tells the other hubs on this database to look into the journal, and hears when they tell this one: NOTIFY and LISTEN on a connection of
+/// its own.
+///
+/// Behind the commit, never in the writing transaction: a transaction that notifies takes a lock that is one for all databases of the
+/// server. A ring that is lost costs the time until the next look. Lives on the store's thread.
+final class Bell: LinkUser {
+    /// Between two rings. All that is committed meanwhile shares the next.
+    static let pause: Duration = .milliseconds(2)
+    /// All statements of its connection.
+    static let statements: [Statement] = [.listen, .ring, .rest]
+
+    private let loop: EventLoop
+    private let link: Link
+    private let statistics: StoreStatistics
+    private let heard: () -> Void
+    private var isUp = false
+    private var isRinging = false
+    private var isDue = false
+    private var isResting = false
+
+    /// - Parameter heard: is called when another hub rang, and when this one listens again.
+    init(
+        loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger, random: @escaping () -> UInt64,
+        history: History, heard: @escaping () -> Void
+    ) {
+        self.loop = loop
+        self.statistics = statistics
+        self.heard = heard
+        link = Link(
+            "bell", statements: Self.statements, loop: loop, configuration: configuration, statistics: statistics, log: log,
+            random: random, history: history, writesHistory: false)
+        link.user = self
+    }
+
+    func connect() { link.connect() }
+    func close() { link.close() }
+
+    /// Something was committed that others show.
+    func ring() {
+        isDue = true
+        go()
+    }
+
+    private func go() {
+        guard isUp, isDue, !isRinging, !isResting else { return }
+        isDue = false
+        isRinging = true
+        statistics.bellsRung.add()
+        link.send([(.ring, Parameters())])
+    }
+
+    func linkIsUp(_ epoch: Epoch) {
+        isUp = true
+        isRinging = true
+        link.send([(.rest, Parameters()), (.listen, Parameters())])
+    }
+
+    func linkAnswered(_ answer: Connection.Answer) {
+        switch answer {
+        case .rows, .skipped: return
+        case .failed(let error): link.give(up: error)
+        case .committed:
+            guard isRinging else { return }
+            isRinging = false
+            isResting = true
+            _ = loop.after(Self.pause) { [weak self] in
+                self?.isResting = false
+                self?.go()
+            }
+        }
+    }
+
+    func linkIsLost(wasUp: Bool) {
+        isUp = false
+        isRinging = false
+    }
+
+    /// The lanes report it.
+    func schemaIsMissing() {}
+
+    func linkWasNotified() {
+        statistics.bellsHeard.add()
+        heard()
+    }
+}
+
+extension Statement {
+    static let listen = Statement(name: "listen", sql: "listen hub_journal")
+    static let ring = Statement(name: "ring", sql: "notify hub_journal")
+    /// A ring has nothing that a crash could lose.
+    static let rest = Statement(name: "rest", sql: "select set_config('synchronous_commit', 'off', false)")
+}

@@ -1,0 +1,121 @@
+"""Two hubs on one database: what one of them stores, the clients of the other see."""
+
+import asyncio
+import contextlib
+
+import psycopg
+import pytest
+
+from hubclient import Client
+from rig import event, person
+from test_recovery import metric
+
+
+@pytest.fixture(scope="module")
+def two(platform):
+    """Two hubs of one consumer group: the partitions are read by either."""
+    group = {"HUB_KAFKA_GROUP": "two"}
+    left, right = platform.hub("left", extra=group), platform.hub("right", extra=group)
+    left.start()
+    right.start()
+    yield left, right
+    left.stop()
+    right.stop()
+
+
+async def together(hubs, *names, follow=None):
+    """A client of each user, on alternating hubs."""
+    return [
+        await Client.connect(hubs[index % 2].socket_url, hubs[index % 2].token(name), follow or {"inbox": 0}) for index, name in enumerate(names)
+    ]
+
+
+async def test_each_hub_knows_the_other(two):
+    for hub in two:
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(metric, hub, "hub_nodes") < 2:
+                await asyncio.sleep(0.1)
+
+
+async def test_an_event_reaches_the_sessions_of_a_user_on_both_hubs(two):
+    name = person()
+    clients = await together(two, name, name)
+    for number in range(20):
+        two[0].kafka.produce(event(f"user:{name}", title=f"{number}"), key=name)
+    for client in clients:
+        assert [entry["seq"] for entry in await client.entries("inbox", 20)] == list(range(1, 21))
+
+
+async def test_a_broadcast_reaches_everyone_on_both_hubs_once_and_in_order(two):
+    one = person("u")
+    channel = f"broadcast:institution:{one}"
+    clients = []
+    for index in range(20):
+        hub = two[index % 2]
+        clients.append(await Client.connect(hub.socket_url, hub.token(person(), institution=one), {channel: 0}))
+    # Without a key: the records go to all partitions, so both hubs store entries of the channel.
+    two[0].kafka.produce(*[event(channel, title=f"{number}") for number in range(200)])
+    for client in clients:
+        assert [entry["seq"] for entry in await client.entries(channel, 200, seconds=40)] == list(range(1, 201))
+
+
+async def test_people_on_two_hubs_write_to_each_other(two):
+    ann, bob = person("ann"), person("bob")
+    at_left, at_right = await together(two, ann, bob)
+    opened = await at_left.ask("open", **{"with": bob})
+    channel = opened["channel"]
+    assert (await at_right.next("signal", signal="conversation"))["channel"] == channel
+    await at_right.ask("subscribe", channel=channel, since=0)
+    await at_left.ask("subscribe", channel=channel, since=0)
+    for number in range(10):
+        writer = (at_left, at_right)[number % 2]
+        await writer.ask("send", channel=channel, key=f"k{number}", body=f"{number}")
+    for client in (at_left, at_right):
+        assert [entry["data"]["body"] if "data" in entry else entry["body"] for entry in await client.entries(channel, 10)] == [
+            str(number) for number in range(10)]
+    await at_right.ask("mark-read", channel=channel, all=True)
+    receipt = await at_left.next("receipt", channel=channel, read=10)
+    assert receipt["user"] == bob
+
+
+async def test_progress_on_one_hub_shows_on_the_other(two):
+    name = person()
+    here, there = await together(two, name, name)
+    two[0].kafka.produce(*[event(f"user:{name}") for _ in range(3)], key=name)
+    await here.entries("inbox", 3)
+    await there.entries("inbox", 3)
+    await here.ask("mark-read", channel="inbox", all=True)
+    cursor = await there.next("cursor", channel="inbox")
+    while cursor["read"] != 3:
+        cursor = await there.next("cursor", channel="inbox")
+
+
+async def test_activity_in_a_conversation_that_is_not_followed_crosses(two):
+    ann, bob = person("ann"), person("bob")
+    at_left, at_right = await together(two, ann, bob)
+    channel = (await at_left.ask("open", **{"with": bob}))["channel"]
+    await at_right.next("signal", signal="conversation")
+    await at_left.ask("send", channel=channel, key="k", body="hello")
+    activity = await at_right.next("activity", channel=channel)
+    assert activity["head"] == 1
+
+
+async def test_a_killed_hub_leaves_nothing_untold(platform):
+    """It is killed between a commit and its bell: the other one finds the entries in the journal."""
+    group = {"HUB_KAFKA_GROUP": "killed"}
+    left, right = platform.hub("doomed", extra=group), platform.hub("heir", extra=group)
+    await asyncio.to_thread(left.start)
+    await asyncio.to_thread(right.start)
+    try:
+        names = [person() for _ in range(10)]
+        clients = [await Client.connect(right.socket_url, right.token(name), {"inbox": 0}) for name in names]
+        for round in range(30):
+            left.kafka.produce(*[event(f"user:{name}") for name in names])
+            await asyncio.sleep(0.02)
+        left.kill()
+        for client in clients:
+            assert [entry["seq"] for entry in await client.entries("inbox", 30, seconds=60)] == list(range(1, 31))
+    finally:
+        with contextlib.suppress(Exception):
+            left.kill()
+        await asyncio.to_thread(right.stop)
