@@ -77,7 +77,7 @@ extension StoreConfiguration {
         capacity = configuration.database.waitingOrders
         ordersOfUser = configuration.database.waitingOrdersOfUser
         isShared = configuration.bus == "postgres"
-        nodeName = "\(Machine.hostName)-\(configuration.listen.port)"
+        nodeName = configuration.kafkaMember ?? Machine.hostName
         version = Version.hub
         retention.notifications = configuration.retention.notifications
         retention.messages = configuration.retention.messages

@@ -225,7 +225,8 @@ extension StoreReply {
     fileprivate var isUnavailable: Bool {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
-        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal, .nodes, .removed,
+        case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal,
+            .nodes, .removed,
             .blockChanged, .blocks:
             false
         }

@@ -17,7 +17,7 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<8, using: &random) {
+        switch Int.random(in: 0..<10, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
@@ -28,6 +28,8 @@ struct RandomEvents {
         case 4: return .active(try channel(), members: try (0..<Int.random(in: 0...3, using: &random)).map { _ in try user() })
         case 5: return .hidingChanged(try channel(), of: try user())
         case 6: return .signal(.typing(try channel(), try user(), hiddenFrom: try (0..<3).map { _ in try user() }))
+        case 7: return .storedElsewhere(try channel(), upTo: Seq(number()))
+        case 8: return .movedElsewhere(try user(), try channel())
         default: return .signal(.typing(try channel(), try user()))
         }
     }

@@ -33,6 +33,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
     private static let general = [
         SettingEffect("listen", "127.0.0.1:9000", besides: ["kafka.member": "hub-1"], ["listen.port": "9000"]),
         SettingEffect("metrics.listen", "[::1]:9090", ["metricsListen.host": "::1", "metricsListen.port": "9090"]),
+        SettingEffect("bus", "memory", ["store.isShared": "false"]),
         SettingEffect("data", "elsewhere", seenBy: "test_a_second_start_finds_the_data_of_the_first", in: "test_embedded.py"),
         // The rest of the embedded mode is that of test_embedded.py.
         SettingEffect("embedded", "true", ["loop.handshake.sameHostIsLoopback": "true"]),
@@ -147,7 +148,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect("kafka.topics", "a,b", ["intake.consumer.topics": #"["a", "b"]"#, "demo.topic": "a"]),
         SettingEffect("kafka.dead-letter-topic", "a", ["intake.deadLetterTopic": "a"]),
         SettingEffect("kafka.group", "a", ["intake.consumer.group": "a"]),
-        SettingEffect("kafka.member", "a", ["intake.consumer.member": "a"]),
+        SettingEffect("kafka.member", "a", ["intake.consumer.member": "a", "store.nodeName": "a"]),
         SettingEffect("kafka.fetch-wait", "7ms", ["intake.consumer.fetchWait": "0.007 seconds"]),
         SettingEffect("kafka.batch-records", "7", ["intake.poll.records": "7", "intake.flow.gatheredRecords": "7"]),
         SettingEffect("kafka.attempts", "7", ["intake.flow.refusals": "7"]),

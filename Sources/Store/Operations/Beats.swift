@@ -10,6 +10,9 @@ enum Beats: StoreOperation {
     static let capacity = 1
     static let waitsWhileAway = false
 
+    /// Rows of the journal that one beat looks at. A hub writes a few hundred in the time between two beats.
+    static let mostRemoved = 2_000
+
     static func batch(of orders: [PendingOrder]) -> any Batch { BeatBatch(orders) }
 }
 
@@ -39,6 +42,8 @@ struct BeatBatch: Batch {
 }
 
 extension Statement {
+    private static let isOld = "o.noted_at < now() - interval '5 minutes'"
+
     /// $1 id, $2 name and $3 version of this hub. Returns how many other hubs were seen in the last ten seconds.
     ///
     /// The oldest rows of the journal are at the left edge of its index. Rows that another hub is removing are left to it. A hub that has
@@ -53,14 +58,18 @@ extension Statement {
                 delete from hub.journal j
                 using (
                     select o.place from (
-                        select j.ctid as place, j.noted_at from hub.journal j order by j.transaction limit 4000 for update skip locked
+                        select j.ctid as place, j.noted_at from hub.journal j
+                        where exists (
+                            select from (select j.noted_at from hub.journal j order by j.transaction limit 1) o where \(isOld)
+                        )
+                        order by j.transaction limit \(Beats.mostRemoved) for update skip locked
                     ) o
-                    where o.noted_at < now() - interval '5 minutes'
+                    where \(isOld)
                 ) o
                 where j.ctid = o.place
             ), forgotten as (
-                delete from hub.node n where n.seen_at < now() - interval '1 hour' and n.id <> $1::text collate "C"
+                delete from hub.node n where n.id > '' and n.id <> $1::text collate "C" and n.seen_at < now() - interval '1 hour'
             )
-            select count(*) from hub.node n where n.id <> $1::text collate "C" and n.seen_at > now() - interval '10 seconds'
+            select count(*) from hub.node n where n.id > '' and n.id <> $1::text collate "C" and n.seen_at > now() - interval '10 seconds'
             """)
 }

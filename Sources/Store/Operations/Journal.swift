@@ -110,7 +110,8 @@ extension Statement {
                     select j.* from pg_snapshot_xip(r.before) x (transaction)
                     cross join lateral (select j.* from hub.journal j where j.transaction = x.transaction) j
                     union all
-                    select j.* from hub.journal j where r.before is null and j.noted_at > now() - interval '30 seconds'
+                    select j.* from hub.journal j
+                    where j.transaction >= case when r.before is null then '0'::xid8 end and j.noted_at > now() - interval '30 seconds'
                 ) j
                 where j.node <> $2::text collate "C"
             ), changed as (
