@@ -30,6 +30,8 @@ package struct IntakeFlow {
     private var size: RequestSize
     private var ticksWaited = 0
     var check = StoreCheck()
+    /// How often in a row another hub had the partitions.
+    var contests = 0
     var isStopping = false
     private(set) var isPaused = false
 
@@ -111,6 +113,14 @@ package struct IntakeFlow {
         return actions
     }
 
+    /// After so many refusals, over more than ten seconds, the group would have said that another hub has the partition.
+    private static let mostContests = 8
+
+    /// Whether the group has given this hub the partition since it last stored anything of it.
+    func takesOver(_ position: IngestPosition) -> Bool {
+        contests >= Self.mostContests || !ledger.isClaimed(TopicPartition(position.topic, position.partition))
+    }
+
     /// The offsets of everything stored that were not committed yet. For closing.
     mutating func takeCommittable() -> [NextOffset] { ledger.takeDue() }
 
@@ -182,6 +192,7 @@ package struct IntakeFlow {
                         records: records.count, entries: drafts.count, duplicates: drafts.count { $0.duplicate },
                         discards: records.compactMap { if case .discarded(let reason) = $0.judgement { reason } else { nil } })))
             backoff.succeeded()
+            contests = 0
             size.stored()
             step = .idle
             resume(&actions)

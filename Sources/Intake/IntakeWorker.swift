@@ -26,6 +26,8 @@ final class IntakeWorker {
     private var progress = ReadProgress()
     private var refusals = Refusals()
     /// `StoreDesk.connectionsMade` when the flow heard of it last.
+    /// Connections to the database that had been made when something was last stored.
+    private var connectionsAtStore: UInt64?
     private var knownConnections: UInt64 = 0
     private var ticks = 0
     /// Another member took this one's name in the group.
@@ -204,7 +206,8 @@ final class IntakeWorker {
 
     private func perform(_ action: IntakeFlow.Action) {
         switch action {
-        case .submit(let token, let drafts, let positions):
+        case .submit(let token, let drafts, var positions):
+            for index in positions.indices { positions[index].takesOver = flow.takesOver(positions[index]) }
             let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
         case .check(let token, let partitions):
@@ -232,8 +235,18 @@ final class IntakeWorker {
             }
         case .note(let note):
             report.note(note)
-            if case .behind = note { store.noteDatabaseIsBehind() }
+            noteHistory(note)
             if case .letterFailed(_, let kind, _) = note, kind.isOfTheTopic { deadLetterTopic.look() }
+        }
+    }
+
+    /// A database goes back only while nobody is connected to it. Otherwise another hub has moved the positions.
+    private func noteHistory(_ note: IntakeNote) {
+        switch note {
+        case .stored: connectionsAtStore = store.connectionsMade
+        case .behind:
+            if connectionsAtStore != store.connectionsMade { store.noteDatabaseIsBehind() }
+        default: return
         }
     }
 

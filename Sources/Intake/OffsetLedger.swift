@@ -12,6 +12,8 @@ struct OffsetLedger {
     private var asked: [TopicPartition: Int64] = [:]
     /// The offset up to which everything must be in the database: where the group had committed, and later `stored`.
     private(set) var floors: [TopicPartition: Int64] = [:]
+    /// Partitions of which something was stored since the group gave them.
+    private var claimed: Set<TopicPartition> = []
     /// The offsets to which reading returns. Until it has returned there, records of these partitions are not taken.
     private(set) var returning: [TopicPartition: Int64] = [:]
 
@@ -42,14 +44,18 @@ struct OffsetLedger {
             asked[partition] = nil
             floors[partition] = nil
             returning[partition] = nil
+            claimed.remove(partition)
         }
     }
+
+    func isClaimed(_ partition: TopicPartition) -> Bool { claimed.contains(partition) }
 
     /// A lower offset than before is taken too, because a topic that was made anew starts over.
     mutating func store(_ partition: TopicPartition, next offset: Int64) {
         guard held.contains(partition) else { return }
         stored[partition] = offset
         floors[partition] = offset
+        claimed.insert(partition)
     }
 
     func next(of partition: TopicPartition) -> Int64? { stored[partition] }

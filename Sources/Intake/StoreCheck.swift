@@ -61,7 +61,8 @@ extension IntakeFlow {
         let inFlight = Set(segments.first?.map(\.partition) ?? [])
         step = .idle
         if goBack(floors: floors.filter { inFlight.contains($0.key) }, positions, &actions) { return }
-        // Another hub moves the same positions.
+        // Another hub has a partition. As a rule the group is about to say so.
+        contests += 1
         backoff.failed()
         backOff(&actions)
     }

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import signal
 
-import psycopg
 import pytest
 
 from hubclient import Client
@@ -118,4 +118,42 @@ async def test_a_killed_hub_leaves_nothing_untold(platform):
     finally:
         with contextlib.suppress(Exception):
             left.kill()
+        await asyncio.to_thread(right.stop)
+
+
+async def test_a_frozen_hub_writes_nothing_stale_when_it_wakes(platform):
+    """It is stopped for longer than the group waits, the other one takes its partitions, and then it goes on."""
+    extra = {"HUB_KAFKA_GROUP": "frozen", "HUB_KAFKA_PROPERTIES": "session.timeout.ms=6000"}
+    left, right = platform.hub("frozen", extra=extra), platform.hub("awake", extra=extra)
+    await asyncio.to_thread(left.start)
+    await asyncio.to_thread(right.start)
+    try:
+        names = [person() for _ in range(12)]
+        clients = [await Client.connect(right.socket_url, right.token(name), {"inbox": 0}) for name in names]
+        rounds = 0
+
+        async def publish(seconds):
+            nonlocal rounds
+            for _ in range(int(seconds / 0.1)):
+                left.kafka.produce(*[event(f"user:{name}", title=f"{rounds}") for name in names])
+                rounds += 1
+                await asyncio.sleep(0.1)
+
+        await publish(3)
+        left.process.send_signal(signal.SIGSTOP)
+        try:
+            await publish(9)
+            for client in clients:
+                await client.entries("inbox", rounds, seconds=60)
+        finally:
+            left.process.send_signal(signal.SIGCONT)
+        await publish(4)
+        for client in clients:
+            entries = await client.entries("inbox", rounds, seconds=60)
+            assert [entry["seq"] for entry in entries] == list(range(1, rounds + 1))
+            assert sorted(int(entry["title"]) for entry in entries) == list(range(rounds))
+        for hub in (left, right):
+            assert await asyncio.to_thread(metric, hub, "hub_store_epoch_changes_total") == 0
+    finally:
+        left.kill()
         await asyncio.to_thread(right.stop)

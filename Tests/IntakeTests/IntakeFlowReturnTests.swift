@@ -102,3 +102,35 @@ import Testing
         #expect(flow.handle(.assigned([a], committed: [NextOffset(a, 3)])) == [.check(token: 3, [a])])
     }
 }
+
+/// Dialogues with the machine about partitions that another hub has.
+@Suite(.guarded) struct IntakeFlowOwnerTests: IntakeDialogue {
+    @Test func `The first batch after an assignment takes the partition over, and later ones do not`() {
+        var flow = flow(holding: [a, b], committed: [NextOffset(a, 5)])
+        #expect(flow.takesOver(position(a, 5)) && flow.takesOver(position(b, 0)))
+        _ = flow.handle(.read([good(a, 5)]))
+        #expect(flow.takesOver(position(a, 5)), "nothing is stored yet")
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        #expect(!flow.takesOver(position(a, 6)) && flow.takesOver(position(b, 0)))
+        _ = flow.handle(.lost([a]))
+        _ = flow.handle(.assigned([a], committed: [NextOffset(a, 9)]))
+        #expect(flow.takesOver(position(a, 9)))
+    }
+
+    @Test func `A hub that still holds a partition after many refusals takes it over again`() {
+        var flow = flow(holding: [a], committed: [NextOffset(a, 5)])
+        _ = flow.handle(.read([good(a, 5)]))
+        _ = flow.handle(.answered(token: 2, stored(1)))
+        _ = flow.handle(.read([good(a, 6)]))
+        var token: UInt64 = 3
+        for _ in 0..<8 {
+            #expect(!flow.takesOver(position(a, 6)))
+            _ = flow.handle(.answered(token: token, .behind([position(a, 9)])))
+            _ = flow.handle(.retryDue)
+            token += 1
+        }
+        #expect(flow.takesOver(position(a, 6)))
+        _ = flow.handle(.answered(token: token, stored(1)))
+        #expect(!flow.takesOver(position(a, 7)))
+    }
+}

@@ -63,7 +63,7 @@ import Testing
                 array { "new\($0)" }, array { _ in "notification" },
                 array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
                 array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
-                array { _ in "hub" },
+                array { _ in "hub" }, array { _ in "true" },
             ]
         case "storeMessages":
             [

@@ -97,3 +97,33 @@ import Testing
         try await until { bench.store.connectionsMade == before + 1 }
     }
 }
+
+/// A hub that was frozen and has lost its partitions writes nothing when it wakes.
+@Suite(.timeLimit(.minutes(2)), .guarded) struct PositionOwnerTests {
+    private func position(_ offset: Int64, after: Int64?, takesOver: Bool = false) -> IngestPosition {
+        var position = IngestPosition(group: "hub", topic: "t", partition: 0, offset: offset, after: after)
+        position.takesOver = takesOver
+        return position
+    }
+
+    @Test func aPartitionBelongsToTheHubThatTookItOver() async throws {
+        let frozen = try await StoreBench { $0.isShared = true }.ready()
+        let heir = try await StoreBench(frozen.address) { $0.isShared = true }.ready()
+        let ann = try inbox("ann")
+        #expect(await frozen.ask(.ingest([draft(ann, "0")], [position(0, after: nil, takesOver: true)])).seqs == [1])
+        #expect(await frozen.ask(.ingest([draft(ann, "1")], [position(1, after: 0)])).seqs == [2])
+        #expect(await heir.ask(.ingest([draft(ann, "2")], [position(2, after: 1)])) == .behind([position(1, after: nil)]))
+        #expect(await heir.ask(.ingest([draft(ann, "2")], [position(2, after: 1, takesOver: true)])).seqs == [3])
+        #expect(await heir.ask(.ingest([draft(ann, "3")], [position(3, after: 2)])).seqs == [4])
+        // The other one goes on where it was frozen.
+        #expect(await frozen.ask(.ingest([draft(ann, "stale")], [position(2, after: 1)])) == .behind([position(3, after: nil)]))
+        #expect(try frozen.entries(ann) == ["1:0", "2:1", "3:2", "4:3"])
+    }
+
+    @Test func aHubThatIsAloneOwnsNothing() async throws {
+        let bench = try await StoreBench().ready()
+        #expect(await bench.ask(.ingest([], [position(0, after: nil)])) == .stored([]))
+        #expect(await bench.ask(.ingest([], [position(1, after: 0)])) == .stored([]))
+        #expect(try bench.cell("select owner from hub.intake_position") == nil)
+    }
+}

@@ -11,6 +11,8 @@ public struct IngestPosition: Equatable, Sendable {
     public var offset: Int64
     /// In an `ingest`: the offset that the database must have reached before, nil when that is not known.
     public var after: Int64?
+    /// In an `ingest`: the group has given this hub the partition since its last one. Otherwise nothing is stored when another hub has it.
+    public var takesOver = false
     public init(group: String, topic: String, partition: Int32, offset: Int64, after: Int64? = nil) {
         self.group = group
         self.topic = topic

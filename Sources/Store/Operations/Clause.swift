@@ -23,6 +23,18 @@ extension Clause {
         ))
         """
 
+    /// The hub that stored the position last; null: unknown.
+    static let positionOwner = """
+        (
+            select i.owner from hub.intake_position i
+            where i.consumer_group = a.consumer_group collate "C" and i.topic = a.topic collate "C" and i.partition = a.partition
+            limit 1
+        )
+        """
+
+    /// This hub; null: it is alone on the database.
+    static let node = "nullif(current_setting('hub.node', true), '')"
+
     /// Whether the entry `s` is not hidden from a member.
     static func isShown(to member: String) -> String { "(s.hidden_from is null or \(member).user_id <> all (s.hidden_from))" }
 

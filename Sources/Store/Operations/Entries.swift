@@ -120,6 +120,7 @@ struct EntryBatch: Batch {
             entries.append(positions.map(\.offset))
             entries.append(positions.map(\.after))
             entries.append(positions.map(\.group))
+            entries.append(positions.map(\.takesOver))
         }
 
         let stored = [

@@ -52,17 +52,21 @@ extension Statement {
     /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
     ///
     /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null, $21 consumer
-    /// group. When one was not reached, no record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
+    /// group, $22 whether the group has given this hub the partition since. When one was not reached, or another hub has the partition, no
+    /// record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
     /// Both are one statement, so that both judge by the same state of the positions.
     static let storeEntries = Statement(
         name: "storeEntries",
         sql: """
             with \(Clause.drafts), reached as materialized (
-                select a.*, \(Clause.storedPosition) as stored
-                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[], $21::text[])
-                    with ordinality a (topic, partition, position, after, consumer_group, ordinal)
+                select a.*, \(Clause.storedPosition) as stored, \(Clause.positionOwner) as owner
+                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[], $21::text[], $22::bool[])
+                    with ordinality a (topic, partition, position, after, consumer_group, takes_over, ordinal)
             ), lack as materialized (
-                select coalesce(bool_or(coalesce(r.stored, -1) < r.after), false) as is_behind from reached r
+                select coalesce(bool_or(
+                        coalesce(r.stored, -1) < r.after or not r.takes_over and r.owner <> \(Clause.node)
+                    ), false) as is_behind
+                from reached r
             ), target as (
                 select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, null::text[] as hides,
                     c.id is not null and not lack.is_behind as allowed, coalesce(d.reply_to <= c.last_seq, true) as answers
@@ -108,11 +112,12 @@ extension Statement {
                 from (select channel_id, max(seq) as seq from sequenced where is_new group by channel_id) m
                 where c.id = m.channel_id
             ), moved as (
-                insert into hub.intake_position (consumer_group, topic, partition, position, updated_at)
-                select r.consumer_group, r.topic, r.partition, r.position, now()
+                insert into hub.intake_position (consumer_group, topic, partition, position, updated_at, owner)
+                select r.consumer_group, r.topic, r.partition, r.position, now(), \(Clause.node)
                 from lack cross join reached r where not lack.is_behind
                 order by r.consumer_group collate "C", r.topic collate "C", r.partition
-                on conflict (consumer_group, topic, partition) do update set position = excluded.position, updated_at = excluded.updated_at
+                on conflict (consumer_group, topic, partition) do update
+                set position = excluded.position, updated_at = excluded.updated_at, owner = excluded.owner
             ), listed as (
                 update hub.member m set active_at = n.stamp, hidden_after = null
                 from (
