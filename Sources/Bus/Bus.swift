@@ -14,7 +14,7 @@
 /// | lost | repaired by |
 /// |---|---|
 /// | an entry | a later entry of its channel (the gap in `seq` makes the subscriber read a page), or a reported loss |
-/// | the last entry of a channel, with no report | nothing, until the next entry of the channel or the next reported loss |
+/// | the last entry of a channel, with no report | of another hub: its journal; of this one: nothing, until the next entry of the channel or the next reported loss |
 /// | a moved cursor | a reported loss (every subscription reads its state), or the next move of that cursor |
 /// | a withdrawn right | the store refuses the user's commands in the channel; a reported loss ends the subscription (its state is refused) |
 /// | an opened conversation | nothing here: the member finds it by `conversations` or by the next `connect` |
@@ -31,6 +31,9 @@ package protocol Bus: AnyObject, Sendable {
 
     /// Hands on signals. They are the first to be dropped when there is too much.
     func publish(signals: [BusSignal])
+
+    /// Who brings signals to other hubs. Called on the publisher's thread; must not wait.
+    func carrySignals(_ carrier: @escaping @Sendable ([BusSignal]) -> Void)
 
     /// From now on the listener hears what is published. A listener that subscribes twice hears everything once.
     /// Subscribe first, read the state from the store afterwards: what is committed in between is heard.

@@ -4,6 +4,7 @@ import Linux
 /// Loses nothing, repeats nothing, and keeps the order of each publisher.
 package final class MemoryBus: Bus {
     private let listeners = Locked<[any BusListener]>([])
+    private let carrier = Locked<(@Sendable ([BusSignal]) -> Void)?>(nil)
 
     package init() {}
 
@@ -12,7 +13,11 @@ package final class MemoryBus: Bus {
         if let events { return tell(events) }
         for listener in listeners.withLock({ $0 }) { listener.missedEvents() }
     }
-    package func publish(signals: [BusSignal]) { tell(signals.map { .signal($0) }) }
+    package func publish(signals: [BusSignal]) {
+        tell(signals.map { .signal($0) })
+        carrier.withLock { $0 }?(signals)
+    }
+    package func carrySignals(_ carrier: @escaping @Sendable ([BusSignal]) -> Void) { self.carrier.withLock { $0 = carrier } }
 
     package func subscribe(_ listener: any BusListener) {
         listeners.withLock { listeners in

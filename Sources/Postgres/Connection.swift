@@ -157,14 +157,16 @@ import Glibc
         }
     }
 
-    /// Notifications (LISTEN) of other connections that have arrived. Call after `receive`.
-    public func takeNotifications() -> Int {
-        var count = 0
+    /// The payloads of the notifications (LISTEN) of other connections that have arrived. Call after `receive`.
+    public func takeNotifications() -> [String] {
+        var payloads: [String] = []
         while let notification = unsafe PQnotifies(handle) {
-            if unsafe notification.pointee.be_pid != PQbackendPID(handle) { count += 1 }
+            if unsafe notification.pointee.be_pid != PQbackendPID(handle) {
+                payloads.append(unsafe String(libpq: notification.pointee.extra))
+            }
             unsafe PQfreemem(notification)
         }
-        return count
+        return payloads
     }
 
     private func lost() -> PostgresError {

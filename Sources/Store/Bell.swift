@@ -13,22 +13,26 @@ import Telemetry
 final class Bell: LinkUser {
     /// Between two rings. All that is committed meanwhile shares the next.
     static let pause: Duration = .milliseconds(2)
+    /// PostgreSQL takes less than 8 000 bytes.
+    static let longestPayload = 7_900
+    static let mostPayloads = 64
     /// All statements of its connection.
     static let statements: [Statement] = [.listen, .ring, .rest]
 
     private let loop: EventLoop
     private let link: Link
     private let statistics: StoreStatistics
-    private let heard: () -> Void
+    private let heard: ([String]) -> Void
     private var isUp = false
     private var isRinging = false
     private var isDue = false
+    private var payloads: [String] = []
     private var isResting = false
 
-    /// - Parameter heard: is called when another hub rang, and when this one listens again.
+    /// - Parameter heard: is called with what others rang; an empty text: they have committed something.
     init(
         loop: EventLoop, configuration: StoreConfiguration, statistics: StoreStatistics, log: Logger, random: @escaping () -> UInt64,
-        history: History, heard: @escaping () -> Void
+        history: History, heard: @escaping ([String]) -> Void
     ) {
         self.loop = loop
         self.statistics = statistics
@@ -48,12 +52,26 @@ final class Bell: LinkUser {
         go()
     }
 
+    /// Rings with a text, such as signals. It is lost while the database is away, and when there are too many.
+    func ring(with payload: String) {
+        guard payload.utf8.count <= Self.longestPayload, payloads.count < Self.mostPayloads else { return }
+        payloads.append(payload)
+        go()
+    }
+
     private func go() {
-        guard isUp, isDue, !isRinging, !isResting else { return }
+        guard isUp, isDue || !payloads.isEmpty, !isRinging, !isResting else { return }
+        let rings = payloads + (isDue ? [""] : [])
         isDue = false
+        payloads.removeAll()
         isRinging = true
         statistics.bellsRung.add()
-        link.send([(.ring, Parameters())])
+        link.send(
+            rings.map { text in
+                var parameters = Parameters()
+                parameters.append(text)
+                return (.ring, parameters)
+            })
     }
 
     func linkIsUp(_ epoch: Epoch) {
@@ -80,20 +98,21 @@ final class Bell: LinkUser {
     func linkIsLost(wasUp: Bool) {
         isUp = false
         isRinging = false
+        payloads.removeAll()
     }
 
     /// The lanes report it.
     func schemaIsMissing() {}
 
-    func linkWasNotified() {
+    func linkWasNotified(_ payloads: [String]) {
         statistics.bellsHeard.add()
-        heard()
+        heard(payloads)
     }
 }
 
 extension Statement {
     static let listen = Statement(name: "listen", sql: "listen hub_journal")
-    static let ring = Statement(name: "ring", sql: "notify hub_journal")
+    static let ring = Statement(name: "ring", sql: "select pg_notify('hub_journal', $1::text)")
     /// A ring has nothing that a crash could lose.
     static let rest = Statement(name: "rest", sql: "select set_config('synchronous_commit', 'off', false)")
 }

@@ -16,11 +16,11 @@ protocol LinkUser: AnyObject {
     /// The tables are not there, or not those this program knows.
     func schemaIsMissing()
     /// Another connection notified this one, which listens.
-    func linkWasNotified()
+    func linkWasNotified(_ payloads: [String])
 }
 
 extension LinkUser {
-    func linkWasNotified() {}
+    func linkWasNotified(_ payloads: [String]) {}
 }
 
 /// A connection to the database that restores itself: it connects, sets its session up and prepares its statements. When it is lost,
@@ -181,7 +181,8 @@ package final class Link {
             try connection.receive { answers.append($0) }
             try flush(connection)
             for answer in answers { user?.linkAnswered(answer) }
-            if connection.takeNotifications() > 0 { user?.linkWasNotified() }
+            let payloads = connection.takeNotifications()
+            if !payloads.isEmpty { user?.linkWasNotified(payloads) }
         }
     }
 

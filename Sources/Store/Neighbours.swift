@@ -1,4 +1,5 @@
 import Bus
+import Bytes
 import Linux
 import Logging
 import Messaging
@@ -20,7 +21,11 @@ final class Neighbours {
         var dice = SystemRandomNumberGenerator()
         bell = Bell(
             loop: loop, configuration: configuration, statistics: front.statistics, log: log, random: { dice.next() }, history: history,
-            heard: { journal.ask(isRung: true) })
+            heard: { payloads in
+                let signals = payloads.flatMap { Self.signals(in: $0) }
+                if !signals.isEmpty { bus.publish(found: signals) }
+                if payloads.contains("") { journal.ask(isRung: true) }
+            })
     }
 
     func start() {
@@ -35,6 +40,19 @@ final class Neighbours {
 
     func committed() {
         if beat.hasOthers { bell.ring() }
+    }
+
+    func carry(_ signals: [BusSignal]) {
+        guard beat.hasOthers else { return }
+        for message in BusCodec.encode(signals.map { .signal($0) }, usualMessage: Bell.longestPayload / 2).messages {
+            bell.ring(with: Base64.encode(message))
+        }
+    }
+
+    /// None if another version wrote what this one cannot read: a signal may be lost.
+    private static func signals(in payload: String) -> [BusEvent] {
+        guard let message = Base64.decode(payload), let decoded = try? BusCodec.decode(message) else { return [] }
+        return decoded.events.filter { if case .signal = $0 { true } else { false } }
     }
 
     private func keepBeating() {

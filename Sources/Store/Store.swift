@@ -36,6 +36,8 @@ package final class Store: StoreDesk {
         let loop = try EventLoop(name: "store")
         front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
         stage = Locked(.made(loop))
+        // A signal may be lost: also when this mailbox is full.
+        if configuration.isShared { bus.carrySignals { [front] in _ = front.signals.post(.carry($0)) } }
     }
 
     /// Starts the thread, which migrates the schema and connects. Orders are accepted from now on, and answered

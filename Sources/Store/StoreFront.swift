@@ -1,3 +1,4 @@
+import Bus
 import Linux
 import Messaging
 import Reactor
@@ -10,6 +11,8 @@ final class StoreFront: Sendable {
     enum Signal: Sendable {
         case stop
         case databaseIsBehind
+        /// For other hubs.
+        case carry([BusSignal])
         case migrated([Int])
         case notMigrated(MigrationError)
     }

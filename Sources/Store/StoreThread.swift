@@ -95,6 +95,7 @@ final class StoreThread: LaneOwner {
     private func hear(_ signal: StoreFront.Signal) {
         switch signal {
         case .stop: stop()
+        case .carry(let signals): neighbours?.carry(signals)
         case .databaseIsBehind:
             guard history.toldBehind() else { return }
             for lane in lanes where lane.name.claimsDatabase { lane.askForHistory() }

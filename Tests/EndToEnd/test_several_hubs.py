@@ -100,6 +100,16 @@ async def test_activity_in_a_conversation_that_is_not_followed_crosses(two):
     assert activity["head"] == 1
 
 
+async def test_typing_crosses(two):
+    ann, bob = person("ann"), person("bob")
+    at_left, at_right = await together(two, ann, bob)
+    channel = (await at_left.ask("open", **{"with": bob}))["channel"]
+    await at_left.ask("subscribe", channel=channel)
+    await at_right.ask("subscribe", channel=channel)
+    await at_left.ask("typing", channel=channel)
+    assert (await at_right.next("signal", signal="typing", channel=channel))["user"] == ann
+
+
 async def test_a_killed_hub_leaves_nothing_untold(platform):
     """It is killed between a commit and its bell: the other one finds the entries in the journal."""
     group = {"HUB_KAFKA_GROUP": "killed"}

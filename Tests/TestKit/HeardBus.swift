@@ -7,6 +7,7 @@ package final class HeardBus: Bus {
     package init() {}
     private let heard = Locked<[BusEvent]>([])
     package func publish(committed events: [BusEvent]) { heard.withLock { $0.append(contentsOf: events) } }
+    package func carrySignals(_ carrier: @escaping @Sendable ([BusSignal]) -> Void) {}
     package func publish(found events: [BusEvent]?) { heard.withLock { $0.append(contentsOf: events ?? []) } }
     package func publish(signals: [BusSignal]) { heard.withLock { $0.append(contentsOf: signals.map { .signal($0) }) } }
     package func subscribe(_ listener: any BusListener) {}

@@ -51,6 +51,7 @@ package final class LossyBus: Bus {
         take(messages.flatMap { message in Self.decoded(message) })
     }
 
+    package func carrySignals(_ carrier: @escaping @Sendable ([BusSignal]) -> Void) {}
     package func publish(found events: [BusEvent]?) { take(events ?? []) }
 
     package func publish(signals: [BusSignal]) {

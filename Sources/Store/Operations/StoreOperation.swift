@@ -65,7 +65,7 @@ struct UniformFilling: BatchFilling {
     func weight(of request: StoreRequest) -> Int? { 1 }
 }
 
-/// The three connections of the store, each with one transaction under way.
+/// The connections of the store that carry orders, each with one transaction under way.
 enum LaneName: String, CaseIterable {
     case entries, cursors, reads
 
