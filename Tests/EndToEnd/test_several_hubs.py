@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 
 import pytest
 
 from hubclient import Client
+from processes import hub_program, run
 from rig import event, person
 from test_recovery import metric
 
@@ -35,6 +37,9 @@ async def test_each_hub_knows_the_other(two):
         async with asyncio.timeout(20):
             while await asyncio.to_thread(metric, hub, "hub_nodes") < 2:
                 await asyncio.sleep(0.1)
+    lines = run(hub_program(), "nodes", env={**two[0]._environment}).splitlines()
+    assert len([line for line in lines if line.endswith("  here")]) >= 2, lines
+    assert all(re.fullmatch(r"\S+  \d+\.\d+\.\d+  since \S+Z  (here|not seen for \d+ s)", line) for line in lines), lines
 
 
 async def test_an_event_reaches_the_sessions_of_a_user_on_both_hubs(two):
