@@ -65,7 +65,7 @@ final class BusFeed {
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
             // An entry that this one takes back, replaces or hides may have been counted.
-            if entry.draft.kind == .retraction || entry.draft.collapse != nil || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
+            if entry.draft.kind == .retraction || entry.replaces || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
                 expiries.note(now, in: entry.channel)
             }
             let item = FanOut.Item(
