@@ -15,8 +15,6 @@ struct ConnectionRecord {
         static let awaitsWritable = Flags(rawValue: 128)
         /// Its deadline passed, and the driver has not been called yet.
         static let deadlinePassed = Flags(rawValue: 256)
-        /// The peer has made room for bytes that waited, since `takeProgress`.
-        static let progressed = Flags(rawValue: 512)
     }
 
     static let noBacklog: Int32 = -1

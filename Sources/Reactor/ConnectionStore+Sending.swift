@@ -30,12 +30,6 @@ extension ConnectionStore {
         return records[slot].flags.contains(.congested)
     }
 
-    mutating func takeProgress(_ id: ConnectionID) -> Bool {
-        guard let slot = served(id), records[slot].flags.contains(.progressed) else { return false }
-        records[slot].flags.remove(.progressed)
-        return true
-    }
-
     func backlogBytes(_ id: ConnectionID) -> Int {
         guard let slot = served(id) else { return 0 }
         return unsentBytes(slot)
@@ -234,7 +228,6 @@ extension ConnectionStore {
         guard index >= 0 else { return }
         let sent = backlogs[index].withNext { transmit(slot, $0) }
         guard sent > 0, !records[slot].flags.contains(.doomed) else { return }
-        records[slot].flags.insert(.progressed)
         backlogs[index].consume(sent)
         if backlogs[index].count == 0 {
             releaseBacklog(slot)

@@ -85,9 +85,11 @@ public final class ConnectionTable {
     /// Bytes the peer has not taken, with what was queued in this turn.
     public func backlogBytes(_ id: ConnectionID) -> Int { store.backlogBytes(id) }
 
-    /// Whether the peer has made room for bytes that waited, since this was last asked. Bytes that the kernel takes at once do not count: it
-    /// takes them for a peer that is gone, too.
-    public func takeProgress(_ id: ConnectionID) -> Bool { store.takeProgress(id) }
+    /// What the peer has taken, and how far it lets bytes come; nil for a stale id.
+    public func peerWindow(_ id: ConnectionID) -> PeerWindow? {
+        guard let slot = store.served(id) else { return nil }
+        return Socket.peerWindow(store.records[slot].fd)
+    }
 
     // MARK: Reading, deadlines, closing
 

@@ -73,8 +73,10 @@ final class BusFeed {
         let now = state.now
         for entry in entries {
             guard let roster = state.fanOut.roster(of: entry.channel) else { continue }
-            // An entry that this one takes back, replaces or hides may have been counted.
-            if entry.draft.kind == .retraction || entry.draft.collapse != nil || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
+            // An entry that this one takes back, replaces or hides may have been counted. Whether one that was read has replaced any, is not
+            // known.
+            let mayReplace = entry.replaces || areRead && entry.draft.collapse != nil
+            if entry.draft.kind == .retraction || mayReplace || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
                 expiries.note(now, in: entry.channel)
             }
             let item = FanOut.Item(

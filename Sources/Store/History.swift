@@ -1,3 +1,4 @@
+import Bus
 import Messaging
 
 /// What this process has seen of the database, by which a connection finds out that the database went back to an earlier state: it was
@@ -10,8 +11,9 @@ final class History {
     /// Names this process in `hub.witness`.
     let witness: String
     private var isWitnessed = false
-    /// The entry of the last commit. If any commit was lost, the last one was.
+    /// The newest entry, and the newest state of a cursor's row. If any commit was lost, the last one was: it wrote one of the two.
     private var newest: Entry?
+    private var newestMove: MovedCursor?
     /// The intake has found the database behind, and no connection was made since.
     private var isToldBehind = false
     /// The finding of the intake is used once, and not after this process has found another epoch itself.
@@ -20,8 +22,14 @@ final class History {
     /// - Parameter random: any random number.
     init(random: UInt64) { witness = String(random, radix: 36) }
 
-    /// Entries were committed.
-    func stored(_ entries: [Entry]) { newest = entries.last ?? newest }
+    /// These events were committed. A commit that moves cursors stores no entries.
+    func committed(_ events: [BusEvent]) {
+        if case .moved(let cursor)? = events.last {
+            newestMove = cursor
+            return
+        }
+        for case .entries(let entries) in events { newest = entries.last ?? newest }
+    }
 
     /// The intake found the database behind what Kafka knows to be stored.
     /// - Returns: whether this is news, so that a new connection must look.
@@ -40,16 +48,18 @@ final class History {
         guard epoch != self.epoch else { return false }
         defer { self.epoch = epoch }
         newest = nil
+        newestMove = nil
         if self.epoch != nil { mayBeTold = false }
         return self.epoch != nil
     }
 
-    /// The parameter of `HistoryQueries`: epoch held, witness, channel, seq, source and id of the newest entry, and a text if the intake
-    /// has found the database behind. Nulls for what this process has not seen.
+    /// The parameter of `HistoryQueries`: epoch held, witness, channel, seq, source and id of the newest entry, a text if the intake has
+    /// found the database behind, and user, channel and version of the newest cursor. Nulls for what this process has not seen.
     var seen: [String?] {
         [
             epoch?.text, isWitnessed ? witness : nil, newest?.draft.channel.storedName, newest.map { "\($0.seq.rawValue)" },
             newest?.draft.source, newest?.draft.id, isToldBehind ? "told" : nil,
+            newestMove?.user.name, newestMove?.state.channel.storedName, newestMove.map { "\($0.state.cursorVersion)" },
         ]
     }
 }
@@ -57,13 +67,14 @@ final class History {
 /// The questions of a new connection about the database's history.
 enum HistoryQueries {
     /// Present history, and whether the database is behind what the process has seen. Retention may have removed the newest entry, but
-    /// not lowered its channel's last number. What the intake has found does not count if an epoch was begun since this process
+    /// not lowered its channel's last number. No statement removes a row of `hub.cursor` or lowers its version. What the intake has found does not count if an epoch was begun since this process
     /// first connected: another hub has found the same then.
     private static let judgement = """
         current as (select e.epoch from hub.epoch e order by e.number desc limit 1),
         seen as (
             select s.seen[1] as epoch, s.seen[2] as witness, s.seen[3] as channel, s.seen[4]::int8 as seq, s.seen[5] as source,
-                s.seen[6] as source_id, s.seen[7] is not null as is_told
+                s.seen[6] as source_id, s.seen[7] is not null as is_told,
+                s.seen[8] as user_id, s.seen[9] as moved_in, s.seen[10]::int8 as version
             from (select $1::text[] as seen) s
         ),
         judged as (
@@ -75,6 +86,10 @@ enum HistoryQueries {
                         select from hub.channel c left join hub.entry e on e.channel_id = c.id and e.seq = s.seq
                         where c.name = s.channel and c.last_seq >= s.seq
                             and (e.seq is null or e.source = s.source and e.source_id = s.source_id)
+                    )
+                    or s.user_id is not null and not exists (
+                        select from hub.channel c join hub.cursor k on k.channel_id = c.id
+                        where c.name = s.moved_in collate "C" and k.user_id = s.user_id collate "C" and k.version >= s.version
                     )
                     or s.is_told and not exists (
                         select from hub.epoch e join hub.witness w on w.id = s.witness

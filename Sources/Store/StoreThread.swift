@@ -162,7 +162,7 @@ final class StoreThread: LaneOwner {
 
     func settle(_ events: [BusEvent], _ orders: [PendingOrder], _ replies: [StoreReply]) {
         if !events.isEmpty {
-            for case .entries(let entries) in events { history.stored(entries) }
+            history.committed(events)
             front.statistics.count(events)
             bus.publish(committed: events)
             neighbours?.committed()

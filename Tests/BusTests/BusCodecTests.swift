@@ -128,6 +128,42 @@ struct BusCodecTests {
         #expect(failure(bytes) == .malformed)
     }
 
+    private func entries(replacing: Set<Int>) throws -> [Entry] {
+        try (0..<4).map {
+            Entry(
+                seq: Seq(UInt64($0) + 1), createdAt: Timestamp(milliseconds: 0),
+                draft: draft(try inbox("ann"), "\($0)", collapse: $0 == 3 ? nil : "a"), replaces: replacing.contains($0))
+        }
+    }
+
+    @Test("an older node reads entries that replace others, and skips which of them do")
+    func replacingForOlderNodes() throws {
+        let plain = try message([.entries(entries(replacing: []))])
+        let marked = try message([.entries(entries(replacing: [1, 2]))])
+        // The length of the body takes two bytes. An older node skips what is behind the entries.
+        #expect(Array(marked.dropFirst(5).dropLast(3)) == Array(plain.dropFirst(5)) && marked.suffix(3) == [2, 1, 2])
+        #expect(try BusCodec.decode(marked).events == [.entries(entries(replacing: [1, 2]))])
+    }
+
+    @Test("in a message of an older node every entry with a collapse key may replace others")
+    func replacingOfOlderNodes() throws {
+        var bytes = try message([.entries(entries(replacing: []))])
+        #expect(try BusCodec.decode(bytes).events == [.entries(entries(replacing: []))])
+        bytes[1] = 2
+        #expect(try BusCodec.decode(bytes).events == [.entries(entries(replacing: [0, 1, 2]))])
+        bytes = try message([.entries(entries(replacing: [1]))])
+        bytes[1] = 2
+        #expect(failure(bytes) == .malformed, "that version had nothing behind the entries")
+    }
+
+    @Test(
+        "positions of replacing entries must be there, ascend and not be left out",
+        arguments: [[2, 2, 1], [2, 1, 1], [2, 1, 4], [0, 1, 2]])
+    func replacingPositions(end: [UInt8]) throws {
+        let bytes = try message([.entries(entries(replacing: [1, 2]))])
+        #expect(failure(bytes.dropLast(3) + end) == .malformed)
+    }
+
     @Test("an event with an unknown value is counted as unreadable for a newer minor version")
     func unknownValues() throws {
         var bytes: [UInt8] = [1, 0, 4, 12, 7] + Array("group:x".utf8) + [3] + Array("ann".utf8)

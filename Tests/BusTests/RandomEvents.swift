@@ -42,7 +42,7 @@ struct RandomEvents {
             collapse: optionalText(), expiresAt: random.chance(2) ? time() : nil, receiptRequired: .random(using: &random),
             trace: optionalText(), replyTo: random.chance(2) ? Seq(number()) : nil)
         let hiddenFrom = random.chance(3) ? try (0..<Int.random(in: 1...3, using: &random)).map { _ in try user() } : []
-        return Entry(seq: Seq(max(1, number())), createdAt: time(), draft: draft, hiddenFrom: hiddenFrom)
+        return Entry(seq: Seq(max(1, number())), createdAt: time(), draft: draft, hiddenFrom: hiddenFrom, replaces: random.chance(3))
     }
 
     private mutating func state() throws -> ChannelState {

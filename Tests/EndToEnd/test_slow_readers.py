@@ -59,33 +59,58 @@ async def test_a_client_that_never_reads_its_replies_is_held_little_for_and_cut_
         assert [entry["seq"] for entry in await again.entries("inbox", 40)] == list(range(1, 41))
 
 
-async def test_a_slow_but_steady_reader_is_alive(platform):
+async def holding(hub, receive_bytes):
+    """A session whose kernel may hold so many bytes, with 600 KB on their way to it."""
+    name = person()
+    hub.kafka.produce(*[event(f"user:{name}", body="x" * 6_000) for _ in range(100)], key=name)
+    ready = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+    await ready.entries("inbox", 100)
+    await ready.close()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    sock.connect(hub.address)
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, head())
+    connect = {"id": 1, "type": "connect", "token": hub.token(name), "channels": [{"channel": "inbox", "since": 0}]}
+    await loop.sock_sendall(sock, frame(1, json.dumps(connect)))
+    return sock
+
+
+# The kernel of the first holds a second of reading, that of the second all of it: there everything is acknowledged at once.
+@pytest.mark.parametrize("receive_bytes", [32 << 10, 2 << 20])
+async def test_a_slow_but_steady_reader_is_alive(platform, receive_bytes):
     """It reads 40 KB/s, so the answer to a ping comes many seconds late: behind what was sent before the ping."""
-    # What the kernel has taken and the client has not read yet must take less time than a pong may.
-    times = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "6s"}
+    times = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "2s"}
     async with platform.running("impatient", extra=times) as impatient:
-        name = person()
-        impatient.kafka.produce(*[event(f"user:{name}", body="x" * 6_000) for _ in range(100)], key=name)
-        ready = await Client.connect(impatient.socket_url, impatient.token(name), {"inbox": 0})
-        await ready.entries("inbox", 100)
-        await ready.close()
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
-        sock.connect(impatient.address)
-        sock.setblocking(False)
+        sock, heard = await holding(impatient, receive_bytes), b""
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(sock, head())
-        connect = {"id": 1, "type": "connect", "token": impatient.token(name), "channels": [{"channel": "inbox", "since": 0}]}
-        await loop.sock_sendall(sock, frame(1, json.dumps(connect)))
-        heard, began = b"", asyncio.get_running_loop().time()
+        began = loop.time()
         async with asyncio.timeout(60):
             while b'"type":"signal","signal":"live"' not in heard:
                 part = await loop.sock_recv(sock, 4_000)
                 assert part, f"cut after {loop.time() - began:.1f} s and {len(heard)} bytes"
                 heard += part
                 await asyncio.sleep(0.1)
-        assert loop.time() - began > 10, "it was slow enough for three pings to be late"
+        assert loop.time() - began > 10, "it was slow enough for five pings to be late"
         assert heard.count(b'"type":"entry"') == 100
+        sock.close()
+
+
+async def test_a_reader_that_stops_is_cut_although_its_kernel_takes_everything(platform):
+    times = {"HUB_WEBSOCKET_PING_EVERY": "1s", "HUB_WEBSOCKET_PONG_WITHIN": "2s"}
+    async with platform.running("impatient", extra=times) as impatient:
+        before = metric(impatient, "hub_pong_timeouts_total")
+        sock = await holding(impatient, 2 << 20)
+        loop = asyncio.get_running_loop()
+        for _ in range(50):
+            assert await loop.sock_recv(sock, 4_000)
+            await asyncio.sleep(0.1)
+        assert metric(impatient, "hub_pong_timeouts_total") == before, "alive as long as it reads"
+        # Nothing shows that it stopped: it gets the time in which a slow client reads all that it was sent.
+        async with asyncio.timeout(30):
+            while metric(impatient, "hub_pong_timeouts_total") == before:
+                await asyncio.sleep(0.1)
         sock.close()
 
 

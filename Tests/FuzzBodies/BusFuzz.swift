@@ -14,7 +14,7 @@ enum BusFuzz {
         let encoded = BusCodec.encode(decoded.events, usualMessage: BusCodec.longestMessage)
         precondition(encoded.leftOut == 0 && encoded.messages.count <= 1, "more came out than went in")
         guard let message = encoded.messages.first else { return }
-        precondition(isNewer || message.count <= input.count, "the same events have a shorter form")
+        precondition(input[1] != BusCodec.minor || message.count <= input.count, "the same events have a shorter form")
         guard let again = try? BusCodec.decode(message) else { preconditionFailure("the codec refuses its own message") }
         // An event without entries is not written again.
         let events = decoded.events.filter { $0 != .entries([]) }

@@ -55,27 +55,41 @@ import Testing
         #expect(try Socket.pull(peer)?.count == 30_001)
     }
 
-    @Test func aPeerThatMakesRoomHasProgressed() throws {
-        let wire = try Wire(limits)
-        let (id, peer) = try wire.connect(sendBuffer: 4_096)
-        wire.table.send(id, wire.table.stage(frame))
-        wire.turns(1)
-        #expect(!wire.table.takeProgress(id), "the kernel takes this for a peer that is gone, too")
-        for _ in 0..<60 { wire.table.send(id, wire.table.stage(frame)) }
+    @Test func thePeersWindowGoesOnWhenThePeerReads() throws {
+        let wire = try Wire(ConnectionLimits(), listens: true)
+        let peer = try wire.client()
+        wire.turn(until: { !wire.driver.opened.isEmpty })
+        let id = try #require(wire.driver.opened.first)
+        var pieces = 0
+        while true {
+            for _ in 0..<50 { wire.table.send(id, wire.table.stage(frame)) }
+            wire.turns(3)
+            pieces += 50
+            if wire.table.backlogBytes(id) > 0 { break }
+        }
+        let full = try #require(wire.table.peerWindow(id))
+        #expect(full.acknowledged > 0 && !full.isAllAcknowledged)
         wire.turns(3)
-        #expect(wire.table.backlogBytes(id) > 0)
-        #expect(!wire.table.takeProgress(id))
-        _ = try Socket.pull(peer)
-        wire.turn(until: { wire.table.takeProgress(id) })
-        _ = try Socket.pull(peer)
+        #expect(try #require(wire.table.peerWindow(id)).end - full.end < full.step, "nothing is read")
+        var got = 0
         wire.turn(until: {
-            _ = try? Socket.pull(peer)
+            got += (try? Socket.pull(peer)?.count) ?? 0
             wire.loop.handle.wake()
-            return wire.table.backlogBytes(id) == 0
+            return got == pieces * 1_000
         })
-        _ = wire.table.takeProgress(id)
-        wire.turns(3)
-        #expect(!wire.table.takeProgress(id), "asked once, forgotten")
+        wire.turn(until: {
+            wire.loop.handle.wake()
+            return wire.table.peerWindow(id)?.isAllAcknowledged == true
+        })
+        let read = try #require(wire.table.peerWindow(id))
+        #expect(read.acknowledged == UInt64(pieces) * 1_000)
+        #expect(read.end - full.end > 10_000)
+        wire.hangUp(peer)
+    }
+
+    @Test func aSocketThatIsNotTCPHasNoWindow() throws {
+        let wire = try Wire(limits)
+        #expect(wire.table.peerWindow(try wire.connect().id) == nil)
     }
 
     @Test func theKernelKeepsFewUnsentBytes() throws {

@@ -120,6 +120,21 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(key).isEmpty)
     }
 
+    @Test("an entry with a collapse key has the counters asked for only when it has replaced others")
+    func replacing() throws {
+        let bench = try SessionBench()
+        _ = try bench.connect("ann", following: [ChannelState(channel: Self.system)])
+        func hear(_ seq: UInt64, replaces: Bool) {
+            let draft = draft(Self.system, "\(seq)", collapse: "a")
+            bench.hear(
+                .entries([Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft, replaces: replaces)]))
+        }
+        hear(1, replaces: false)
+        #expect(bench.sessions.state.fanOut.earliestExpiry == nil)
+        hear(2, replaces: true)
+        #expect(bench.sessions.state.fanOut.earliestExpiry != nil)
+    }
+
     @Test("a user who loses a channel is told on every session, and gets nothing more from it")
     func rightIsGone() throws {
         let bench = try SessionBench()

@@ -1,3 +1,4 @@
+import Bus
 import HangGuard
 import Messaging
 import TestKit
@@ -71,6 +72,24 @@ import Testing
         #expect(try await look().counters.unread == 1)
         #expect(try bench.cell("select count(*) from hub.entry where retracted_at is null") == "2")
         #expect(try bench.cell("select retracted_at is null from hub.entry where source_id = '2'") == "t")
+    }
+
+    @Test func onlyAnEntryThatReplacesSaysSo() async throws {
+        func said() -> [String] {
+            bench.bus.events.flatMap { event -> [String] in
+                guard case .entries(let entries) = event else { return [] }
+                return entries.filter(\.replaces).map(\.draft.id)
+            }
+        }
+        await store(("1", "a"), ("2", "b"), ("3", nil))
+        #expect(said() == [])
+        await store(("4", "c"), ("5", "b"))
+        #expect(said() == ["5"])
+        await store(("6", "d"), ("7", "d"), ("8", "d"), ("9", "a"), ("10", nil))
+        #expect(said() == ["5", "7", "8", "9"], "each of a batch takes those before it")
+        await store(("11", "a"), in: .inbox(try user("bob")))
+        await store(("5", "b"))
+        #expect(said() == ["5", "7", "8", "9"])
     }
 
     @Test func theTextOfWhatWasReplacedStaysInHistory() async throws {

@@ -1,3 +1,4 @@
+import Bus
 import HangGuard
 import Linux
 import Messaging
@@ -16,6 +17,11 @@ import Testing
         try meanwhile()
         try cluster.start()
         try await until { bench.store.state == .up && bench.store.statistics.connectionsLost.value >= 3 }
+    }
+
+    private static func judgement(of history: History, on connection: BlockingConnection) throws -> String? {
+        let seen = "{" + history.seen.map { $0.map { "\"\($0)\"" } ?? "null" }.joined(separator: ",") + "}"
+        return try connection.execute(HistoryQueries.judge, [seen]).first?.last ?? nil
     }
 
     @Test("After a restore the epoch is another one, and requests with numbers of the earlier one are refused")
@@ -66,9 +72,8 @@ import Testing
         func isBehind(_ seq: UInt64, _ id: String, in epoch: Epoch) throws -> String? {
             let history = History(random: 1)
             _ = history.found(epoch)
-            history.stored([Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft(ann, id))])
-            let seen = "{" + history.seen.map { $0.map { "\"\($0)\"" } ?? "null" }.joined(separator: ",") + "}"
-            return try connection.execute(HistoryQueries.judge, [seen]).first?.last ?? nil
+            history.committed([.entries([Entry(seq: Seq(seq), createdAt: Timestamp(milliseconds: 0), draft: draft(ann, id))])])
+            return try Self.judgement(of: history, on: connection)
         }
         #expect(try isBehind(2, "2", in: epoch) == "f")
         #expect(try isBehind(3, "3", in: epoch) == "t", "the head is lower")
@@ -76,6 +81,89 @@ import Testing
         #expect(try isBehind(2, "2", in: Epoch(random: 99)) == "t", "the database does not know the epoch")
         try connection.execute("delete from hub.entry where seq = 2")
         #expect(try isBehind(2, "2", in: epoch) == "f", "removed, and its number is still taken")
+    }
+
+    @Test("After a restore that took back acknowledgements alone the epoch is another one")
+    func acknowledgements() async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await StoreBench(cluster.makeDatabase()).ready()
+        let (user, ann) = (try user("ann"), try inbox("ann"))
+        #expect(await bench.ask(.ingest([draft(ann, "1"), draft(ann, "2")], [])).seqs == [1, 2])
+        #expect(await bench.ask(.move(user, ann, .delivered(Seq(1)), session: "s")).moved?.cursor.delivered == Seq(1))
+        let before = try #require(bench.store.epoch)
+        try await Self.restart(cluster, bench) { try cluster.backUp() }
+        #expect(await bench.ask(.move(user, ann, .delivered(Seq(2)), session: "s"), in: before).moved?.cursor.delivered == Seq(2))
+        try await Self.restart(cluster, bench)
+        #expect(bench.store.epoch == before, "a restart changes nothing")
+        try await Self.restart(cluster, bench) { try cluster.restore() }
+        try await until { bench.store.epoch != before && bench.store.state == .up }
+        #expect(bench.store.statistics.epochChanges.value == 1)
+    }
+
+    @Test("The database is behind when the newest cursor's row is missing or older, and not when another hub has moved it")
+    func judgementOfCursors() async throws {
+        let bench = try await StoreBench().ready()
+        let (user, bob, ann) = (try user("ann"), try user("bob"), try inbox("ann"))
+        #expect(await bench.ask(.ingest([draft(ann, "1"), draft(ann, "2")], [])).seqs == [1, 2])
+        _ = await bench.ask(.move(user, ann, .delivered(Seq(1)), session: "s"))
+        let moved = try #require(await bench.ask(.move(user, ann, .delivered(Seq(2)), session: "s")).moved)
+        let epoch = try #require(bench.store.epoch)
+        let connection = try BlockingConnection(bench.address, applicationName: "tests")
+        func isBehind(_ version: UInt64, of user: UserID) throws -> String? {
+            let history = History(random: 1)
+            _ = history.found(epoch)
+            var state = moved
+            state.cursorVersion = version
+            history.committed([.moved(MovedCursor(user, state, isProgress: true, session: "s"))])
+            return try Self.judgement(of: history, on: connection)
+        }
+        #expect(moved.cursorVersion == 2)
+        #expect(try isBehind(2, of: user) == "f")
+        #expect(try isBehind(1, of: user) == "f", "another hub has moved it since")
+        #expect(try isBehind(3, of: user) == "t", "the last move is missing")
+        #expect(try isBehind(1, of: bob) == "t", "the row is missing")
+    }
+
+    @Test(
+        "Whatever follows a move (leave, removal of old entries, expiry, replacement, a deleted message), no version falls and no row goes")
+    func versionsOnlyGrow() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob, inbox) = (try user("ann"), try user("bob"), try inbox("ann"))
+        guard case .opened(let opened, created: true) = await bench.ask(.open(ann, with: bob, context: nil, most: 100)) else {
+            Issue.record("no conversation")
+            return
+        }
+        let (talk, past) = (opened.channel, Timestamp(milliseconds: WallClock.now() - 1_000))
+        let connection = try BlockingConnection(bench.address, applicationName: "tests")
+        let history = History(random: 1)
+        _ = history.found(try #require(bench.store.epoch))
+        func move(_ channel: Channel, _ change: CursorChange) async throws {
+            let reply = await bench.ask(.move(ann, channel, change, session: "s"))
+            guard case .moved(let cursor, changed: true) = reply else {
+                Issue.record("\(reply)")
+                return
+            }
+            history.committed([.moved(cursor)])
+            #expect(try Self.judgement(of: history, on: connection) == "f", "\(change)")
+        }
+        func holds(_ comment: Comment) throws { #expect(try Self.judgement(of: history, on: connection) == "f", comment) }
+
+        _ = await bench.ask(.ingest((1...6).map { draft(inbox, "\($0)", expiresAt: $0 == 2 ? past : nil) }, []))
+        try await move(inbox, .delivered(Seq(2)))
+        _ = try bench.query("update hub.entry set expires_at = now() - interval '1 s' where seq in (3, 4)")
+        _ = try bench.query("update hub.cursor set recount_at = now() - interval '1 s'")
+        try await move(inbox, .seen(Seq(5)))
+        try await move(inbox, .read(.upTo(Seq(5))))
+        try await move(inbox, .unread([Seq(5)]))
+        _ = try bench.query("delete from hub.entry where seq <= 3")
+        _ = try bench.query(
+            "update hub.channel set first_seq = 4, recount_from = now() + interval '10 s' where name = '\(inbox.storedName)'")
+        try holds("removed and replaced entries")
+        try await move(inbox, .delivered(Seq(6)))
+        _ = await bench.ask(.append(draft(talk, "1", sender: bob)))
+        try await move(talk, .read(.upTo(Seq(1))))
+        #expect(await bench.ask(.leave(ann, talk)).state != nil)
+        try holds("the user has left")
     }
 
     @Test("What the intake finds begins one epoch, however many processes find it and however often")

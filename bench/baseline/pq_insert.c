@@ -1,4 +1,4 @@
-// The rate of events of PostgreSQL without a hub: the hub's four statements for a batch of entries, in a loop.
+// The rate of events of PostgreSQL without a hub: the hub's three statements for a batch of entries, in a loop.
 //   pq_insert ADDRESS STATEMENTS CHANNELS BATCH BYTES SECONDS
 // ADDRESS is a libpq connection string of a migrated database, STATEMENTS the output of `hub statements`. Each batch stores BATCH
 // notifications with a body of BYTES bytes, spread over CHANNELS inboxes (1: all into one broadcast), and one Kafka position.
@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     memset(content + length, 'x', (size_t)bytes);
     strcpy(content + length + bytes, "\"");
 
-    struct parameters names = {0}, entries = {0}, positions = {0};
+    struct parameters names = {0}, entries = {0};
     int64_t stored = 0, offset = 0, batches = 0;
     double start = 0, begin = seconds_now(), now = begin;
     while (start == 0 || now - start < seconds) {
@@ -35,7 +35,6 @@ int main(int argc, char **argv) {
         }
         again(&names);
         again(&entries);
-        again(&positions);
         int unanswered = begin_array(&entries, INT8, batch);
         for (int i = 0; i < batch; i++) put32(&entries, unanswered, -1);
         // As in the hub, each channel of the batch is listed once.
@@ -68,15 +67,20 @@ int main(int argc, char **argv) {
         column = begin_array(&entries, INT8, batch);
         for (int i = 0; i < batch; i++) put32(&entries, column, -1);
         offset += batch;
-        put_text(&positions, begin_array(&positions, TEXT, 1), source);
-        put_int4(&positions, begin_array(&positions, INT4, 1), 0);
-        put_int8(&positions, begin_array(&positions, INT8, 1), offset);
+        // The position of the batch's last record, and what it comes after.
+        put_text(&entries, begin_array(&entries, TEXT, 1), source);
+        put_int4(&entries, begin_array(&entries, INT4, 1), 0);
+        put_int8(&entries, begin_array(&entries, INT8, 1), offset);
+        column = begin_array(&entries, INT8, 1);
+        if (offset > batch) put_int8(&entries, column, offset - batch);
+        else put32(&entries, column, -1);
+        put_text(&entries, begin_array(&entries, TEXT, 1), "pq-insert");
 
         execute(c, "ensureChannels", &names);
         execute(c, "lockChannels", &names);
         execute(c, "storeEntries", &entries);
-        execute(c, "storePositions", &positions);
-        commit(c);
+        // One row for each event; one more when the position before was not reached, and then nothing was stored.
+        if (commit(c) != batch) give_up(NULL, "the batch was not stored");
         stored += batch;
         batches++;
         now = seconds_now();

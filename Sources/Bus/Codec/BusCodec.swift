@@ -19,6 +19,10 @@ package enum BusCodec {
     package static let major: UInt8 = 1
     package static let minor: UInt8 = 3
 
+    /// Since this minor version the entries of an event may be followed by a list: the positions, ascending from 0, of those that have replaced
+    /// others. An older node skips it. In the messages of an older node every entry with a collapse key may have.
+    static let minorWithReplacing: UInt8 = 3
+
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024
     /// A message is closed when it has this many bytes, so that the loss of one message loses few events.

@@ -16,7 +16,7 @@ extension BusCodec {
                 continue
             }
             do throws(BusReader.Failure) {
-                let event = try body.event(kind)
+                let event = try body.event(kind, minor: message[1])
                 guard body.isAtEnd || isNewer else { throw .malformed }
                 decoded.events.append(event)
             } catch {
@@ -136,9 +136,9 @@ struct BusReader {
         return values[Int(number)]
     }
 
-    mutating func event(_ kind: BusCodec.Kind) throws(Failure) -> BusEvent {
+    mutating func event(_ kind: BusCodec.Kind, minor: UInt8) throws(Failure) -> BusEvent {
         switch kind {
-        case .entries: return .entries(try entries())
+        case .entries: return .entries(try entries(minor: minor))
         case .moved:
             let user = try user()
             let state = try state()
@@ -186,11 +186,29 @@ struct BusReader {
     }
 
     /// The count does not need a limit: each entry takes bytes, so the message's length bounds the loop.
-    private mutating func entries() throws(Failure) -> [Entry] {
+    private mutating func entries(minor: UInt8) throws(Failure) -> [Entry] {
         var entries: [Entry] = []
         let count = try number()
-        while UInt64(entries.count) < count { entries.append(try entry()) }
+        let isTold = minor >= BusCodec.minorWithReplacing
+        while UInt64(entries.count) < count {
+            let entry = try entry()
+            entries.append(isTold || entry.draft.collapse == nil ? entry : entry.replacing())
+        }
+        if isTold, !isAtEnd { try markReplacing(&entries) }
         return entries
+    }
+
+    private mutating func markReplacing(_ entries: inout [Entry]) throws(Failure) {
+        var next: UInt64 = 0
+        var left = try number()
+        guard left > 0 else { throw .malformed }
+        while left > 0 {
+            let position = try number()
+            guard position >= next, position < UInt64(entries.count) else { throw .malformed }
+            entries[Int(position)] = entries[Int(position)].replacing()
+            next = position + 1
+            left -= 1
+        }
     }
 
     private mutating func entry() throws(Failure) -> Entry {
@@ -252,5 +270,11 @@ struct BusReader {
             end = upper
         }
         return cursor
+    }
+}
+
+extension Entry {
+    fileprivate func replacing() -> Entry {
+        Entry(seq: seq, createdAt: createdAt, draft: draft, hiddenFrom: hiddenFrom, replaces: true)
     }
 }

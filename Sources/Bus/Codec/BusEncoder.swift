@@ -79,30 +79,36 @@ struct BusEncoder {
     private mutating func add(_ entries: [Entry]) {
         var list: [UInt8] = []
         var count: UInt64 = 0
+        var replacing: [UInt64] = []
         for entry in entries {
             var one: [UInt8] = []
             one.append(entry)
-            // The body has a count before the entries, of at most ten bytes.
+            // The body has a count before the entries, and may have a list behind them: for one entry these are three bytes.
             if one.count > BusCodec.longestMessage - Self.envelopeBytes - 10 {
                 encoded.leftOut += 1
                 continue
             }
             if count > 0, list.count + one.count > usualMessage {
-                append(entries: count, list)
+                append(entries: count, list, replacing)
                 list = []
                 count = 0
+                replacing = []
             }
+            if entry.replaces { replacing.append(count) }
             list.append(copying: one.span)
             count += 1
         }
-        append(entries: count, list)
+        append(entries: count, list, replacing)
     }
 
-    private mutating func append(entries count: UInt64, _ list: [UInt8]) {
+    private mutating func append(entries count: UInt64, _ list: [UInt8], _ replacing: [UInt64]) {
         guard count > 0 else { return }
         append(.entries) { body in
             body.append(number: count)
             body.append(copying: list.span)
+            guard !replacing.isEmpty else { return }
+            body.append(number: UInt64(replacing.count))
+            for position in replacing { body.append(number: position) }
         }
     }
 

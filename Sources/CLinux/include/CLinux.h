@@ -49,6 +49,15 @@ int clinux_local_port(int fd);
 int clinux_is_nodelay(int fd);
 /// The bound on unsent bytes (TCP_NOTSENT_LOWAT); 0: the system's.
 int clinux_unsent_bound(int fd);
+struct clinux_peer_window {
+    uint64_t acknowledged;
+    uint64_t end;
+    uint32_t step;
+    uint32_t is_all_acknowledged;
+};
+/// From TCP_INFO: the bytes that the peer has acknowledged, the right edge of its window, the step in which it tells the window, and
+/// whether nothing is unsent or unacknowledged.
+int clinux_peer_window(int fd, struct clinux_peer_window *window);
 int clinux_set_send_buffer(int fd, int bytes);
 int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_socketpair(int fds[2]);

@@ -117,12 +117,15 @@ public struct Entry: Equatable, Sendable {
     public let draft: EntryDraft
     /// Users who had blocked the sender when the entry was stored. They get a placeholder in its place, which counts for none of them.
     public let hiddenFrom: [UserID]
+    /// It has replaced entries with its collapse key, which may have been counted. Known of new entries only.
+    public let replaces: Bool
     public var channel: Channel { draft.channel }
-    public init(seq: Seq, createdAt: Timestamp, draft: EntryDraft, hiddenFrom: [UserID] = []) {
+    public init(seq: Seq, createdAt: Timestamp, draft: EntryDraft, hiddenFrom: [UserID] = [], replaces: Bool = false) {
         self.seq = seq
         self.createdAt = createdAt
         self.draft = draft
         self.hiddenFrom = hiddenFrom
+        self.replaces = replaces
     }
 
     public func isHidden(from user: UserID?) -> Bool {

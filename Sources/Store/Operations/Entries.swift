@@ -154,7 +154,10 @@ struct EntryBatch: Batch {
             // A duplicate may be the same draft, committed before the connection broke and never announced.
             if isFresh || orders[draft.order].unsettled {
                 let hiddenFrom = (stored.texts(row, 7) ?? []).compactMap { UserID($0) }
-                fresh.append(Entry(seq: seq, createdAt: createdAt, draft: draft.draft, hiddenFrom: hiddenFrom))
+                // What a commit has replaced whose outcome was unknown is not known any more.
+                guard let replaces = !areIngested ? false : isFresh ? stored.bool(row, 8) : draft.draft.collapse != nil else { return nil }
+                fresh.append(
+                    Entry(seq: seq, createdAt: createdAt, draft: draft.draft, hiddenFrom: hiddenFrom, replaces: replaces))
                 if let members = stored.texts(row, 5) {
                     active.append(.active(draft.draft.channel, members: members.compactMap { UserID($0) }))
                 }

@@ -47,7 +47,7 @@ extension Statement {
             """)
 
     /// The entries of events, for which nobody needs to be a member, and which are hidden from nobody. $1 nulls, then the draft's fields. Returns
-    /// the columns of `storeMessages`.
+    /// the columns of `storeMessages`, and whether the entry has replaced others.
     ///
     /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
     ///
@@ -78,8 +78,9 @@ extension Statement {
                 from known k
             ), \(Clause.sequencedDrafts), collapsing as materialized (
                 select s.channel_id, s.seq, s.collapse_key, s.stamp,
-                    lead(s.seq) over (partition by s.channel_id, s.collapse_key collate "C" order by s.seq) is not null as is_replaced
+                    lead(s.seq) over same is not null as is_replaced, lag(s.seq) over same is not null as replaces
                 from sequenced s where s.is_new and s.collapse_key is not null
+                window same as (partition by s.channel_id, s.collapse_key collate "C" order by s.seq)
             ), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
@@ -93,7 +94,7 @@ extension Statement {
             ), replaced as (
                 update hub.entry e set retracted_at = h.stamp
                 from (
-                    select h.place, g.stamp
+                    select h.place, g.seq, g.stamp
                     from collapsing g
                     cross join lateral (
                         select e.ctid as place from hub.entry e
@@ -103,7 +104,9 @@ extension Statement {
                     where not g.is_replaced
                 ) h
                 where e.ctid = h.place
-                returning e.channel_id
+                returning e.channel_id, h.seq
+            ), replacing as (
+                select g.channel_id, g.seq from collapsing g where g.replaces union all select r.channel_id, r.seq from replaced r
             ), counted as (
                 update hub.channel c set last_seq = m.seq,
                     -- A cursor that is moved meanwhile does not see this transaction yet: no statement takes longer.
@@ -126,16 +129,19 @@ extension Statement {
                 ) n
                 where m.channel_id = n.channel_id
             ), \(Clause.journalEntries)
-            select o.admitted, o.seq, o.stored_at, o.is_new, o.answers, o.members, false, null::text[] from (
+            select o.admitted, o.seq, o.stored_at, o.is_new, o.answers, o.members, false, null::text[], o.replaces from (
                 select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new, s.answers or not s.allowed as answers,
                     case when s.admitted and s.channel_kind = 'conversation'
                             and row_number() over (partition by s.channel_id, s.admitted, s.is_new order by s.ordinal desc) = 1
                         then array(select m.user_id from hub.member m where m.channel_id = s.channel_id order by 1)
                     end as members,
+                    -- Most batches have no collapse key, and do not look.
+                    case when s.is_new and s.collapse_key is not null
+                        then (s.channel_id, s.seq) in (select r.channel_id, r.seq from replacing r) else false end as replaces,
                     1 as part, s.ordinal
                 from sequenced s
                 union all
-                select null, r.stored, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
+                select null, r.stored, null, null, null, null, null, 2, r.ordinal from lack cross join reached r where lack.is_behind
             ) o
             order by o.part, o.ordinal
             """)

@@ -36,7 +36,12 @@ struct RecallBatch: Batch {
                 let seq = Seq(stored: found.int64(row, 1)), let time = found.time(row, 2)
             else { return nil }
             let hiddenFrom = (found.texts(row, 3) ?? []).compactMap { UserID($0) }
-            entries.append(Entry(seq: seq, createdAt: Timestamp(time), draft: drafts[Int(position) - 1], hiddenFrom: hiddenFrom))
+            let draft = drafts[Int(position) - 1]
+            entries.append(
+                Entry(
+                    seq: seq, createdAt: Timestamp(time), draft: draft, hiddenFrom: hiddenFrom,
+                    // It is not known any more, so it may have.
+                    replaces: draft.collapse != nil))
         }
         return BatchOutcome(events: entries.isEmpty ? [] : [.entries(entries)], replies: [])
     }

@@ -10,19 +10,36 @@ package final class WebSocketEndpoint {
     /// Nil while no message is in progress; see `FrameMachines`.
     var frames: FrameMachine?
     var liveness: Liveness
-    /// The session on this connection.
-    package var session = SessionID(slot: .max, generation: .max)
+    // In the padding that `liveness` leaves.
     var format = FrameFormat.plain
     var kind = FrameMachine.Kind.plain
+    /// The session on this connection.
+    package var session = SessionID(slot: .max, generation: .max)
 
     enum Liveness {
-        /// A byte last came from the peer at this moment.
-        case heard(MonotonicInstant)
-        /// A ping was sent, and the peer must send something by then. The time is counted from the ping, not from the silence before it: a hub
+        /// A byte last came from the peer at this moment. `read`: bytes before the last ping that it answered; `pinged`: before the last ping;
+        /// see `PongWait`.
+        case heard(MonotonicInstant, read: UInt32, pinged: UInt32)
+        /// A ping was sent, and the peer must send something. The time is counted from the ping, not from the silence before it: a hub
         /// that was stopped for a while would otherwise cut all connections the moment it goes on.
-        case awaitsPong(until: MonotonicInstant)
+        case awaitsPong(PongWait)
         /// A close frame is on its way. Until the peer's comes, its messages are skipped; it must end the connection by then.
         case closing(until: MonotonicInstant)
+    }
+
+    /// A byte has come from the peer.
+    @inline(__always)
+    func hear(_ now: MonotonicInstant) {
+        switch liveness {
+        case .heard(_, let read, let pinged): liveness = .heard(now, read: read, pinged: pinged)
+        case .awaitsPong(let wait): liveness = .heard(now, read: wait.read, pinged: wait.acknowledged)
+        case .closing: return
+        }
+    }
+
+    /// A pong has come: all that was sent before the ping is read.
+    func hearPong() {
+        if case .heard(let now, _, let pinged) = liveness { liveness = .heard(now, read: pinged, pinged: pinged) }
     }
 
     var isClosing: Bool {
@@ -32,7 +49,7 @@ package final class WebSocketEndpoint {
     init(id: ConnectionID, now: MonotonicInstant) {
         self.id = id
         openedAt = now
-        liveness = .heard(now)
+        liveness = .heard(now, read: 0, pinged: 0)
     }
 }
 

@@ -101,7 +101,7 @@ package final class WebSocketServer: UpgradeHandler {
 
     package func received(_ id: ConnectionID, _ bytes: inout MutableSpan<UInt8>) {
         guard let endpoint = endpoint(id) else { return }
-        if !endpoint.isClosing { endpoint.liveness = .heard(loop.now) }
+        endpoint.hear(loop.now)
         receiveFrames(endpoint, &bytes)
     }
 
@@ -127,33 +127,36 @@ package final class WebSocketServer: UpgradeHandler {
         switch endpoint.liveness {
         case .closing(let until):
             if loop.now >= until { return table.close(id, .now) }
-        case .awaitsPong(let until):
-            if loop.now >= until {
-                // A ping waits behind what was sent before it, and a client that takes bytes lives.
-                guard !table.takeProgress(id) else {
-                    endpoint.liveness = .awaitsPong(until: loop.now + limits.pongTimeout)
-                    break
+        case .awaitsPong(var wait):
+            if loop.now >= wait.until {
+                guard wait.goesOn(with: table.peerWindow(id), at: loop.now, for: limits.pongTimeout) else {
+                    metrics.pongTimeouts.add()
+                    application?.end(endpoint, .noPong)
+                    return
                 }
-                metrics.pongTimeouts.add()
-                application?.end(endpoint, .noPong)
-                return
+                // Its acknowledgement tells the window: a peer to which nothing is sent tells it late.
+                ping(endpoint, wait)
             }
-        case .heard(let last):
+        case .heard(let last, let read, _):
             if loop.now - last >= limits.pingInterval {
-                endpoint.liveness = .awaitsPong(until: loop.now + limits.pongTimeout)
-                _ = table.takeProgress(id)
-                table.send(id, bytes: FrameEncoder.ping())
+                ping(endpoint, PongWait(table.peerWindow(id), read: read, at: loop.now, for: limits.pongTimeout))
             }
         }
         arm(endpoint)
+    }
+
+    private func ping(_ endpoint: WebSocketEndpoint, _ wait: PongWait) {
+        endpoint.liveness = .awaitsPong(wait)
+        table.send(endpoint.id, bytes: FrameEncoder.ping())
     }
 
     /// Sets the connection's one deadline.
     private func arm(_ endpoint: WebSocketEndpoint) {
         let next =
             switch endpoint.liveness {
-            case .closing(let until), .awaitsPong(let until): until
-            case .heard(let last): last + limits.pingInterval
+            case .closing(let until): until
+            case .awaitsPong(let wait): wait.until
+            case .heard(let last, _, _): last + limits.pingInterval
             }
         table.setDeadline(endpoint.id, after: max(.milliseconds(1), next - loop.now))
     }
@@ -184,6 +187,7 @@ package final class WebSocketServer: UpgradeHandler {
                 metrics.messagesIn.add()
                 payload.withBytes(in: bytes.span) { application?.message(endpoint, kind, $0, machine) }
                 machine.socket.reuse(payload)
+            case .control(.pong, _): endpoint.hearPong()
             case .control: continue
             case .exhausted(let step): return step
             }
