@@ -45,7 +45,9 @@ struct RSAPaddingTests {
         """
 
     private func isValid(_ signature: [UInt8]) throws -> Bool {
-        try PublicKey(pem: Self.key).isValid(signature.span, for: SignatureTests.message.span, scheme: .rsaPSS(.sha256))
+        let key = try PublicKey(pem: Self.key)
+        let message = SignatureTests.message
+        return key.isValid(signature.span, for: message.span, scheme: .rsaPSS(.sha256))
     }
 
     @Test(
