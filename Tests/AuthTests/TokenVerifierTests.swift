@@ -42,6 +42,16 @@ struct TokenVerifierTests {
         #expect(try verifier.verify(token, now: Self.now).isAccepted)
     }
 
+    @Test("a remembered token ends in the second of its exp where there is no leeway")
+    func expiresInMemoryAtOnce() throws {
+        var policy = TokenMint.policy()
+        policy.leeway = .zero
+        let verifier = try TokenMint.verifier(policy)
+        let token = Self.mint("alice", exp: Self.now + 100)
+        #expect(try verifier.verify(token, now: Self.now + 99).isAccepted)
+        #expect(try verifier.verify(token, now: Self.now + 100) == .rejected(.expired))
+    }
+
     @Test("never lets a remembered token be used before its nbf")
     func notBeforeInMemory() throws {
         let verifier = try TokenMint.verifier()

@@ -26,6 +26,8 @@ struct BusContractTests {
         bus.unsubscribe(first)
         bus.publish(committed: [.entries([entry(4)])])
         bus.publish(committed: [])
+        bus.unsubscribe(second)
+        bus.publish(committed: [.entries([entry(5)])])
         #expect(first.told == [1, 2, 3] && first.batches == 2 && first.signals == 1)
         #expect(second.batches == 2 && second.signals == 1)
         #expect(bus.health == .up)

@@ -46,6 +46,12 @@ struct Missing: Error {}
 
 @Suite("RFC 9112: request heads that are accepted", .guarded)
 struct RequestHeadTests {
+    @Test func aFieldIsFoundByItsWholeName() throws {
+        let got = try request("GET / HTTP/1.1\r\nHost: a\r\nX-Ab: 1\r\nX-A: 2\r\nX-Abc: 3\r\n\r\n")
+        #expect(got.headers.first("x-a") == "2" && got.headers.all("x-ab") == ["1"])
+        #expect(got.headers.count(of: "x-a") == 1 && got.headers.first("x-") == nil)
+    }
+
     @Test func allPartsOfAGetAreParsed() throws {
         let got = try request("GET /v1/socket?a=1&b HTTP/1.1\r\nHost: Example.org:8080\r\nAccept:\t*/* \r\nX-Empty:\r\n\r\n")
         #expect(got.method == .get)

@@ -45,6 +45,19 @@ struct TailFollowerTests {
             ])
     }
 
+    @Test("On a hub with another history it forgets its positions, and on one with the same it does not")
+    func otherHistory() {
+        var follower = TailFollower(token: "t", channels: [], since: nil)
+        _ = follower.connect()
+        _ = reaction(&follower, #"{"re":1,"ok":{"epoch":"a","channels":[{"channel":"inbox"}]}}"#)
+        _ = reaction(&follower, #"{"type":"entry","channel":"inbox","seq":9}"#)
+        for (epoch, since) in [("a", #","since":9"#), ("b", ""), ("b", "")] {
+            _ = follower.connect()
+            let welcome = #"{"re":1,"ok":{"epoch":"\#(epoch)","channels":[{"channel":"inbox"}]}}"#
+            #expect(reaction(&follower, welcome).commands == [#"{"id":2,"type":"subscribe","channel":"inbox"\#(since)}"#])
+        }
+    }
+
     @Test("Named channels are followed with connect, from the requested position")
     func namedChannels() {
         var follower = TailFollower(token: "t", channels: ["inbox", "broadcast:system"], since: 5)

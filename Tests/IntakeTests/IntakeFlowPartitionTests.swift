@@ -63,6 +63,19 @@ import Testing
         #expect(flow.handle(.read([good(a, 1)])) == [.submit(token: 2, [draft("0:1")], [position(a, 1)])])
     }
 
+    @Test func `A pause ends with the first records that are stored, and the next trouble makes another one`() {
+        var flow = flow(holding: [a])
+        _ = flow.handle(.read([good(a, 1), good(a, 2), good(a, 3), good(a, 4)]))
+        // The store refuses some record: the requests become one, one and two records.
+        for token in 1...2 as ClosedRange<UInt64> { _ = flow.handle(.answered(token: token, .failed(.refused("no")))) }
+        let pause = [IntakeFlow.Action.pause([a]), .retry(after: .milliseconds(100))]
+        #expect(deeds(flow.handle(.answered(token: 3, .failed(.unavailable)))) == pause)
+        #expect(flow.handle(.retryDue) == [.submit(token: 4, [draft("0:1")], [position(a, 1)])])
+        #expect(deeds(flow.handle(.answered(token: 4, stored(1)))).first == .resume([a]))
+        #expect(!flow.isPaused)
+        #expect(deeds(flow.handle(.answered(token: 5, .failed(.unavailable)))) == pause)
+    }
+
     @Test func `An answer that comes after a partition was lost is about other records: the rest is asked for again`() {
         var flow = flow(holding: [a, b])
         _ = flow.handle(.read([good(a, 1), good(b, 1)]))

@@ -71,6 +71,23 @@ struct KeyFeedTests {
         #expect(feed.metrics.keys.value == 1)
     }
 
+    @Test("tells when the keys have grown too old, and gives them again when their file is back")
+    func tooOld() throws {
+        let signer = try TokenSigner.generate()
+        try folder.write(signer.jwks)
+        let feed = try feed(.init(folder.path)) {
+            $0.refreshInterval = .milliseconds(20)
+            $0.maximumStaleness = .milliseconds(200)
+        }
+        defer { feed.stop() }
+        _ = try heard.wait { $0 == (try? signer.keySet()) }
+        try folder.remove()
+        _ = try heard.wait { $0 == .empty }
+        #expect(feed.metrics.keys.value == 0)
+        try folder.write(signer.jwks)
+        _ = try heard.wait { $0 == (try? signer.keySet()) }
+    }
+
     @Test("fetches from an address again when a token names an unknown key")
     func address() throws {
         let server = try FolderServer(folder)

@@ -37,6 +37,23 @@ struct RefusalTests {
         #expect(second?.message.contains("LOCATION") == false)
     }
 
+    @Test("a server that only reads is not connected to, as a standby is not")
+    func readOnly() throws {
+        let address = try PostgresCluster.shared.get().makeDatabase()
+        let connection = try Connection.open(address)
+        let setting = "'alter database %I set default_transaction_read_only = on'"
+        try connection.run("do $$ begin execute format(\(setting), current_database()); end $$")
+        try connection.commit()
+        let answers = try connection.exchange()
+        guard case .rows? = answers.first else {
+            Issue.record("\(answers)")
+            return
+        }
+        let refusal = #expect(throws: PostgresError.self) { try Connection.open(address) }
+        #expect(refusal?.lost == true && refusal?.isFinal == false && refusal?.message.contains("read-only") == true)
+        #expect(throws: PostgresError.self) { try BlockingConnection(address, applicationName: "tests") }
+    }
+
     @Test("an error after connecting has no code in its text")
     func afterwards() throws {
         let connection = try Connection.open(PostgresCluster.shared.get().makeDatabase())

@@ -13,6 +13,12 @@ import Testing
         #expect(first < first + .nanoseconds(1))
     }
 
+    @Test func durationsBeyond64BitsOfNanosecondsKeepTheirSign() {
+        #expect(Duration.seconds(-5).wholeNanoseconds == -5_000_000_000)
+        #expect(Duration.seconds(Int64.max).wholeNanoseconds == .max / 2)
+        #expect(Duration.seconds(Int64.min / 2).wholeNanoseconds == .min / 2)
+    }
+
     @Test func theExitCodeOfAChildIsReported() throws {
         #expect(try Process.run(["sh", "-c", "exit 7"]) == 7)
         let sleeper = try Process.spawn(["sleep", "1000"])

@@ -30,6 +30,28 @@ struct FanOutTests {
         #expect(fanOut.subscriber(subscription)?.position == Seq(3))
     }
 
+    @Test("a slice ends after a bounded number of deliveries, within an entry and between entries, and the next one goes on there")
+    func slices() {
+        let clients = Clients()
+        var fanOut = FanOut()
+        let table = SessionTable(loop: 0)
+        for _ in 0..<100 {
+            let key = table.add(Session(id: "s"), route: clients.route(to: SessionID(slot: 0, generation: 0)), now: .now).id
+            table.setRoute(clients.route(to: key), of: key)
+            let (roster, slot) = fanOut.join(system, Subscriber(session: key, user: 0))
+            let subscription = Session.Subscription(channel: system, roster: UInt32(roster), slot: UInt32(slot), registration: 1)
+            _ = fanOut.update(subscription) { $0.open(ChannelState(channel: system), since: nil) }
+        }
+        for seq in 1...3 as ClosedRange<UInt64> {
+            let isQueued = fanOut.enqueue(
+                system, [FanOut.Item(seq: Seq(seq), author: 1, weight: .normal, frame: SharedFrame { $0 = [0x20] })])
+            #expect(isQueued)
+        }
+        var deliveries: [Int] = []
+        for _ in 0..<9 where !fanOut.isIdle { deliveries.append(fanOut.runSlice(table, [clients], at: .now).deliveries) }
+        #expect(deliveries == [FanOut.sliceDeliveries, FanOut.sliceDeliveries, 300 - 2 * FanOut.sliceDeliveries])
+    }
+
     @Test("each session gets frames of its own encoding, and each encoding is staged once")
     func encodings() {
         let clients = Clients()

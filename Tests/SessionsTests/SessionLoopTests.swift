@@ -71,6 +71,25 @@ struct SessionLoopTests {
         #expect(bench.clients.texts(eve).isEmpty)
     }
 
+    @Test("a cursor is told to the sessions that did not move it")
+    func ownCursor() throws {
+        let bench = try SessionBench()
+        let ann = try user("ann")
+        let key = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        bench.say(key, #"{"id":2,"type":"ack","channel":"broadcast:system","seq":4}"#)
+        bench.turn()
+        guard case .move(_, _, _, session: let own)? = bench.store.take().first?.request else {
+            Issue.record("no cursor was moved")
+            return
+        }
+        for (version, session) in [(UInt64(1), own), (2, "other")] {
+            bench.clients.forget()
+            let state = ChannelState(channel: Self.system, head: Seq(4), cursorVersion: version)
+            bench.hear(.moved(MovedCursor(ann, state, isProgress: false, session: session)))
+            #expect(bench.clients.texts(key).contains { $0.hasPrefix(#"{"type":"cursor""#) } == (session != own))
+        }
+    }
+
     @Test("a confirmation from before a right was withdrawn does not answer a later subscribe")
     func withdrawnRight() throws {
         let bench = try SessionBench()

@@ -40,6 +40,19 @@ struct SessionSettingsTests {
         #expect(try await written(setting) { "alter database \($0)" } == setting)
     }
 
+    @Test("only this program's own tables are used, neither older nor newer ones")
+    func otherTables() throws {
+        let connection = try Connection.open(PostgresCluster.shared.get().makeDatabase())
+        let own = Migration.all.count
+        for number in [own - 1, own, own + 1] {
+            for _ in 0..<3 { try connection.run("select \(number)") }
+            try connection.commit()
+            let rows = try connection.exchange().compactMap { if case .rows(let rows) = $0 { rows } else { nil } }
+            #expect(SessionSettings.areSatisfied(by: rows) == (number == own))
+            #expect(!SessionSettings.areSatisfied(by: Array(rows.dropLast())))
+        }
+    }
+
     @Test("what a crash of the database's machine may lose is told")
     func risks() throws {
         // The tests' own cluster is as careless as that.

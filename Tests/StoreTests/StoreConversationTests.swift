@@ -82,6 +82,19 @@ import Testing
         #expect(try bench.cell("select count(*) from hub.cursor") == "2")
     }
 
+    @Test("who opens a conversation has made it, whichever name comes first")
+    func makers() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob) = (try user("ann"), try user("bob"))
+        for (opener, other) in [(ann, bob), (bob, ann)] {
+            for isNew in [true, false] {
+                let reply = await bench.ask(.open(opener, with: other, context: opener.name, most: 100))
+                guard case .opened(_, let created) = reply else { return #expect(reply.opened != nil) }
+                #expect(created == isNew)
+            }
+        }
+    }
+
     @Test func onlyMembersCanWriteAndRead() async throws {
         let bench = try await StoreBench().ready()
         let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))

@@ -40,7 +40,9 @@ struct HTTPServerTests {
         }
         #expect(said < 200)
         let limits = bench.server.limits.connections
+        let answered = bench.server.metrics.requests.value
         for _ in 0..<5 { bench.send(Array("GET /y HTTP/1.1\r\nHost: h\r\n\r\n".utf8)) }
+        #expect(bench.server.metrics.requests.value == answered, "nothing is answered to who reads nothing")
         let waiting = bench.server.table.backlogBytes(id)
         #expect(waiting <= limits.highWatermarkBytes + 200_000)
         for _ in 0..<1_000 where heard < said * 60_000 {
@@ -140,6 +142,29 @@ struct HTTPServerTests {
         let answers = String(decoding: bench.hear(), as: UTF8.self)
         #expect(answers.hasPrefix("HTTP/1.1 202 Accepted\r\n"))
         #expect(answers.contains("HTTP/1.1 200 OK\r\n"))
+    }
+
+    @Test("a request that waits for its turn is not answered before one that a handler still owes")
+    func orderWithinATurn() throws {
+        let bench = try ServerBench()
+        let slow = SlowHandler()
+        bench.server.add(slow, at: "/slow")
+        func request(_ path: String) -> [UInt8] { Array("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n".utf8) }
+        bench.send(request("/x") + request("/slow") + request("/y"))
+        bench.send(request("/z"))
+        for _ in 0..<5 { bench.turn() }
+        #expect(bench.server.metrics.requests.value == 2)
+        bench.server.respond(try #require(slow.asked.first), HTTPResponse(status: 202))
+        for _ in 0..<5 { bench.turn() }
+        let statuses = String(decoding: bench.hear(), as: UTF8.self).split(separator: "HTTP/1.1 ").map { $0.prefix(3) }
+        #expect(statuses == ["200", "202", "200", "200"])
+    }
+
+    @Test("a body of the bound is read, and one byte more is refused")
+    func bodyBound() throws {
+        let bench = try ServerBench { $0.bodyBytes = 5 }
+        #expect(bench.say("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello").hasPrefix("HTTP/1.1 200 "))
+        #expect(bench.say("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nhello!").hasPrefix("HTTP/1.1 413 "))
     }
 
     @Test("a client that pipelines many requests gets one response per turn")
