@@ -75,6 +75,7 @@ int main(int argc, char **argv) {
         if (offset > batch) put_int8(&entries, column, offset - batch);
         else put32(&entries, column, -1);
         put_text(&entries, begin_array(&entries, TEXT, 1), "pq-insert");
+        put_bool(&entries, begin_array(&entries, BOOL, 1), 0);
 
         execute(c, "ensureChannels", &names);
         execute(c, "lockChannels", &names);
