@@ -29,6 +29,27 @@ extension SessionLoopTests {
         #expect(bench.clients.seqs(ann) == [5])
     }
 
+    @Test("a page that the store could not give is asked for again, and its entries are sent")
+    func failedPage() async throws {
+        let bench = try SessionBench { $0.storeRetry = .zero }
+        let ann = try bench.connect("ann", following: [ChannelState(channel: Self.system, head: Seq(4))])
+        func pages() -> [StoreOrder] {
+            bench.turn()
+            return bench.store.take().filter { if case .page = $0.request { true } else { false } }
+        }
+        bench.hear(.entries([try entry(6, in: Self.system)]))
+        let failed = try #require(pages().first)
+        bench.answer(failed, .failed(.unavailable))
+        var again: [StoreOrder] = []
+        try await until {
+            again += pages()
+            return !again.isEmpty
+        }
+        #expect(again.map(\.request) == [failed.request])
+        bench.answer(again[0], try page(5...6, of: Self.system, head: 6))
+        #expect(bench.clients.seqs(ann) == [5, 6])
+    }
+
     @Test("a right that was withdrawn by an event that was dropped ends the subscription when its state is read again")
     func missedWithdrawal() async throws {
         let bench = try SessionBench { $0.storeRetry = .zero }
