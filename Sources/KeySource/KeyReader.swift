@@ -71,7 +71,7 @@ extension KeyLocation {
         return limits
     }
 
-    /// How often keys are fetched, unless configured: a file costs one `stat`, an address a request to another server.
+    /// How often keys are fetched, unless configured: a file costs one reading, an address a request to another server.
     package func settings(refreshInterval: Duration) -> JWKSSource.Settings {
         var settings = JWKSSource.Settings()
         switch self {
