@@ -6,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 from processes import scratch, wait_until
 from rig import free_port
@@ -85,6 +86,30 @@ def _running(name, hub, configuration, command):
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "proxies"
+
+
+def _example(name, first, second, wrapped="{example}"):
+    """One of the examples, with these two hubs instead of its own, and with places for `_running` to fill in."""
+    text = (EXAMPLES / name).read_text().replace("{", "{{").replace("}", "}}")
+    for before, after in (
+            ("127.0.0.1:8080", "%s:%d" % first.address), ("127.0.0.1:8081", "%s:%d" % second.address), ("listen 8088", "listen 127.0.0.1:{port}"),
+            ("bind :8088", "bind 127.0.0.1:{port}"), ("/var/log/nginx", "{folder}")):
+        text = text.replace(before, after)
+    return wrapped.replace("{example}", text)
+
+
+NGINX_FRAME = NGINX[:NGINX.index("    server {{")] + "{example}\n}}\n"
+
+
+def example_nginx(first, second):
+    return _running("nginx", first, _example("nginx.conf", first, second, NGINX_FRAME), ["/usr/sbin/nginx", "-e", "stderr", "-c"])
+
+
+def example_haproxy(first, second):
+    return _running("haproxy", first, _example("haproxy.cfg", first, second), ["/usr/sbin/haproxy", "-f"])
 
 
 def nginx(hub):

@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
-from hubclient import Client
+import protocol
+import proxies
+from hubclient import Client, Lost, Refused
 from processes import hub_program, run
 from rig import event, person
 from test_recovery import metric
@@ -134,6 +136,37 @@ async def test_a_killed_hub_leaves_nothing_untold(platform):
         with contextlib.suppress(Exception):
             left.kill()
         await asyncio.to_thread(right.stop)
+
+
+@pytest.mark.parametrize("proxy", [proxies.example_nginx, proxies.example_haproxy], ids=["nginx", "haproxy"])
+async def test_behind_a_proxy_the_clients_of_a_killed_hub_go_on_at_the_other(platform, Client, proxy):
+    group = {"HUB_KAFKA_GROUP": person("proxied")}
+    hubs = [platform.hub(name, extra=group) for name in ("first", "other")]
+    for hub in hubs:
+        await asyncio.to_thread(hub.start)
+    try:
+        with proxy(*hubs) as front:
+            name = person()
+            client = await Client.connect(front.socket_url, front.token(name), {"inbox": 0})
+            front.kafka.produce(*[event(f"user:{name}", title="before") for _ in range(3)], key=name)
+            await client.entries("inbox", 3)
+            serving = next(hub for hub in hubs if metric(hub, "hub_deliveries_total") + metric(hub, "hub_replayed_total") > 0)
+            serving.kill()
+            await asyncio.wait_for(client.ended.wait(), 30)
+            front.kafka.produce(*[event(f"user:{name}", title="after") for _ in range(3)], key=name)
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        again = await Client.connect(front.socket_url, front.token(name), {"inbox": 3})
+                        break
+                    except (Refused, Lost, OSError):
+                        await asyncio.sleep(0.2)
+            # The proxy's own refusals, while it had not noticed yet.
+            protocol.violations[:] = [line for line in protocol.violations if not re.match("a refusal 50[234], text/html", line)]
+            assert [entry["seq"] for entry in await again.entries("inbox", 3, seconds=60)] == [4, 5, 6]
+    finally:
+        for hub in hubs:
+            hub.kill()
 
 
 async def test_a_frozen_hub_writes_nothing_stale_when_it_wakes(platform):
