@@ -32,7 +32,7 @@ package protocol Bus: AnyObject, Sendable {
     /// Hands on signals. They are the first to be dropped when there is too much.
     func publish(signals: [BusSignal])
 
-    /// Who brings signals to other hubs. Called on the publisher's thread; must not wait.
+    /// Sets the function that brings signals to other hubs. The bus calls it on the publisher's thread, so it must not wait.
     func carrySignals(_ carrier: @escaping @Sendable ([BusSignal]) -> Void)
 
     /// From now on the listener hears what is published. A listener that subscribes twice hears everything once.

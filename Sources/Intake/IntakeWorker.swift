@@ -26,9 +26,11 @@ final class IntakeWorker {
     private var progress = ReadProgress()
     private var refusals = Refusals()
     /// `StoreDesk.connectionsMade` when the flow heard of it last.
-    /// Connections to the database that had been made when something was last stored.
-    private var connectionsAtStore: UInt64?
     private var knownConnections: UInt64 = 0
+    /// `StoreDesk.connectionsMade` when something was last stored.
+    private var connectionsAtStore: UInt64?
+    /// The event that is handled is the answer to a check of the positions.
+    private var isAnsweringCheck = false
     private var ticks = 0
     /// Another member took this one's name in the group.
     private var isFenced = false
@@ -196,6 +198,7 @@ final class IntakeWorker {
         isHandling = true
         var next = 0
         while next < events.count {
+            if case .answered(_, .positions) = events[next] { isAnsweringCheck = true } else { isAnsweringCheck = false }
             for action in flow.handle(events[next]) { perform(action) }
             next += 1
         }
@@ -240,12 +243,13 @@ final class IntakeWorker {
         }
     }
 
-    /// A database goes back only while nobody is connected to it. Otherwise another hub has moved the positions.
+    /// The answer to a check of all positions tells the truth. A single batch finds the database behind also when another hub has moved the
+    /// positions, unless connections were made anew: a database goes back only while no connection is open.
     private func noteHistory(_ note: IntakeNote) {
         switch note {
         case .stored: connectionsAtStore = store.connectionsMade
         case .behind:
-            if connectionsAtStore != store.connectionsMade { store.noteDatabaseIsBehind() }
+            if isAnsweringCheck || connectionsAtStore != store.connectionsMade { store.noteDatabaseIsBehind() }
         default: return
         }
     }

@@ -1,11 +1,11 @@
 import CLinux
 
-/// What a TCP peer has taken, and how far it lets bytes come.
+/// How many bytes a TCP peer has taken, and how many more it accepts.
 public struct PeerWindow: Equatable, Sendable {
     /// Bytes that the peer's kernel has acknowledged, since the connection began.
     public let acknowledged: UInt64
     /// The right edge of its window. Bytes that only arrive move it by less than a step each; it goes further when the application reads.
-    /// It need not do so as long as the window is small beside the receive buffer.
+    /// The window need not move as long as the window is small beside the receive buffer.
     public let end: UInt64
     /// The peer rounds its window up to a multiple of this.
     public let step: UInt32

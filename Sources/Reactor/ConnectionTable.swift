@@ -85,7 +85,7 @@ public final class ConnectionTable {
     /// Bytes the peer has not taken, with what was queued in this turn.
     public func backlogBytes(_ id: ConnectionID) -> Int { store.backlogBytes(id) }
 
-    /// What the peer has taken, and how far it lets bytes come; nil for a stale id.
+    /// How many bytes the peer has taken, and how many more it accepts; nil for a stale id.
     public func peerWindow(_ id: ConnectionID) -> PeerWindow? {
         guard let slot = store.served(id) else { return nil }
         return Socket.peerWindow(store.records[slot].fd)

@@ -4,7 +4,7 @@ import Linux
 ///
 /// Yielding is enough among threads of one scheduling group. A process of another group (PostgreSQL has its own where the kernel groups
 /// processes by session or by service) may get nothing from a processor that one thread keeps busy: it was seen to wait for 180 ms in the
-/// middle of a transaction while a broadcast went out. A thread that sleeps leaves the processor to whoever waits for it.
+/// middle of a transaction while a broadcast went out. A thread that sleeps leaves the processor to any other.
 struct Courtesy {
     enum Act: Equatable {
         case goOn
@@ -12,7 +12,7 @@ struct Courtesy {
         case standAside
     }
 
-    /// Without an answer for so long, the one who answers may lack the processor.
+    /// When no answer came for so long, the thread that answers may lack the processor.
     static let patience: Duration = .milliseconds(4)
     static let aside: Duration = .milliseconds(1)
 

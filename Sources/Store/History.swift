@@ -67,8 +67,8 @@ final class History {
 /// The questions of a new connection about the database's history.
 enum HistoryQueries {
     /// Present history, and whether the database is behind what the process has seen. Retention may have removed the newest entry, but
-    /// not lowered its channel's last number. No statement removes a row of `hub.cursor` or lowers its version. What the intake has found does not count if an epoch was begun since this process
-    /// first connected: another hub has found the same then.
+    /// not lowered its channel's last number. No statement removes a row of `hub.cursor` or lowers its version. What the intake has found does
+    /// not count if an epoch was begun since this process first connected: another hub has found the same then.
     private static let judgement = """
         current as (select e.epoch from hub.epoch e order by e.number desc limit 1),
         seen as (

@@ -8,7 +8,7 @@ package enum NodeList {
         /// UTC, to the second.
         package let startedAt: String
         package let secondsSinceSeen: Int
-        /// It was seen in the last ten seconds.
+        /// The hub was seen in the last ten seconds.
         package let isHere: Bool
     }
 

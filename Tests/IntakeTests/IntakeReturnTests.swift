@@ -61,6 +61,22 @@ import Testing
         try await intake.stopped()
     }
 
+    @Test func `Positions that fall on the same connections were moved by another hub, and the database was not restored`() async throws {
+        let bench = try await bench()
+        let intake = try bench.intake()
+        try await eventually("an assignment") { intake.metrics.partitions.value == 1 }
+        try await bench.write(["5"])
+        try await eventually("one more") { bench.store.entries.map(\.id) == Self.ids }
+        bench.store.restore(silently: true)
+        try await bench.write(["6"])
+        try await eventually("all, in order") { bench.store.entries.map(\.id) == Self.ids + ["6"] }
+        #expect(bench.store.timesBehind == 0)
+        bench.store.restore()
+        try await eventually("all again") { bench.store.entries.map(\.id) == Self.ids + ["6"] }
+        #expect(bench.store.timesBehind == 1)
+        try await intake.stopped()
+    }
+
     @Test func `Out of a pause, too, nothing is missing`() async throws {
         let bench = try await bench()
         let intake = try bench.intake()

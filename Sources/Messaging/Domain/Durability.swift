@@ -71,7 +71,8 @@ public enum StoreRequest: Equatable, Sendable {
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
     /// Reads the memberships that ended after the position, whoever ended them, and publishes them.
     case withdrawals(after: WithdrawalPosition)
-    /// Reads what other hubs on this database committed since a position, and tells this hub's loops. Nil: only where the next reading begins.
+    /// Reads what other hubs on this database committed since a position, for this hub's loops. Nil: the first
+    /// reading, which looks back half a minute.
     case journal(after: String?, node: String)
     /// A hub says that it works on the database. The answer is `.nodes`.
     case beat(NodeIdentity)
@@ -188,7 +189,7 @@ public struct NodeIdentity: Equatable, Sendable {
     }
 }
 
-/// What another hub on this database committed.
+/// A change that another hub on this database committed.
 public enum ElsewhereChange: Equatable, Sendable {
     /// Entries up to this one. A conversation's members are told that it is active.
     case stored(Channel, upTo: Seq, members: [UserID])

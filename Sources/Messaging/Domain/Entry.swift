@@ -117,7 +117,7 @@ public struct Entry: Equatable, Sendable {
     public let draft: EntryDraft
     /// Users who had blocked the sender when the entry was stored. They get a placeholder in its place, which counts for none of them.
     public let hiddenFrom: [UserID]
-    /// It has replaced entries with its collapse key, which may have been counted. Known of new entries only.
+    /// The entry has replaced others with its collapse key, which may have been counted. Only a new entry tells; false for one that was read.
     public let replaces: Bool
     public var channel: Channel { draft.channel }
     public init(seq: Seq, createdAt: Timestamp, draft: EntryDraft, hiddenFrom: [UserID] = [], replaces: Bool = false) {
