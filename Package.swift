@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // The homes of the C libraries: the only targets that may say `unsafe`.
@@ -54,6 +55,7 @@ let package = Package(
         module("OpenSSL", ["COpenSSL"]),
         module("Postgres", ["CPostgres"]),
         module("Kafka", ["CRdkafka"]),
+        module("Redis", ["CHiredis"]),
         module("Curl", ["CCurl"]),
 
         // Pure: no I/O, no clock, no randomness of their own.
@@ -87,6 +89,9 @@ let package = Package(
 
         // Drivers of one dependency each.
         module(
+            "BusEngines",
+            ["Bus", "Messaging", "Pacing", "Configuration", "Telemetry", "Reactor", "Linux", "Kafka", "Redis", logging]),
+        module(
             "Store", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres", logging],
             resources: [
                 .embedInCode("Migrations/migration_0001.sql"), .embedInCode("Migrations/migration_0002.sql"),
@@ -117,15 +122,16 @@ let package = Package(
             "HubClient",
             [
                 "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Store", "Intake", "KeySource",
-                "Embedded", "Linux", "Kafka", "Postgres", "Curl",
+                "BusEngines", "Embedded", "Linux", "Kafka", "Redis", "Postgres", "Curl",
             ]),
 
         // Everything joined.
         module(
             "Hub",
             [
-                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "Intake",
-                "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Curl", logging,
+                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
+                "Intake", "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Redis", "Curl",
+                logging,
             ]),
         .executableTarget(
             name: "HubMain",
@@ -165,6 +171,10 @@ let package = Package(
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres", "TestKit"]),
         suite("KafkaTests", ["Kafka", "Linux"]),
+        suite("RedisTests", ["Redis", "Linux", "TestKit"]),
+        suite(
+            "BusEnginesTests",
+            ["BusEngines", "Bus", "Configuration", "Telemetry", "Messaging", "Kafka", "Redis", "Linux", "TestKit", logging]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
         suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
@@ -189,7 +199,8 @@ let package = Package(
         suite(
             "HubTests",
             [
-                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "Auth", "Configuration", "HTTP", "Pacing",
+                "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "BusEngines", "Auth", "Configuration",
+                "HTTP", "Pacing",
                 "Telemetry", "Linux", "Reactor", "WSProtocol", "TestKit", logging,
             ]),
         suite("HouseTests", []),

@@ -16,8 +16,8 @@ package enum BusEvent: Equatable, Sendable {
     case withdrawn(Channel, from: UserID)
     /// Another hub stored entries of the channel, up to this one. Listeners read them from the store.
     case storedElsewhere(Channel, upTo: Seq)
-    /// Another hub moved the user's cursor. Listeners read it from the store.
-    case movedElsewhere(UserID, Channel)
+    /// Another hub moved the user's cursor, up to this `ChannelState.version`; 0: not known. Listeners read it from the store.
+    case movedElsewhere(UserID, Channel, version: UInt64)
     /// Nothing of this is stored.
     case signal(BusSignal)
 }

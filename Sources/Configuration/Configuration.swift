@@ -9,8 +9,10 @@ package struct Configuration: Equatable, Sendable {
     package var listen = ListenEndpoint.standard
     /// The folder of the embedded services: their data, socket, key and `embedded.env`.
     package var data = ".hub"
-    /// How hubs on one database hear of each other: `postgres` or `memory`.
+    /// How hubs on one database hear of each other: `postgres`, `kafka`, `redis` or `memory`.
     package var bus = "postgres"
+    package var busTopic = "hub.bus"
+    package var redis = Redis()
     package var embedded = false
     package var loops = Loops()
     package var limits = Limits()
@@ -26,6 +28,11 @@ package struct Configuration: Equatable, Sendable {
     package var metrics = Metrics()
 
     package init() {}
+
+    package struct Redis: Equatable, Sendable {
+        package var url: String?
+        package init() {}
+    }
 
     package struct Loops: Equatable, Sendable {
         /// Zero means one loop per core.

@@ -11,8 +11,16 @@ extension Setting {
             "An address of its own for /metrics, /livez and /readyz, with a thread of its own. /metrics is then not answered at listen, where any client can ask for it and each answer takes a millisecond of a loop. Without this, all three are answered at listen."
         ),
         Setting(
-            "bus", \.bus, .choice(["postgres", "memory"]),
-            "How hubs on one database hear of each other. postgres: each notes what it commits in the database, rings a bell there (NOTIFY), and reads what the others noted. memory: this hub is the only one, and what another one stores is not seen live."
+            "bus", \.bus, .choice(["postgres", "kafka", "redis", "memory"]),
+            "How hubs on one database hear of each other. Each notes in the database what it commits, and reads twice a second what the others noted; nothing is lost without the rest. postgres: each rings a bell there (NOTIFY) besides. kafka, redis: each sends its entries to the others through the cluster of kafka.brokers, or the server of redis.url, so that they need not read them. memory: this hub is the only one, and what another one stores is not seen live."
+        ),
+        Setting(
+            "bus-topic", \.busTopic, .text("a name of letters, digits, dots, - and _"),
+            "With bus: kafka, the topic that carries what hubs tell each other; the hub makes it if it may. With bus: redis, the start of the names of 16 channels (hub.bus.0 to hub.bus.15). Hubs on different databases may share it, because each leaves out what belongs to another database."
+        ),
+        Setting(
+            "redis.url", \.redis.url, .optionalText("redis://[USER:PASSWORD@]HOST[:PORT]"), secret: true,
+            "The Redis (7 or newer) or Valkey server of bus: redis. Its user needs the commands PUBLISH and SUBSCRIBE on the channels of bus-topic. Nothing is stored there."
         ),
         Setting("data", \.data, .text("a folder"), "Folder of the embedded services: their data, socket, signing key and embedded.env."),
         Setting(

@@ -1,3 +1,4 @@
+import BusEngines
 import Intake
 import KeySource
 import Linux
@@ -13,8 +14,8 @@ final class HubMetrics: Sendable {
     /// The instruments in the order of the output.
     let instruments: [any Instrument]
 
-    init(health: Health, store: StoreStatistics, log: LogMetrics = LogMetrics()) {
-        let groups: [any MetricsGroup] = [ProcessMetrics(), log, HealthMetrics(health), serving, store, intake, keys]
+    init(health: Health, store: StoreStatistics, bus: BusStatistics = BusStatistics(), log: LogMetrics = LogMetrics()) {
+        let groups: [any MetricsGroup] = [ProcessMetrics(), log, HealthMetrics(health), serving, store, bus, intake, keys]
         instruments = groups.flatMap(\.instruments)
     }
 

@@ -1,4 +1,5 @@
 import Auth
+import BusEngines
 package import Configuration
 import Curl
 import Intake
@@ -18,17 +19,25 @@ struct PartSettings {
     var loops: Int
     var loop: LoopThread.Settings
     var store: StoreConfiguration
+    /// nil: hubs on this database hear of each other through the database alone.
+    var engine: EngineSettings?
     var keys: KeySettings
     var intake: IntakeConfiguration
     var demo: DemoSettings
     var drain: Configuration.Drain
 
-    init(_ configuration: Configuration, processors: Int) {
+    /// - Throws: a setting has a value that its part refuses.
+    init(_ configuration: Configuration, processors: Int) throws(ServerFailure) {
         listen = configuration.listen
         metricsListen = configuration.metrics.listen
         loops = configuration.loops.number(processors: processors)
         loop = LoopThread.Settings(configuration, loops: loops)
         store = StoreConfiguration(configuration)
+        do throws(EngineSettings.Failure) {
+            engine = try EngineSettings(configuration)
+        } catch {
+            throw ServerFailure("preparing the bus", "\(error)")
+        }
         keys = KeySettings(configuration.auth)
         intake = IntakeConfiguration(configuration.kafka, member: configuration.kafkaMember)
         demo = DemoSettings(configuration.kafka)
@@ -76,7 +85,8 @@ extension StoreConfiguration {
         self.init(address: configuration.database.url ?? "")
         capacity = configuration.database.waitingOrders
         ordersOfUser = configuration.database.waitingOrdersOfUser
-        isShared = configuration.bus == "postgres"
+        isShared = configuration.bus != "memory"
+        rings = configuration.bus == "postgres"
         nodeName = configuration.kafkaMember ?? Machine.hostName
         version = Version.hub
         retention.notifications = configuration.retention.notifications

@@ -1,5 +1,6 @@
 import Auth
 import Bus
+import BusEngines
 package import Configuration
 import HTTP
 import Intake
@@ -18,10 +19,12 @@ import WSProtocol
 ///
 /// Start: the store first, because it creates the tables; then keys and loops; the intake last, when the loops can deliver its entries.
 /// Stop: the intake stops reading, and the sessions drain meanwhile; then the store finishes its requests; then the loops end.
+/// More than twelve stored properties: its parts.
 package final class Server {
     private let drain: Configuration.Drain
     private let log: Logger
     private let store: Store
+    private let engine: EngineBus?
     private let keys: KeyFeed
     private let intake: Intake
     private let loops: [LoopThread]
@@ -35,7 +38,7 @@ package final class Server {
 
     /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
     package init(_ configuration: Configuration, demoFolder: String?, log: Logger, logMetrics: LogMetrics) throws(ServerFailure) {
-        let parts = PartSettings(Self.withDescriptors(configuration, log), processors: Machine.processors)
+        let parts = try PartSettings(Self.withDescriptors(configuration, log), processors: Machine.processors)
         drain = parts.drain
         self.log = log
         let health = Health()
@@ -54,13 +57,15 @@ package final class Server {
             throw ServerFailure("making the event loops", "\(error)")
         }
         let inboxes = loops.map(\.inbox)
-        let bus = MemoryBus()
+        engine = try parts.engine.map { settings throws(ServerFailure) in try Self.makeEngine(settings, log) }
+        let bus: any Bus = engine ?? MemoryBus()
         for inbox in inboxes { bus.subscribe(inbox) }
 
         store = try Self.makeStore(parts.store, bus: bus, log: log) {
             for inbox in inboxes { inbox.historyChanged() }
         }
-        let metrics = HubMetrics(health: health, store: store.statistics, log: logMetrics)
+        try Self.start(engine, with: store)
+        let metrics = HubMetrics(health: health, store: store.statistics, bus: engine?.statistics ?? BusStatistics(), log: logMetrics)
         health.watch(.store) { [store] in store.state == .up }
         health.watch(.kafka) { [intake = metrics.intake] in
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
@@ -118,6 +123,7 @@ package final class Server {
         }
         health.threads.watch("store", store.heartbeat)
         health.threads.watch("intake", intake.heartbeat)
+        if let engine { health.threads.watch("bus", engine.heartbeat) }
         // The thread of the keys may wait for several fetches, one after the other.
         health.threads.watch("keys", keys.heartbeat, silentAfter: .seconds(30))
     }
@@ -164,6 +170,8 @@ package final class Server {
         var left: [String] = []
         if !intake.join(within: limit / 4 + .seconds(1)) { left.append("intake") }
         if !store.stop(within: Self.storeWithin) { left.append("store") }
+        // Behind the store, whose last commits it carries.
+        if let engine, !engine.stop(within: Self.threadsWithin) { left.append("bus") }
         for loop in loops { loop.inbox.control(.stop) }
         let last = MonotonicInstant.now + Self.threadsWithin
         if !keys.stop(within: Self.threadsWithin) { left.append("keys") }
@@ -210,6 +218,24 @@ package final class Server {
             return store
         } catch {
             throw ServerFailure("starting the store", "\(error)")
+        }
+    }
+
+    private static func makeEngine(_ settings: EngineSettings, _ log: Logger) throws(ServerFailure) -> EngineBus {
+        do throws(SystemError) {
+            return try EngineBus(settings, log: log)
+        } catch {
+            throw ServerFailure("preparing the bus", "\(error)")
+        }
+    }
+
+    private static func start(_ engine: EngineBus?, with store: Store) throws(ServerFailure) {
+        do throws(SystemError) {
+            try engine?.start(
+                EngineBus.Surroundings(
+                    epoch: { store.epoch }, hasOthers: { store.hasOthers }, look: { store.lookAtJournal() }))
+        } catch {
+            throw ServerFailure("starting the bus", "\(error)")
         }
     }
 

@@ -1,4 +1,5 @@
 import Auth
+import BusEngines
 package import Configuration
 import Curl
 import Intake
@@ -12,7 +13,7 @@ package struct DependencyCheck: Sendable {
         /// In the order of the output: what keeps the hub from working, what makes it lose promises, and the rest.
         package enum Grade: CaseIterable, Sendable { case bad, warning, good }
         package let grade: Grade
-        /// `database`, `kafka`, `dead letters` or `keys`, and the finding.
+        /// `database`, `kafka`, `dead letters`, `bus` or `keys`, and the finding.
         package let line: String
     }
 
@@ -21,7 +22,7 @@ package struct DependencyCheck: Sendable {
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
 
-    package func run() -> [Finding] { [database] + standbys + durability + kafka + [keys] }
+    package func run() -> [Finding] { [database] + standbys + durability + kafka + bus + [keys] }
 
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
@@ -94,6 +95,20 @@ package struct DependencyCheck: Sendable {
         case .missing(let failure):
             return bad("dead letters: \(topic.name) does not exist, and the hub cannot create it: \(failure.message). Create it")
         case .unknown: return nil
+        }
+    }
+
+    /// Nothing, when the bus is the database.
+    private var bus: [Finding] {
+        do throws(EngineSettings.Failure) {
+            guard let settings = try EngineSettings(configuration) else { return [] }
+            switch BusCheck.run(settings, within: Self.kafkaLimit) {
+            case .heard: return [good("bus: \(configuration.bus): a message that was sent came back")]
+            case .willBeMade: return [good("bus: topic \(configuration.busTopic) does not exist yet, the hub creates it when it starts")]
+            case .failed(let reason): return [bad("bus: \(reason)")]
+            }
+        } catch {
+            return [bad("bus: \(error)")]
         }
     }
 

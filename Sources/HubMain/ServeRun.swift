@@ -58,7 +58,8 @@ struct ServeRun {
         let services: EmbeddedServices
         do throws(EmbeddedFailure) {
             services = try EmbeddedServices(
-                folder: effective.configuration.data, topics: kafka.topics + [kafka.deadLetterTopic], log: log)
+                folder: effective.configuration.data, topics: kafka.topics + [kafka.deadLetterTopic, effective.configuration.busTopic],
+                log: log)
         } catch {
             throw CommandFailure(error)
         }

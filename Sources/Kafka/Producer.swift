@@ -10,8 +10,16 @@ public struct ProducerConfiguration: Equatable, Sendable {
     public var deliveryTimeout: Duration = .seconds(30)
     /// How long a batch waits for more records.
     public var linger: Duration = .milliseconds(2)
+    public var acknowledgement = Acknowledgement.allReplicas
     /// Anything else, by librdkafka's names.
     public var properties = ClientProperties()
+
+    public enum Acknowledgement: Equatable, Sendable {
+        /// By all replicas that are in sync, and no record twice.
+        case allReplicas
+        /// By the leader of the partition alone: sooner, and a record may be lost or repeated.
+        case leader
+    }
 
     public init(brokers: String) { self.brokers = brokers }
 
@@ -30,8 +38,8 @@ public struct ProducerConfiguration: Equatable, Sendable {
             ],
             own: properties,
             fixed: [
-                ("bootstrap.servers", brokers), ("enable.idempotence", "true"), ("acks", "all"),
-                ("log.queue", "true"),
+                ("bootstrap.servers", brokers), ("enable.idempotence", acknowledgement == .allReplicas ? "true" : "false"),
+                ("acks", acknowledgement == .allReplicas ? "all" : "1"), ("log.queue", "true"),
             ])
     }
 }

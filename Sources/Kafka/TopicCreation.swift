@@ -12,8 +12,12 @@ public struct TopicCreation: Sendable {
 
     /// Makes the topic, with as many partitions and replicas as the brokers give by default. One that is there already is left as it is.
     /// Blocks for about `limit` at most.
-    /// - Parameter isRehearsal: only ask whether it could be made.
-    public func make(_ topic: String, isRehearsal: Bool = false, within limit: Duration) throws(KafkaError) {
+    /// - Parameters:
+    ///   - settings: of the topic, by Kafka's names.
+    ///   - isRehearsal: only ask whether it could be made.
+    public func make(
+        _ topic: String, with settings: [(String, String)] = [], isRehearsal: Bool = false, within limit: Duration
+    ) throws(KafkaError) {
         let handle = try ConfigurationHandle(defaults: [("client.id", "hub")], own: properties, fixed: [("bootstrap.servers", brokers)])
         handle.silence()
         let client = unsafe try handle.client(RD_KAFKA_PRODUCER)
@@ -27,6 +31,7 @@ public struct TopicCreation: Sendable {
         var wanted = unsafe message.filled { unsafe rd_kafka_NewTopic_new(topic, -1, -1, $0, $1) }
         guard unsafe wanted != nil else { throw KafkaError(kind: .configuration, name: "_INVALID_ARG", message: message.text) }
         defer { unsafe rd_kafka_NewTopic_destroy(wanted) }
+        for (name, value) in settings { _ = unsafe rd_kafka_NewTopic_set_config(wanted, name, value) }
         let milliseconds = max(1, limit.wholeMilliseconds)
         // Neither is refused: the time is within bounds.
         _ = unsafe message.filled { unsafe rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, $0, $1) }

@@ -53,7 +53,7 @@ final class BusFeed {
             case .opened(let channelState, let user): opened(channelState, by: user)
             case .withdrawn(let channel, let user): withdrawn(channel, from: user)
             case .storedElsewhere(let channel, let last): reads.read(channel, upTo: last)
-            case .movedElsewhere(let user, let channel): movedElsewhere(user, in: channel)
+            case .movedElsewhere(let user, let channel, _): movedElsewhere(user, in: channel)
             case .hidingChanged(let channel, let user): hidingChanged(channel, of: user)
             case .signal(.typing(let channel, let user, let hiddenFrom)): typing(channel, user, hiddenFrom)
             }

@@ -81,7 +81,7 @@ final class JournalWatch: StoreClient {
             case .stored(let channel, let last, let members):
                 events.append(.storedElsewhere(channel, upTo: last))
                 if !members.isEmpty { events.append(.active(channel, members: members)) }
-            case .moved(let user, let channel): events.append(.movedElsewhere(user, channel))
+            case .moved(let user, let channel, let version): events.append(.movedElsewhere(user, channel, version: version))
             case .opened(let channel, let user, let members):
                 var state = ChannelState(channel: channel)
                 state.members = members

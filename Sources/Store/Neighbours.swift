@@ -10,7 +10,8 @@ final class Neighbours {
     private let loop: EventLoop
     private let journal: JournalWatch
     private let beat: NodeBeat
-    private let bell: Bell
+    /// Nil when another engine tells them.
+    private let bell: Bell?
 
     init(_ front: StoreFront, _ configuration: StoreConfiguration, loop: EventLoop, history: History, bus: any Bus, log: Logger) {
         self.loop = loop
@@ -18,6 +19,10 @@ final class Neighbours {
         let journal = JournalWatch(front, node: node.id, bus: bus)
         self.journal = journal
         beat = NodeBeat(front, node: node)
+        guard configuration.rings else {
+            bell = nil
+            return
+        }
         var dice = SystemRandomNumberGenerator()
         bell = Bell(
             loop: loop, configuration: configuration, statistics: front.statistics, log: log, random: { dice.next() }, history: history,
@@ -29,21 +34,23 @@ final class Neighbours {
     }
 
     func start() {
-        bell.connect()
+        bell?.connect()
         keepBeating()
     }
 
-    func stop() { bell.close() }
+    func stop() { bell?.close() }
 
     /// The clock's turn; the bell makes it faster.
     func look() { journal.ask() }
+    /// Somebody says that there is something new.
+    func lookNow() { journal.ask(isRung: true) }
 
     func committed() {
-        if beat.hasOthers { bell.ring() }
+        if beat.hasOthers { bell?.ring() }
     }
 
     func carry(_ signals: [BusSignal]) {
-        guard beat.hasOthers else { return }
+        guard let bell, beat.hasOthers else { return }
         for message in BusCodec.encode(signals.map { .signal($0) }, usualMessage: Bell.longestPayload / 2).messages {
             bell.ring(with: Base64.encode(message))
         }

@@ -4,6 +4,7 @@ package import Logging
 package import Messaging
 package import Reactor
 package import StoreAPI
+import Telemetry
 
 /// Carries out the requests of the domain in PostgreSQL, on a thread of its own. `Operation` says what happens while the database is
 /// away.
@@ -37,7 +38,7 @@ package final class Store: StoreDesk {
         front = StoreFront(capacity: configuration.capacity, wakes: loop.handle)
         stage = Locked(.made(loop))
         // A signal may be lost: also when this mailbox is full.
-        if configuration.isShared { bus.carrySignals { [front] in _ = front.signals.post(.carry($0)) } }
+        if configuration.rings { bus.carrySignals { [front] in _ = front.signals.post(.carry($0)) } }
     }
 
     /// Starts the thread, which migrates the schema and connects. Orders are accepted from now on, and answered
@@ -67,6 +68,10 @@ package final class Store: StoreDesk {
     package var isUp: Bool { front.state == .up }
     package var connectionsMade: UInt64 { front.connectionsMade }
     package func noteDatabaseIsBehind() { _ = front.signals.post(.databaseIsBehind) }
+    /// Reads what other hubs have committed now, and not only in its turn. A call may be lost; the turn comes twice a second.
+    package func lookAtJournal() { _ = front.signals.post(.look) }
+    /// False while this hub is the only one on its database. True until it knows.
+    package var hasOthers: Bool { front.statistics.nodes.value != 1 }
     package var epoch: Epoch? { front.epoch }
 
     /// Accepts no more, lets what was accepted finish within `stopGrace`, answers the rest `.unavailable`, and ends the

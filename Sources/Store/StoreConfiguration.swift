@@ -29,6 +29,8 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var retention = RetentionSettings()
     /// Other hubs work on this database: this one tells them what it commits, and reads what they commit.
     package var isShared = false
+    /// It tells them by NOTIFY, because nothing else does.
+    package var rings = false
     /// The name under which other hubs list this one.
     package var nodeName = ""
     package var version = ""

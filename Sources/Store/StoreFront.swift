@@ -13,6 +13,8 @@ final class StoreFront: Sendable {
         case databaseIsBehind
         /// For other hubs.
         case carry([BusSignal])
+        /// What other hubs have committed is to be read now.
+        case look
         case migrated([Int])
         case notMigrated(MigrationError)
     }

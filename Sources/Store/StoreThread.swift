@@ -96,6 +96,7 @@ final class StoreThread: LaneOwner {
         switch signal {
         case .stop: stop()
         case .carry(let signals): neighbours?.carry(signals)
+        case .look: neighbours?.lookNow()
         case .databaseIsBehind:
             guard history.toldBehind() else { return }
             for lane in lanes where lane.name.claimsDatabase { lane.askForHistory() }

@@ -29,7 +29,7 @@ struct RandomEvents {
         case 5: return .hidingChanged(try channel(), of: try user())
         case 6: return .signal(.typing(try channel(), try user(), hiddenFrom: try (0..<3).map { _ in try user() }))
         case 7: return .storedElsewhere(try channel(), upTo: Seq(number()))
-        case 8: return .movedElsewhere(try user(), try channel())
+        case 8: return .movedElsewhere(try user(), try channel(), version: random.next() >> 1)
         default: return .signal(.typing(try channel(), try user()))
         }
     }

@@ -360,7 +360,7 @@ class Broker(Kafka):
         if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
             run("cc", "-O1", "-Wall", "-o", program, source, "-lrdkafka")
         self._process = subprocess.Popen(
-            [str(program), f"{TOPIC}:{partitions}", f"{DEAD_LETTERS}:1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [str(program), f"{TOPIC}:{partitions}", f"{DEAD_LETTERS}:1", "hub.bus:4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         super().__init__(self._process.stdout.readline().strip())
         assert self.brokers, "the broker did not start"
 

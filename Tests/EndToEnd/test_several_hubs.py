@@ -11,14 +11,32 @@ import protocol
 import proxies
 from hubclient import Client, Lost, Refused
 from processes import hub_program, run
+from redisserver import Redis
 from rig import event, person
 from test_recovery import metric
 
 
 @pytest.fixture(scope="module")
-def two(platform):
+def redis():
+    server = Redis()
+    yield server
+    server.kill()
+
+
+def over(engine, redis):
+    """The settings of a bus with this engine. The mock broker answers a fetch only when its wait is over."""
+    return {
+        "HUB_BUS": engine, **({"HUB_REDIS_URL": redis.url} if engine == "redis" else {}),
+        **({"HUB_KAFKA_FETCH_WAIT": "5ms"} if engine == "kafka" else {})}
+
+
+ENGINES = ["postgres", "kafka", "redis"]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def two(platform, redis, request):
     """Two hubs of one consumer group: the partitions are read by either."""
-    group = {"HUB_KAFKA_GROUP": "two"}
+    group = {"HUB_KAFKA_GROUP": f"two-{request.param}", **over(request.param, redis)}
     left, right = platform.hub("left", extra=group), platform.hub("right", extra=group)
     left.start()
     right.start()
@@ -117,9 +135,10 @@ async def test_typing_crosses(two):
     assert (await at_right.next("signal", signal="typing", channel=channel))["user"] == ann
 
 
-async def test_a_killed_hub_leaves_nothing_untold(platform):
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_killed_hub_leaves_nothing_untold(platform, redis, engine):
     """It is killed between a commit and its bell: the other one finds the entries in the journal."""
-    group = {"HUB_KAFKA_GROUP": "killed"}
+    group = {"HUB_KAFKA_GROUP": f"killed-{engine}", **over(engine, redis)}
     left, right = platform.hub("doomed", extra=group), platform.hub("heir", extra=group)
     await asyncio.to_thread(left.start)
     await asyncio.to_thread(right.start)

@@ -27,6 +27,7 @@ struct House {
         "OpenSSL": Target(others: ["Glibc"], owns: "COpenSSL", pure: true),
         "Postgres": Target(others: ["Glibc", "Synchronization"], owns: "CPostgres"),
         "Kafka": Target(others: ["Glibc", "Synchronization"], owns: "CRdkafka"),
+        "Redis": Target(owns: "CHiredis"),
         "Curl": Target(others: ["Glibc", "Synchronization"], owns: "CCurl"),
 
         "Bytes": Target(pure: true),
@@ -50,6 +51,10 @@ struct House {
         "Configuration": Target(ours: ["Pacing", "Messaging"], others: ["Yams"], pure: true),
         "StoreAPI": Target(ours: ["Messaging"]),
         "Bus": Target(ours: ["Bytes", "Messaging", "Linux"], locks: "who listens: once for a batch published"),
+        "BusEngines": Target(
+            ours: ["Bus", "Messaging", "Pacing", "Configuration", "Telemetry", "Reactor", "Linux", "Kafka", "Redis"], others: ["Logging"],
+            blocks: "the search for the topic's own thread; the command line's check; the thread that stops the bus joins it",
+            locks: "start and stop; what was heard lately, once for a batch; the health"),
 
         "Store": Target(
             ours: ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Bus", "Telemetry", "Reactor", "Linux", "Postgres"],
@@ -77,12 +82,12 @@ struct House {
         "HubClient": Target(
             ours: [
                 "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Store", "Intake", "KeySource",
-                "Embedded", "Linux", "Kafka", "Postgres", "Curl",
+                "BusEngines", "Embedded", "Linux", "Kafka", "Redis", "Postgres", "Curl",
             ], blocks: "the command line"),
         "Hub": Target(
             ours: [
-                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "Intake",
-                "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Curl",
+                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
+                "Intake", "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Redis", "Curl",
             ], others: ["Logging", "Synchronization"], blocks: "the thread that starts and stops",
             locks: "a question of /readyz, the demo's publish button, the start of a loop"),
         "HubMain": Target(
@@ -128,6 +133,7 @@ struct House {
         "Sources/Reactor/Backlog.swift": "of bytes that are here",
         "Sources/Reactor/ConnectionTable.swift": "the loop's receive buffer, a setting",
         "Sources/Reactor/TimerWheel.swift": "a constant",
+        "Sources/BusEngines/EngineThread.swift": "a constant",
         "Sources/Store/StoreThread.swift": "of orders that are here",
         "Sources/Sessions/Transport.swift": "of an entry that is here, and a constant",
         "Sources/Sessions/Subscriptions.swift": "of channels that the store has named, to the limit",

@@ -1,3 +1,4 @@
+import BusEngines
 import Configuration
 
 @testable import Hub
@@ -7,8 +8,8 @@ struct AssembledValues {
     private(set) var values: [String: String] = [:]
 
     /// A machine with four processors.
-    init(_ configuration: Configuration) {
-        add("", PartSettings(configuration, processors: 4))
+    init(_ configuration: Configuration) throws {
+        add("", try PartSettings(configuration, processors: 4))
         add("log", LogSettings(configuration.log))
     }
 
@@ -32,6 +33,8 @@ struct AssembledValues {
         case .optional:
             // nil has no value; `changed` says so.
             if let some = mirror.children.first { add(path, some.value) }
+        case .enum where value is EngineSettings:
+            for child in mirror.children { add("\(path).\(child.label ?? "?")", child.value) }
         case .set: values[path] = mirror.children.map { "\($0.value)" }.sorted().joined(separator: ", ")
         default: values[path] = "\(value)"
         }

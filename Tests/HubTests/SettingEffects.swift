@@ -33,7 +33,11 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
     private static let general = [
         SettingEffect("listen", "127.0.0.1:9000", besides: ["kafka.member": "hub-1"], ["listen.port": "9000"]),
         SettingEffect("metrics.listen", "[::1]:9090", ["metricsListen.host": "::1", "metricsListen.port": "9090"]),
-        SettingEffect("bus", "memory", ["store.isShared": "false"]),
+        SettingEffect("bus", "memory", ["store.isShared": "false", "store.rings": "false"]),
+        SettingEffect("bus-topic", "other", besides: ["bus": "kafka"], ["engine.kafka.topic": "other"]),
+        SettingEffect(
+            "redis.url", "redis://cache:1", besides: ["bus": "redis", "redis.url": "redis://first"],
+            ["engine.redis.address.host": "cache", "engine.redis.address.port": "1"]),
         SettingEffect("data", "elsewhere", seenBy: "test_a_second_start_finds_the_data_of_the_first", in: "test_embedded.py"),
         // The rest of the embedded mode is that of test_embedded.py.
         SettingEffect("embedded", "true", ["loop.handshake.sameHostIsLoopback": "true"]),

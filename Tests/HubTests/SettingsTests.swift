@@ -15,7 +15,7 @@ import WSProtocol
 @Suite("Settings of the operator become values of the parts", .guarded)
 struct SettingsTests {
     /// A setting without a row, or a row without a setting, fails here.
-    @Test func `The table has a row for every setting`() {
+    @Test func `The table has a row for every setting`() throws {
         #expect(SettingEffect.all.map(\.setting) == Setting.all.map(\.key))
     }
 
@@ -28,9 +28,9 @@ struct SettingsTests {
         switch row.isSeen {
         case .values(let expected):
             #expect(!expected.isEmpty)
-            #expect(AssembledValues(after).changed(from: AssembledValues(before)) == expected)
+            #expect(try AssembledValues(after).changed(from: try AssembledValues(before)) == expected)
         case .endToEnd(let file, let test):
-            #expect(AssembledValues(after).changed(from: AssembledValues(before)) == [:], "it can be seen here")
+            #expect(try AssembledValues(after).changed(from: try AssembledValues(before)) == [:], "it can be seen here")
             let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             #expect(try String(contentsOf: tests.appending(path: "EndToEnd/" + file), encoding: .utf8).contains("def \(test)("))
         }
@@ -51,17 +51,17 @@ struct SettingsTests {
 
 @Suite("Values that depend on more than one setting", .guarded)
 struct CombinedSettingsTests {
-    @Test func `The loops share the connections, and each has room for one`() {
+    @Test func `The loops share the connections, and each has room for one`() throws {
         var configuration = Configuration()
-        #expect(PartSettings(configuration, processors: 6).loops == 6)
+        #expect(try PartSettings(configuration, processors: 6).loops == 6)
         configuration.loops.count = 8
         configuration.limits.connections = 80
-        #expect(PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 10)
+        #expect(try PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 10)
         configuration.limits.connections = 7
-        #expect(PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 1)
+        #expect(try PartSettings(configuration, processors: 6).loop.serving.connections.maximum == 1)
     }
 
-    @Test func `A request's body may hold the longest command`() {
+    @Test func `A request's body may hold the longest command`() throws {
         var configuration = Configuration()
         configuration.limits.requestBodyBytes = 0
         #expect(ServingLimits(configuration, loops: 1).bodyBytes == configuration.limits.messageBytes)
@@ -71,14 +71,14 @@ struct CombinedSettingsTests {
         var configuration = Configuration()
         #expect(configuration.kafkaMember?.hasSuffix("-8080") == true)
         #expect(configuration.kafkaMember?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) } == true)
-        #expect(PartSettings(configuration, processors: 1).intake.consumer.member == configuration.kafkaMember)
+        #expect(try PartSettings(configuration, processors: 1).intake.consumer.member == configuration.kafkaMember)
         configuration.kafka.member = "hub-1"
         #expect(configuration.kafkaMember == "hub-1")
         configuration.kafka.member = "none"
         #expect(configuration.kafkaMember == nil)
     }
 
-    @Test func `A token waits for its key less than connect may take`() {
+    @Test func `A token waits for its key less than connect may take`() throws {
         var configuration = Configuration()
         configuration.limits.connectWithin = .seconds(4)
         #expect(SessionLimits(configuration).keyWait == .seconds(3))
@@ -86,10 +86,10 @@ struct CombinedSettingsTests {
         #expect(SessionLimits(configuration).keyWait == SessionLimits().keyWait)
     }
 
-    @Test func `An asterisk among the origins allows every page`() {
+    @Test func `An asterisk among the origins allows every page`() throws {
         var configuration = Configuration()
         configuration.websocket.origins = ["https://a.example", "*"]
-        #expect(PartSettings(configuration, processors: 1).loop.handshake.origins == .any)
+        #expect(try PartSettings(configuration, processors: 1).loop.handshake.origins == .any)
     }
 
     @Test func `Without a bound a pace is switched off`() {

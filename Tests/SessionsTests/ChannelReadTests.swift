@@ -87,7 +87,7 @@ import Testing
     @Test func aCursorThatAnotherHubMovedIsReadByTheUsersSessions() throws {
         let bench = try SessionBench()
         let clients = try following(bench, "ann", "ann", "bob")
-        bench.hear(.movedElsewhere(try user("ann"), Self.system))
+        bench.hear(.movedElsewhere(try user("ann"), Self.system, version: 1))
         let orders = bench.store.take()
         #expect(orders.count == 2)
         var state = ChannelState(channel: Self.system, head: Seq(4), cursor: Cursor(delivered: Seq(4), seen: Seq(4), read: Seq(4)))

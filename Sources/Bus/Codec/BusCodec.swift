@@ -17,11 +17,14 @@ import Messaging
 /// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
-    package static let minor: UInt8 = 3
+    package static let minor: UInt8 = 4
 
     /// Since this minor version the entries of an event may be followed by a list: the positions, ascending from 0, of those that have replaced
     /// others. An older node skips it. In the messages of an older node every entry with a collapse key may have.
     static let minorWithReplacing: UInt8 = 3
+
+    /// Since this minor version a cursor that another hub moved has its version.
+    static let minorWithVersion: UInt8 = 4
 
     /// The longest message that is written or read.
     package static let longestMessage = 4 * 1_024 * 1_024

@@ -60,6 +60,8 @@ struct BusReader {
     }
 
     var isAtEnd: Bool { offset == end }
+    /// The index of the next byte.
+    var position: Int { offset }
 
     /// Returns a reader of the next `length` bytes and skips them.
     mutating func part(of length: UInt64) throws(Failure) -> BusReader {
@@ -168,7 +170,8 @@ struct BusReader {
             return .storedElsewhere(channel, upTo: try seq())
         case .movedElsewhere:
             let channel = try channel()
-            return .movedElsewhere(try user(), channel)
+            let user = try user()
+            return .movedElsewhere(user, channel, version: minor >= BusCodec.minorWithVersion ? try number() : 0)
         }
     }
 

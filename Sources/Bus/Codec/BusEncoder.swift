@@ -56,10 +56,11 @@ struct BusEncoder {
                 body.append(channel)
                 body.append(number: last.rawValue)
             }
-        case .movedElsewhere(let user, let channel):
+        case .movedElsewhere(let user, let channel, let version):
             append(.movedElsewhere) { body in
                 body.append(channel)
                 body.append(text: user.name)
+                body.append(number: version)
             }
         case .signal(.typing(let channel, let user, let hiddenFrom)):
             append(hiddenFrom.isEmpty ? .typing : .hiddenTyping) { body in
@@ -133,7 +134,7 @@ struct BusEncoder {
 }
 
 extension [UInt8] {
-    fileprivate mutating func append(number: UInt64) {
+    mutating func append(number: UInt64) {
         var rest = number
         while rest >= 0x80 {
             append(UInt8(truncatingIfNeeded: rest) | 0x80)

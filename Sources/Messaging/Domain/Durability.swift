@@ -193,7 +193,8 @@ public struct NodeIdentity: Equatable, Sendable {
 public enum ElsewhereChange: Equatable, Sendable {
     /// Entries up to this one. A conversation's members are told that it is active.
     case stored(Channel, upTo: Seq, members: [UserID])
-    case moved(UserID, Channel)
+    /// A cursor, up to this `ChannelState.version`; 0: not known.
+    case moved(UserID, Channel, version: UInt64)
     case opened(Channel, by: UserID, members: [UserID])
     /// Others hide the user's messages from now on, or do so no longer.
     case hidingChanged(Channel, of: UserID)

@@ -160,7 +160,7 @@ extension Statement {
                 ) is null
             returning a.ordinal::int4, a.head, k.delivered, k.seen, k.read, k.read_set, k.version,
                 k.unread, k.unseen, k.urgent, k.recount_at, k.user_id, k.channel_id
-            ), \(Clause.journal("cursors", from: "select m.user_id, m.channel_id from moved m"))
+            ), \(Clause.journal("cursors", from: "select m.user_id, m.channel_id, m.head + m.version as version from moved m", hasVersions: true))
             select ordinal, head, delivered, seen, read, read_set, version, unread, unseen, urgent, recount_at from moved
             """)
 }

@@ -308,7 +308,7 @@ extension Statement {
                 order by 1, 2, 3
                 on conflict (channel_id, seq, user_id) do update set read_session = excluded.read_session, read_at = excluded.read_at
                 where hub.receipt.read_at is null and excluded.read_at is not null
-            ), \(Clause.journal("cursors", from: "select c.user_id, c.id as channel_id from counted c where c.changed"))
+            ), \(Clause.journal("cursors", from: "select c.user_id, c.id as channel_id, c.head + c.known_version + 1 as version from counted c where c.changed", hasVersions: true))
             select ordinal::int4, channel, head, new_delivered, new_seen, new_read, new_read_set, known_version + changed::int4,
                 new_unread, new_unseen, new_urgent,
                 case when kind = 'conversation' then array(select m.user_id from hub.member m where m.channel_id = id order by 1) end,

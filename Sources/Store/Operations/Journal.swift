@@ -51,7 +51,9 @@ struct JournalBatch: Batch {
             case ("entries", _):
                 guard let last = Seq(stored: rows.int64(row, 3)) else { return nil }
                 changes.append(.stored(channel, upTo: last, members: members))
-            case ("cursors", let user?): changes.append(.moved(user, channel))
+            case ("cursors", let user?):
+                // An older version has noted none.
+                changes.append(.moved(user, channel, version: rows.int64(row, 3).flatMap { UInt64(exactly: $0) } ?? 0))
             case ("opened", let user?): changes.append(.opened(channel, by: user, members: members))
             case ("hiding", let user?): changes.append(.hidingChanged(channel, of: user))
             // A newer version wrote it.
@@ -78,12 +80,13 @@ extension Clause {
 
     /// Notes rows that are in other clauses of the statement.
     /// - Parameters:
-    ///   - source: the clause, with a condition; its rows have `user_id` and `channel_id`.
-    static func journal(_ kind: String, from source: String) -> String {
+    ///   - source: the clause, with a condition; its rows have `user_id` and `channel_id`, and those of cursors `version`.
+    static func journal(_ kind: String, from source: String, hasVersions: Bool = false) -> String {
         """
         journalled as (
-            insert into hub.journal (kind, channels, users)
-            select '\(kind)', array_agg(n.channel_id), array_agg(n.user_id) from (\(source)) n where \(isShared) having count(*) > 0
+            insert into hub.journal (kind, channels, users\(hasVersions ? ", lasts" : ""))
+            select '\(kind)', array_agg(n.channel_id), array_agg(n.user_id)\(hasVersions ? ", array_agg(n.version)" : "")
+            from (\(source)) n where \(isShared) having count(*) > 0
         )
         """
     }
