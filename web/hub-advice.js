@@ -15,6 +15,7 @@ export const TIMING = Object.freeze({
   climbLongestMs: 900_000,
   activityEveryMs: 60_000,
   ackDelayMs: 150,
+  renewAfterMs: 100, // a session that its commands do not reach is replaced; several commands about it share the new one
   drainMs: 5_000, // a replaced connection waits so long for its last replies
 });
 

@@ -12,10 +12,12 @@ export class Channels {
   #link; // () → the connected link, or null
   #emit;
   #onFollowed;
+  #onElsewhere; // the hub that got a `subscribe` does not have the session
   #ackDelayMs;
   #timers = new Timers();
 
-  constructor({ link, emit, onFollowed, ackDelayMs }) {
+  constructor({ link, emit, onFollowed, onElsewhere, ackDelayMs }) {
+    this.#onElsewhere = onElsewhere;
     this.#link = link;
     this.#emit = emit;
     this.#onFollowed = onFollowed;
@@ -30,10 +32,13 @@ export class Channels {
     return this.#channels.get(name)?.position;
   }
 
-  /** For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin, and what `subscribe` resolves with. */
-  positions() {
-    const known = [...this.#channels].filter(([, { position, asked }]) => position !== undefined && asked === null);
-    return known.map(([channel, { position, epoch }]) => ({ channel, since: position, epoch }));
+  /**
+   * For `connect`. Channels without a position are subscribed to afterwards: only that reply tells where they begin, and what `subscribe` resolves
+   * with. `all` names them too, for hubs that cannot be asked afterwards: then the channel's state in the reply to `connect` has to do.
+   */
+  positions({ all = false } = {}) {
+    const known = [...this.#channels].filter(([, { position, asked }]) => all || (position !== undefined && asked === null));
+    return known.map(([channel, state]) => ({ channel, ...start(state) }));
   }
 
   /** Resolves when the channel is followed, over this connection or a later one; rejects when it may not be followed, or is forgotten before. */
@@ -59,6 +64,10 @@ export class Channels {
   /** Makes the session follow what the client follows, and nothing else. */
   settle(link) {
     for (const { channel, code } of link.welcome.refused ?? []) this.#refused(link, channel, new HubError({ code }));
+    for (const state of link.welcome.channels) {
+      const channel = this.#channels.get(state.channel);
+      if (channel?.asked && link.followed.has(state.channel)) this.#begun(channel, { ...state, since: beginning(channel, state) });
+    }
     for (const [name, channel] of this.#channels) {
       if (!link.follows.has(name) && !this.#timers.has(`follow ${name}`)) this.#follow(link, name, channel);
     }
@@ -101,14 +110,21 @@ export class Channels {
         channel.epoch = ok.epoch;
         if (link.follows.has(name)) link.followed.add(name);
       });
-      channel.refusals = 0;
-      channel.asked?.resolve(state);
-      channel.asked = null;
-      this.#onFollowed();
+      this.#begun(channel, state);
     } catch (error) {
       link.unfollow(name);
-      if (error.code !== "lost" && this.#channels.get(name) === channel) this.#refused(link, name, error);
+      if (error.code === "session_elsewhere") this.#onElsewhere(link);
+      else if (error.code !== "lost" && this.#channels.get(name) === channel) this.#refused(link, name, error);
     }
+  }
+
+  #begun(channel, state) {
+    channel.position ??= state.since;
+    channel.epoch ??= state.epoch;
+    channel.refusals = 0;
+    channel.asked?.resolve(state);
+    channel.asked = null;
+    this.#onFollowed();
   }
 
   #refused(link, name, error) {
@@ -155,3 +171,6 @@ export class Channels {
 
 /** Where a subscription begins: behind the position, else before the newest `tail` entries, else at the head. */
 const start = ({ position, epoch, tail }) => (position === undefined ? { tail } : { since: position, epoch });
+
+/** Where the hub began, when `connect` named the channel: the same rule as the hub's. */
+const beginning = ({ position, tail = 0 }, { head, first = 1 }) => position ?? Math.max(head - Math.min(tail, head), first - 1);

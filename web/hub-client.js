@@ -61,6 +61,7 @@ export class HubClient extends EventTarget {
       link,
       emit: (type, detail) => this.#emit(type, detail),
       onFollowed: () => this.#outbox.flushMarks(),
+      onElsewhere: (link) => link === this.#link && this.#renew(),
       ackDelayMs: this.#timing.ackDelayMs,
     });
     this.#outbox = new Outbox({ link, isReady: (channel) => this.#current.followed.has(channel) || !this.#channels.has(channel) });
@@ -126,7 +127,8 @@ export class HubClient extends EventTarget {
     this.#channels.forget(channel);
     if (!this.#current?.unfollow(channel)) return { channel };
     return this.#current.ask("unsubscribe", { channel }).catch((error) => {
-      if (error.code !== "lost") throw error;
+      if (error.code === "session_elsewhere") this.#renew();
+      else if (error.code !== "lost") throw error;
       return { channel };
     });
   }
@@ -212,7 +214,12 @@ export class HubClient extends EventTarget {
 
   #makeLink(name) {
     const owner = {
-      opened: (link) => link === this.#link && this.#settle(link),
+      opened: (link) => {
+        if (link === this.#link) this.#settle(link);
+        else if (link === this.#candidate && link.renews) this.#promote();
+      },
+      reopened: (link) => link === this.#link && this.#resettle(link),
+      channels: () => this.#channels.positions({ all: true }),
       established: (link) => (link === this.#candidate ? this.#promote() : this.#established(link)),
       pushed: (link, frame) => this.#pushed(link, frame),
       ended: (link, end) => this.#ended(link, end),
@@ -223,18 +230,43 @@ export class HubClient extends EventTarget {
 
   /** The connection is the one in use from here on. */
   #settle(link) {
+    this.#planClimb();
+    this.#showTransport(link.name);
+    this.#resettle(link);
+  }
+
+  /** The session of the connection in use is new. */
+  #resettle(link) {
     const { welcome } = link;
     if (welcome.user !== (this.#user ??= welcome.user)) return this.#finish({ reason: "subject_changed" });
     this.#freshToken = false;
     this.#planRefresh(link, welcome.tokenTtlMs);
-    this.#planClimb();
-    this.#showTransport(link.name);
     if (this.#state !== "connected") this.#become("connected");
     // The page may stop the client whenever it is told something.
     if (link !== this.#current) return;
     this.#channels.settle(link);
     this.#outbox.flush();
     this.#emit("connected", welcome);
+  }
+
+  /** A command about the session reached a hub that does not have it: a new session takes over, which follows everything from the start. */
+  async #renew(token = null) {
+    if (this.#candidate?.renews || this.#timers.has("renew")) return;
+    this.#timers.set("renew", this.#timing.renewAfterMs, () => this.#openAgain(token));
+  }
+
+  async #openAgain(known) {
+    const [generation, link] = [this.#generation, this.#link];
+    try {
+      const token = known ?? (await this.#askForToken({ fresh: false }));
+      if (generation !== this.#generation || link !== this.#link) return;
+      this.#candidate?.close();
+      this.#candidate = this.#makeLink(link.name);
+      this.#candidate.renews = true;
+      this.#candidate.open(token, this.#channels.positions({ all: true }));
+    } catch (error) {
+      if (generation === this.#generation && this.#hasNoToken(error)) this.#renew();
+    }
   }
 
   #established(link) {
@@ -246,7 +278,8 @@ export class HubClient extends EventTarget {
   #ended(link, end) {
     if (link === this.#candidate) {
       this.#candidate = null;
-      this.#climbFailed();
+      if (link.renews) this.#renew();
+      else this.#climbFailed();
     } else if (link === this.#link) {
       const { reconnect, onActivity, freshToken } = adviceFor(end.code, link.bye);
       // A better connection is there already, if not yet established.
@@ -319,7 +352,7 @@ export class HubClient extends EventTarget {
     this.#retired = this.#link;
     this.#link = this.#candidate;
     this.#candidate = null;
-    this.#ladder.climbed(this.#link.name);
+    if (!this.#link.renews) this.#ladder.climbed(this.#link.name);
     this.#timers.clear("climb");
     this.#settle(this.#link);
     if (this.#link?.isEstablished) this.#established(this.#link);
@@ -352,8 +385,12 @@ export class HubClient extends EventTarget {
       try {
         const token = await this.#askForToken({ fresh: true });
         if (link !== this.#link) return;
-        const { tokenTtlMs } = await link.ask("refresh", { token });
-        if (link === this.#link) this.#planRefresh(link, tokenTtlMs);
+        const { tokenTtlMs } = await link.ask("refresh", { token }, () => link.keep(token)).catch((error) => {
+          if (error.code !== "session_elsewhere") throw error;
+          this.#renew(token);
+          return {};
+        });
+        if (link === this.#link && tokenTtlMs !== undefined) this.#planRefresh(link, tokenTtlMs);
       } catch (error) {
         if (link === this.#link && this.#hasNoToken(error)) this.#planRefresh(link, 4_000);
       }

@@ -18,6 +18,8 @@ export class Link {
   followed = new Set();
   /** Stable for a while, a ping was answered, and pushes get through: many proxies accept a WebSocket and cut it soon after. */
   isEstablished = false;
+  /** It takes over as soon as it is opened: the session before it is on another hub than the one that got its commands. */
+  renews = false;
   /** When the hub last heard a command that counts as a sign of the user. */
   signAt = performance.now();
   #transport;
@@ -31,7 +33,7 @@ export class Link {
   #hasAnswered = false;
 
   /**
-   * `owner` is told `opened(link)`, `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
+   * `owner` is told `opened(link)`, `reopened(link)` (another session carries the link on), `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
    * line as `traced(direction, text)`.
    */
   constructor({ name, url, timing, owner }) {
@@ -40,6 +42,7 @@ export class Link {
     this.#timing = timing;
     this.#transport = makeTransport(name, url, timing, {
       lines: (lines) => this.#hear(lines),
+      channels: () => owner.channels(),
       ended: (end) => this.#end(end),
     });
   }
@@ -59,6 +62,11 @@ export class Link {
     this.#transport.send(line);
     if (!this.#timers.has("doubt")) this.#doubtIn(this.#timing.doubtAfterMs);
     return answer;
+  }
+
+  /** The hub has accepted a new token. */
+  keep(token) {
+    this.#transport.keep(token);
   }
 
   /** Asks whether the hub is still there, when there is a reason to doubt it; without an answer the link ends soon. */
@@ -110,7 +118,8 @@ export class Link {
       if (this.#isOver) return;
       this.#owner.traced("in", line.replace(SECRETS, '"$1":"…"'));
       const frame = JSON.parse(line);
-      if ("re" in frame) this.#answered(frame);
+      if (frame.re === 0 && frame.ok) this.#reopened(frame.ok);
+      else if ("re" in frame) this.#answered(frame);
       else if (frame.type === "bye") this.bye = frame;
       else this.#owner.pushed(this, frame);
     }
@@ -134,6 +143,14 @@ export class Link {
     this.#keepAlive(welcome.pingIntervalMs);
     this.#owner.opened(this);
     this.#prove();
+  }
+
+  /** The hub that got the stream or the poll had no session for it, and has opened one. The client's own commands begin with number 1. */
+  #reopened({ credential, position, ...welcome }) {
+    this.welcome = welcome;
+    this.follows = new Set(welcome.channels.filter(({ subscribed }) => subscribed).map(({ channel }) => channel));
+    this.followed = new Set(this.follows);
+    this.#owner.reopened(this);
   }
 
   #refused(error) {

@@ -58,7 +58,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Attaches a stream to the session, and again after every cut, until the session or the transport ends. */
 export async function listenByStream(transport) {
-  let lastEventId = "";
+  let lastEventId = transport.position;
   let hasStreamed = false;
   let failures = 0; // attachments in a row that ended too soon
   while (!transport.isClosed) {
@@ -122,7 +122,7 @@ async function stream(transport, lastEventId) {
 
 /** One poll after the other. An answer that was lost is asked for again: `after` moves only with the answers that came. */
 export async function listenByPolling(transport) {
-  let after;
+  let after = transport.position || undefined;
   let waitSeconds = null; // as long as the hub likes
   let failures = 0;
   while (!transport.isClosed) {
@@ -134,6 +134,7 @@ export async function listenByPolling(transport) {
     if (outcome.answer) {
       failures = 0;
       ({ after } = outcome.answer);
+      if (outcome.answer.session === false) transport.leaveSession();
       const { events } = outcome.answer;
       transport.hear(events.map((event) => JSON.stringify(event)));
       const bye = events.find(({ type }) => type === "bye");
@@ -155,7 +156,8 @@ async function poll(transport, after, waitSeconds) {
   const timer = setTimeout(() => abort.abort(), LONGEST_POLL_MS);
   try {
     const path = waitSeconds === null ? "poll" : `poll?wait=${waitSeconds}`;
-    const body = after === undefined ? "" : JSON.stringify({ after });
+    const { channels } = transport;
+    const body = after === undefined && channels === undefined ? "" : JSON.stringify({ after, channels });
     const response = await transport.request(path, { method: "POST", body }, abort);
     const answer = await response.json();
     return Array.isArray(answer.events) ? { answer } : {};

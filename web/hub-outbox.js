@@ -81,6 +81,11 @@ export class Outbox {
     link.ask(mark.type, mark.members).then(
       (ok) => mark.promises.forEach(({ resolve }) => resolve(ok)),
       (error) => {
+        if (error.code === "session_elsewhere" && mark.members.all && mark.position !== undefined) {
+          // What was sent to the session is known there only; what came from it is known here.
+          this.#marks.keep(mark);
+          return this.flushMarks();
+        }
         if (!error.temporary) return mark.promises.forEach(({ reject }) => reject(error));
         this.#marks.keep(mark);
         if (error.code !== "lost") this.#timers.set("marks", error.retryAfterMs || RETRY_MS, () => this.flushMarks());

@@ -2,6 +2,7 @@
 //   open(line)  connects; `line` is the command `connect`, its reply comes like every other line
 //   send(line)  one command
 //   ask(line)   the same, before commands that wait
+//   keep(token) the token to go on with
 //   isHeard     whether what the hub pushes gets through, as far as known
 //   close()     ends it; nothing is told afterwards
 // and tells `lines(texts)` (an empty list is a sign of life) and, once, `ended({code, cause, afterMs})`.
@@ -57,6 +58,9 @@ class WebSocketTransport {
     this.send(line);
   }
 
+  /** The hub has it from `refresh`. */
+  keep() {}
+
   close() {
     const socket = this.#socket;
     this.#socket = null;
@@ -64,12 +68,17 @@ class WebSocketTransport {
   }
 }
 
-/** A session over HTTP: commands by requests, one at a time so that they keep their order; `listen` brings what the hub pushes. */
+/**
+ * A session over HTTP: commands by requests, one at a time so that they keep their order; `listen` brings what the hub pushes. Each request
+ * has the token: where several hubs share the work, one that does not have the session can then answer all the same.
+ */
 export class HTTPTransport {
   #base;
   #events;
   #listen;
+  /** Null: the requests go on without a session. */
   #credential = null;
+  #token;
   #requests = new Set(); // their AbortControllers
   #queue = [];
   #isPosting = false;
@@ -85,12 +94,21 @@ export class HTTPTransport {
   }
 
   isClosed = false;
+  /** Where the session begins, for the first stream or poll. */
+  position = "";
+
+  /** What the client follows, as `connect` takes it; undefined while the session knows it. */
+  get channels() {
+    return this.#credential === null ? this.#events.channels() : undefined;
+  }
 
   async open(line) {
+    this.#token = JSON.parse(line).token;
     const replies = await this.#post([line]);
     if (replies === null) return;
     const { ok } = JSON.parse(replies[0]);
     this.#credential = ok?.credential ?? null;
+    this.position = ok?.position ?? "";
     this.#messageBytes = ok?.limits?.messageBytes ?? this.#messageBytes;
     this.hear(replies);
     if (ok && !this.isClosed) this.#listen(this);
@@ -109,12 +127,23 @@ export class HTTPTransport {
     if (replies !== null) this.hear(replies);
   }
 
+  keep(token) {
+    this.#token = token;
+  }
+
+  /** The polls go to hubs that do not have the session. It is left for good: what it is told, they would not know. */
+  leaveSession() {
+    this.#credential = null;
+  }
+
   close() {
     this.isClosed = true;
     for (const request of this.#requests) request.abort();
   }
 
   hear(lines) {
+    // The hub that a stream was attached to did not have the session, and has opened another one.
+    for (const line of lines) if (line.startsWith('{"re":0,')) this.#credential = JSON.parse(line).ok?.credential ?? this.#credential;
     if (!this.isClosed) this.#events.lines(lines);
   }
 
@@ -169,8 +198,9 @@ export class HTTPTransport {
     this.#requests.add(abort);
     abort.signal.addEventListener("abort", () => this.#requests.delete(abort), { once: true });
     const session = this.#credential === null ? {} : { "Hub-Session": this.#credential };
+    const token = this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` };
     const type = options.body === undefined ? {} : { "Content-Type": "application/json" };
-    const response = await fetch(new URL(path, this.#base), { ...options, headers: { ...session, ...type, ...headers }, cache: "no-store", signal: abort.signal });
+    const response = await fetch(new URL(path, this.#base), { ...options, headers: { ...session, ...token, ...type, ...headers }, cache: "no-store", signal: abort.signal });
     if (response.ok || known.includes(response.status)) return response;
     throw new Refusal(refusalIn(await response.text()));
   }

@@ -8,10 +8,12 @@ import Synchronization
 final class HubServices: SessionServices {
     let bus: any Bus
     let store: any StoreDesk
+    let node: String
     let features = Feature.allCases.map(\.rawValue)
     private let requestKeyFrom: @Sendable (String?) -> Void
 
-    init(bus: any Bus, store: any StoreDesk, requestKey: @escaping @Sendable (String?) -> Void) {
+    init(node: String, bus: any Bus, store: any StoreDesk, requestKey: @escaping @Sendable (String?) -> Void) {
+        self.node = node
         self.bus = bus
         self.store = store
         requestKeyFrom = requestKey

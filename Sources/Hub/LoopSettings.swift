@@ -143,9 +143,14 @@ extension IntakeConfiguration {
 extension Configuration {
     /// The hub's fixed name in its consumer group, nil for none.
     package var kafkaMember: String? {
-        if let name = kafka.member { return name == "none" ? nil : name }
+        kafka.member == "none" ? nil : nodeName
+    }
+
+    /// Tells this hub from the others on its database.
+    package var nodeName: String {
+        if let name = kafka.member, name != "none" { return name }
         let name = "\(Machine.hostName)-\(listen.port)"
-        // Kafka's rule for such names.
+        // Kafka's rule for names in a group.
         return String(name.prefix(249).map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" })
     }
 }

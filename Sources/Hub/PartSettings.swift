@@ -87,7 +87,7 @@ extension StoreConfiguration {
         ordersOfUser = configuration.database.waitingOrdersOfUser
         isShared = configuration.bus != "memory"
         rings = configuration.bus == "postgres"
-        nodeName = configuration.kafkaMember ?? Machine.hostName
+        nodeName = configuration.nodeName
         version = Version.hub
         retention.notifications = configuration.retention.notifications
         retention.messages = configuration.retention.messages

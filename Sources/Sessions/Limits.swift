@@ -46,13 +46,13 @@ package struct SessionLimits: Sendable {
     package init() {}
 
     /// What the connect reply tells every client.
-    package func terms(features: [String]) -> Welcome.Terms {
+    package func terms(features: [String], node: String) -> Welcome.Terms {
         Welcome.Terms(
             pingIntervalMs: UInt64(max(0, pingInterval.wholeMilliseconds)),
             limits: Welcome.Limits(
                 messageBytes: messageBytes, bodyBytes: commands.bodyBytes, subscriptions: session.subscriptions,
                 inFlight: inFlight, setSize: commands.setSize, historyPage: session.historyPage),
-            features: features)
+            features: features, node: node)
     }
 }
 
@@ -60,6 +60,8 @@ package struct SessionLimits: Sendable {
 package protocol SessionServices: AnyObject, Sendable {
     var bus: any Bus { get }
     var store: any StoreDesk { get }
+    /// The hub's name among the hubs on its database.
+    var node: String { get }
     /// Names of the features that are on, for the connect reply.
     var features: [String] { get }
     /// At least one, and as many as cost about the same.

@@ -47,6 +47,11 @@ package final class LiveSession {
         get { flags.contains(.resumable) }
         set { flags.set(.resumable, newValue) }
     }
+    /// The session ends with the request that opened it, and has no credential.
+    var isForOneRequest: Bool {
+        get { flags.contains(.forOneRequest) }
+        set { flags.set(.forOneRequest, newValue) }
+    }
     /// `end` was called; the transport has not closed the session yet.
     var isEnding: Bool {
         get { flags.contains(.ending) }
@@ -61,6 +66,7 @@ package final class LiveSession {
         static let endsWhenIdle = Flags(rawValue: 8)
         static let resumable = Flags(rawValue: 16)
         static let ending = Flags(rawValue: 32)
+        static let forOneRequest = Flags(rawValue: 64)
 
         mutating func set(_ flag: Flags, _ isSet: Bool) {
             if isSet { insert(flag) } else { remove(flag) }

@@ -251,6 +251,7 @@ package final class SessionLoop {
     }
 
     private func perform(_ action: Session.Action, _ live: LiveSession, _ origin: CommandOrigin) {
+        if let refusal = refusal(of: action, live) { return state.refuse(live, origin, refusal) }
         switch action {
         case .refuse(let refusal): state.refuse(live, origin, refusal)
         case .connect(let token, let requests): authentication.connect(live, origin, token: token, requests)
@@ -384,17 +385,5 @@ package final class SessionLoop {
         guard live.isReadingPaused, live.inFlight <= state.limits.inFlight / 2, !state.outbound.isCongested(live.id) else { return }
         live.isReadingPaused = false
         state.outbound.resumeReading(live.id)
-    }
-
-    // MARK: Users with many sessions
-
-    private func hasTooManySessions(_ user: UserID) -> Bool {
-        state.limits.sessionsPerUser > 0 && state.table.users.count(of: user) >= state.limits.sessionsPerUser
-    }
-
-    private func refuseSession(_ live: LiveSession, _ origin: CommandOrigin) {
-        let most = state.limits.sessionsPerUser
-        state.refuse(live, origin, .limitExceeded, "this user has \(most) sessions, which is the most; end another one first", isLoud: true)
-        state.end(live, .connectionLimit)
     }
 }

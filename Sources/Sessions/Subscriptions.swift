@@ -20,7 +20,7 @@ final class Subscriptions {
         self.replay = replay
         self.expiries = expiries
         self.counters = counters
-        terms = state.limits.terms(features: state.services.features)
+        terms = state.limits.terms(features: state.services.features, node: state.services.node)
     }
 
     // MARK: connect
@@ -105,7 +105,10 @@ final class Subscriptions {
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, epoch: state.epoch,
             terms: terms, channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1, epoch: state.epoch) }, totals: totals,
             more: more || identity.grantsMoreBroadcasts(than: state.limits.session.subscriptions), refused: refused,
-            credential: live.isResumable ? state.table.credential(of: live.id)?.text : nil)
+            credential: live.isResumable && !live.isForOneRequest ? state.table.credential(of: live.id)?.text : nil,
+            position: live.isResumable
+                ? PositionText.write(
+                    openings.map { ($0.subscription.channel, $0.since ?? states[$0.state].head) }, epoch: state.epoch) : nil)
         live.session.welcome()
         live.activeAt = state.loop.now
         identityChanged(live)

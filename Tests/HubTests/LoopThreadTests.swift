@@ -21,6 +21,7 @@ struct LoopThreadTests {
     private final class Services: SessionServices {
         let bus: any Bus = HeardBus()
         let store: any StoreDesk = MockStore()
+        let node = "alone"
         let features: [String] = []
         func makeSessionIDs() -> [String] { ["s"] }
         func requestKey(_ kid: String?) {}

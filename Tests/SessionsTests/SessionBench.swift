@@ -153,6 +153,7 @@ final class Clients: Transport {
 private final class Services: SessionServices {
     let bus: any Bus
     let store: any StoreDesk
+    let node = "bench"
     let features: [String] = []
     init(bus: any Bus, store: any StoreDesk) {
         self.bus = bus

@@ -31,7 +31,7 @@ public enum ParsedLine: Equatable, Sendable {
 
     /// The line as a command or a rejection.
     /// - Parameter message: the parsed message.
-    func result(in message: Span<UInt8>) -> Result<ClientCommand, CommandRejection> {
+    public func result(in message: Span<UInt8>) -> Result<ClientCommand, CommandRejection> {
         switch self {
         case .plainAck(let ack): .success(ClientCommand(id: ack.id, body: .ack(ack.command(in: message))))
         case .command(let command): .success(command)

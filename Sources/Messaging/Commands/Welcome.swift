@@ -24,8 +24,10 @@ public struct Welcome: Equatable, Sendable {
     public struct Terms: Equatable, Sendable {
         let text: [UInt8]
 
-        public init(pingIntervalMs: UInt64, limits: Limits, features: [String]) {
+        /// - Parameter node: the hub's name among the hubs on its database.
+        public init(pingIntervalMs: UInt64, limits: Limits, features: [String], node: String? = nil) {
             var output: [UInt8] = []
+            output.append(member: "node", string: node)
             output.append(member: "pingIntervalMs", integer: pingIntervalMs)
             output.appendText(#","limits":{"messageBytes":"#)
             output.appendInteger(limits.messageBytes)
@@ -57,6 +59,8 @@ public struct Welcome: Equatable, Sendable {
     public var refused: [RefusedChannel]
     /// The secret by which later HTTP requests name the session; nil when the session belongs to one WebSocket.
     public var credential: String?
+    /// Where the session begins in all its channels, for its first stream or poll; nil when the session belongs to one WebSocket.
+    public var position: String?
 
     public struct RefusedChannel: Equatable, Sendable {
         public var channel: String
@@ -70,7 +74,7 @@ public struct Welcome: Equatable, Sendable {
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, epoch: Epoch? = nil, terms: Terms,
         channels: [ListedChannel], totals: Counters = Counters(), more: Bool = false, refused: [RefusedChannel] = [],
-        credential: String? = nil
+        credential: String? = nil, position: String? = nil
     ) {
         self.session = session
         self.user = user
@@ -83,6 +87,7 @@ public struct Welcome: Equatable, Sendable {
         self.more = more
         self.refused = refused
         self.credential = credential
+        self.position = position
     }
 }
 
@@ -94,6 +99,7 @@ extension ServerMessage {
         output.appendText(#","ok":{"session":"#)
         output.appendJSONString(welcome.session)
         output.append(member: "credential", string: welcome.credential)
+        output.append(member: "position", string: welcome.position)
         output.append(member: "user", string: welcome.user.name)
         output.append(member: "time", time: welcome.time)
         output.append(member: "tokenExpiresAt", time: welcome.tokenExpiresAt)

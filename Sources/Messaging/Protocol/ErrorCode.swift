@@ -14,6 +14,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case unknownChannel = "unknown_channel"
     case notSubscribed = "not_subscribed"
     case notSent = "not_sent"
+    case sessionElsewhere = "session_elsewhere"
     case positionUnknown = "position_unknown"
     case positionTooOld = "position_too_old"
     case tooLarge = "too_large"
@@ -45,6 +46,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .unknownChannel: (false, "This is not the name of a channel.", "Use inbox, broadcast:<name> or conversation:<uuid>.")
         case .notSubscribed: (false, "The session does not follow this channel.", "Subscribe first.")
         case .notSent: (false, "The entry was never sent to this session.", "Acknowledge only what was received.")
+        case .sessionElsewhere:
+            (
+                false, "The hub that got the request does not have the session, and the command concerns the session itself.",
+                "Open another session with the channels that the client follows."
+            )
         case .positionUnknown:
             (
                 false, "since is greater than the number of the channel's newest entry, or belongs to another epoch.",
@@ -77,9 +83,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         switch self {
         case .tokenRevoked, .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
-            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .positionUnknown, .positionTooOld, .tooLarge,
-            .limitExceeded,
-            .rateLimited, .unavailable, .internal:
+            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .sessionElsewhere, .positionUnknown, .positionTooOld,
+            .tooLarge, .limitExceeded, .rateLimited, .unavailable, .internal:
             false
         }
     }

@@ -78,7 +78,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
             attach(session, behind: position, admission.headers, id)
-        case .new:
+        case .new, .withoutSession:
             let epoch = admission.query["epoch"].map { Epoch(orUnknown: $0) }
             let channels = admission.query.all("channel").map { Self.channel($0, epoch) }
             let connect = FallbackSessions.connect(token: nil, channels: channels, positions: positions)
@@ -92,7 +92,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
     /// The answer to HEAD, which opens nothing and attaches nothing.
     private func head(_ admission: RequestGate.Admission) -> HTTPResponse {
         switch admission.target {
-        case .session, .elsewhere, .ended: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
+        case .session, .elsewhere, .ended, .withoutSession: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
         case .new where admission.bearer != nil: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
         case .new: RequestGate.refusal(401, "invalid_token", "a stream needs a session, or a token to open one", admission.headers)
         }

@@ -42,6 +42,7 @@ package final class CommandRequests: HTTPHandler {
                 let message = "as many commands of this session wait for their replies as may; repeat these after some of them"
                 return .now(RequestGate.refusal(503, "unavailable", message, headers))
             }
+        case .new where admission.bearer != nil && !sessions.opensSession(body.span), .withoutSession: carryOut(body, admission, id)
         case .new:
             guard sessions.opensSession(body.span) else {
                 let message = "without a session the first line must be a connect with an id; its reply names the session"
@@ -56,6 +57,25 @@ package final class CommandRequests: HTTPHandler {
             }
         }
         return .later
+    }
+
+    /// Carries the commands out in a session of their own, which ends with the answer: the client's session is not here.
+    private func carryOut(_ body: [UInt8], _ admission: RequestGate.Admission, _ id: ConnectionID) {
+        let epoch = admission.query["epoch"].map { Epoch(orUnknown: $0) }
+        let channels = sessions.channels(namedBy: body.span, epoch: epoch)
+        let connect = FallbackSessions.connect(token: nil, channels: channels, positions: [])
+        let headers = admission.headers
+        fallback.open(connect, bearer: admission.bearer, isBrowser: false, for: .oneRequest(isUnheard: true)) {
+            [unowned server, unowned sessions] opening in
+            switch opening {
+            case .refused(let status, let replies): server.respond(id, RequestGate.refusal(status, replies: replies, headers))
+            case .opened(let session, _):
+                _ = sessions.message(session.id, body.span) { replies in
+                    sessions.close(session.id)
+                    server.respond(id, Self.response(200, replies, headers))
+                }
+            }
+        }
     }
 
     private static func response(_ status: Int, _ replies: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {

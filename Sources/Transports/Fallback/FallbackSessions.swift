@@ -31,6 +31,12 @@ final class FallbackSession {
     var lastAnswer: PollAnswer?
     /// Answers to polls so far.
     var answers = 0
+    /// The session ends with the request that opened it.
+    var isForOneRequest = false
+    /// Nobody takes the frames: the request is for the replies to commands.
+    var isUnheard = false
+    /// Of a poll that has a session of its own: the state that the client knows when it has got the answer.
+    var known: StateDigest?
     /// A stream or an answer has carried frames, so some may be lost.
     var wasCarried = false
     /// The session is being opened; called when it ends before that.
@@ -97,11 +103,25 @@ package final class FallbackSessions {
         case refused(status: Int, replies: [UInt8])
     }
 
+    /// For how long a session is opened.
+    enum Purpose {
+        case later
+        /// It ends with the answer; the frames are for nobody when only replies are wanted.
+        case oneRequest(isUnheard: Bool)
+    }
+
     /// Opens a session with these commands, of which the first is `connect`.
-    func open(_ commands: [UInt8], bearer: String?, isBrowser: Bool, _ done: @escaping (Opening) -> Void) {
+    func open(
+        _ commands: [UInt8], bearer: String?, isBrowser: Bool, for purpose: Purpose = .later, _ done: @escaping (Opening) -> Void
+    ) {
         let provisional = Route(transport: holder, encoding: 0, address: TransportAddress(rawValue: .max))
         let id = sessions.open(route: provisional, handshakeToken: bearer, isBrowser: isBrowser, isResumable: true)
         let session = FallbackSession(id: id)
+        if case .oneRequest(let isUnheard) = purpose {
+            session.isForOneRequest = true
+            session.isUnheard = isUnheard
+            sessions.limitToOneRequest(id)
+        }
         known[id.address] = session
         sessions.move(id, to: Route(transport: holder, encoding: 0, address: id.address))
         session.endedEarly = { [unowned self] reason in
@@ -170,7 +190,7 @@ extension ErrorCode {
         case .rateLimited: 429
         case .overloaded, .unavailable, .internal: 503
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .unknownChannel, .notSubscribed, .notSent,
-            .positionUnknown, .positionTooOld, .limitExceeded:
+            .sessionElsewhere, .positionUnknown, .positionTooOld, .limitExceeded:
             400
         }
     }

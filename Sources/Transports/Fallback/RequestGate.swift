@@ -14,6 +14,8 @@ package final class RequestGate {
             case session(SessionID)
             /// The request names no session and opens one.
             case new
+            /// The request names a session that this hub does not have, and has a token of its own: it is answered without that session.
+            case withoutSession
             /// The session has ended, and its client has not been told why. `takeBye` gives the frame that says so.
             case ended(credential: String)
             /// The session is another loop's.
@@ -70,7 +72,7 @@ package final class RequestGate {
         }
     }
 
-    /// - Parameter reopens: a request with a token whose session has ended opens another one.
+    /// - Parameter reopens: a request with a token whose session is not here opens another one. Otherwise it is answered without one.
     func judge(_ request: HTTPRequest, _ method: HTTPMethod, reopens: Bool = false) -> Judgement {
         guard let cors = corsHeaders(request) else {
             origins.refused(request)
@@ -100,11 +102,11 @@ package final class RequestGate {
         guard let session = credential.flatMap({ sessions.session($0) }) else {
             if let text, ends.has(text) { return admitted(.ended(credential: text)) }
             if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
-            guard text == nil || reopens && bearer != nil else { return .answered(Self.unknownSession(cors)) }
+            guard text == nil || bearer != nil else { return .answered(Self.unknownSession(cors)) }
             guard sessions.resumableCount < mostSessions else {
                 return .answered(Self.refusal(503, "unavailable", "this hub has as many sessions as it may have", cors))
             }
-            return admitted(.new)
+            return admitted(text == nil || reopens ? .new : .withoutSession)
         }
         if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
         return admitted(.session(session))

@@ -14,6 +14,17 @@ struct PollParameters {
     var channels: [SubscriptionRequest] = []
     /// The positions that `after` names.
     var positions: [SubscriptionRequest] = []
+    /// The state that the client knows, when `after` is of a poll without a session.
+    var known: StateDigest?
+
+    /// The channels of a poll without a session: `channels` when there are any, and then no others. One that gives no start goes on from
+    /// its position in `after`.
+    var followed: [SubscriptionRequest] {
+        if channels.isEmpty { return positions }
+        return channels.map { channel in
+            channel.start == .head ? positions.first { $0.channel == channel.channel } ?? channel : channel
+        }
+    }
 
     static func read(_ body: [UInt8]) -> Result<PollParameters, Failure> {
         var parameters = PollParameters()
@@ -31,6 +42,7 @@ struct PollParameters {
                 return .failure(Failure(message: "after: expected the `after` of an earlier answer"))
             }
             parameters.positions = positions
+            parameters.known = StateDigest(after: after)
         }
         if let list = object["channels"], list != .null {
             let epoch = object["epoch"]?.string.map { Epoch(orUnknown: $0) }

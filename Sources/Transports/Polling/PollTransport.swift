@@ -18,6 +18,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     /// A session costs its client no connection, so it holds less than a connection may. The store has the rest.
     private static let mostHeldBytes = 64 << 10
+    /// The least wait of a poll whose session ends with its answer, while the store reads entries for it.
+    private static let readingTime: Duration = .seconds(2)
 
     private unowned let server: HTTPServer
     private unowned let sessions: SessionLoop
@@ -72,7 +74,15 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         case .ended(let credential):
             let bye = gate.takeBye(credential)
             return .now(Self.response(after: parameters.after ?? PositionText.write([]), bye, admission.headers))
+        case .new where parameters.known != nil && admission.bearer != nil, .withoutSession:
+            guard parameters.after != nil || !parameters.channels.isEmpty else {
+                return .now(RequestGate.unknownSession(admission.headers))
+            }
+            openForOneAnswer(parameters, wait, admission, fallback, id)
         case .new: open(parameters, admission, fallback, id)
+        // A client whose polls need no session would leave and find this one in turns, and be told the state each time.
+        case .session where parameters.known != nil && admission.bearer != nil:
+            openForOneAnswer(parameters, wait, admission, fallback, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
             guard poll(session, behind: parameters.after, wait, admission.headers, id) else {
@@ -107,6 +117,29 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         }
     }
 
+    /// Answers a poll whose session is not here: in a session of its own, which ends with the answer.
+    private func openForOneAnswer(
+        _ parameters: PollParameters, _ wait: Duration, _ admission: RequestGate.Admission, _ fallback: FallbackSessions, _ id: ConnectionID
+    ) {
+        let connect = FallbackSessions.connect(token: nil, channels: parameters.followed, positions: [])
+        fallback.open(connect, bearer: admission.bearer, isBrowser: false, for: .oneRequest(isUnheard: false)) { [unowned self] opening in
+            switch opening {
+            case .refused(let status, let replies):
+                server.respond(id, RequestGate.refusal(status, replies: replies, admission.headers))
+            case .opened(let session, let replies):
+                let state = StateDigest(reply: replies, pushes: session.takeHeld())
+                if state != parameters.known { session.hold(replies.span.extracting(0..<max(0, replies.count - 1))) }
+                let pushes = state == parameters.known ? state.otherPushes : state.pushes
+                if !pushes.isEmpty { session.hold(pushes.span) }
+                session.known = state
+                server.metrics.polls.add()
+                // No later poll gets what this session still reads.
+                let least: Duration = state.isBehind ? Self.readingTime : .zero
+                waitOrRespond(session, behind: parameters.after, max(wait, least), admission.headers, id)
+            }
+        }
+    }
+
     /// False when `after` is not what an answer named.
     private func poll(
         _ session: FallbackSession, behind after: String?, _ wait: Duration, _ headers: [(String, String)], _ id: ConnectionID
@@ -124,19 +157,28 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         }
         session.lastAnswer = nil
         server.metrics.polls.add()
-        if !session.held.isEmpty || wait == .zero {
-            respond(session, behind: after, id, headers)
-            return true
-        }
+        waitOrRespond(session, behind: after, wait, headers, id)
+        return true
+    }
+
+    private func waitOrRespond(
+        _ session: FallbackSession, behind after: String?, _ wait: Duration, _ headers: [(String, String)], _ id: ConnectionID
+    ) {
+        if !session.held.isEmpty || wait == .zero { return respond(session, behind: after, id, headers) }
         session.carrier = self
         session.connection = id
         waiting[id] = Waiting(session: session, behind: after, headers: headers)
         sessions.attach(session.id)
         server.setDeadline(id, after: wait)
-        return true
     }
 
     private func respond(_ session: FallbackSession, behind: String?, _ id: ConnectionID, _ headers: [(String, String)]) {
+        if let known = session.known {
+            let after = sessions.positions(of: session.id) + ";" + known.text
+            waiting[id] = nil
+            server.respond(id, Self.response(after: after, session.takeHeld(), isWithoutSession: true, headers))
+            return sessions.close(session.id)
+        }
         session.answers += 1
         let after = sessions.positions(of: session.id) + ";#\(session.answers)"
         let wasCongested = session.held.count >= heldBytes
@@ -149,9 +191,12 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         if wasCongested { sessions.drained(session.id) }
     }
 
-    private static func response(after: String, _ frames: [UInt8], _ headers: [(String, String)]) -> HTTPResponse {
+    private static func response(
+        after: String, _ frames: [UInt8], isWithoutSession: Bool = false, _ headers: [(String, String)]
+    ) -> HTTPResponse {
         var body = Array(#"{"after":"#.utf8)
         body.appendJSONString(after)
+        if isWithoutSession { body.append(contentsOf: #","session":false"#.utf8) }
         body.append(contentsOf: #","events":["#.utf8)
         // A raw line end cannot stand inside a JSON text, so each one is between two frames.
         for byte in frames { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
@@ -167,6 +212,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func closed(_ id: ConnectionID) {
         guard let poll = waiting.removeValue(forKey: id) else { return }
+        if poll.session.isForOneRequest { return sessions.close(poll.session.id) }
         fallback?.hold(poll.session)
     }
 
@@ -183,7 +229,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     // MARK: Transport
 
     package func send(_ json: Span<UInt8>, to address: TransportAddress) {
-        guard let session = fallback?[address] else { return }
+        guard let session = fallback?[address], !session.isUnheard else { return }
         guard session.held.count + json.count <= server.limits.connections.backlogBytes else { return overflowing.append(session) }
         if session.carrier === self, session.held.isEmpty { ready.append(session) }
         session.hold(json)
@@ -202,7 +248,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
 
     package func isCongested(_ address: TransportAddress) -> Bool {
         guard let session = fallback?[address] else { return true }
-        return session.held.count >= heldBytes
+        return session.isUnheard || session.held.count >= heldBytes
     }
 
     package func unsentBytes(_ address: TransportAddress) -> Int { fallback?[address]?.held.count ?? 0 }
@@ -218,7 +264,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         if let id = session.connection, session.carrier === self {
             session.hold(bye.span)
             answerNow(id)
-        } else if let credential = sessions.credential(of: session.id) {
+        } else if !session.isForOneRequest, let credential = sessions.credential(of: session.id) {
             ends.keep(bye, for: credential.text)
         }
         session.endedEarly?(reason)
