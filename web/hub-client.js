@@ -18,6 +18,7 @@ export { HubError, adviceFor, delayFor };
  * Events (all `CustomEvent`, the frame or value in `detail`):
  * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
  * `receipt`, `counters`, `activity`, `features`, `signal`, `frame` {direction, text, transport},
+ * `node` {node}: the name of the hub that serves from here on,
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
  * `refused` {channel, code}: the channel may not be followed any more;
  * `tokenfailed` {error}: there was no token, or the hub refused to go on with it; the client tries again.
@@ -39,6 +40,7 @@ export class HubClient extends EventTarget {
   #attempt = 0;
   #freshToken = false;
   #user = null; // positions, messages and marks are this user's
+  #node = null;
   #unwatch = null;
   #channels;
   #outbox;
@@ -220,6 +222,7 @@ export class HubClient extends EventTarget {
       },
       reopened: (link) => link === this.#link && this.#resettle(link),
       channels: () => this.#channels.positions({ all: true }),
+      served: (link, node) => link === this.#link && this.#served(node),
       established: (link) => (link === this.#candidate ? this.#promote() : this.#established(link)),
       pushed: (link, frame) => this.#pushed(link, frame),
       ended: (link, end) => this.#ended(link, end),
@@ -246,7 +249,14 @@ export class HubClient extends EventTarget {
     if (link !== this.#current) return;
     this.#channels.settle(link);
     this.#outbox.flush();
+    this.#served(welcome.node);
     this.#emit("connected", welcome);
+  }
+
+  #served(node) {
+    if (node === undefined || node === this.#node) return;
+    this.#node = node;
+    this.#emit("node", { node });
   }
 
   /** A command about the session reached a hub that does not have it: a new session takes over, which follows everything from the start. */

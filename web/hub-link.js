@@ -33,7 +33,7 @@ export class Link {
   #hasAnswered = false;
 
   /**
-   * `owner` is told `opened(link)`, `reopened(link)` (another session carries the link on), `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
+   * `owner` is told `opened(link)`, `reopened(link)` (another session carries the link on), `served(link, node)`, `established(link)`, `pushed(link, frame)`, `ended(link, {code, cause, afterMs})`, and sees every
    * line as `traced(direction, text)`.
    */
   constructor({ name, url, timing, owner }) {
@@ -43,6 +43,7 @@ export class Link {
     this.#transport = makeTransport(name, url, timing, {
       lines: (lines) => this.#hear(lines),
       channels: () => owner.channels(),
+      served: (node) => owner.served(this, node),
       ended: (end) => this.#end(end),
     });
   }

@@ -134,7 +134,7 @@ export async function listenByPolling(transport) {
     if (outcome.answer) {
       failures = 0;
       ({ after } = outcome.answer);
-      if (outcome.answer.session === false) transport.leaveSession();
+      if (outcome.answer.session === false) transport.leaveSession(outcome.answer.node);
       const { events } = outcome.answer;
       transport.hear(events.map((event) => JSON.stringify(event)));
       const bye = events.find(({ type }) => type === "bye");

@@ -132,8 +132,9 @@ export class HTTPTransport {
   }
 
   /** The polls go to hubs that do not have the session. It is left for good: what it is told, they would not know. */
-  leaveSession() {
+  leaveSession(node) {
     this.#credential = null;
+    if (!this.isClosed) this.#events.served(node);
   }
 
   close() {

@@ -30,7 +30,7 @@ struct HubCommand: ParsableCommand {
         version: "hub \(Version.hub)\nlibrdkafka \(LinkedLibraries.kafka)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
-            RestoredCommand.self, NodesCommand.self, EchoCommand.self, StatementsCommand.self,
+            RestoredCommand.self, NodesCommand.self, ServicesCommand.self, EchoCommand.self, StatementsCommand.self,
         ])
 
     static func main() {

@@ -54,15 +54,7 @@ struct ServeRun {
             try serve(effective, embedded: nil, left)
             return
         }
-        let kafka = effective.configuration.kafka
-        let services: EmbeddedServices
-        do throws(EmbeddedFailure) {
-            services = try EmbeddedServices(
-                folder: effective.configuration.data, topics: kafka.topics + [kafka.deadLetterTopic, effective.configuration.busTopic],
-                log: log)
-        } catch {
-            throw CommandFailure(error)
-        }
+        let services = try startServices()
         defer { services.stop() }
         let complete: EffectiveConfiguration
         do throws(ConfigurationRefusal) {
@@ -71,6 +63,27 @@ struct ServeRun {
             throw CommandFailure(error)
         }
         try serve(complete, embedded: services, left)
+    }
+
+    /// Runs what an embedded hub brings along, for other hubs, until a signal stops the process.
+    /// - Parameter url: where clients will reach those hubs.
+    func services(url: String) throws(CommandFailure) {
+        defer { _ = lines.finish(within: Self.lastLinesWithin) }
+        let services = try startServices()
+        defer { services.stop() }
+        do throws(EmbeddedFailure) { try services.announce(url: url) } catch { throw CommandFailure(error) }
+        Console.print("ready")
+        waitForEnd(hangupEnds: true) {}
+    }
+
+    private func startServices() throws(CommandFailure) -> EmbeddedServices {
+        let (configuration, kafka) = (effective.configuration, effective.configuration.kafka)
+        do throws(EmbeddedFailure) {
+            return try EmbeddedServices(
+                folder: configuration.data, topics: kafka.topics + [kafka.deadLetterTopic, configuration.busTopic], log: log)
+        } catch {
+            throw CommandFailure(error)
+        }
     }
 
     private func serve(

@@ -5,6 +5,9 @@ package import Messaging
 //
 // Such a session connects as every other does, so rights, limits and paces hold in it. It ends with the answer.
 extension SessionLoop {
+    /// The hub's name among the hubs on its database.
+    package var node: String { state.services.node }
+
     /// The session ends with the request that opened it: no later one may name it, and commands that are about a session that goes on are
     /// refused.
     package func limitToOneRequest(_ id: SessionID) { state.table[id]?.isForOneRequest = true }

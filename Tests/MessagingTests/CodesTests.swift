@@ -9,10 +9,9 @@ struct CodesTests {
         #expect(
             Set(ErrorCode.allCases.map(\.rawValue)) == [
                 "bad_json", "bad_request", "unknown_type", "unsupported", "not_connected", "already_connected", "invalid_token",
-                "token_expired",
-                "token_revoked", "subject_changed", "forbidden", "unknown_channel", "not_subscribed", "not_sent", "position_unknown",
-                "position_too_old",
-                "too_large", "limit_exceeded", "rate_limited", "overloaded", "unavailable", "internal",
+                "token_expired", "token_revoked", "subject_changed", "forbidden", "unknown_channel", "not_subscribed", "not_sent",
+                "session_elsewhere", "position_unknown", "position_too_old", "too_large", "limit_exceeded", "rate_limited", "overloaded",
+                "unavailable", "internal",
             ])
         #expect(ErrorCode.allCases.filter(\.isTemporary) == [.rateLimited, .overloaded, .unavailable, .internal])
     }

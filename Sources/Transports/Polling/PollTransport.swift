@@ -176,7 +176,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         if let known = session.known {
             let after = sessions.positions(of: session.id) + ";" + known.text
             waiting[id] = nil
-            server.respond(id, Self.response(after: after, session.takeHeld(), isWithoutSession: true, headers))
+            server.respond(id, Self.response(after: after, session.takeHeld(), withoutSessionBy: sessions.node, headers))
             return sessions.close(session.id)
         }
         session.answers += 1
@@ -192,11 +192,14 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
     }
 
     private static func response(
-        after: String, _ frames: [UInt8], isWithoutSession: Bool = false, _ headers: [(String, String)]
+        after: String, _ frames: [UInt8], withoutSessionBy node: String? = nil, _ headers: [(String, String)]
     ) -> HTTPResponse {
         var body = Array(#"{"after":"#.utf8)
         body.appendJSONString(after)
-        if isWithoutSession { body.append(contentsOf: #","session":false"#.utf8) }
+        if let node {
+            body.append(contentsOf: #","session":false,"node":"#.utf8)
+            body.appendJSONString(node)
+        }
         body.append(contentsOf: #","events":["#.utf8)
         // A raw line end cannot stand inside a JSON text, so each one is between two frames.
         for byte in frames { body.append(byte == UInt8(ascii: "\n") ? UInt8(ascii: ",") : byte) }
