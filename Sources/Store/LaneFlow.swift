@@ -52,6 +52,7 @@ struct LaneFlow {
     var backoff: Backoff
     var isResting = false
     var isExpiryTimed = false
+    var gathering = Gathering()
 
     init(_ operations: [Operation], claimsDatabase: Bool, limits: Limits) {
         self.limits = limits
@@ -124,11 +125,14 @@ struct LaneFlow {
             task = .probe
         } else if !unannounced.isEmpty {
             task = .recall(unannounced)
+        } else if gathers(now, &actions) {
+            return
         } else if let (operation, orders) = waiting.next() {
             task = .orders(operation, orders)
         } else {
             return
         }
+        gathered(task, now, &actions)
         lastTransaction += 1
         inFlight = InFlight(transaction: lastTransaction, task: task, began: now)
         actions += [.start(.answer, after: firstLook(task)), .begin(transaction: lastTransaction, task)]
@@ -333,6 +337,7 @@ struct LaneFlow {
         if claim != .none { claim = .due }
         if isResting { actions.append(.cancel(.rest)) }
         isResting = false
+        stopGathering(&actions)
         if inFlight != nil { actions.append(.cancel(.answer)) }
     }
 
@@ -364,6 +369,9 @@ struct LaneFlow {
             self.inFlight?.isOverdue = true
             disconnect(PostgresError(message: "no answer for \(limits.answerDeadline.inMilliseconds)", lost: true), &actions)
         case .rest: isResting = false
+        case .gather:
+            gathering.isTimed = false
+            gathering.isOver = true
         case .claim: if case .later = claim { claim = .due }
         case .expiry:
             isExpiryTimed = false

@@ -19,6 +19,12 @@ extension LaneFlow {
         var claimInterval: Duration = .seconds(5)
         /// How often, while orders wait for the database, those are looked for that have waited long enough.
         var expiryInterval: Duration = .milliseconds(100)
+        /// How long orders that are gathered wait for others; in fact until the loop's next tick, at most 10 ms.
+        var gatheringTime: Duration = .milliseconds(1)
+        /// As many waiting orders are enough for a transaction.
+        var gatheredOrders = 64
+        /// Orders are gathered while the last transaction of such orders began at most this long ago.
+        var gatheringStream: Duration = .milliseconds(100)
     }
 
     enum Event: Equatable {
@@ -65,6 +71,8 @@ extension LaneFlow {
         case answer
         /// The pause after a failure ends.
         case rest
+        /// Orders that are gathered have waited for others.
+        case gather
         /// The lock is asked for again.
         case claim
         /// Orders have waited long enough.

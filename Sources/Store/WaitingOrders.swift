@@ -17,6 +17,17 @@ struct WaitingOrders {
 
     var isEmpty: Bool { reruns.isEmpty && queues.allSatisfy(\.isEmpty) }
 
+    /// How many orders wait, if all of them are of a kind that is gathered; nil when others wait, more than a batch, or none.
+    var gathering: Int? {
+        guard reruns.isEmpty else { return nil }
+        var count = 0
+        for index in queues.indices where !queues[index].isEmpty {
+            guard operations[index].descriptor.gathers, let few = queues[index].few else { return nil }
+            count += few
+        }
+        return count > 0 ? count : nil
+    }
+
     mutating func append(_ order: PendingOrder, _ operation: Operation) {
         guard let index = operations.firstIndex(of: operation) else { return assertionFailure("an order of another lane") }
         queues[index].append(order)

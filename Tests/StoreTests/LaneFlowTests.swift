@@ -24,7 +24,11 @@ import Testing
     private var open: StoreRequest { .open(ann, with: ann, context: nil, most: 1) }
 
     private func connected(_ lane: LaneName, claims: Bool = false, _ adjust: (inout LaneFlow.Limits) -> Void = { _ in }) -> LaneDialogue {
-        var lane = LaneDialogue(lane, claims: claims, adjust)
+        var lane = LaneDialogue(lane, claims: claims) { limits in
+            // Nothing is gathered: LaneGatheringTests.
+            limits.gatheringStream = .zero
+            adjust(&limits)
+        }
         _ = lane.ask(.connected(.first))
         return lane
     }

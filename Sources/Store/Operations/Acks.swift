@@ -12,6 +12,7 @@ enum Acks: StoreOperation {
     static let lane = LaneName.cursors
     static let capacity = 1_000
     static let waitsWhileAway = true
+    static let gathers = true
     static let successor: Operation? = .cursors
 
     /// Whether it carries out this change. In a conversation counters must be counted, because every entry there has a sender.

@@ -10,6 +10,8 @@ struct OrderQueue {
     private var lines = UserLines()
 
     var isEmpty: Bool { first == arrivals.count && lines.isEmpty }
+    /// How many orders wait, while they are no more than a batch; nil when they are.
+    var few: Int? { lines.isEmpty ? arrivals.count - first : nil }
     /// Whether nothing has arrived since orders were last sorted.
     var isSorted: Bool { first == arrivals.count }
 

@@ -24,6 +24,8 @@ protocol StoreOperation {
     /// Whether an order is answered `.unavailable` when it has waited for `StoreConfiguration.longestWait`, whatever is under way. It may
     /// still be carried out.
     static var isImpatient: Bool { get }
+    /// Whether its orders may wait a moment for others, to share a transaction with them (`LaneFlow.gathers`). Only where nobody would feel it.
+    static var gathers: Bool { get }
     /// The operation that carries out the orders which a batch left (`BatchOutcome.left`). nil: a batch leaves none.
     static var successor: Operation? { get }
 
@@ -42,6 +44,7 @@ extension StoreOperation {
     static var share: Int { 64 }
     static var quantum: Int { 1 }
     static var isImpatient: Bool { true }
+    static var gathers: Bool { false }
     static var successor: Operation? { nil }
     static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { .unavailable }
     static func drafts(of request: StoreRequest) -> [EntryDraft] { [] }
