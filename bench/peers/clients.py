@@ -117,7 +117,7 @@ class Nats(Client):
             self.send(b"SUB deliver.%d 2\r\n" % self.user)
             self.ask(f"CONSUMER.DURABLE.CREATE.KEEP.u{self.user}", {"stream_name": "KEEP", "config": {
                 "durable_name": f"u{self.user}", "deliver_subject": f"deliver.{self.user}", "filter_subject": f"keep.{self.user}",
-                "ack_policy": "all" if self.options["cumulative"] else "explicit", "deliver_policy": "all", "ack_wait": 4_000_000_000,
+                "ack_policy": "all" if self.options["cumulative"] else "explicit", "deliver_policy": "all", "ack_wait": self.options["ack wait"] * 1_000_000_000,
                 "max_deliver": -1, "max_ack_pending": 1000}}, "made")
 
     def name(self):

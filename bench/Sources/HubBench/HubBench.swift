@@ -18,6 +18,7 @@ struct HubBench: ParsableCommand {
               hub-bench durable --rate 2000             Kafka → PostgreSQL → socket, open loop
               hub-bench storm --clients 18000           all clients are disconnected and reconnect
               hub-bench many                            100 000 sessions on several hubs
+              hub-bench cluster                         several hubs on one database; one is killed, one stands still
               hub-bench echo --json echo.json --html echo.html
 
             `hub-bench help SCENARIO` shows the options of each.
@@ -25,6 +26,7 @@ struct HubBench: ParsableCommand {
         subcommands: [
             ConnectCommand.self, IdleCommand.self, FanoutCommand.self, EchoCommand.self, AcksCommand.self, DurableCommand.self,
             MessagesCommand.self, StormCommand.self, SlowCommand.self, ManyCommand.self, SoakCommand.self,
+            ClusterCommand.self,
             CompareCommand.self, WorkerCommand.self,
         ])
 

@@ -199,13 +199,17 @@ func measure(_ title: String, _ run: RunOptions, _ choice: ServerChoice, _ body:
     try measure(title, run, [choice]) { try $0.flatMap(body) }
 }
 
-func measure(_ title: String, _ run: RunOptions, _ choices: [ServerChoice], _ body: ([Server]) throws -> [ScenarioResult]) throws {
+func measure(
+    _ title: String, _ run: RunOptions, _ choices: [ServerChoice], _ body: ([Server]) throws -> [ScenarioResult],
+    comparisons: () -> [Comparison] = { [] }
+) throws {
     var found = Run(title: title, machine: .current())
     var servers: [Server] = []
     defer { for server in servers { server.stop() } }
     do {
         for choice in choices { servers.append(try Server.start(choice)) }
         found.scenarios += try body(servers)
+        found.comparisons += comparisons()
     } catch { throw Complaint("\(title): \(error)") }
     print(TextReport.text(found))
     if let json = run.json { try RunFile.write(found, to: json) }

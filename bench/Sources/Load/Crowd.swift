@@ -24,6 +24,7 @@ class Crowd: Player {
     private var opensAt: Int64 = 0
     private var measuredFrom: Int64 = 0
     private var isAgain = false
+    private var returning: Returning?
     private var concurrency: Int
     private var processorTimes = (user: Duration.zero, system: Duration.zero)
     private var switches = Switches()
@@ -37,6 +38,7 @@ class Crowd: Player {
         // All seats start as connected, so that nothing connects before the order.
         nextSeat = plan.seats
         if let signer = plan.signer { tokens = try Tokens(signer).cold(plan.firstSeat..<plan.firstSeat + plan.seats) }
+        if !plan.otherPorts.isEmpty { returning = Returning(plan.otherPorts, seats: plan.seats) }
         swarm.player = self
     }
 
@@ -76,6 +78,9 @@ class Crowd: Player {
     private var isOpening: Bool { nextSeat < plan.seats }
 
     func connectMore() {
+        while let (seat, port) = returning?.due(MonotonicInstant.now.nanoseconds) {
+            do { try swarm.connect(seat, intended: MonotonicInstant.now.nanoseconds, port: port) } catch { lost(seat, "\(error)") }
+        }
         while isOpening, underWay < concurrency {
             var intended = MonotonicInstant.now.nanoseconds
             if plan.connectRate > 0 {
@@ -92,13 +97,22 @@ class Crowd: Player {
     }
 
     var nextConnect: Int64? {
+        guard let back = returning?.next else { return nextFirst }
+        return min(back, nextFirst ?? back)
+    }
+
+    private var nextFirst: Int64? {
         guard isOpening, underWay < concurrency, plan.connectRate > 0 else { return nil }
         return opensAt + Int64(Double(nextSeat) / plan.connectRate * 1e9)
     }
 
     /// Records that the seat can be used.
     func becameReady(_ seat: Int) {
-        guard !isReady[seat] else { return }
+        guard !isReady[seat] else {
+            let now = MonotonicInstant.now.nanoseconds
+            if let since = returning?.cameBack(seat) { record(Findings.elsewhere, from: since, to: now) }
+            return
+        }
         isReady[seat] = true
         readySeats += 1
         underWay -= 1
@@ -119,6 +133,10 @@ class Crowd: Player {
     func lost(_ seat: Int, _ reason: String) {
         if mayLose || failure != nil { return }
         if isReady[seat], seat < slowSeats { return letGo(seat) }
+        if isReady[seat], returning != nil {
+            if returning?.lost(seat, at: MonotonicInstant.now.nanoseconds) == true { count(Findings.lostConnections) }
+            return
+        }
         let stage = isReady[seat] ? "" : " while connecting"
         fail("client \(plan.firstSeat + seat)\(stage): \(reason)")
     }

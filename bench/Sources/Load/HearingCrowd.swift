@@ -104,6 +104,9 @@ final class HearingCrowd: Crowd {
             let slot = seat * channels.count + channel
             let position = positions[slot]
             if isEntry {
+                if hearing.namesUsers, HubLineView.after(message, line, Array("for \(user(seat)).".utf8)) == nil {
+                    count("foreign deliveries")
+                }
                 if let position, number <= position { return count("duplicates") }
                 if let position, number > position + 1 { count("gaps", Int64(number - position - 1)) }
                 positions[slot] = number

@@ -11,6 +11,8 @@ public struct Many {
     /// Entries that are published to all sessions, one after the other.
     public var entries = 5
     public var bytes = 300
+    /// The hub whose database and broker all hubs share; nil: each has its own. With shared ones an entry is published once.
+    public var services: Server?
 
     public init(hubs: Int) { self.hubs = hubs }
 
@@ -38,7 +40,7 @@ public struct Many {
                 return MonotonicInstant.now.nanoseconds + 20_000_000
             }
             conductors.append(conductor)
-            publishers.append(try KafkaPublisher(server, bytes: bytes))
+            if services == nil || index == 0 { publishers.append(try KafkaPublisher(server, bytes: bytes)) }
         }
         guard let leader = conductors.last else { return result }
         let before = ServerMemory(pids)
@@ -65,7 +67,7 @@ public struct Many {
         try entry()
         for conductor in conductors { try conductor.begin() }
         longest = 0
-        try common.measured(servers, &result) { for _ in 0..<entries { try entry() } }
+        try common.measured(servers, services: services, &result) { for _ in 0..<entries { try entry() } }
         result.operations = Int64(entries) * Int64(sessions)
         result.figures.append(Figure("from publishing until the last of all sessions has it, longest", longest, "s"))
         result.memory.append(Self.point(ServerMemory(pids), sessions))
@@ -87,7 +89,7 @@ public struct Many {
         for (index, conductor) in conductors.enumerated() {
             try conductor.hire(.hear(Hearing(dialect: .hub, announcesEvery: 1, followsNumbers: true)), role: .subscriber) { plan in
                 // Each worker has its own source address, so that ports do not run out.
-                plan.door.firstSource = 2 + index * 10 + plan.firstSeat / GeneratorOptions.mostSeatsPerWorker * 2
+                plan.door.firstSource = 2 + index % 20 * 10 + plan.firstSeat / GeneratorOptions.mostSeatsPerWorker * 2
             }
             connecting += try conductor.connect().seconds
             open += conductor.options.clients

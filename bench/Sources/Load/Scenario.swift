@@ -26,7 +26,9 @@ public struct Scenario {
     }
 
     /// Adds the processor time of several servers to the result.
-    func measured(_ servers: [Server], _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
+    /// - Parameter services: an embedded hub whose database and broker they use. Its own threads are not counted.
+    func measured(_ servers: [Server], services: Server? = nil, _ result: inout ScenarioResult, _ body: () throws -> Void) throws {
+        let shared = services.map { ($0, $0.times(), $0.childTimes()) }
         let before = servers.map { $0.times() }
         let children = servers.map { $0.childTimes() }
         let own = Linux.Machine.processorTimes
@@ -45,7 +47,10 @@ public struct Scenario {
             Self.add(times.filter { $0.group != ProcessTimes.embeddedBroker }, to: &result.serverCPU)
             Self.add(times.filter { $0.group == ProcessTimes.embeddedBroker }, to: &beside)
         }
-        for (server, before) in zip(servers, children) {
+        if let (server, before, _) = shared {
+            Self.add(server.times().spent(since: before).filter { $0.group == ProcessTimes.embeddedBroker }, to: &beside)
+        }
+        for (server, before) in zip(servers, children) + (shared.map { [($0.0, $0.2)] } ?? []) {
             if let before, let now = server.childTimes() { Self.add(now.spent(since: before), to: &beside) }
         }
         for time in beside {

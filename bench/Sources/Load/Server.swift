@@ -9,6 +9,8 @@ public struct ServerChoice: Sendable {
         /// Started by the bench: the hub with its own database and broker, or `hub echo`.
         case hub(executable: String)
         case hubEcho(executable: String)
+        /// Another hub on the database and broker of an embedded one, whose data folder is `services`.
+        case member(executable: String, services: String)
         /// One of bench/peers.
         case peer(Dialect)
         /// A server that is already running. `folder`: the data folder of an embedded hub, with its key and addresses.
@@ -26,12 +28,14 @@ public struct ServerChoice: Sendable {
     public var settings: [String] = []
     /// The folder `bench` of the repository.
     public var benchFolder = "bench"
+    /// Connections that the hub's own PostgreSQL accepts; nil: as many as the hub sets.
+    public var databaseConnections: Int?
 
     public init(_ kind: Kind) { self.kind = kind }
 
     public var dialect: Dialect {
         switch kind {
-        case .hub: .hub
+        case .hub, .member: .hub
         case .hubEcho: .hubEcho
         case .peer(let dialect): dialect
         case .running(let dialect, _, _, _, _): dialect
@@ -46,6 +50,8 @@ public final class Server {
     public private(set) var port: UInt16 = 0
     /// nil: the bench did not start the server, and its processor time is not reported.
     public private(set) var pid: Int32?
+    /// The lines of `embedded.env`.
+    private var facts: [String: String] = [:]
     private(set) var brokers: String?
     private(set) var databaseURL: String?
     private(set) var signer: SignerPlan?
@@ -78,6 +84,7 @@ public final class Server {
             (self.host, self.port, self.pid) = (host, port, pid)
             if let folder { try readFacts(folder, key: try Files.text("\(folder)/signing-key.pem")) }
         case .hub(let executable): try startHub(executable)
+        case .member(let executable, let services): try startMember(executable, services)
         case .hubEcho(let executable):
             let folder = try makeFolder()
             self.folder = folder
@@ -103,6 +110,33 @@ public final class Server {
         // An embedded hub uses a signing key that is already in its folder.
         try Files.write(Array(key.utf8), to: "\(folder)/signing-key.pem", mode: 0o600)
         try serveHub(executable, folder, listen: "127.0.0.1:0", key: key)
+        guard let connections = choice.databaseConnections else { return }
+        // PostgreSQL reads this file after all others, and the number of connections only when it starts.
+        try end(.terminate)
+        let output = try Files.openAppending("\(folder)/postgres/postgresql.auto.conf")
+        defer { Socket.close(output) }
+        try Console.write(Array("max_connections = \(connections)\n".utf8), to: output)
+        _ = try? Files.remove("\(folder)/embedded.env")
+        try serveHub(executable, folder, listen: "127.0.0.1:0", key: key)
+    }
+
+    private func startMember(_ executable: String, _ services: String) throws {
+        let folder = try makeFolder()
+        self.folder = folder
+        try readFacts(services, key: try Files.text("\(services)/signing-key.pem"))
+        port = try Self.freePort()
+        let environment = facts.filter { $0.key != "HUB_URL" }.map { "\($0.key)=\($0.value)" }
+        let begun = MonotonicInstant.now
+        try launch(["env"] + environment + [executable, "serve", "--listen", "127.0.0.1:\(port)"] + settingArguments, in: folder)
+        let ready = "ready http"
+        try wait(within: .seconds(90), for: "the hub to be ready") { ((try? Files.text(log)) ?? "").contains(ready) }
+        readyAfter = MonotonicInstant.now - begun
+    }
+
+    /// Sends a signal, by its name, to the process: KILL, STOP or CONT.
+    func signal(_ name: String) throws {
+        guard let pid else { return }
+        _ = try Linux.Process.run(["kill", "-\(name)", "\(pid)"])
     }
 
     private func serveHub(_ executable: String, _ folder: String, listen: String, key: String) throws {
@@ -126,7 +160,7 @@ public final class Server {
     }
 
     private func readFacts(_ folder: String, key: String) throws {
-        var facts: [String: String] = [:]
+        facts = [:]
         for line in try Files.text("\(folder)/embedded.env").split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1)
             if parts.count == 2 { facts[String(parts[0])] = parts[1].trimmingCharacters(in: CharacterSet(charactersIn: "'")) }
@@ -212,22 +246,29 @@ public final class Server {
         return ProcessTimes(ProcessTimes.tree(pid).filter { $0 != pid }, withChildren: false) { _ in "PostgreSQL" }
     }
 
+    /// The data folder of a hub that the bench started with services of its own.
+    public var dataFolder: String? { folder }
+
+    /// Ends the process with this signal, and kills it with all its descendants after 30 s.
+    private func end(_ signal: Signals.Signal) throws {
+        guard let process else { return }
+        process.kill(signal)
+        let deadline = MonotonicInstant.now + .seconds(30)
+        while (try? process.exitStatus()) == .some(.none) {
+            if MonotonicInstant.now > deadline {
+                for pid in ProcessTimes.tree(process.pid) { Linux.Process.kill(pid, .kill) }
+                _ = try? process.wait()
+                break
+            }
+            Linux.Thread.pause(.milliseconds(10))
+        }
+        self.process = nil
+    }
+
     public func stop() {
         peer?.stop()
         peer = nil
-        if let process {
-            process.kill(.interrupt)
-            let deadline = MonotonicInstant.now + .seconds(30)
-            while (try? process.exitStatus()) == .some(.none) {
-                if MonotonicInstant.now > deadline {
-                    for pid in ProcessTimes.tree(process.pid) { Linux.Process.kill(pid, .kill) }
-                    _ = try? process.wait()
-                    break
-                }
-                Linux.Thread.pause(.milliseconds(10))
-            }
-            self.process = nil
-        }
+        try? end(.interrupt)
         if ownsFolder, let folder { _ = try? Linux.Process.run(["rm", "-rf", folder]) }
         ownsFolder = false
     }

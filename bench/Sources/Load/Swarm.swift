@@ -129,9 +129,9 @@ final class Swarm {
 
     // MARK: Opening and closing
 
-    func connect(_ index: Int, intended: Int64) throws {
+    func connect(_ index: Int, intended: Int64, port: UInt16? = nil) throws {
         let source = "127.0.0.\(door.firstSource + index % door.sources)"
-        let fd = try Socket.beginConnect(host: door.host, port: door.port, from: door.host.hasPrefix("127.") ? source : nil)
+        let fd = try Socket.beginConnect(host: door.host, port: port ?? door.port, from: door.host.hasPrefix("127.") ? source : nil)
         if index < door.smallBufferSeats { Socket.setReceiveBuffer(fd, bytes: Self.readingBufferBytes) }
         seats[index] = Seat(fd: fd, stage: .shaking, intended: intended)
         // On loopback the connection is usually established by now, so the request is sent without waiting for the event.

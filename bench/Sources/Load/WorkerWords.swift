@@ -18,6 +18,8 @@ struct Plan: Codable, Sendable {
     var epoch: Int64
     /// Signs the hub's tokens.
     var signer: SignerPlan?
+    /// Ports at which a seat that lost its connection tries to come back, one after the other; empty: a lost connection is a failure.
+    var otherPorts: [UInt16] = []
 }
 
 struct SignerPlan: Codable, Sendable {
@@ -46,6 +48,8 @@ struct Hearing: Codable, Sendable {
     var announcesEvery = 0
     /// Clients also check the sequence numbers that the hub gives. Lost and repeated entries are counted, and a seat can resume.
     var followsNumbers = false
+    /// The text of each entry names the user for whom it is; others are counted as foreign.
+    var namesUsers = false
 }
 
 struct Echoing: Codable, Sendable {
@@ -119,6 +123,8 @@ struct Findings: Codable, Sendable {
     static let others = "other than deliveries in them"
     /// Measured from the time when all clients are allowed to reconnect.
     static let back = "all come back → live again"
+    static let lostConnections = "connections lost"
+    static let elsewhere = "connection lost → live again"
 
     mutating func merge(_ other: Findings) {
         for (name, count) in other.counts { counts[name, default: 0] += count }
