@@ -136,10 +136,6 @@ final class Inboxes {
             var options = common.generator
             options.clients = sessions
             let conductor = try Conductor(node, options)
-            conductor.pulse = { [others = conductors] in
-                for other in others { try other.attend() }
-                return MonotonicInstant.now.nanoseconds + 20_000_000
-            }
             try conductor.hire(
                 .hear(Hearing(dialect: .hub, channels: ["inbox"], followsNumbers: true, namesUsers: true)), role: .subscriber
             ) { plan in
@@ -152,6 +148,13 @@ final class Inboxes {
         prefixes = try hubs.nodes.map { node in
             guard let prefix = node.signer?.userPrefix else { throw LoadFailure("a hub without a signing key") }
             return prefix
+        }
+        // Whichever waits, the reports of all workers are read: a worker whose reports nobody reads ends.
+        for (index, conductor) in conductors.enumerated() {
+            conductor.pulse = { [weak self] in
+                for (other, conductor) in (self?.conductors ?? []).enumerated() where other != index { try conductor.attend() }
+                return MonotonicInstant.now.nanoseconds + 20_000_000
+            }
         }
         for conductor in conductors { _ = try conductor.connect() }
     }
