@@ -281,7 +281,7 @@ extension Setting {
             "The consumer group in which the hub reads its topics and commits its offsets."),
         Setting(
             "kafka.member", \.kafka.member, .optionalText("a name of letters, digits, dots, - and _, or none"),
-            "The hub's fixed name in its group (group.instance.id), different for each hub of a group. After a crash the hub resumes reading at once under its name, not after the session timeout of 10s. Without this setting: the host's name and the port of listen. Set it where host names change with each start. none: no fixed name."
+            "The hub's fixed name in its group (group.instance.id), different for each hub of a group. After a crash the hub resumes reading at once under its name, not after the session timeout of 6s. Without this setting: the host's name and the port of listen. Set it where host names change with each start. none: no fixed name."
         ),
         Setting(
             "kafka.fetch-wait", \.kafka.fetchWait, .duration(.milliseconds(1)...(.seconds(30))),

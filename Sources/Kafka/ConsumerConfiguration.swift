@@ -14,8 +14,9 @@ public struct ConsumerConfiguration: Equatable, Sendable {
     /// How often topics and their partition counts are looked up again: the longest time until a topic that was created,
     /// created again or enlarged is read.
     public var metadataRefresh: Duration = .seconds(10)
-    /// The group gives a silent member's partitions to others after this.
-    public var sessionTimeout: Duration = .seconds(10)
+    /// The group gives a silent member's partitions to others after this. The least that Kafka's brokers accept by default, so that another hub
+    /// takes over within ten seconds; a restart is shorter.
+    public var sessionTimeout: Duration = .seconds(6)
     /// Records read ahead of `poll`, all partitions together; the broker keeps the rest.
     public var readAheadKibibytes: Int = 16 * 1_024
     /// Anything else, by librdkafka's names: `security.protocol`, `sasl.username`, `ssl.ca.location`, …

@@ -145,6 +145,16 @@ struct BusCodecTests {
         #expect(try BusCodec.decode(marked).events == [.entries(entries(replacing: [1, 2]))])
     }
 
+    @Test("a cursor that an older node tells has no version, and what a newer node adds is skipped")
+    func versionOfCursors() throws {
+        let ann = try user("ann")
+        var message = try message([.movedElsewhere(ann, .broadcast("system"), version: 300)])
+        message[1] = BusCodec.minor + 1
+        #expect(try BusCodec.decode(message).events == [.movedElsewhere(ann, .broadcast("system"), version: 300)])
+        let old: [UInt8] = [1, 3, 10, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
+        #expect(try BusCodec.decode(old).events == [.movedElsewhere(ann, .broadcast("system"), version: 0)])
+    }
+
     @Test("in a message of an older node every entry with a collapse key may replace others")
     func replacingOfOlderNodes() throws {
         var bytes = try message([.entries(entries(replacing: []))])
