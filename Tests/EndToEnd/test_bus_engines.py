@@ -61,7 +61,7 @@ async def crossing(writer, reader, channel, key):
     """Seconds from sending a message to its entry at the other hub."""
     start = time.monotonic()
     await writer.ask("send", channel=channel, key=key, body=key)
-    await reader.next("entry", channel=channel)
+    await reader.next("entry", channel=channel, body=key)
     return time.monotonic() - start
 
 
