@@ -100,6 +100,7 @@ let package = Package(
                 .embedInCode("Migrations/migration_0007.sql"), .embedInCode("Migrations/migration_0008.sql"),
                 .embedInCode("Migrations/migration_0009.sql"), .embedInCode("Migrations/migration_0010.sql"),
                 .embedInCode("Migrations/migration_0011.sql"), .embedInCode("Migrations/migration_0012.sql"),
+                .embedInCode("Migrations/migration_0013.sql"),
             ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),
@@ -129,7 +130,7 @@ let package = Package(
         module(
             "Hub",
             [
-                "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
+                "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
                 "Intake", "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Redis", "Curl",
                 logging,
             ]),
@@ -179,7 +180,7 @@ let package = Package(
         suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
-            ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
+            ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "JSON", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
         suite("IntakeTests", ["Intake", "StoreAPI", "Telemetry", "Messaging", "Kafka", "Linux", "Reactor", "TestKit", logging]),
         suite("KeySourceTests", ["KeySource", "Auth", "Configuration", "OpenSSL", "Curl", "Telemetry", "Linux", logging]),
         suite(
@@ -195,12 +196,14 @@ let package = Package(
                 "Reactor", "Linux", "TestKit", logging,
             ]),
         suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
-        suite("HubClientTests", ["HubClient", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
+        suite(
+            "HubClientTests",
+            ["HubClient", "Store", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
         suite(
             "HubTests",
             [
                 "Hub", "Transports", "Sessions", "Store", "Intake", "Kafka", "StoreAPI", "Bus", "BusEngines", "Auth", "Configuration",
-                "HTTP", "Pacing",
+                "HTTP", "Pacing", "Messaging",
                 "Telemetry", "Linux", "Reactor", "WSProtocol", "TestKit", logging,
             ]),
         suite("HouseTests", []),

@@ -165,6 +165,7 @@ package struct Configuration: Equatable, Sendable {
     package struct Drain: Equatable, Sendable {
         package var within: Duration = .seconds(20)
         package var spread: Duration = .seconds(10)
+        package var sessionsPerSecond = 500
         package init() {}
     }
 

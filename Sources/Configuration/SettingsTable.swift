@@ -42,6 +42,10 @@ extension Setting {
             "A stopping hub asks its clients (close code 4200) to reconnect at random times within this period, so that they do not all reconnect at once."
         ),
         Setting(
+            "drain.sessions-per-second", \.drain.sessionsPerSecond, .count(1...1_000_000),
+            "New sessions a second that this hub takes from others that are drained or stopped. They tell their clients over half of drain.spread, or longer when the hubs that remain need longer for so many. 500: what one core does beside its work."
+        ),
+        Setting(
             "log.level", \.log.level, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
             "The lowest severity of log lines that are written."),
         Setting(

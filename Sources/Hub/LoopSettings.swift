@@ -141,16 +141,17 @@ extension IntakeConfiguration {
 }
 
 extension Configuration {
-    /// The hub's fixed name in its consumer group, nil for none.
-    package var kafkaMember: String? {
-        kafka.member == "none" ? nil : nodeName
-    }
-
-    /// Tells this hub from the others on its database.
-    package var nodeName: String {
+    /// Tells this hub from the others on its database: its name in the consumer group, or what that would be by default.
+    /// - Parameter port: at which the hub listens.
+    package func nodeName(port: UInt16) -> String {
         if let name = kafka.member, name != "none" { return name }
-        let name = "\(Machine.hostName)-\(listen.port)"
+        let name = "\(Machine.hostName)-\(port)"
         // Kafka's rule for names in a group.
         return String(name.prefix(249).map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" })
+    }
+
+    /// The hub's fixed name in its consumer group, nil for none.
+    package var kafkaMember: String? {
+        kafka.member == "none" ? nil : nodeName(port: listen.port)
     }
 }

@@ -127,9 +127,11 @@ private final class LoopParts {
 
     private func obey(_ control: LoopInbox.Control) {
         switch control {
-        case .drain(let spread):
-            server.table.stopListening()
-            sessions.drain(spread: spread)
+        case .drain(let drain):
+            if drain.isFinal { server.table.stopListening() }
+            sessions.drain(over: drain.over, spread: drain.spread)
+        case .undrain: sessions.undrain()
+        case .list(let user, let tell): tell(sessions.lines(of: user))
         case .stop: loop.handle.stop()
         }
     }

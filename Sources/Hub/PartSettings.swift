@@ -87,7 +87,8 @@ extension StoreConfiguration {
         ordersOfUser = configuration.database.waitingOrdersOfUser
         isShared = configuration.bus != "memory"
         rings = configuration.bus == "postgres"
-        nodeName = configuration.nodeName
+        busName = configuration.bus
+        nodeName = configuration.nodeName(port: configuration.listen.port)
         version = Version.hub
         retention.notifications = configuration.retention.notifications
         retention.messages = configuration.retention.messages

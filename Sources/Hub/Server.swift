@@ -21,7 +21,7 @@ import WSProtocol
 /// Stop: the intake stops reading, and the sessions drain meanwhile; then the store finishes its requests; then the loops end.
 /// More than twelve stored properties: its parts.
 package final class Server {
-    private let drain: Configuration.Drain
+    private let desk: NodeDesk
     private let log: Logger
     private let store: Store
     private let engine: EngineBus?
@@ -38,8 +38,7 @@ package final class Server {
 
     /// - Parameter demo: the folder of the embedded services, whose key signs the demo's tokens; nil in production.
     package init(_ configuration: Configuration, demoFolder: String?, log: Logger, logMetrics: LogMetrics) throws(ServerFailure) {
-        let parts = try PartSettings(Self.withDescriptors(configuration, log), processors: Machine.processors)
-        drain = parts.drain
+        var parts = try PartSettings(Self.withDescriptors(configuration, log), processors: Machine.processors)
         self.log = log
         let health = Health()
         self.health = health
@@ -49,6 +48,7 @@ package final class Server {
 
         let listeners = try Self.listen(parts.listen, count: parts.loops)
         address = listeners.address
+        parts.store.nodeName = configuration.nodeName(port: address.port)
         do throws(SystemError) {
             var loops: [LoopThread] = []
             for index in 0..<parts.loops { loops.append(try LoopThread(index: index, settings: parts.loop)) }
@@ -66,6 +66,8 @@ package final class Server {
         }
         try Self.start(engine, with: store)
         let metrics = HubMetrics(health: health, store: store.statistics, bus: engine?.statistics ?? BusStatistics(), log: logMetrics)
+        desk = NodeDesk(parts.drain, loops: inboxes, isAccepting: isAccepting, metrics: metrics.serving, lag: metrics.intake.lag, log: log)
+        store.use(desk)
         health.watch(.store) { [store] in store.state == .up }
         health.watch(.kafka) { [intake = metrics.intake] in
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
@@ -162,9 +164,9 @@ package final class Server {
     /// - Returns: the threads that have not ended, and are left behind.
     package func stop() -> [String] {
         isAccepting.set(false)
-        let limit = drain.within
+        let limit = desk.settings.within
         intake.stop(within: limit / 4)
-        for loop in loops { loop.inbox.control(.drain(spread: drain.spread)) }
+        desk.end(within: limit / 2)
         let end = MonotonicInstant.now + limit / 2
         while loops.contains(where: { $0.inbox.openSessions > 0 }), MonotonicInstant.now < end { Thread.pause(.milliseconds(10)) }
         var left: [String] = []

@@ -22,7 +22,7 @@ struct HubCommand: ParsableCommand {
               hub check --config hub.yaml     shows the settings and tests the dependencies
               hub migrate --config hub.yaml   prepares the database (serve does this, too)
               hub restored --config hub.yaml  after a restore of the database from a backup
-              hub nodes --config hub.yaml     lists the hubs on the database
+              hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
               hub serve --config hub.yaml
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
@@ -30,7 +30,8 @@ struct HubCommand: ParsableCommand {
         version: "hub \(Version.hub)\nlibrdkafka \(LinkedLibraries.kafka)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
-            RestoredCommand.self, NodesCommand.self, ServicesCommand.self, EchoCommand.self, StatementsCommand.self,
+            RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, ServicesCommand.self, EchoCommand.self,
+            StatementsCommand.self,
         ])
 
     static func main() {

@@ -1,26 +1,36 @@
 import Messaging
 import Reactor
 
-// A hub that is being stopped ends its sessions in small steps.
+// A hub that is drained or stopped ends its sessions in small steps.
 extension SessionLoop {
-    /// Sessions ended per step of the drain.
-    private static let drainStep = 64
+    /// Sessions ended at once, at most.
+    private static let mostOfStep = 64
+    /// Between two steps, unless that makes them too large.
+    private static let drainPause: Duration = .milliseconds(50)
 
-    /// Ends every session (4200) in small steps over half of `spread`, each when its commands are answered; the clients come back over all of
-    /// `spread`.
-    package func drain(spread: Duration) {
-        guard drainSpread == nil else { return }
+    /// Takes no new sessions, and ends every session (4200) in small steps over a time, each when its commands are answered. A client comes back
+    /// within `spread` after it was told. Called again, it ends those that are left over the new time.
+    package func drain(over time: Duration, spread: Duration) {
         drainSpread = spread
+        drainNumber &+= 1
         let sessions = state.table.all.map(\.id)
-        let steps = max(1, (sessions.count + Self.drainStep - 1) / Self.drainStep)
-        drainNext(sessions[...], pause: spread / (2 * steps))
+        let fewest = (sessions.count + Self.mostOfStep - 1) / Self.mostOfStep
+        let steps = max(1, fewest, min(sessions.count, Int(time / Self.drainPause)))
+        drainNext(sessions[...], step: (sessions.count + steps - 1) / steps, pause: time / steps, number: drainNumber)
     }
 
-    private func drainNext(_ sessions: ArraySlice<SessionID>, pause: Duration) {
-        for id in sessions.prefix(Self.drainStep) { leave(id) }
-        let rest = sessions.dropFirst(Self.drainStep)
+    /// Takes sessions again. Those that were told go all the same.
+    package func undrain() {
+        drainSpread = nil
+        drainNumber &+= 1
+    }
+
+    private func drainNext(_ sessions: ArraySlice<SessionID>, step: Int, pause: Duration, number: Int) {
+        guard number == drainNumber else { return }
+        for id in sessions.prefix(step) { leave(id) }
+        let rest = sessions.dropFirst(step)
         guard !rest.isEmpty else { return }
-        state.loop.after(pause) { [unowned self] in drainNext(rest, pause: pause) }
+        state.loop.after(pause) { [unowned self] in drainNext(rest, step: step, pause: pause, number: number) }
     }
 
     /// The commands under way are answered; no other is read.

@@ -1,7 +1,7 @@
 package import Auth
 package import Bus
 import Linux
-import Messaging
+package import Messaging
 package import Reactor
 package import StoreAPI
 import Synchronization
@@ -13,9 +13,27 @@ import Synchronization
 package final class LoopInbox: BusListener, StoreClient {
 
     package enum Control: Sendable {
-        /// Says goodbye to every session, spread over this time, and takes no more connections.
-        case drain(spread: Duration)
+        /// Says goodbye to every session over a time, and takes no new ones.
+        case drain(Drain)
+        /// Takes sessions again.
+        case undrain
+        /// Lists the sessions of a user.
+        case list(UserID, @Sendable ([SessionLine]) -> Void)
         case stop
+    }
+
+    package struct Drain: Equatable, Sendable {
+        /// The time in which every session is told.
+        package var over: Duration
+        /// Each client comes back at a random moment within this time after it was told.
+        package var spread: Duration
+        /// The hub ends: no connection is accepted, not even for health checks.
+        package var isFinal: Bool
+        package init(over: Duration, spread: Duration, isFinal: Bool) {
+            self.over = over
+            self.spread = spread
+            self.isFinal = isFinal
+        }
     }
 
     package let events: Mailbox<[BusEvent]>

@@ -38,6 +38,8 @@ final class Outbound {
     /// Ends the mutual references between sessions and transports.
     func removeAll() { transports = [] }
 
+    func transportName(of id: SessionID) -> String { transport(table.route(id))?.name ?? "" }
+
     func isCongested(_ id: SessionID) -> Bool {
         let route = table.route(id)
         return transport(route)?.isCongested(route.address) ?? true

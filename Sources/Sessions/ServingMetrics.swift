@@ -12,6 +12,7 @@ package final class ServingMetrics: MetricsGroup {
     package let rateLimited = LabelledCounter(
         "hub_rate_limited_total", "Commands refused because their user sent too many in too short a time, by what was too much.",
         label: "what")
+    package let draining = Gauge("hub_draining", "1 while the hub takes no new sessions, because it is drained or stopped.")
     package let deliveries = Counter("hub_deliveries_total", "Entries pushed to sessions directly after their commit.")
     package let replayed = Counter("hub_replayed_total", "Entries pushed to sessions from the store.")
     package let readForAll = Counter(

@@ -28,8 +28,9 @@ package final class SessionLoop {
     private var isSendingLarge = false
     /// Public session ids made in advance.
     private var sessionIDs: [String] = []
-    /// The hub is being stopped: within this time its clients come back.
+    /// The hub is drained: within this time its clients come back.
     package internal(set) var drainSpread: Duration?
+    var drainNumber = 0
     /// Is told the end of every session that is reached by HTTP requests. `FallbackSessions` sets it.
     package var resumableEnded: (SessionID) -> Void = { _ in }
 

@@ -32,6 +32,8 @@ package struct Route: Equatable, Sendable {
 ///   calls `SessionLoop.drained`.
 /// - When the client is gone, the transport calls `SessionLoop.close`, or moves the session to another transport with `SessionLoop.move`.
 package protocol Transport: AnyObject {
+    /// For operators.
+    var name: String { get }
     /// One JSON object of the client protocol, or several with line ends between them.
     func send(_ json: Span<UInt8>, to address: TransportAddress)
     /// Encodes a frame for all sessions with this encoding. The result is valid in this turn only.

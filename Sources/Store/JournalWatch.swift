@@ -32,6 +32,9 @@ final class JournalWatch: StoreClient {
         self.bus = bus
     }
 
+    /// Since the last reading; nil: there was none yet.
+    var age: Duration? { reading.withLock { $0.lastRead }.map { MonotonicInstant.now - $0 } }
+
     /// Asks for what is new. While the last answer is still to come, behind it.
     func ask(isRung: Bool = false) {
         let position: String?? = reading.withLock { reading in

@@ -19,6 +19,7 @@ struct Migration: Equatable {
         Migration(number: 10, script: String(decoding: PackageResources.migration_0010_sql, as: UTF8.self)),
         Migration(number: 11, script: String(decoding: PackageResources.migration_0011_sql, as: UTF8.self)),
         Migration(number: 12, script: String(decoding: PackageResources.migration_0012_sql, as: UTF8.self)),
+        Migration(number: 13, script: String(decoding: PackageResources.migration_0013_sql, as: UTF8.self)),
     ]
 }
 

@@ -12,9 +12,14 @@ final class Neighbours {
     private let beat: NodeBeat
     /// Nil when another engine tells them.
     private let bell: Bell?
+    private let bus: any Bus
+    private let busName: String
+    private var hasBegun = false
 
     init(_ front: StoreFront, _ configuration: StoreConfiguration, loop: EventLoop, history: History, bus: any Bus, log: Logger) {
         self.loop = loop
+        self.bus = bus
+        busName = configuration.busName
         let node = NodeIdentity(id: history.witness, name: configuration.nodeName, version: configuration.version)
         let journal = JournalWatch(front, node: node.id, bus: bus)
         self.journal = journal
@@ -30,15 +35,23 @@ final class Neighbours {
                 let signals = payloads.flatMap { Self.signals(in: $0) }
                 if !signals.isEmpty { bus.publish(found: signals) }
                 if payloads.contains("") { journal.ask(isRung: true) }
+                if payloads.contains(Bell.knock) { _ = front.signals.post(.beat) }
             })
     }
 
     func start() {
+        hasBegun = true
         bell?.connect()
         keepBeating()
     }
 
     func stop() { bell?.close() }
+
+    /// The hub ends: the others see its row go at once.
+    func leave() { if hasBegun { beat.leave() } }
+
+    /// A beat out of turn.
+    func tell() { if hasBegun { beat.beat(isUrgent: true, complete) } }
 
     /// The clock's turn; the bell makes it faster.
     func look() { journal.ask() }
@@ -62,8 +75,14 @@ final class Neighbours {
         return decoded.events.filter { if case .signal = $0 { true } else { false } }
     }
 
+    private func complete(_ state: inout NodeState) {
+        state.journalAge = journal.age
+        state.bus = busName
+        state.hears = bell?.hears ?? (bus.health == .up)
+    }
+
     private func keepBeating() {
-        beat.beat()
+        beat.beat(complete)
         _ = loop.after(NodeBeat.interval) { [weak self] in self?.keepBeating() }
     }
 }

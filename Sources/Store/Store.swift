@@ -64,6 +64,9 @@ package final class Store: StoreDesk {
 
     package func cancel(_ tokens: Set<UInt64>, of client: any StoreClient) { front.cancel(tokens, of: client) }
 
+    /// From now on this hub's beats say what the reporter says.
+    package func use(_ reporter: any NodeReporter) { front.set(reporter) }
+
     package var room: Int { front.room }
     package var isUp: Bool { front.state == .up }
     package var connectionsMade: UInt64 { front.connectionsMade }

@@ -31,6 +31,8 @@ package struct StoreConfiguration: Equatable, Sendable {
     package var isShared = false
     /// It tells them by NOTIFY, because nothing else does.
     package var rings = false
+    /// How they hear of each other, for lists of them.
+    package var busName = "postgres"
     /// The name under which other hubs list this one.
     package var nodeName = ""
     package var version = ""

@@ -15,6 +15,8 @@ final class StoreFront: Sendable {
         case carry([BusSignal])
         /// What other hubs have committed is to be read now.
         case look
+        /// There is something new to tell the other hubs about this one.
+        case beat
         case migrated([Int])
         case notMigrated(MigrationError)
     }
@@ -54,6 +56,11 @@ final class StoreFront: Sendable {
         stateCode.store(Self.states.firstIndex(of: state) ?? 0, ordering: .sequentiallyConsistent)
     }
 
+    private let nodeReporter = Locked<(any NodeReporter)?>(nil)
+
+    var reporter: (any NodeReporter)? { nodeReporter.withLock { $0 } }
+    func set(_ reporter: any NodeReporter) { nodeReporter.withLock { $0 = reporter } }
+
     var connectionsMade: UInt64 { connections.load(ordering: .relaxed) }
 
     func connectionMade() { connections.add(1, ordering: .relaxed) }
@@ -65,10 +72,11 @@ final class StoreFront: Sendable {
 
     func set(_ epoch: Epoch) { epochNumber.store(epoch.rawValue, ordering: .releasing) }
 
-    func submit(_ batch: [StoreOrder]) -> Bool {
+    /// - Parameter isLast: the order is taken although the store is stopping. Only its own thread may say so.
+    func submit(_ batch: [StoreOrder], isLast: Bool = false) -> Bool {
         // Counted before the state is read: the store's thread stops only when no order is open.
         guard let now = reserve(batch.count) else { return refuse(batch) }
-        guard state != .stopped, handovers.post(.orders(batch)) else {
+        guard isLast || state != .stopped, handovers.post(.orders(batch)) else {
             open.subtract(batch.count, ordering: .sequentiallyConsistent)
             return refuse(batch)
         }

@@ -97,6 +97,7 @@ final class StoreThread: LaneOwner {
         case .stop: stop()
         case .carry(let signals): neighbours?.carry(signals)
         case .look: neighbours?.lookNow()
+        case .beat: neighbours?.tell()
         case .databaseIsBehind:
             guard history.toldBehind() else { return }
             for lane in lanes where lane.name.claimsDatabase { lane.askForHistory() }
@@ -153,6 +154,7 @@ final class StoreThread: LaneOwner {
         guard !isStopping else { return }
         isStopping = true
         front.change(to: .stopped)
+        neighbours?.leave()
         _ = loop.after(isMigrated ? configuration.stopGrace : .zero) { [unowned self] in
             for lane in lanes { lane.close() }
             neighbours?.stop()
@@ -218,7 +220,9 @@ final class StoreThread: LaneOwner {
 
     func availabilityChanged() {
         guard !isStopping else { return }
-        front.change(to: lanes.allSatisfy(\.isReady) ? .up : .away)
+        let isUp = lanes.allSatisfy(\.isReady)
+        front.change(to: isUp ? .up : .away)
+        if isUp { neighbours?.tell() }
         if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
     }
 }

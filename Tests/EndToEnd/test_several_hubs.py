@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import signal
+import subprocess
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 import protocol
 import proxies
@@ -13,6 +16,7 @@ from hubclient import Client, Lost, Refused
 from processes import hub_program, run
 from redisserver import Redis
 from rig import event, person
+from test_operation import answer_of
 from test_recovery import metric
 
 
@@ -57,9 +61,91 @@ async def test_each_hub_knows_the_other(two):
         async with asyncio.timeout(20):
             while await asyncio.to_thread(metric, hub, "hub_nodes") < 2:
                 await asyncio.sleep(0.1)
-    lines = run(hub_program(), "nodes", env={**two[0]._environment}).splitlines()
-    assert len([line for line in lines if line.endswith("  here")]) >= 2, lines
-    assert all(re.fullmatch(r"\S+  \d+\.\d+\.\d+  since \S+Z  (here|not seen for \d+ s)", line) for line in lines), lines
+    heads, *lines = run(hub_program(), "nodes", env={**two[0]._environment}).splitlines()
+    assert heads.split() == ["NAME", "VERSION", "SINCE", "STATE", "SESSIONS", "LAG", "JOURNAL", "BUS", "SCHEMA"]
+    assert len([line for line in lines if " serving " in line and " postgres " in line]) >= 2, lines
+    async with asyncio.timeout(20):
+        while any(node["here"] and node["journal_ms"] is None for node in (listed := nodes(two[0]))):
+            await asyncio.sleep(0.1)
+    for hub in two:
+        [own] = [node for node in listed if node["name"].endswith(f"-{hub.address[1]}")]
+        assert (own["here"], own["stage"], own["bus"], own["hears"]) == (True, "serving", "postgres", True)
+        assert own["journal_ms"] < 10_000 and own["lag"] is not None and own["schema"] > 12
+
+
+def nodes(hub):
+    return [json.loads(line) for line in run(hub_program(), "nodes", "--json", env={**hub._environment}).splitlines()]
+
+
+async def name_of(hub):
+    """Its name, once it is listed: a moment after its start."""
+    async with asyncio.timeout(20):
+        while True:
+            for node in await asyncio.to_thread(nodes, hub):
+                if node["here"] and node["name"].endswith(f"-{hub.address[1]}"):
+                    return node["name"]
+            await asyncio.sleep(0.1)
+
+
+async def test_an_operator_sees_who_is_connected_anywhere(two):
+    name = person()
+    await together(two, name, name)
+    names = sorted([await name_of(hub) for hub in two])
+    said = json.loads(await asyncio.to_thread(run, hub_program(), "sessions", name, "--json", env={**two[0]._environment}))
+    assert said["silent"] == [] and said["asked"] == said["answered"] >= 2
+    assert sorted(one["node"] for one in said["sessions"]) == names
+    assert {one["transport"] for one in said["sessions"]} == {"websocket"}
+    text = await asyncio.to_thread(run, hub_program(), "sessions", name, env={**two[0]._environment})
+    assert text.splitlines()[-1] == f"{said['asked']} of {said['asked']} nodes answered"
+
+
+async def test_a_drained_hub_sends_its_clients_away_and_comes_back(platform):
+    extra = {"HUB_KAFKA_GROUP": "drained", "HUB_DRAIN_SPREAD": "1s"}
+    left, right = platform.hub("drained", extra=extra), platform.hub("taker", extra=extra)
+    await asyncio.to_thread(left.start)
+    await asyncio.to_thread(right.start)
+    environment = {**left._environment}
+    try:
+        name, there = await name_of(left), await name_of(right)
+        clients = [await Client.connect(left.socket_url, left.token(person()), {"inbox": 0}) for _ in range(10)]
+        said = await asyncio.to_thread(run, hub_program(), "drain", name, "--window", "2s", env=environment)
+        assert said.startswith(f"{name} drains: 10 sessions are told within 2s")
+        for client in clients:
+            bye = await client.next("bye", seconds=10)
+            assert (bye["code"], bye["reason"]) == (4200, "draining")
+        status, text = answer_of(left, "/readyz")
+        assert status == 503 and "not ready: draining or starting" in text
+        assert metric(left, "hub_draining") == 1
+        with pytest.raises(InvalidStatus, match="503"):
+            await Client.connect(left.socket_url, left.token(person()), {"inbox": 0})
+        protocol.violations[:] = [line for line in protocol.violations if "503" not in line]
+        async with asyncio.timeout(20):
+            while next(node for node in nodes(left) if node["name"] == name)["stage"] != "drained":
+                await asyncio.sleep(0.2)
+        assert next(node for node in nodes(left) if node["name"] == there)["stage"] == "serving"
+        # It goes on with its part of Kafka, and with its place among the hubs.
+        client = await Client.connect(right.socket_url, right.token("everyone"), {"inbox": 0})
+        left.kafka.produce(*[event("user:everyone") for _ in range(20)])
+        assert len(await client.entries("inbox", 20, seconds=30)) == 20
+        said = await asyncio.to_thread(run, hub_program(), "drain", name, "--undo", env=environment)
+        assert said.strip() == f"{name} takes sessions again"
+        assert answer_of(left, "/readyz")[0] == 200
+        await Client.connect(left.socket_url, left.token(person()), {"inbox": 0})
+        # A clean end takes the row away at once; a killed hub's stays until it is forgotten.
+        await asyncio.to_thread(left.stop)
+        assert [node["name"] for node in nodes(right) if node["name"] == name] == []
+        for wrong, words in (("nobody", f"no hub is called nobody; there are: "), (name, f"no hub is called {name}")):
+            ended = subprocess.run([hub_program(), "drain", wrong], env=environment, capture_output=True, text=True)
+            assert ended.returncode == 64 and words in ended.stderr, ended.stderr
+        right.kill()
+        async with asyncio.timeout(20):
+            while next(node for node in nodes(right) if node["name"] == there)["here"]:
+                await asyncio.sleep(0.3)
+        ended = subprocess.run([hub_program(), "drain", there], env=environment, capture_output=True, text=True)
+        assert ended.returncode == 69 and "it has ended or cannot reach the database" in ended.stderr
+    finally:
+        left.kill()
+        right.kill()
 
 
 async def test_an_event_reaches_the_sessions_of_a_user_on_both_hubs(two):

@@ -45,6 +45,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect("loops.io-uring", "false", ["loop.serving.connections.sendsTogether": "false"]),
         SettingEffect("drain.within", "7s", ["drain.within": "7.0 seconds"]),
         SettingEffect("drain.spread", "7s", ["drain.spread": "7.0 seconds"]),
+        SettingEffect("drain.sessions-per-second", "7", ["drain.sessionsPerSecond": "7"]),
         SettingEffect("log.level", "debug", ["log.level": "debug"]),
         SettingEffect("log.format", "json", ["log.format": "json"]),
     ]

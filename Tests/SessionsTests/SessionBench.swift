@@ -91,6 +91,7 @@ final class SessionBench {
 
 /// The lines that were sent to each session, as text.
 final class Clients: Transport {
+    let name = "test"
     var number: UInt8 = 0
 
     private(set) var sent: [SessionID: [String]] = [:]

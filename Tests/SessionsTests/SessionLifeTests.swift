@@ -159,4 +159,32 @@ struct SessionLifeTests {
         #expect(bench.clients.closed[ann] == .draining)
         #expect(bench.clients.paused.isEmpty, "its close frame is to be heard")
     }
+
+    @Test("a drained hub ends its sessions in steps, and takes nobody until that is taken back")
+    func drain() throws {
+        let bench = try SessionBench()
+        let first = try (0..<3).map { try bench.connect("ann\($0)") }
+        bench.sessions.drain(over: .zero, spread: .seconds(3))
+        #expect(bench.clients.closed == [first[0]: .draining, first[1]: .draining, first[2]: .draining])
+        #expect(bench.sessions.drainSpread == .seconds(3))
+        for id in first { bench.sessions.close(id) }
+        bench.sessions.undrain()
+        #expect(bench.sessions.drainSpread == nil)
+        let second = try (0..<3).map { try bench.connect("bob\($0)") }
+        bench.sessions.drain(over: .seconds(3_600), spread: .seconds(3))
+        #expect(second.count { bench.clients.closed[$0] == .draining } == 1, "one at once, the others later")
+        bench.sessions.drain(over: .zero, spread: .zero)
+        #expect(second.allSatisfy { bench.clients.closed[$0] == .draining }, "a stop is faster than the drain before it")
+    }
+
+    @Test("an operator sees the sessions of a user")
+    func lines() throws {
+        let bench = try SessionBench()
+        let ann = try bench.connect("ann")
+        _ = try bench.connect("bob")
+        #expect(bench.sessions.lines(of: try user("ann")).map(\.transport) == ["test"])
+        #expect(bench.sessions.lines(of: try user("eve")).isEmpty)
+        bench.sessions.leave(ann)
+        #expect(bench.sessions.lines(of: try user("ann")).isEmpty)
+    }
 }

@@ -146,7 +146,8 @@ import Testing
     @Test func aBeatCountsTheOthersAndRemovesWhatIsOld() async throws {
         let bench = try await shared()
         func others() async -> Int? {
-            if case .nodes(let others) = await bench.ask(.beat(NodeIdentity(id: "me", name: "n", version: "1"))) { others } else { nil }
+            let report = NodeReport(node: NodeIdentity(id: "me", name: "n", version: "1"))
+            return if case .nodes(let news) = await bench.ask(.beat(report)) { news.others } else { nil }
         }
         _ = try bench.query("delete from hub.node")
         #expect(await others() == 0)

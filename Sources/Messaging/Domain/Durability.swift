@@ -74,8 +74,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads what other hubs on this database committed since a position, for this hub's loops. Nil: the first
     /// reading, which looks back half a minute.
     case journal(after: String?, node: String)
-    /// A hub says that it works on the database. The answer is `.nodes`.
-    case beat(NodeIdentity)
+    /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
+    case beat(NodeReport)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
     case remove(Removal)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
@@ -116,8 +116,8 @@ public enum StoreReply: Equatable, Sendable {
     case withdrawals(next: WithdrawalPosition)
     /// Answers `journal`. Nil: so much was committed that it was not read.
     case journal(next: String, [ElsewhereChange]?)
-    /// Answers `beat`: how many other hubs work on the database.
-    case nodes(others: Int)
+    /// Answers `beat`: the other hubs that work on the database.
+    case nodes(NodeNews)
     case removed(Removed)
     /// Answers `block` and `unblock`.
     case blockChanged
@@ -173,19 +173,6 @@ public struct Removed: Equatable, Sendable {
         self.entries = entries
         self.next = next
         self.oldest = oldest
-    }
-}
-
-/// A hub on a database.
-public struct NodeIdentity: Equatable, Sendable {
-    /// Made anew by each process.
-    public var id: String
-    public var name: String
-    public var version: String
-    public init(id: String, name: String, version: String) {
-        self.id = id
-        self.name = name
-        self.version = version
     }
 }
 

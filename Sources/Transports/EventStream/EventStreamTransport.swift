@@ -8,6 +8,8 @@ import Telemetry
 
 /// `GET /v1/events`: sessions whose frames are carried by server-sent events.
 package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
+    package var name: String { "stream" }
+
     /// How the pieces of a stream are written.
     private enum Encoding {
         static let plain: UInt8 = 0

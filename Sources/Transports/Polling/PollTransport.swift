@@ -10,6 +10,8 @@ import Telemetry
 /// `POST /v1/poll`: sessions whose client asks for frames again and again. Holds frames between two polls, also for sessions whose stream is
 /// interrupted.
 package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
+    package var name: String { "polling" }
+
     private struct Waiting {
         let session: FallbackSession
         let behind: String?

@@ -8,6 +8,7 @@ package import WSProtocol
 /// Sessions over WebSockets: one session for each connection, for as long as the connection lives.
 package final class WebSocketTransport: WebSocketApplication, Transport {
     package let path: String? = "/v1/socket"
+    package var name: String { "websocket" }
     package let handshake: HandshakePolicy
     private unowned let server: WebSocketServer
     /// The server's, kept here because every delivery asks it twice.
