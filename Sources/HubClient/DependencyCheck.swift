@@ -27,8 +27,10 @@ package struct DependencyCheck: Sendable {
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
         do throws(MigrationError) {
-            let (database, known) = try Migrator.inspect(url)
-            if database > known { return bad("database: its schema is at \(database), this program knows \(known): use a newer hub") }
+            let found = try Migrator.inspect(url)
+            let (database, known) = (found.database, found.known)
+            guard found.works else { return bad("database: its schema is at \(database), this program knows \(known): use a newer hub") }
+            if database > known { return good("database: reachable, schema at \(database); this hub knows \(known) and works with it") }
             let state = database == known ? "" : "; `hub migrate` or the next start updates it"
             return good("database: reachable, schema at \(database) of \(known)\(state)")
         } catch {

@@ -200,7 +200,8 @@ package final class Link {
     private func prepared(_ connection: Connection, _ watched: WatchID) {
         guard SessionSettings.areSatisfied(by: settings) else {
             user?.schemaIsMissing()
-            return give(up: PostgresError(message: "the schema hub is not at migration \(Migration.all.count)"))
+            let known = Migration.all.count
+            return give(up: PostgresError(message: "the schema hub is not one that this program works on, which knows it up to \(known)"))
         }
         guard settings.count >= questions, let epoch = SessionSettings.epoch(in: settings[questions - 1]) else {
             return give(

@@ -5,6 +5,18 @@ struct Migration: Equatable {
     let number: Int
     let script: String
 
+    /// A hub that knows the schema up to this number works on the tables that the migration leaves. It is what the first line says.
+    var worksWith: Int { Self.declaration(in: script) ?? number }
+
+    static func declaration(in script: String) -> Int? {
+        let mark = "-- works with: "
+        guard let first = script.split(whereSeparator: \.isNewline).first, first.hasPrefix(mark) else { return nil }
+        return Int(first.dropFirst(mark.count))
+    }
+
+    /// From here on each says in its first line what it works with.
+    static let firstDeclaring = 13
+
     /// In the binary; `Migrations/migration_<number>.sql` is the source. Ascending and without gaps from 1. Never edited once released.
     static let all: [Migration] = [
         Migration(number: 1, script: String(decoding: PackageResources.migration_0001_sql, as: UTF8.self)),
@@ -27,6 +39,8 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
     case unreachable(PostgresError)
     /// A newer hub has changed the schema: this one would misread it.
     case newer(database: Int, known: Int)
+    /// Hubs that the migration would break are on the database.
+    case inUse(number: Int, worksWith: Int, nodes: [String])
     /// A migration that was applied is not the one in this binary.
     case altered(number: Int)
     case encoding(String)
@@ -39,6 +53,8 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
         case .unreachable(let error): "cannot use the database: \(error.message)"
         case .newer(let database, let known):
             "the database's schema hub is at migration \(database), this program knows \(known): use the newer program, or restore a backup"
+        case .inUse(let number, let worksWith, let nodes):
+            "migration \(number) needs hubs that know the schema up to \(worksWith), and there are older ones: \(nodes.joined(separator: ", ")); replace or stop them first; one that was killed counts for half a minute"
         case .altered(let number):
             "migration \(number) in the database is not the one in this program: another program made the schema hub; use another database"
         case .encoding(let encoding):
@@ -53,6 +69,7 @@ package enum MigrationError: Error, Equatable, Sendable, CustomStringConvertible
     package var isFinal: Bool {
         switch self {
         case .unreachable(let error): error.isFinal
+        case .inUse: false
         case .newer, .altered, .encoding, .pooled, .failed: true
         }
     }
@@ -68,19 +85,29 @@ package enum Migrator {
         try migrate(address, with: Migration.all)
     }
 
-    /// What the database says it is at, and what this program knows. Changes nothing.
+    /// What a database and this program know of each other.
+    package struct Inspection: Equatable, Sendable {
+        package let database: Int
+        package let known: Int
+        /// False: the database is newer, and its tables are no longer those of this program.
+        package let works: Bool
+    }
+
+    /// Changes nothing.
     /// - Throws: also for what `migrate` would refuse.
-    package static func inspect(_ address: String) throws(MigrationError) -> (database: Int, known: Int) {
+    package static func inspect(_ address: String) throws(MigrationError) -> Inspection {
         try use(address) { connection in
             guard try connection.execute("select to_regclass('hub.migration')").first?.first != .some(nil) else {
-                return (0, Migration.all.count)
+                return Inspection(database: 0, known: Migration.all.count, works: true)
             }
             let applied = try connection.execute("select number, checksum from hub.migration order by number")
             for migration in Migration.all {
                 guard let row = applied.first(where: { $0.first == String(migration.number) }) else { continue }
                 guard row.last == (try checksum(of: migration, connection)) else { throw MigrationError.altered(number: migration.number) }
             }
-            return (applied.last?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0, Migration.all.count)
+            let database = applied.last?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
+            let works = try database <= Migration.all.count || fits(connection, known: Migration.all.count)
+            return Inspection(database: database, known: Migration.all.count, works: works)
         }
     }
 
@@ -99,9 +126,13 @@ package enum Migrator {
             try connection.execute("set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock(\(lock))")
             try prepareLedger(connection)
             let applied = try connection.execute("select number, checksum from hub.migration order by number")
-            if let newest = applied.last?.first.flatMap({ $0 }).flatMap({ Int($0) }), newest > migrations.count {
+            if let newest = applied.last?.first.flatMap({ $0 }).flatMap({ Int($0) }), newest > migrations.count,
+                !(try fits(connection, known: migrations.count))
+            {
                 throw MigrationError.newer(database: newest, known: migrations.count)
             }
+            let missing = migrations.filter { migration in !applied.contains { $0.first == String(migration.number) } }
+            try refuse(missing, whileUsed: connection)
             var done: [Int] = []
             for migration in migrations {
                 let checksum = try checksum(of: migration, connection)
@@ -113,6 +144,42 @@ package enum Migrator {
                 }
             }
             return done
+        }
+    }
+
+    /// Whether a program that knows the schema up to `known` works on these tables, which have at least that.
+    static func fits(known: Int) -> String {
+        // By way of JSON, because the column is missing before the migration that adds it.
+        """
+        select coalesce(max(m.number) >= \(known) and coalesce(
+            max(coalesce((to_jsonb(m) ->> 'works_with')::integer, m.number)) filter (where m.number > \(known)), 0) <= \(known), false)
+        from hub.migration m
+        """
+    }
+
+    private static func fits(_ connection: BlockingConnection, known: Int) throws(PostgresError) -> Bool {
+        try connection.execute(fits(known: known)).first?.first == "t"
+    }
+
+    /// A hub that has not been seen for this long has ended, or finds out what it missed when it comes back to the database.
+    private static let missedAfter = "30 seconds"
+
+    /// The tables must not change under a hub that does not know the change.
+    private static func refuse(_ missing: [Migration], whileUsed connection: BlockingConnection) throws {
+        guard let strictest = missing.max(by: { $0.worksWith < $1.worksWith }),
+            try connection.execute("select to_regclass('hub.node')").first?.first != .some(nil)
+        else { return }
+        // The first versions with this table knew the schema 12, and did not say so.
+        let older = try connection.execute(
+            """
+            select n.name from hub.node n
+            where coalesce((to_jsonb(n) -> 'state' ->> 'schema')::integer, 12) < \(strictest.worksWith)
+                and n.seen_at > now() - interval '\(missedAfter)'
+            order by n.name
+            """)
+        guard older.isEmpty else {
+            throw MigrationError.inUse(
+                number: strictest.number, worksWith: strictest.worksWith, nodes: older.compactMap { $0.first.flatMap { $0 } })
         }
     }
 
@@ -175,6 +242,11 @@ package enum Migrator {
             try connection.execute("begin;\n" + migration.script)
             try connection.execute(
                 "insert into hub.migration (number, checksum) values ($1::integer, $2)", [String(migration.number), checksum ?? ""])
+            if migration.number >= Migration.firstDeclaring {
+                try connection.execute(
+                    "update hub.migration set works_with = $2::integer where number = $1::integer",
+                    [String(migration.number), String(migration.worksWith)])
+            }
             try connection.execute("commit")
         } catch {
             guard !error.lost else { throw error }

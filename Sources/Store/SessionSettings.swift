@@ -17,10 +17,8 @@ struct SessionSettings {
         lockMilliseconds = max(1, min(longest, configuration.lockTimeout).wholeMilliseconds)
     }
 
-    /// Whether the answers to `statements` say that this program knows the tables.
-    static func areSatisfied(by rows: [Rows]) -> Bool {
-        rows.count > 2 && rows[2].int32(0, 0) == Int32(Migration.all.count)
-    }
+    /// Whether the answers to `statements` say that this program works on the tables.
+    static func areSatisfied(by rows: [Rows]) -> Bool { rows.count > 2 && rows[2].bool(0, 0) == true }
 
     /// The history that the answer to the last of `statements` tells; nil when the database is behind, and no connection has begun a new
     /// one yet.
@@ -76,7 +74,7 @@ struct SessionSettings {
             (
                 "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", Parameters()
             ),
-            ("select max(number) from hub.migration", Parameters()),
+            (Migrator.fits(known: Migration.all.count), Parameters()),
         ]
     }
 }

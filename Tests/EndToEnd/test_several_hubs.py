@@ -65,8 +65,10 @@ async def test_each_hub_knows_the_other(two):
     assert heads.split() == ["NAME", "VERSION", "SINCE", "STATE", "SESSIONS", "LAG", "JOURNAL", "BUS", "SCHEMA"]
     assert len([line for line in lines if " serving " in line and " postgres " in line]) >= 2, lines
     async with asyncio.timeout(20):
-        while any(node["here"] and node["journal_ms"] is None for node in (listed := nodes(two[0]))):
+        listed = nodes(two[0])
+        while any(node["here"] and node["journal_ms"] is None for node in listed):
             await asyncio.sleep(0.1)
+            listed = nodes(two[0])
     for hub in two:
         [own] = [node for node in listed if node["name"].endswith(f"-{hub.address[1]}")]
         assert (own["here"], own["stage"], own["bus"], own["hears"]) == (True, "serving", "postgres", True)

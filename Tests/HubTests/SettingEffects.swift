@@ -33,7 +33,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
     private static let general = [
         SettingEffect("listen", "127.0.0.1:9000", besides: ["kafka.member": "hub-1"], ["listen.port": "9000"]),
         SettingEffect("metrics.listen", "[::1]:9090", ["metricsListen.host": "::1", "metricsListen.port": "9090"]),
-        SettingEffect("bus", "memory", ["store.isShared": "false", "store.rings": "false"]),
+        SettingEffect("bus", "memory", ["store.isShared": "false", "store.rings": "false", "store.busName": "memory"]),
         SettingEffect("bus-topic", "other", besides: ["bus": "kafka"], ["engine.kafka.topic": "other"]),
         SettingEffect(
             "redis.url", "redis://cache:1", besides: ["bus": "redis", "redis.url": "redis://first"],

@@ -8,10 +8,11 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .guarded) struct MigratorTests {
     @Test func anEmptyDatabaseGetsTheSchemaAndASecondRunDoesNothing() throws {
         let address = try PostgresCluster.shared.get().makeDatabase()
-        #expect(try Migrator.inspect(address) == (0, Migration.all.count))
+        #expect(try Migrator.inspect(address) == Migrator.Inspection(database: 0, known: Migration.all.count, works: true))
         #expect(try Migrator.migrate(address) == Migration.all.map(\.number))
         #expect(try Migrator.migrate(address).isEmpty)
-        #expect(try Migrator.inspect(address) == (Migration.all.count, Migration.all.count))
+        let all = Migration.all.count
+        #expect(try Migrator.inspect(address) == Migrator.Inspection(database: all, known: all, works: true))
         let connection = try BlockingConnection(address, applicationName: "tests")
         let undocumented = try connection.execute(
             """
@@ -40,6 +41,7 @@ import Testing
             address, with: Migration.all + [Migration(number: Migration.all.count + 1, script: "create table hub.later (n int)")])
         let newer = MigrationError.newer(database: Migration.all.count + 1, known: Migration.all.count)
         #expect(throws: newer) { try Migrator.migrate(address) }
+        #expect(try !Migrator.inspect(address).works)
         #expect(newer.description.contains("use the newer program"))
     }
 

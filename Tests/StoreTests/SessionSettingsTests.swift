@@ -40,16 +40,40 @@ struct SessionSettingsTests {
         #expect(try await written(setting) { "alter database \($0)" } == setting)
     }
 
-    @Test("only this program's own tables are used, neither older nor newer ones")
-    func otherTables() throws {
-        let connection = try Connection.open(PostgresCluster.shared.get().makeDatabase())
+    @Test(
+        "only tables are used that this program works on: its own, and newer ones that say so",
+        arguments: [
+            // The migrations in the database behind the own ones, by what they work with, and whether that suits.
+            ([Int](), true), ([0], true), ([1], false), ([0, 0], true), ([0, 2], false), ([-1, 0], true), ([1, 0], false),
+        ])
+    func otherTables(_ later: [Int], _ suits: Bool) throws {
+        let address = try PostgresCluster.shared.get().makeDatabase()
         let own = Migration.all.count
-        for number in [own - 1, own, own + 1] {
-            for _ in 0..<3 { try connection.run("select \(number)") }
-            try connection.commit()
-            let rows = try connection.exchange().compactMap { if case .rows(let rows) = $0 { rows } else { nil } }
-            #expect(SessionSettings.areSatisfied(by: rows) == (number == own))
-            #expect(!SessionSettings.areSatisfied(by: Array(rows.dropLast())))
+        let newer = later.enumerated().map { index, offset in
+            Migration(number: own + 1 + index, script: "-- works with: \(own + offset)\nselect 1")
+        }
+        #expect(try Migrator.migrate(address, with: Migration.all + newer).count == own + later.count)
+        let connection = try Connection.open(address)
+        for _ in 0..<3 { try connection.run(Migrator.fits(known: own)) }
+        try connection.commit()
+        let rows = try connection.exchange().compactMap { if case .rows(let rows) = $0 { rows } else { nil } }
+        #expect(SessionSettings.areSatisfied(by: rows) == suits)
+        #expect(!SessionSettings.areSatisfied(by: Array(rows.dropLast())))
+        #expect(try Migrator.inspect(address) == Migrator.Inspection(database: own + later.count, known: own, works: suits))
+        if suits {
+            #expect(try Migrator.migrate(address).isEmpty)
+        } else {
+            #expect(throws: MigrationError.newer(database: own + later.count, known: own)) { try Migrator.migrate(address) }
+        }
+    }
+
+    @Test("older tables are not used before they are updated")
+    func olderTables() throws {
+        let address = try PostgresCluster.shared.get().makeDatabase()
+        for count in [Migration.firstDeclaring - 1, Migration.all.count - 1] {
+            _ = try Migrator.migrate(address, with: Array(Migration.all.prefix(count)))
+            let connection = try BlockingConnection(address, applicationName: "tests")
+            #expect(try connection.execute(Migrator.fits(known: Migration.all.count)) == [["f"]])
         }
     }
 

@@ -51,7 +51,7 @@ import Testing
         let statement: String
     }
 
-    private static func arguments(_ statement: Statement) throws -> [String] {
+    static func arguments(_ statement: Statement) throws -> [String] {
         let users = array { "u\($0)" }
         let inboxes = array { "inbox:u\($0)" }
         let channels = array { $0 % 2 == 0 ? "broadcast:all" : "inbox:u\($0)" }
