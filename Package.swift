@@ -130,7 +130,8 @@ let package = Package(
         module(
             "Hub",
             [
-                "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
+                "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus",
+                "BusEngines",
                 "Intake", "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Redis", "Curl",
                 logging,
             ]),

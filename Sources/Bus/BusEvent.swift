@@ -26,4 +26,6 @@ package enum BusEvent: Equatable, Sendable {
 package enum BusSignal: Equatable, Sendable {
     /// A user is typing in a conversation. These members of it have blocked the user.
     case typing(Channel, UserID, hiddenFrom: [UserID] = [])
+    /// Who is there.
+    case presence(PresenceNews)
 }

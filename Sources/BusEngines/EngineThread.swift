@@ -77,6 +77,8 @@ final class EngineThread: EngineOwner {
             }
         case .active(let channel, _), .hidingChanged(let channel, _), .withdrawn(let channel, _), .signal(.typing(let channel, _, _)):
             lanes[BusPacket.lane(of: channel)].append(event)
+        // All of one source in one lane, so that they come in order.
+        case .signal(.presence(let news)): lanes[Int(news.source % UInt64(lanes.count))].append(event)
         case .moved(let cursor): lanes[BusPacket.lane(of: cursor.state.channel)].append(event)
         case .opened(let state, _): lanes[BusPacket.lane(of: state.channel)].append(event)
         // This hub has read them; the others read them themselves.

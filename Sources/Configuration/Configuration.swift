@@ -24,6 +24,7 @@ package struct Configuration: Equatable, Sendable {
     package var database = Database()
     package var retention = Retention()
     package var drain = Drain()
+    package var presence = false
     package var log = Log()
     package var metrics = Metrics()
 

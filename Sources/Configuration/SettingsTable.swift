@@ -22,6 +22,10 @@ extension Setting {
             "redis.url", \.redis.url, .optionalText("redis://[USER:PASSWORD@]HOST[:PORT]"), secret: true,
             "The Redis (7 or newer) or Valkey server of bus: redis. Its user needs the commands PUBLISH and SUBSCRIBE on the channels of bus-topic. Nothing is stored there."
         ),
+        Setting(
+            "presence", \.presence, .yesOrNo,
+            "Users may share whether they are there (command presence): those see each other who share it, have a conversation in common and have not blocked one another. Off, because it is personal data. Set it alike on all hubs."
+        ),
         Setting("data", \.data, .text("a folder"), "Folder of the embedded services: their data, socket, signing key and embedded.env."),
         Setting(
             "embedded", \.embedded, .yesOrNo,

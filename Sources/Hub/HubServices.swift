@@ -9,13 +9,16 @@ final class HubServices: SessionServices {
     let bus: any Bus
     let store: any StoreDesk
     let node: String
-    let features = Feature.allCases.map(\.rawValue)
+    let features: [String]
     private let requestKeyFrom: @Sendable (String?) -> Void
 
-    init(node: String, bus: any Bus, store: any StoreDesk, requestKey: @escaping @Sendable (String?) -> Void) {
+    init(
+        node: String, bus: any Bus, store: any StoreDesk, limits: Session.Limits, requestKey: @escaping @Sendable (String?) -> Void
+    ) {
         self.node = node
         self.bus = bus
         self.store = store
+        features = Feature.allCases.filter(limits.has).map(\.rawValue)
         requestKeyFrom = requestKey
     }
 

@@ -55,6 +55,7 @@ extension SessionLimits {
         session.subscriptions = configuration.limits.subscriptions
         session.conversationsOfPair = configuration.limits.conversationsOfPair
         session.conversationsOfUser = configuration.limits.conversationsOfUser
+        session.sharesPresence = configuration.presence
         session.unanswered = configuration.limits.unanswered
         session.historyPage = configuration.limits.historyPage
         commands.bodyBytes = configuration.limits.bodyBytes

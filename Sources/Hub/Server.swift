@@ -97,7 +97,9 @@ package final class Server {
         }
         metricsServer = ownMetrics
         let routes = HubRoutes(health: health, metrics: ownMetrics == nil ? metricsText : nil, demo: demo)
-        let services = HubServices(node: parts.store.nodeName, bus: bus, store: store) { [keys] kid in keys.request(kid) }
+        let services = HubServices(
+            node: parts.store.nodeName, bus: bus, store: store, limits: parts.loop.sessions.session
+        ) { [keys] kid in keys.request(kid) }
         do throws(SystemError) {
             for (loop, listener) in zip(loops, listeners.sockets) {
                 threads.append(

@@ -14,13 +14,14 @@ final class BusFeed {
     private let expiries: ExpiryWatch
     private let reads: ChannelReads
     let activity: ActivityPushes
+    let presence: PresencePushes
     private var isSlicing = false
     /// Signals of this turn, for all loops.
     private var signals: [BusSignal] = []
 
     init(
         _ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch,
-        activity: ActivityPushes, reads: ChannelReads
+        activity: ActivityPushes, presence: PresencePushes, reads: ChannelReads
     ) {
         self.state = state
         self.replay = replay
@@ -28,6 +29,7 @@ final class BusFeed {
         self.counters = counters
         self.expiries = expiries
         self.activity = activity
+        self.presence = presence
         self.reads = reads
         reads.found = { [unowned self] entries in
             hear(entries, areRead: true)
@@ -55,6 +57,7 @@ final class BusFeed {
             case .storedElsewhere(let channel, let last): reads.read(channel, upTo: last)
             case .movedElsewhere(let user, let channel, _): movedElsewhere(user, in: channel)
             case .hidingChanged(let channel, let user): hidingChanged(channel, of: user)
+            case .signal(.presence(let news)): presence.hear(news)
             case .signal(.typing(let channel, let user, let hiddenFrom)): typing(channel, user, hiddenFrom)
             }
         }
@@ -168,6 +171,7 @@ final class BusFeed {
 
     /// The user's sessions follow the channel no more, and are told so. A membership is no loss where the token grants the channel.
     private func withdrawn(_ channel: Channel, from user: UserID) {
+        presence.left(channel, user)
         for id in state.table.users.sessions(of: user) {
             guard let live = state.table[id], let index = live.session.subscription(to: channel),
                 live.session.identity?.isEntitled(to: channel) != true
@@ -183,6 +187,12 @@ final class BusFeed {
     /// Somebody has blocked the user, or does so no longer. The user's sessions learn from the store whom typing signals are to spare, and
     /// their clients are told nothing.
     private func hidingChanged(_ channel: Channel, of user: UserID) {
+        for id in presence.blocksChanged(in: channel) {
+            guard let live = state.table[id], live.session.identity?.user != user, let subscription = live.session.following(channel) else {
+                continue
+            }
+            subscriptions.rereadHiding(live, subscription)
+        }
         for id in state.table.users.sessions(of: user) {
             guard let live = state.table[id], let subscription = live.session.following(channel) else { continue }
             subscriptions.rereadHiding(live, subscription)

@@ -18,6 +18,7 @@ package final class SessionLoop {
     let replay: Replay
     let subscriptions: Subscriptions
     let counters: CounterPushes
+    let presence: PresencePushes
     let authentication: Authentication
     let paces: CommandPaces
     let pages: PageOrders
@@ -45,7 +46,9 @@ package final class SessionLoop {
         counters = CounterPushes(state)
         let expiries = ExpiryWatch(state, gateway: gateway)
         replay = Replay(state, gateway: gateway, counters: counters, expiries: expiries)
-        subscriptions = Subscriptions(state, gateway: gateway, replay: replay, expiries: expiries, counters: counters)
+        presence = PresencePushes(state)
+        subscriptions = Subscriptions(
+            state, gateway: gateway, replay: replay, expiries: expiries, counters: counters, presence: presence)
         authentication = Authentication(state, verifier: verifier)
         paces = CommandPaces(state)
         pages = PageOrders(state, gateway: gateway)
@@ -53,7 +56,7 @@ package final class SessionLoop {
         channelReads = ChannelReads(state, gateway: gateway, replay: replay)
         feed = BusFeed(
             state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries,
-            activity: ActivityPushes(state, gateway: gateway), reads: channelReads)
+            activity: ActivityPushes(state, gateway: gateway), presence: presence, reads: channelReads)
     }
 
     /// Adds a way to clients. The result is the transport's number in routes.
@@ -169,6 +172,7 @@ package final class SessionLoop {
         state.early.forget(id)
         gateway.forget(live)
         counters.forget(id)
+        presence.ended(live)
         for subscription in live.session.subscriptions { state.fanOut.leave(subscription) }
         pages.goOn(live)
         if live.isResumable { resumableEnded(id) }
@@ -268,6 +272,7 @@ package final class SessionLoop {
             guard let user = live.session.identity?.user, !paces.holdsBackTyping(live, origin) else { return }
             feed.signal(.typing(channel, user, hiddenFrom: live.session.hiddenFrom(in: channel)))
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
+        case .sharePresence(let shown): presence.share(shown, live, origin)
         case .done:
             state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .tellTime:

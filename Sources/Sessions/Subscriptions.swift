@@ -8,14 +8,18 @@ final class Subscriptions {
     private let replay: Replay
     private let expiries: ExpiryWatch
     private let counters: CounterPushes
+    private let presence: PresencePushes
     private let terms: Welcome.Terms
     /// Counts the registrations; a number is not used again while an answer for it may be under way.
     private var registrations: UInt32 = 0
     /// The session's identity is new or has changed. Set once by the loop.
     var identityChanged: (LiveSession) -> Void = { _ in }
 
-    init(_ state: LoopState, gateway: StoreGateway, replay: Replay, expiries: ExpiryWatch, counters: CounterPushes) {
+    init(
+        _ state: LoopState, gateway: StoreGateway, replay: Replay, expiries: ExpiryWatch, counters: CounterPushes, presence: PresencePushes
+    ) {
         self.state = state
+        self.presence = presence
         self.gateway = gateway
         self.replay = replay
         self.expiries = expiries
@@ -201,7 +205,7 @@ final class Subscriptions {
         guard let index = live.session.subscription(registered: registration) else { return refuseEnded(live, origin) }
         let since = start.position(head: channelState.head, first: channelState.first)
         if let since, let refusal = channelState.refusal(of: since) { return state.refuse(live, origin, refusal) }
-        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
+        noteBlocks(live, channelState)
         let subscription = live.session.subscriptions[index]
         let position = state.fanOut.subscriber(subscription)?.position
         let isRewound = since.map { rewind(live, subscription, to: $0) } ?? false
@@ -230,7 +234,7 @@ final class Subscriptions {
     private func begin(
         _ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState, _ since: Seq?, in lines: inout MessageLines
     ) {
-        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
+        noteBlocks(live, channelState, begins: true)
         guard let isBehind = state.fanOut.update(subscription, { $0.open(channelState, since: since) }) else { return }
         if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = since ?? channelState.head }
         expiries.note(channelState.nextExpiry, in: channelState.channel)
@@ -323,7 +327,7 @@ final class Subscriptions {
             return state.outbound.push(to: live.id) { ServerMessage.signal(.unsubscribed(ended.channel), into: &$0) }
         default: return
         }
-        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
+        noteBlocks(live, channelState)
         let subscription = live.session.subscriptions[index]
         state.outbound.pushLines(to: live.id) { tellReceipts(live, channelState, in: &$0) }
         let known = state.fanOut.subscriber(subscription)?.cursorVersion
@@ -343,6 +347,11 @@ final class Subscriptions {
 
     // MARK: Who has blocked the user
 
+    private func noteBlocks(_ live: LiveSession, _ channelState: ChannelState, begins: Bool = false) {
+        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
+        presence.know(channelState, of: live, begins: begins)
+    }
+
     /// A subscription whose state is still to come is read again, too: its state may be older.
     func rereadHiding(_ live: LiveSession, _ subscription: Session.Subscription) {
         gateway.reread(live, subscription, .hiding(subscription.registration))
@@ -356,7 +365,7 @@ final class Subscriptions {
             return replay.stall(live.id)
         }
         guard live.session.subscription(registered: registration) != nil else { return }
-        live.session.note(hiddenFrom: channelState.hiddenFrom, in: channelState.channel)
+        noteBlocks(live, channelState)
     }
 
     /// Takes over counters computed by the store; asks again when newer entries were counted since.

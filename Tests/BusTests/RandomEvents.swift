@@ -17,7 +17,7 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<12, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
@@ -30,6 +30,11 @@ struct RandomEvents {
         case 6: return .signal(.typing(try channel(), try user(), hiddenFrom: try (0..<3).map { _ in try user() }))
         case 7: return .storedElsewhere(try channel(), upTo: Seq(number()))
         case 8: return .movedElsewhere(try user(), try channel(), version: random.next() >> 1)
+        case 9: return .signal(.presence(PresenceNews(source: number(), version: number(), lines: try presences())))
+        case 10:
+            let range = PresenceNews.Range(
+                lower: .random(using: &random) ? nil : try user(), upper: .random(using: &random) ? nil : try user())
+            return .signal(.presence(PresenceNews(source: number(), version: number(), range: range, lines: try presences())))
         default: return .signal(.typing(try channel(), try user()))
         }
     }
@@ -88,6 +93,10 @@ struct RandomEvents {
     }
 
     /// Small ones more often, the largest too.
+    private mutating func presences() throws -> [PresenceNews.Line] {
+        try (0..<Int.random(in: 0...3, using: &random)).map { _ in PresenceNews.Line(try user(), random.pick(Presence.allCases)) }
+    }
+
     private mutating func number() -> UInt64 {
         random.chance(20) ? .max : random.next() >> UInt64.random(in: 0..<64, using: &random)
     }

@@ -63,15 +63,16 @@ async def test_each_hub_knows_the_other(two):
                 await asyncio.sleep(0.1)
     heads, *lines = run(hub_program(), "nodes", env={**two[0]._environment}).splitlines()
     assert heads.split() == ["NAME", "VERSION", "SINCE", "STATE", "SESSIONS", "LAG", "JOURNAL", "BUS", "SCHEMA"]
-    assert len([line for line in lines if " serving " in line and " postgres " in line]) >= 2, lines
+    bus = two[0]._environment.get("HUB_BUS", "postgres")
+    assert len([line for line in lines if " serving " in line and f" {bus}" in line]) >= 2, lines
     async with asyncio.timeout(20):
         listed = nodes(two[0])
-        while any(node["here"] and node["journal_ms"] is None for node in listed):
+        while any(node["here"] and (node["journal_ms"] is None or not node["hears"]) for node in listed):
             await asyncio.sleep(0.1)
             listed = nodes(two[0])
     for hub in two:
         [own] = [node for node in listed if node["name"].endswith(f"-{hub.address[1]}")]
-        assert (own["here"], own["stage"], own["bus"], own["hears"]) == (True, "serving", "postgres", True)
+        assert (own["here"], own["stage"], own["bus"], own["hears"]) == (True, "serving", bus, True)
         assert own["journal_ms"] < 10_000 and own["lag"] is not None and own["schema"] > 12
 
 

@@ -40,6 +40,7 @@ enum ClientMessageFuzz {
         case .edit(let command):
             precondition(command.seq > .zero && command.body.utf8.count <= limits.bodyBytes)
         case .delete, .connect, .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .block, .unblock, .blocks, .typing,
+            .presence,
             .activity, .ping:
             break
         }

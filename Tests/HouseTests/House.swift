@@ -86,7 +86,8 @@ struct House {
             ], blocks: "the command line"),
         "Hub": Target(
             ours: [
-                "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus", "BusEngines",
+                "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Telemetry", "StoreAPI", "Store", "Bus",
+                "BusEngines",
                 "Intake", "KeySource", "Sessions", "Transports", "Embedded", "WebPages", "Reactor", "Linux", "Kafka", "Redis", "Curl",
             ], others: ["Logging", "Synchronization"], blocks: "the thread that starts and stops",
             locks: "a question of /readyz, the demo's publish button, the start of a loop"),

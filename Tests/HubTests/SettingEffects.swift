@@ -38,6 +38,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect(
             "redis.url", "redis://cache:1", besides: ["bus": "redis", "redis.url": "redis://first"],
             ["engine.redis.address.host": "cache", "engine.redis.address.port": "1"]),
+        SettingEffect("presence", "true", ["loop.sessions.session.sharesPresence": "true"]),
         SettingEffect("data", "elsewhere", seenBy: "test_a_second_start_finds_the_data_of_the_first", in: "test_embedded.py"),
         // The rest of the embedded mode is that of test_embedded.py.
         SettingEffect("embedded", "true", ["loop.handshake.sameHostIsLoopback": "true"]),

@@ -50,10 +50,11 @@ struct ClientCommandTests {
         #expect(found.first?.result(in: Array(line.utf8).span) == ClientCommand.parse(Array(line.utf8), limits: CommandLimits()).first)
     }
 
-    @Test("every command but ping shows that the user is active; an invalid line does not")
+    @Test("every command but ping shows that the user is active, unless it says that the user is away; an invalid line does not")
     func signsOfTheUser() {
         for (line, _, body) in Self.accepted {
-            #expect(lines(line).map(\.isSignOfUser) == [body != .ping], "\(line)")
+            let isSign = ![.ping, .presence(.away), .presence(nil)].contains(body)
+            #expect(lines(line).map(\.isSignOfUser) == [isSign], "\(line)")
         }
         #expect(lines("nonsense").map(\.isSignOfUser) == [false])
     }
@@ -123,6 +124,8 @@ struct ClientCommandTests {
         (#"{"id":12,"type":"unblock","user":"alice"}"#, 12, .unblock(user: alice)),
         (#"{"id":12,"type":"blocks"}"#, 12, .blocks), (#"{"type":"blocks","user":7}"#, nil, .blocks),
         (#"{"id":12,"type":"typing","channel":"c"}"#, 12, .typing(channel: "c")),
+        (#"{"id":12,"type":"presence","state":"online"}"#, 12, .presence(.online)),
+        (#"{"type":"presence","state":"away"}"#, nil, .presence(.away)), (#"{"id":0,"type":"presence","state":"off"}"#, 0, .presence(nil)),
         (#"{"id":13,"type":"activity"}"#, 13, .activity), (#"{"type":"activity","channel":7}"#, nil, .activity),
     ]
 
@@ -168,6 +171,8 @@ struct ClientCommandTests {
         (#"{"id":1,"type":"delete","channel":"c","seq":1}"#, 1, .badRequest, "key: expected a string"),
         (#"{"id":1,"type":"delete","channel":"c","key":"k"}"#, 1, .badRequest, "seq: expected an integer 1…2^53-1"),
         (#"{"id":1,"type":"leave"}"#, 1, .badRequest, "channel: "),
+        (#"{"id":1,"type":"presence"}"#, 1, .badRequest, "state: "),
+        (#"{"id":1,"type":"presence","state":"gone"}"#, 1, .badRequest, "state: expected online, away or off"),
         (#"{"id":1,"type":"unsubscribe"}"#, 1, .badRequest, "channel: "), (#"{"id":1,"type":"typing"}"#, 1, .badRequest, "channel: "),
         (#"{"id":1,"type":"ack","channel":"inbox"}"#, 1, .badRequest, "seq: expected an integer 0…2^53-1"),
         (#"{"id":1,"type":"ack","channel":"inbox","seq":1e3}"#, 1, .badRequest, "seq: "),

@@ -168,6 +168,9 @@ struct CommandModelTests {
             body = .blocks
         case "typing":
             body = .typing(channel: channel)
+        case "presence":
+            members.append(("state", .string("away")))
+            body = .presence(.away)
         case "activity":
             body = .activity
         case "ping":

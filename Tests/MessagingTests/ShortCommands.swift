@@ -36,6 +36,7 @@ extension ClientCommand.Body {
         .conversations(ClientCommand.Conversations(before: before, limit: limit))
     }
     static func typing(channel: String) -> Self { .typing(ClientCommand.Typing(channel: channel)) }
+    static func presence(_ presence: Presence?) -> Self { .presence(ClientCommand.SharePresence(presence: presence)) }
     static var activity: Self { .activity(ClientCommand.Activity()) }
     static var ping: Self { .ping(ClientCommand.Ping()) }
 }

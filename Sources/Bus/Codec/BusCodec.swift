@@ -45,6 +45,8 @@ package enum BusCodec {
         /// Since minor version 3, as the next one.
         case storedElsewhere = 9
         case movedElsewhere = 10
+        /// Since minor version 4.
+        case presence = 11
     }
 
     /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The

@@ -172,7 +172,27 @@ struct BusReader {
             let channel = try channel()
             let user = try user()
             return .movedElsewhere(user, channel, version: minor >= BusCodec.minorWithVersion ? try number() : 0)
+        case .presence: return .signal(.presence(try presence()))
         }
+    }
+
+    private mutating func presence() throws(Failure) -> PresenceNews {
+        var news = PresenceNews(source: try number(), version: try number(), lines: [])
+        if try flag() { news.range = PresenceNews.Range(lower: try optionalUser(), upper: try optionalUser()) }
+        let count = try number()
+        while UInt64(news.lines.count) < count {
+            let user = try user()
+            news.lines.append(PresenceNews.Line(user, try one(of: Presence.allCases)))
+        }
+        return news
+    }
+
+    /// An empty name stands for none.
+    private mutating func optionalUser() throws(Failure) -> UserID? {
+        let name = try text()
+        guard !name.isEmpty else { return nil }
+        guard let user = UserID(name) else { throw .malformed }
+        return user
     }
 
     private mutating func users(_ count: UInt64) throws(Failure) -> [UserID] {

@@ -62,11 +62,30 @@ struct BusEncoder {
                 body.append(text: user.name)
                 body.append(number: version)
             }
+        case .signal(.presence(let news)): add(news)
         case .signal(.typing(let channel, let user, let hiddenFrom)):
             append(hiddenFrom.isEmpty ? .typing : .hiddenTyping) { body in
                 body.append(channel)
                 body.append(text: user.name)
                 if !hiddenFrom.isEmpty { body.append(hiddenFrom) }
+            }
+        }
+    }
+
+    private mutating func add(_ news: PresenceNews) {
+        append(.presence) { body in
+            body.append(number: news.source)
+            body.append(number: news.version)
+            body.append(number: news.range == nil ? 0 : 1)
+            if let range = news.range {
+                // No user has an empty name.
+                body.append(text: range.lower?.name ?? "")
+                body.append(text: range.upper?.name ?? "")
+            }
+            body.append(number: UInt64(news.lines.count))
+            for line in news.lines {
+                body.append(text: line.user.name)
+                body.append(number: UInt64(line.presence.rawValue))
             }
         }
     }

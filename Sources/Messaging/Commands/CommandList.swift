@@ -21,6 +21,7 @@ extension ClientCommand {
         case history(History)
         case conversations(Conversations)
         case typing(Typing)
+        case presence(SharePresence)
         case activity(Activity)
         case ping(Ping)
     }
@@ -29,7 +30,7 @@ extension ClientCommand {
     static let types: [any Command.Type] = [
         Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
         Open.self, Send.self, Edit.self, Delete.self, Leave.self, Block.self, Unblock.self, Blocks.self, History.self, Conversations.self,
-        Typing.self, Activity.self, Ping.self,
+        Typing.self, SharePresence.self, Activity.self, Ping.self,
     ]
 }
 
@@ -55,6 +56,7 @@ extension ClientCommand.Body {
         case .history(let command): try command.judge(in: &session, context, position)
         case .conversations(let command): try command.judge(in: &session, context, position)
         case .typing(let command): try command.judge(in: &session, context, position)
+        case .presence(let command): try command.judge(in: &session, context, position)
         case .activity(let command): try command.judge(in: &session, context, position)
         case .ping(let command): try command.judge(in: &session, context, position)
         }

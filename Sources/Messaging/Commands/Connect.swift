@@ -53,16 +53,16 @@ extension ClientCommand.Connect: Command {
         return names
     }
 
-    /// The rule of `connect` takes only the phase, because it runs before the session has an identity.
-    func judge(in phase: Session.Phase) throws(Refusal) -> Session.Action {
+    /// The rule of `connect` takes little but the phase, because it runs before the session has an identity.
+    func judge(in phase: Session.Phase, _ limits: Session.Limits) throws(Refusal) -> Session.Action {
         guard phase == .greeting else { throw Refusal(.alreadyConnected, "connect was already sent on this connection") }
-        for name in requires where Feature(rawValue: name) == nil {
+        for name in requires where Feature(rawValue: name).map(limits.has) != true {
             throw Refusal(.unsupported, "requires: this hub does not have \(name.shortened)")
         }
         return .connect(token: token, subscriptions)
     }
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {
-        try judge(in: session.phase)
+        try judge(in: session.phase, context.limits)
     }
 }

@@ -3,9 +3,14 @@ internal import JSON
 extension ClientCommand {
     public struct Ping: Equatable, Sendable {}
 
-    /// Whether the command counts as activity of the user. `ping` does not, because clients send it without the user.
+    /// Whether the command counts as activity of the user. `ping` does not, because clients send it without the user, nor does a `presence`
+    /// that says that the user is away.
     public var isSignOfUser: Bool {
-        if case .ping = body { false } else { true }
+        switch body {
+        case .ping: false
+        case .presence(let command): command.presence == .online
+        default: true
+        }
     }
 }
 

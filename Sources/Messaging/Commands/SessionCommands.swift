@@ -15,6 +15,8 @@ extension Session {
         case store(StoreRequest, Purpose)
         /// Tell the other members that the user is typing, then answer as for `done`.
         case typing(Channel)
+        /// Share the user's presence (nil: not any more), and answer who of the members of followed conversations is there.
+        case sharePresence(Presence?)
         /// Answer with an empty `ok`.
         case done
         case tellTime
@@ -37,7 +39,7 @@ extension Session {
         _ body: ClientCommand.Body, now: Timestamp, epoch: Epoch? = nil, limits: Limits, position: (Subscription) -> Seq?
     ) -> Action {
         do throws(Refusal) {
-            if case .connect(let connect) = body { return try connect.judge(in: phase) }
+            if case .connect(let connect) = body { return try connect.judge(in: phase, limits) }
             let context = CommandContext(user: try connectedUser(), now: now, epoch: epoch, limits: limits)
             return try body.judge(in: &self, context, position)
         } catch {

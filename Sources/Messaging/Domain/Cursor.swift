@@ -54,6 +54,8 @@ public struct ChannelState: Equatable, Sendable {
     public var first = Seq(1)
     /// Members who have blocked the user: typing signals do not reach them.
     public var hiddenFrom: [UserID] = []
+    /// The user has blocked another member.
+    public var blocksMember = false
     /// The earliest expiry of the counted entries. From that time on `counters` are outdated.
     public var nextExpiry: Timestamp?
     public init(

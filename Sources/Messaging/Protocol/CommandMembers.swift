@@ -19,7 +19,7 @@ struct CommandFault: Error {
 /// `CommandMembers`.
 enum CommandMember: Int, CaseIterable {
     case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit,
-        tail, requires, epoch, user
+        tail, requires, epoch, user, state
 
     var name: String { String(describing: self) }
 
@@ -40,9 +40,9 @@ enum CommandMember: Int, CaseIterable {
 ///
 /// The commands read their members with the functions below. Each function throws a fault that names the member.
 struct CommandMembers {
-    private var slices: InlineArray<24, JSONSlice?> = InlineArray(repeating: nil)
+    private var slices: InlineArray<25, JSONSlice?> = InlineArray(repeating: nil)
     /// The number of cases of `CommandMember`. The type of `slices` repeats it, because `InlineArray` needs a literal.
-    static let most = 24
+    static let most = 25
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 

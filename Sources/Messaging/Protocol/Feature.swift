@@ -11,4 +11,6 @@ public enum Feature: String, CaseIterable, Sendable {
     case changes
     /// `block`, `unblock` and `blocks`, and entries of the kind `hidden`.
     case blocks
+    /// `presence`; only where the operator has switched it on.
+    case presence
 }

@@ -129,6 +129,8 @@ public enum ServerMessage {
         case typing(Channel, by: UserID)
         /// Another user opened a conversation with this user.
         case conversation(Channel, with: UserID)
+        /// A member of a followed conversation comes, is away or goes.
+        case presence(UserID, ShownPresence)
         /// The user has lost the right to follow the channel.
         case unsubscribed(Channel)
     }
@@ -144,6 +146,10 @@ public enum ServerMessage {
             output.appendText(#"typing","channel":"#)
             output.append(channel: channel)
             output.append(member: "user", string: user.name)
+        case .presence(let user, let shown):
+            output.appendText(#"presence","user":"#)
+            output.appendJSONString(user.name)
+            output.append(shown)
         case .unsubscribed(let channel):
             output.appendText(#"unsubscribed","channel":"#)
             output.append(channel: channel)

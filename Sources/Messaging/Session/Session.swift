@@ -43,7 +43,11 @@ public struct Session: ~Copyable, Sendable {
         public var historyPage = CommandLimits().historyPage
         /// Milliseconds between two typing signals of one session in one conversation.
         public var typingInterval: Int64 = 3_000
+        /// Users may share whether they are there.
+        public var sharesPresence = false
         public init() {}
+
+        public func has(_ feature: Feature) -> Bool { feature != .presence || sharesPresence }
     }
 
     /// State that few subscriptions need, kept apart so that the others stay small.

@@ -52,7 +52,8 @@ extension Clause {
         """
 
     /// The state of each row of `ask ("order", ordinal, user_id, channel, id, head, first_seq, recount_from, kind, rank, has_more)`: the columns of
-    /// `ChannelState(_:_:channel:)`, then `has_more`, `first_seq`, who has blocked the user, and the members who are not told of the conversation.
+    /// `ChannelState(_:_:channel:)`, then `has_more`, `first_seq`, who has blocked the user, the members who are not told of the conversation, and whether the user has
+    /// blocked one of them.
     static let channelStates = """
         select p."order", p.channel, coalesce(p.head, 0), coalesce(p.delivered, 0), coalesce(p.seen, 0), coalesce(p.read, 0),
             coalesce(p.read_set, '{}'), coalesce(p.version, 0) + t.lapsed,
@@ -60,7 +61,7 @@ extension Clause {
             case when p.recount then 0 else p.unseen end + t.unseen,
             case when p.recount then 0 else p.urgent end + t.urgent,
             o.users, o.delivered, o.read, least(case when p.recount then null else p.recount_at end, t.next_expiry), p.has_more,
-            coalesce(p.first_seq, 1), o.hidden_from, o.silent
+            coalesce(p.first_seq, 1), o.hidden_from, o.silent, coalesce(o.blocks, false)
         from (
             select a.*, k.delivered, coalesce(k.seen, 0) as seen, k.read, k.read_set, k.version, k.unread, k.unseen, k.urgent, k.recount_at,
                 coalesce(k.counted, 0) as counted, k.updated_at, f.recount,
@@ -79,7 +80,8 @@ extension Clause {
             -- Sorted before they are collected: three sorted aggregates would sort three times.
             select array_agg(m.user_id) as users, array_agg(m.delivered) as delivered, array_agg(m.read) as read,
                 max(m.hidden_from) filter (where m.user_id = p.user_id collate "C") as hidden_from,
-                array_agg(m.user_id) filter (where m.active_at = '-infinity') as silent
+                array_agg(m.user_id) filter (where m.active_at = '-infinity') as silent,
+                bool_or(p.user_id collate "C" = any (m.hidden_from)) filter (where m.user_id <> p.user_id collate "C") as blocks
             from (
                 select m.user_id, m.active_at, m.hidden_from, least(coalesce(k.delivered, 0), m.hidden_after) as delivered,
                     least(coalesce(k.read, 0), m.hidden_after) as read

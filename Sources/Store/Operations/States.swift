@@ -95,6 +95,7 @@ struct StateBatch: Batch {
             else { return nil }
             state.first = first
             state.hiddenFrom = (rows.texts(row, 17) ?? []).compactMap { UserID($0) }
+            state.blocksMember = rows.bool(row, 19) == true
             if rows.bool(row, 15) == true { hasMore[order] = true }
             if order != current {
                 current = order
