@@ -52,6 +52,11 @@ package final class LiveSession {
         get { flags.contains(.forOneRequest) }
         set { flags.set(.forOneRequest, newValue) }
     }
+    /// Nobody reads the reply to `connect`, so the channels that it would list are not asked for.
+    var isUnheard: Bool {
+        get { flags.contains(.unheard) }
+        set { flags.set(.unheard, newValue) }
+    }
     /// `end` was called; the transport has not closed the session yet.
     var isEnding: Bool {
         get { flags.contains(.ending) }
@@ -67,6 +72,7 @@ package final class LiveSession {
         static let resumable = Flags(rawValue: 16)
         static let ending = Flags(rawValue: 32)
         static let forOneRequest = Flags(rawValue: 64)
+        static let unheard = Flags(rawValue: 128)
 
         mutating func set(_ flag: Flags, _ isSet: Bool) {
             if isSet { insert(flag) } else { remove(flag) }

@@ -10,7 +10,11 @@ extension SessionLoop {
 
     /// The session ends with the request that opened it: no later one may name it, and commands that are about a session that goes on are
     /// refused.
-    package func limitToOneRequest(_ id: SessionID) { state.table[id]?.isForOneRequest = true }
+    /// - Parameter isUnheard: only replies to commands are wanted, neither pushes nor the reply to `connect`.
+    package func limitToOneRequest(_ id: SessionID, isUnheard: Bool) {
+        state.table[id]?.isForOneRequest = true
+        state.table[id]?.isUnheard = isUnheard
+    }
 
     /// The channels in which the commands need a position, as `connect` takes them. The newest entry that they name counts as received, as
     /// `since` of a client that comes back does.

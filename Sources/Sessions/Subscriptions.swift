@@ -39,7 +39,7 @@ final class Subscriptions {
 
         // Register first, then read: an entry committed after the snapshot then passes by the roster.
         let most = state.limits.session.subscriptions
-        var broadcasts = identity.broadcasts(limit: most)
+        var broadcasts = live.isUnheard ? [] : identity.broadcasts(limit: most)
         var asked: [Channel] = []
         live.session.expect(subscriptions: min(requests.count, most))
         for request in requests.prefix(most) {
@@ -54,7 +54,8 @@ final class Subscriptions {
             }
         }
         gateway.order(
-            .snapshot(identity.user, broadcasts: broadcasts, asked: asked, most: most), for: live, origin, .connect(requests))
+            .snapshot(identity.user, broadcasts: broadcasts, asked: asked, most: live.isUnheard ? 0 : most), for: live, origin,
+            .connect(requests))
         return true
     }
 

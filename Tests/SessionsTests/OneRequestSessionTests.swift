@@ -42,13 +42,15 @@ struct OneRequestSessionTests {
     }
 
     /// A session of ann for one request, which follows her inbox from `since`.
-    private func connect(_ bench: SessionBench, since: Int, head: UInt64) throws -> SessionID {
+    private func connect(_ bench: SessionBench, since: Int, head: UInt64, isUnheard: Bool = false) throws -> SessionID {
         let id = bench.open(isResumable: true)
-        bench.sessions.limitToOneRequest(id)
+        bench.sessions.limitToOneRequest(id, isUnheard: isUnheard)
         let token = try bench.token("ann")
         bench.say(id, #"{"id":0,"type":"connect","token":"\#(token)","channels":[{"channel":"inbox","since":\#(since)}]}"#)
         bench.turn()
         let order = try #require(bench.store.take().first)
+        guard case .snapshot(_, let broadcasts, _, let most) = order.request else { return id }
+        #expect(isUnheard == (most == 0) && isUnheard == broadcasts.isEmpty, "what nobody reads is not asked for")
         bench.answer(order, .snapshot([ChannelState(channel: .inbox(UserID("ann")!), head: Seq(head))], more: false))
         return id
     }
@@ -92,7 +94,7 @@ struct OneRequestSessionTests {
     @Test("a position beyond the head follows nothing")
     func beyondTheHead() throws {
         let bench = try SessionBench()
-        let id = try connect(bench, since: 3, head: 2)
+        let id = try connect(bench, since: 3, head: 2, isUnheard: true)
         bench.clients.forget()
         bench.say(id, #"{"id":1,"type":"ack","channel":"inbox","seq":3}"#)
         bench.turn()

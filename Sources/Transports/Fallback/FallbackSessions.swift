@@ -120,7 +120,7 @@ package final class FallbackSessions {
         if case .oneRequest(let isUnheard) = purpose {
             session.isForOneRequest = true
             session.isUnheard = isUnheard
-            sessions.limitToOneRequest(id)
+            sessions.limitToOneRequest(id, isUnheard: isUnheard)
         }
         known[id.address] = session
         sessions.move(id, to: Route(transport: holder, encoding: 0, address: id.address))
