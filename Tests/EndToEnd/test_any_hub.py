@@ -113,6 +113,25 @@ async def test_a_quiet_client_polls_as_rarely_at_alternating_hubs(two, turns):
         assert answer["events"] == [] and time.monotonic() - began > 1.5
 
 
+async def test_an_entry_and_its_ack_cost_a_few_polls(two, turns):
+    name = person()
+    turn = turns(name)
+    answer = await turn.poll(None, channels=[{"channel": "inbox", "since": 0}])
+    credential = answer["events"][0]["ok"]["credential"]
+    for round in range(3):
+        answer = await settled(turn, credential, answer)
+        publish(two[round % 2], name, 1)
+        before, seen = turn.asked, []
+        async with asyncio.timeout(20):
+            while not seen:
+                answer = await turn.poll(credential, 3, after=answer["after"])
+                seen = seqs(answer["events"])
+            await turn.commands(credential, line(1, "ack", channel="inbox", seq=round + 1))
+            answer = await settled(turn, credential, answer)
+        # The entry; perhaps its counters; the state, once or twice as the ack comes between; an answer without events; the ack.
+        assert turn.asked - before <= 8, turn.asked - before
+
+
 async def test_what_changed_between_two_polls_is_told_by_the_next(two, turns):
     name = person()
     turn = turns(name)
