@@ -36,7 +36,7 @@ extension SessionLoop {
                 }
             case .typing(let command): typing.insert(command.channel)
             case .connect, .refresh, .subscribe, .unsubscribe, .open, .send, .edit, .delete, .leave, .block, .unblock, .blocks, .history,
-                .conversations, .activity, .ping:
+                .conversations, .activity, .presence, .ping:
                 break
             }
         }
@@ -51,7 +51,7 @@ extension SessionLoop {
         guard live.isForOneRequest else { return nil }
         switch action {
         case .refuse(let refusal) where refusal.code == .notSubscribed: return Self.sessionElsewhere
-        case .refresh, .subscribe, .restate, .unsubscribe: return Self.sessionElsewhere
+        case .refresh, .subscribe, .restate, .unsubscribe, .sharePresence: return Self.sessionElsewhere
         case .refuse, .connect, .store, .typing, .done, .tellTime: return nil
         }
     }
