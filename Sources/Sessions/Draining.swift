@@ -49,6 +49,6 @@ extension SessionLoop {
         guard live.inFlight == 0 else { return }
         if live.isReadingPaused { state.outbound.resumeReading(live.id) }
         live.isReadingPaused = false
-        state.end(live, .draining, spread: drainSpread ?? .zero)
+        state.end(live, .draining, spread: drainSpread ?? Self.standstillSpread)
     }
 }

@@ -64,6 +64,7 @@ package final class SessionLoop {
 
     /// Starts listening to other threads.
     package func start() {
+        watchStandstill()
         subscriptions.identityChanged = { [unowned self] in timers.arm($0) }
         timers.expired = { [unowned self] live, reason in expired(live, reason) }
         authentication.settled = { [unowned self] live in settled(live) }

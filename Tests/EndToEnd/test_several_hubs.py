@@ -40,7 +40,7 @@ ENGINES = ["postgres", "kafka", "redis"]
 @pytest.fixture(scope="module", params=ENGINES)
 def two(platform, redis, request):
     """Two hubs of one consumer group: the partitions are read by either."""
-    group = {"HUB_KAFKA_GROUP": f"two-{request.param}", **over(request.param, redis)}
+    group = {"HUB_KAFKA_GROUP": f"two-{request.param}", "HUB_PRESENCE": "true", **over(request.param, redis)}
     left, right = platform.hub("left", extra=group), platform.hub("right", extra=group)
     left.start()
     right.start()
@@ -224,6 +224,18 @@ async def test_typing_crosses(two):
     assert (await at_right.next("signal", signal="typing", channel=channel))["user"] == ann
 
 
+async def test_presence_crosses(two):
+    ann, bob = person("ann"), person("bob")
+    at_left, at_right = await together(two, ann, bob)
+    channel = (await at_left.ask("open", **{"with": bob}))["channel"]
+    for client in (at_left, at_right):
+        await client.ask("subscribe", channel=channel)
+        await client.ask("presence", state="online")
+    assert (await at_left.next("signal", signal="presence", user=bob, state="online"))["user"] == bob
+    await at_left.ask("presence", state="away")
+    assert (await at_right.next("signal", signal="presence", user=ann, state="away"))["user"] == ann
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_a_killed_hub_leaves_nothing_untold(platform, redis, engine):
     """It is killed between a commit and its bell: the other one finds the entries in the journal."""
@@ -293,6 +305,7 @@ async def test_a_frozen_hub_writes_nothing_stale_when_it_wakes(platform):
     try:
         names = [person() for _ in range(12)]
         clients = [await Client.connect(right.socket_url, right.token(name), {"inbox": 0}) for name in names]
+        forgotten = await Client.connect(left.socket_url, left.token(names[0]), {"inbox": 0})
         rounds = 0
 
         async def publish(seconds):
@@ -305,11 +318,15 @@ async def test_a_frozen_hub_writes_nothing_stale_when_it_wakes(platform):
         await publish(3)
         left.process.send_signal(signal.SIGSTOP)
         try:
-            await publish(9)
+            # Longer than a hub may stand still.
+            await publish(11)
             for client in clients:
                 await client.entries("inbox", rounds, seconds=60)
         finally:
             left.process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(20):
+            await forgotten.ended.wait()
+        assert forgotten.close_code == 4200
         await publish(4)
         for client in clients:
             entries = await client.entries("inbox", rounds, seconds=60)
