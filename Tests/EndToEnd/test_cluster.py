@@ -72,8 +72,8 @@ async def test_the_clients_of_a_killed_node_come_back_on_the_page(cluster):
         await page.click("[data-language=fr]")
         assert await page.text("#nodes-title") == "Les nœuds"
         # What the killed node left unfinished.
-            expected = ("503", "502", "WebSocket", "ERR_INCOMPLETE_CHUNKED_ENCODING")
-            assert [error for error in page.errors if not any(word in error for word in expected)] == []
+        expected = ("503", "502", "WebSocket", "ERR_INCOMPLETE_CHUNKED_ENCODING")
+        assert [error for error in page.errors if not any(word in error for word in expected)] == []
     finally:
         await browser.close()
 
