@@ -32,8 +32,8 @@ wycheproof:      ## Project Wycheproof's token and key vectors: make wycheproof 
 fuzz:            ## coverage-guided fuzzing, 10 minutes a target; SECONDS_EACH=60 TARGETS="frames token" for less
 	Tests/Fuzz/run
 
-chaos:           ## the end-to-end run with kills of hub, broker and PostgreSQL, for long; CHAOS_MINUTES=30
-	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) Tests/EndToEnd/run test_chaos.py
+chaos:           ## the end-to-end runs with kills of hubs, broker, bus and PostgreSQL, for long; CHAOS_MINUTES=30
+	scripts/setup && swift build -c release --product hub && CHAOS_MINUTES=$(or $(CHAOS_MINUTES),30) CHAOS_BUS=postgres,kafka,redis Tests/EndToEnd/run test_chaos.py test_chaos_nodes.py
 
 hostile:         ## each attack of one hostile user, and what others notice of it; HOSTILE_SECONDS=15
 	scripts/setup && swift build -c release --product hub && HUB_BIN="$$PWD/.build/release/hub" HOSTILE_SECONDS=$(or $(HOSTILE_SECONDS),15) Tests/EndToEnd/run -s test_neighbours.py

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import shutil
 import socket
 import subprocess
 
@@ -35,6 +36,10 @@ class Redis:
     def kill(self):
         self._process.kill()
         self._process.wait(20)
+
+    def wipe(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class FaultyRedis:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from hubclient import Client
+from hubclient import Client, Refused
 from processes import hub_program, run
 from redisserver import FaultyRedis, Redis
 from rig import event, person
@@ -21,7 +21,7 @@ from test_several_hubs import over
 def redis():
     server = Redis()
     yield server
-    server.kill()
+    server.wipe()
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +98,7 @@ async def test_without_redis_entries_come_from_the_database_and_the_bus_comes_ba
         assert right.tail().rfind("the bus is heard") > right.tail().rfind("the bus is not heard")
         for number in range(5):
             await crossing(at_right, at_left, channel, f"again-{number}")
-    redis.kill()
+    redis.wipe()
 
 
 async def test_a_redis_that_hangs_is_noticed(platform):
@@ -115,7 +115,7 @@ async def test_a_redis_that_hangs_is_noticed(platform):
         finally:
             os.kill(redis._process.pid, signal.SIGCONT)
         await until_metric([left, right], "hub_bus_up", lambda value: value == 1)
-    redis.kill()
+    redis.wipe()
 
 
 async def test_without_a_broker_people_go_on_writing_to_each_other(platform):
@@ -156,6 +156,25 @@ async def test_lost_repeated_late_and_reordered_messages_change_nothing_in_the_e
             await at_left.next("receipt", channel=channel, read=60)
             await twins[1].next("cursor", channel=channel, read=60)
         assert faulty.lost > 10 and faulty.repeated > 10 and faulty.delayed > 10, vars(faulty)
+
+
+async def test_a_right_ends_on_every_hub_while_the_bus_is_cut(platform):
+    redis = Redis()
+    async with hubs(platform, over("redis", redis)) as (left, right):
+        await until_metric([left, right], "hub_bus_up", lambda value: value == 1)
+        at_left, at_right, channel = await conversation(left, right)
+        twin = await Client.connect(left.socket_url, left.token(at_right.user), {channel: 0})
+        await asyncio.to_thread(redis.kill)
+        await until_metric([left, right], "hub_bus_up", lambda value: value == 0)
+        run("psql", "-qX", platform.database.url, "-c", f"DELETE FROM hub.member WHERE user_id = '{at_right.user}'")
+        start = time.monotonic()
+        for client in (at_right, twin):
+            await client.next("signal", signal="unsubscribed", channel=channel)
+        # Two seconds are promised; a busy machine takes longer.
+        assert time.monotonic() - start < 4
+        with pytest.raises(Refused):
+            await at_right.ask("send", channel=channel, key="late", body="late")
+    redis.wipe()
 
 
 async def test_a_stranger_on_the_bus_shows_nobody_anything(platform, redis):

@@ -24,7 +24,7 @@ from test_recovery import metric
 def redis():
     server = Redis()
     yield server
-    server.kill()
+    server.wipe()
 
 
 def over(engine, redis):
