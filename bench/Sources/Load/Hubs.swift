@@ -17,9 +17,11 @@ public final class Hubs {
         for index in 0..<count {
             var member = choice
             member.kind = .member(executable: executable, services: folder)
-            // The embedded broker answers a waiting fetch only when the wait is over, so an embedded hub waits 5 ms. Those that read no
-            // events would keep it busy with that.
-            member.settings += index < storing ? ["kafka.fetch-wait=5ms"] : ["kafka.fetch-wait=10s"] + Self.apart("node-\(index)")
+            // The embedded broker answers a waiting fetch only when the wait is over, so an embedded hub waits 5 ms. Those that read neither
+            // events nor the bus there would keep it busy with that.
+            let reads = index < storing || choice.settings.contains("bus=kafka")
+            member.settings.append("kafka.fetch-wait=\(reads ? "5ms" : "10s")")
+            if index >= storing { member.settings += Self.apart("node-\(index)") }
             nodes.append(try Server.start(member))
         }
     }
