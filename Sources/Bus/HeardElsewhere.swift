@@ -1,8 +1,9 @@
 package import Linux
 import Messaging
 
-/// What an engine brought of other hubs lately, so that the same found in the journal is not read again from the store. Forgetting something
-/// costs a reading, and nothing else: so it forgets after a while, and all at once when there is too much.
+/// Remembers which changes of other hubs an engine has brought lately. The hub finds the same changes in the journal a moment later, and must not
+/// read them from the store again. A change that was forgotten costs one reading and does no harm, so each is forgotten after a few seconds, and
+/// all are when there are too many.
 package struct HeardElsewhere: Sendable {
     private struct CursorName: Hashable {
         let user: UserID
@@ -47,7 +48,7 @@ package struct HeardElsewhere: Sendable {
         }
     }
 
-    /// What of the journal the listeners have not got. New entries are always told: who has them reads nothing.
+    /// Returns the changes of the journal that the engine has not brought. New entries are always among them: a loop that has them already reads nothing.
     package mutating func unheard(_ found: [BusEvent], at now: MonotonicInstant) -> [BusEvent] {
         age(now)
         var last: [Channel: Seq] = [:]

@@ -1,6 +1,6 @@
 package import Telemetry
 
-/// What an engine of the bus has done. Written by the thread of the bus and by those that publish, read by any.
+/// Metrics of the bus's engine. The thread of the bus and the threads that publish write them; any thread reads them.
 package final class BusStatistics: MetricsGroup {
     package let up = Gauge("hub_bus_up", "1 while this hub hears its own messages come back over the bus (kafka, redis), else 0.")
     package let lag = DurationHistogram(

@@ -1,13 +1,13 @@
 /// Carries packets between hubs through a server that the platform runs. Lives on the thread of the bus.
 ///
-/// It may lose, repeat and reorder. It never waits, and keeps what waits to be written within a bound.
+/// An engine may lose, repeat and reorder packets. Its functions never wait, and the packets that it has not written yet are bounded.
 protocol Engine: AnyObject {
     var owner: (any EngineOwner)? { get set }
     /// Connects. Exactly one of the owner's `engineIsUp` and `engineIsDown` follows; later failures are told by `engineIsDown`.
     func open()
     /// - Returns: false when the packet was dropped.
     func send(_ packet: [UInt8], lane: Int) -> Bool
-    /// Ends what `open` began, and tells the owner nothing more.
+    /// Closes all connections, and calls the owner no more.
     func close()
 }
 

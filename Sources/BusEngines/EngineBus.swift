@@ -8,9 +8,10 @@ import Telemetry
 /// The bus of several hubs over an engine. This hub's loops hear what it commits at once; the other hubs get the same through the engine,
 /// with the entries themselves, and do not read them from the database.
 ///
-/// What is lost on the way is found in the database: `publish(found:)` brings it, and tells what has already come over the engine no more.
+/// The journal in the database has every change, also one that the engine lost. `publish(found:)` gets the changes of the journal, and leaves out
+/// those that have already come over the engine.
 package final class EngineBus: Bus {
-    /// What the bus asks of the store.
+    /// The facts that the bus needs from the store, and the one request that it makes to it.
     package struct Surroundings: Sendable {
         /// The epoch of the database; messages of another database are not for this hub.
         let epoch: @Sendable () -> Epoch?
@@ -69,7 +70,7 @@ package final class EngineBus: Bus {
             guard case .made(let loop) = stage else { return }
             stage = .ended
             stage = .running(
-                try Thread.spawn(name: "bus") { [unowned self] in
+                try Thread.spawn(name: "bus") { [self] in
                     EngineThread(
                         loop, settings, outgoing: outgoing, statistics: statistics, surroundings: surroundings, log: log,
                         heard: { self.hear($0) }, changed: { self.set($0) }

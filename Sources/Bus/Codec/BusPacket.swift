@@ -1,7 +1,7 @@
 import Bytes
 package import Messaging
 
-/// What an engine carries from one hub to the others: a message of `BusCodec`, and who sent it. Pure.
+/// The unit that an engine carries from one hub to the others: a message of `BusCodec`, with its sender and its number. Pure.
 ///
 /// Its form is: the bytes `h`, `b`, a version (1 byte); then as numbers of the codec the sender (8 bytes), the epoch of its database, the lane
 /// and the packet's number in this lane; the message follows to the end. Another version is refused. A ping has no message.
