@@ -61,6 +61,7 @@ let package = Package(
         // Pure: no I/O, no clock, no randomness of their own.
         module("Bytes"),
         module("Pacing"),
+        module("CEL"),
         module("JSON", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
@@ -163,6 +164,7 @@ let package = Package(
 
         suite("BytesTests", ["Bytes", "TestKit"]),
         suite("PacingTests", ["Pacing"]),
+        suite("CELTests", ["CEL"]),
         suite("JSONTests", ["JSON", "Bytes", "FuzzBodies"]),
         suite("HTTPTests", ["HTTP", "FuzzBodies"]),
         suite("WSProtocolTests", ["WSProtocol", "HTTP", "Zlib", "Bytes", "FuzzBodies"]),

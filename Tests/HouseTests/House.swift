@@ -32,6 +32,7 @@ struct House {
 
         "Bytes": Target(pure: true),
         "Pacing": Target(pure: true),
+        "CEL": Target(pure: true),
         "JSON": Target(ours: ["Bytes"], pure: true),
         "HTTP": Target(ours: ["Bytes"], pure: true),
         "WSProtocol": Target(ours: ["Bytes", "HTTP", "Zlib"], pure: true),

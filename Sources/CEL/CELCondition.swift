@@ -1,0 +1,56 @@
+/// What a condition says of one event.
+public enum CELOutcome: Equatable, Sendable {
+    case isTrue
+    case isFalse
+    /// The result depends on a column that was not delivered.
+    case unknown(CELUnknown)
+    case failure(CELFailure)
+}
+
+/// A condition in a subset of Google's Common Expression Language, with `changed()` and `became()` for rows (docs/reference/conditions.md).
+///
+/// Syntax, types and cost are checked once, when it is made. An evaluation cannot trap, and its time is bounded by `cost`.
+public struct CELCondition: Sendable {
+    public let text: String
+    /// The condition in one spelling: two conditions with the same tree have the same one.
+    public let canonicalText: String
+    let program: Program
+
+    /// Throws the first error of the text, with its place.
+    public init(_ text: String, declarations: CELDeclarations, limits: CELLimits = .standard) throws(CELError) {
+        self.text = text
+        do throws(Fault) {
+            let expression = try Parser.parse(text, limits)
+            let (program, type) = try Checker.check(expression, declarations, limits)
+            guard type == .bool || type == .dyn else { throw Fault(expression.offset, "expected a condition of type bool, got \(type)") }
+            canonicalText = expression.description
+            self.program = program
+        } catch {
+            throw CELError(position: CELPosition(of: error.offset, in: text), message: error.message)
+        }
+    }
+
+    /// What it reads. The index is the slot that `evaluate` asks for.
+    public var inputs: [CELInput] { program.inputs }
+
+    /// The worst case of one evaluation, in the steps of `CELLimits.cost`.
+    public var cost: Int { program.cost }
+
+    /// Evaluates the condition. `value` gives the value of a slot of `inputs`; nil means that the row, or the field of an open record,
+    /// does not exist. It can be asked for a slot more than once.
+    public func evaluate(_ value: (_ slot: Int) -> CELValue?) -> CELOutcome {
+        do throws(StepFailure) {
+            switch try Evaluator(program).run(program.root, value) {
+            case .bool(let isTrue): return isTrue ? .isTrue : .isFalse
+            case .unknown(let unknown): return .unknown(unknown)
+            case let other: return failure(.noSuchOverload(operation: "the condition", kinds: [other.kind]), program.root)
+            }
+        } catch {
+            return failure(error.reason, error.step)
+        }
+    }
+
+    private func failure(_ reason: CELFailureReason, _ step: Int) -> CELOutcome {
+        .failure(CELFailure(position: CELPosition(of: program.offsets[step], in: text), reason: reason))
+    }
+}
