@@ -17,7 +17,12 @@ public struct JSONDocument: Sendable {
 
     /// Parses one value with nothing but white space around it.
     public init(parsing bytes: [UInt8], limits: JSONLimits = .default) throws(JSONError) {
-        var indexer = JSONIndexer(bytes.span, limits)
+        try self.init(parsing: 0..<bytes.count, of: bytes, limits: limits)
+    }
+
+    /// Parses a part of `bytes`, for example the range of a `JSONSlice`. Offsets in errors count from the start of `bytes`.
+    public init(parsing range: Range<Int>, of bytes: [UInt8], limits: JSONLimits = .default) throws(JSONError) {
+        var indexer = JSONIndexer(bytes.span, range, limits)
         try indexer.value(in: bytes.span)
         try indexer.scanner.finish(in: bytes.span)
         self.bytes = bytes
@@ -75,11 +80,14 @@ public struct JSONDocument: Sendable {
 
     public func bool(_ value: Value) -> Bool? { entries[value.index].slice.bool(in: bytes.span) }
 
-    /// The value of an integer literal (no fraction, no exponent) that fits; nil otherwise.
-    public func int64(_ value: Value) -> Int64? {
+    /// The number in its source form; nil for other kinds.
+    public func number(_ value: Value) -> JSONNumber? {
         guard value.kind == .number else { return nil }
-        return JSONNumber(checked: String(checked: bytes.span.extracting(entries[value.index].slice.range))).int64
+        return JSONNumber(checked: String(checked: bytes.span.extracting(entries[value.index].slice.range)))
     }
+
+    /// The value of an integer literal (no fraction, no exponent) that fits; nil otherwise.
+    public func int64(_ value: Value) -> Int64? { number(value)?.int64 }
 
     // MARK: Writing
 
@@ -141,8 +149,8 @@ private struct JSONIndexer {
     /// The number of members up to which a linear search finds duplicate names.
     private static let searchable = 16
 
-    init(_ bytes: Span<UInt8>, _ limits: JSONLimits) {
-        scanner = JSONScanner(bytes, limits: limits)
+    init(_ bytes: Span<UInt8>, _ range: Range<Int>, _ limits: JSONLimits) {
+        scanner = JSONScanner(bytes, range, limits: limits)
         valuesLeft = limits.maximumValues
         entries.reserveCapacity(min(valuesLeft, 24))
     }

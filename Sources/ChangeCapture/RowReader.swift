@@ -1,0 +1,249 @@
+internal import Bytes
+internal import JSON
+
+/// Reads the rows of one record.
+struct RowReader {
+    let document: JSONDocument
+    let fields: [SchemaField]
+    let declared: [String: ColumnType]
+    let placeholder: Placeholder
+
+    /// The columns of an object; names for which `isMetadata` is true are left out.
+    func row(
+        _ value: JSONDocument.Value, _ path: String, without isMetadata: (String) -> Bool = { _ in false }
+    ) throws(ChangeRejection) -> Row {
+        guard let members = document.members(of: value) else {
+            throw ChangeRejection(.wrongKind, at: path, expected: "an object", found: "\(value.kind)")
+        }
+        guard members.count <= ChangeLimits.columns + 64 else {
+            throw ChangeRejection(
+                .tooManyColumns, at: path, expected: "at most \(ChangeLimits.columns) columns", found: "\(members.count)")
+        }
+        var columns: [Column] = []
+        for (position, member) in members.enumerated() where !isMetadata(member.name) {
+            let type = type(of: member.name, at: position)
+            columns.append(Column(member.name, try self.value(member.value, type) { path + "." + member.name }))
+        }
+        return Row(columns)
+    }
+
+    /// The schema's type if it names a meaning; else the declared one; else the schema's plain one.
+    private func type(of name: String, at position: Int) -> ColumnType {
+        let field = position < fields.count && fields[position].name == name ? fields[position] : fields.first { $0.name == name }
+        if let field, field.isSemantic || declared.isEmpty { return field.type }
+        return declared[name] ?? field?.type ?? .untyped
+    }
+
+    func value(_ value: JSONDocument.Value, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        switch value.kind {
+        case .null: return .null
+        case .string:
+            guard let text = document.string(value) else { return .null }
+            if placeholder.isText(text) { return .unavailable }
+            return try self.text(text, type, path)
+        case .number:
+            guard let number = document.number(value) else { return .null }
+            return try self.number(number, type, path)
+        case .bool:
+            guard type == .boolean || type == .untyped, let bool = document.bool(value) else {
+                throw mismatch(type, value.kind, path)
+            }
+            return .bool(bool)
+        case .array: return try array(value, type, path)
+        case .object: return try object(value, type, path)
+        }
+    }
+
+    private func array(_ value: JSONDocument.Value, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        let elements = document.elements(of: value) ?? []
+        if placeholder.isArray(elements, in: document) { return .unavailable }
+        let elementType: ColumnType
+        switch type {
+        case .array(let type): elementType = type
+        case .untyped: elementType = .untyped
+        case .json: return .json(document.text(value))
+        default: throw mismatch(type, value.kind, path)
+        }
+        var values: [ColumnValue] = []
+        for (index, element) in elements.enumerated() {
+            values.append(try self.value(element, elementType) { path() + "[\(index)]" })
+        }
+        return .array(values)
+    }
+
+    private func object(_ value: JSONDocument.Value, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        let members = document.members(of: value) ?? []
+        switch type {
+        case .json, .untyped: return placeholder.isMap(members, in: document) ? .unavailable : .json(document.text(value))
+        case .decimal:
+            guard let scale = members.first(where: { $0.name == "scale" }).flatMap({ document.int64($0.value) }).flatMap({ Int(exactly: $0) }),
+                let text = members.first(where: { $0.name == "value" }).flatMap({ document.string($0.value) }),
+                let bytes = Base64.decode(text)
+            else { throw ChangeRejection(.badValue, at: path(), expected: #"{"scale":number,"value":base64}"#, found: "another object") }
+            if placeholder.isBytes(bytes) { return .unavailable }
+            return try decimal(DecimalText.text(unscaled: bytes, scale: scale), path)
+        default: throw mismatch(type, value.kind, path)
+        }
+    }
+
+    private func number(_ number: JSONNumber, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        switch type {
+        case .integer, .untyped:
+            if let int = number.int64 { return .int(int) }
+            let isWhole = !number.text.utf8.contains { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }
+            if isWhole { return try decimal(DecimalText.text(literal: number.text), path) }
+            guard type == .untyped, let double = number.double else { throw badValue(type, path) }
+            return .double(double)
+        case .double:
+            guard let double = number.double else { throw badValue(type, path) }
+            return .double(double)
+        case .decimal(let scale, _): return try decimal(DecimalText.text(literal: number.text, scale: scale ?? 0), path)
+        case .date:
+            guard let days = number.int64 else { throw badValue(type, path) }
+            return .date(days)
+        case .time(let unit):
+            guard let time = number.int64.flatMap(unit.microseconds) else { throw badValue(type, path) }
+            return .time(time)
+        case .timestamp(let unit):
+            guard let value = number.int64 else { throw badValue(type, path) }
+            // Debezium, PostgreSQL connector, "Infinity values": the driver's constants, whatever the unit.
+            if value == 9_223_372_036_825_200_000 { return .infinity }
+            if value == -9_223_372_036_832_400_000 { return .negativeInfinity }
+            guard let instant = unit.microseconds(value) else { throw badValue(type, path) }
+            return .timestamp(instant)
+        case .duration(let unit):
+            // Older versions write a double.
+            guard let value = number.int64 ?? number.double.flatMap({ Int64(exactly: $0.rounded()) }),
+                let duration = unit.microseconds(value)
+            else { throw badValue(type, path) }
+            return .duration(duration)
+        case .json: return .json(number.text)
+        case .boolean, .text, .bytes, .array: throw mismatch(type, .number, path)
+        }
+    }
+
+    private func text(_ text: String, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        switch type {
+        case .untyped: return placeholder.isAnyText(text) ? .unavailable : .string(text)
+        case .text: return .string(text)
+        case .boolean:
+            guard let bool = Bool(text) else { throw badValue(type, path) }
+            return .bool(bool)
+        case .integer:
+            guard let int = Int64(text) else { throw badValue(type, path) }
+            return .int(int)
+        case .double:
+            if let special = special(text) { return special }
+            guard let double = Double(text), double.isFinite else { throw badValue(type, path) }
+            return .double(double)
+        case .bytes(let form):
+            guard let bytes = form.decode(text) else { throw badValue(type, path) }
+            return placeholder.isBytes(bytes) ? .unavailable : .bytes(bytes)
+        case .decimal(let scale, let form): return try decimal(text, scale, form, path)
+        case .json:
+            guard text.isJSON else {
+                throw ChangeRejection(.badValue, at: path(), expected: "a JSON text of at most 64 levels", found: "another text")
+            }
+            return .json(text)
+        case .date:
+            if let special = special(text) { return special }
+            guard let days = Int64(text) ?? TimeText.date(text) else { throw badValue(type, path) }
+            return .date(days)
+        case .time(let unit):
+            guard let time = Int64(text).flatMap(unit.microseconds) ?? TimeText.time(text) else { throw badValue(type, path) }
+            return .time(time)
+        case .timestamp(let unit):
+            if let special = special(text) { return special }
+            guard let instant = Int64(text).flatMap(unit.microseconds) ?? TimeText.timestamp(text) else { throw badValue(type, path) }
+            return .timestamp(instant)
+        case .duration(let unit):
+            guard let duration = Int64(text).flatMap(unit.microseconds) ?? TimeText.duration(text) else { throw badValue(type, path) }
+            return .duration(duration)
+        case .array: throw mismatch(type, .string, path)
+        }
+    }
+
+    /// A text with a point, a minus or a special value is a number (mode `string`); else it is base64 unless the scale is not known.
+    private func decimal(
+        _ text: String, _ scale: Int?, _ form: DecimalForm, _ path: () -> String
+    ) throws(ChangeRejection) -> ColumnValue {
+        let isNumber = form == .text || scale == nil || text.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+        if isNumber || text == "NaN" {
+            if let special = special(text) { return special }
+            return try decimal(DecimalText.text(literal: text, scale: scale ?? 0), path)
+        }
+        guard let scale, let bytes = Base64.decode(text) else { throw badValue(.decimal(scale: scale, form), path) }
+        if placeholder.isBytes(bytes) { return .unavailable }
+        return try decimal(DecimalText.text(unscaled: bytes, scale: scale), path)
+    }
+
+    private func decimal(_ text: String?, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        guard let text else {
+            throw ChangeRejection(
+                .tooLarge, at: path(), expected: "a number of at most \(ChangeLimits.decimalDigits) digits", found: "a longer one or a text")
+        }
+        return .decimal(text)
+    }
+
+    private func special(_ text: String) -> ColumnValue? {
+        switch text {
+        case "infinity", "Infinity": .infinity
+        case "-infinity", "-Infinity": .negativeInfinity
+        case "NaN": .notANumber
+        default: nil
+        }
+    }
+
+    private func mismatch(_ type: ColumnType, _ kind: JSONKind, _ path: () -> String) -> ChangeRejection {
+        ChangeRejection(.wrongKind, at: path(), expected: type.description, found: "\(kind)")
+    }
+
+    private func badValue(_ type: ColumnType, _ path: () -> String) -> ChangeRejection {
+        ChangeRejection(.badValue, at: path(), expected: type.description, found: "another value")
+    }
+}
+
+extension ColumnType: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .untyped: "any value"
+        case .boolean: "true or false"
+        case .integer: "a whole number"
+        case .double: "a number"
+        case .text: "a string"
+        case .bytes(let form): "bytes in \(form.rawValue)"
+        case .decimal: "a decimal"
+        case .json: "JSON"
+        case .date: "days or an ISO 8601 date"
+        case .time: "a number or an ISO 8601 time"
+        case .timestamp: "a number or an ISO 8601 timestamp"
+        case .duration: "a number or an ISO 8601 duration"
+        case .array(let element): "an array of \(element)"
+        }
+    }
+}
+
+extension BinaryForm {
+    func decode(_ text: String) -> [UInt8]? {
+        switch self {
+        case .base64: Base64.decode(text)
+        case .base64URLSafe: Base64URL.decode(String(text.utf8.prefix { $0 != UInt8(ascii: "=") }) ?? "")
+        case .hex: [UInt8](hexadecimal: text)
+        }
+    }
+}
+
+extension String {
+    /// Whether the text is one JSON value.
+    var isJSON: Bool {
+        let bytes = utf8.span
+        do throws(JSONError) {
+            var scanner = JSONScanner(bytes)
+            _ = try scanner.value(in: bytes)
+            try scanner.finish(in: bytes)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
