@@ -67,6 +67,7 @@ let package = Package(
         module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
         module("Auth", ["Bytes", "Pacing", "OpenSSL", "JSON"]),
         module("Messaging", ["Bytes", "JSON"]),
+        module("ChangeCapture", ["Bytes", "JSON"]),
 
         // The demo's files, inside the executable.
         module(
@@ -150,7 +151,8 @@ let package = Package(
 
         // What the fuzzers of Tests/Fuzz run, where the suites can replay their corpora through it.
         .target(
-            name: "FuzzBodies", dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging", "Bus"],
+            name: "FuzzBodies",
+            dependencies: ["Bytes", "HTTP", "WSProtocol", "Zlib", "Auth", "JSON", "OpenSSL", "Messaging", "ChangeCapture", "Bus"],
             path: "Tests/FuzzBodies", swiftSettings: house),
 
         // Ends a run of the tests that hangs, with the name of the test.
@@ -171,6 +173,7 @@ let package = Package(
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
+        suite("ChangeCaptureTests", ["ChangeCapture", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
         suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
         suite("PostgresTests", ["Postgres", "TestKit"]),

@@ -62,7 +62,7 @@ struct SchemaCache: Sendable {
 
     /// Detects the wrapper of Connect's JsonConverter: an object of exactly `schema`, null or an object with a `type`, and `payload`.
     mutating func open(_ bytes: [UInt8], topic: String, _ part: Part) throws(JSONError) -> Payload {
-        guard bytes.first == Self.opening.first else { return try Self.open(bytes) }
+        guard bytes.first(where: { $0 > UInt8(ascii: " ") }) == UInt8(ascii: "{") else { return try Self.open(bytes) }
         let place = Place(topic: topic, part: part)
         if let known = schemas[place], let payload = Self.payload(of: bytes, after: known) { return payload }
         guard let (schemaRange, payloadRange) = Self.wrapper(bytes) else { return try Self.open(bytes) }

@@ -14,6 +14,8 @@ public enum FuzzBody: String, CaseIterable, Sendable {
     case clientMessages = "client-messages"
     /// Kafka records with their headers.
     case events
+    /// Records of a change data capture.
+    case changes
     /// Tokens, their parts under a good signature, and key sets.
     case token
     /// Messages of the bus between hubs.
@@ -29,6 +31,7 @@ public enum FuzzBody: String, CaseIterable, Sendable {
         case .json: JSONFuzz.run(input)
         case .clientMessages: ClientMessageFuzz.run(input)
         case .events: EventFuzz.run(input)
+        case .changes: ChangeCaptureFuzz.run(input)
         case .token: TokenFuzz.run(input)
         case .bus: BusFuzz.run(input)
         }

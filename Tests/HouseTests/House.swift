@@ -38,6 +38,7 @@ struct House {
         "WSProtocol": Target(ours: ["Bytes", "HTTP", "Zlib"], pure: true),
         "Auth": Target(ours: ["Bytes", "Pacing", "OpenSSL", "JSON"], pure: true),
         "Messaging": Target(ours: ["Bytes", "JSON"], pure: true),
+        "ChangeCapture": Target(ours: ["Bytes", "JSON"], pure: true),
 
         "WebPages": Target(pure: true),
 

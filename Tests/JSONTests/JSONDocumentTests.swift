@@ -41,6 +41,23 @@ struct JSONDocumentTests {
         }
     }
 
+    @Test("A document may be a part of the bytes; errors count from the start of all bytes")
+    func part() throws {
+        let bytes = Array(#"{"a": [1, "b"] ,"c"}"#.utf8)
+        let document = try JSONDocument(parsing: 6..<14, of: bytes)
+        #expect(document.text(document.root) == #"[1,"b"]"# && document.byteCount(of: document.root) == 8)
+        #expect(throws: JSONError(.trailingBytes, at: 15)) { try JSONDocument(parsing: 6..<16, of: bytes) }
+        #expect(throws: JSONError(.endOfInput, at: 10)) { try JSONDocument(parsing: 6..<10, of: bytes) }
+        #expect(throws: JSONError(.endOfInput, at: bytes.count)) { try JSONDocument(parsing: 90..<99, of: bytes) }
+    }
+
+    @Test("A number keeps its source form")
+    func numbers() throws {
+        let document = try document(#"[1.50E+2,9007199254740993,"1"]"#)
+        let elements = try #require(document.elements(of: document.root))
+        #expect(elements.map { document.number($0)?.text } == ["1.50E+2", "9007199254740993", nil])
+    }
+
     @Test("A value is nil when it is read as another kind")
     func kinds() throws {
         let document = try document(#"["x",1,null,{},[]]"#)
