@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import inspect
+import os
 
 import pytest
 
@@ -13,6 +14,20 @@ from processes import scratch
 from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub
 
 TEST_SECONDS = 150
+# These files take longest. The workers begin with them, so that in the end they do not all wait for one.
+LONGEST = (
+    "test_page.py", "test_recovery.py", "test_several_hubs.py", "test_browser_transports.py", "test_browser_client.py", "test_browser_ladder.py",
+    "test_embedded.py", "test_cluster.py", "test_any_hub.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A worker gets whole files, because their fixtures are for a whole file."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,9 +2,11 @@
 
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import pwd
+import random
 import shlex
 import shutil
 import signal
@@ -22,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from processes import hub_program, run, scratch
 from protocol import ROOT
 
-OUT = ROOT / ".build" / "e2e"
+# The workers that run side by side have hubs of the same names, thus each has a folder of its own.
+OUT = ROOT / ".build" / "e2e" / os.environ.get("PYTEST_XDIST_WORKER", "")
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 TOPIC = "hub.events"
 DEAD_LETTERS = "hub.events.dlq"
 
@@ -139,14 +143,14 @@ class EmbeddedHub(Hub):
 class StandaloneHub(Hub):
     """`hub serve` beside a database, a broker and an issuer that are not its own."""
 
-    def __init__(self, database, kafka, issuer, port=0, name="standalone", extra=None, prepare=None):
+    def __init__(self, database, kafka, issuer, port=None, name="standalone", extra=None, prepare=None):
         self.database = database.url
         self.kafka = kafka
         self.issuer = issuer
         super().__init__(
             environment={
                 "HUB_DATABASE_URL": database.url, "HUB_KAFKA_BROKERS": kafka.brokers, "HUB_JWKS": str(issuer.jwks),
-                "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port}",
+                "HUB_ISSUER": issuer.name, "HUB_AUDIENCE": issuer.audience, "HUB_LISTEN": f"127.0.0.1:{port or free_port()}",
                 # The mock broker knows no fixed names in groups, and a member that has one does not leave its group.
                 "HUB_KAFKA_MEMBER": "none",
                 # The mock broker gives a killed hub's partitions away only after this. It must be longer than any stop of the
@@ -175,10 +179,17 @@ def without_io_uring():
         raise OSError(ctypes.get_errno(), "prctl")
 
 
+# Not among those that the kernel gives to outgoing connections, and each worker has its own: a free one stays free until its server starts, and
+# between two starts of that server.
+_PORTS = range(12_000 + 2_000 * _WORKER, 14_000 + 2_000 * _WORKER)
+_next_port = itertools.cycle(random.sample(_PORTS, len(_PORTS)))
+
+
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    for port in _next_port:
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 # What stands beside it

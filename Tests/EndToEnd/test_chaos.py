@@ -6,6 +6,7 @@ from chaos import Chaos, LogReader, Scale
 from conftest import Platform
 
 
+@pytest.mark.alone
 @pytest.mark.chaos
 async def test_nothing_is_lost_and_nobody_sees_what_is_not_theirs():
     platform = Platform()

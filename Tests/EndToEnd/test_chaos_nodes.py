@@ -8,6 +8,7 @@ from redisserver import Redis
 from test_several_hubs import over
 
 
+@pytest.mark.alone
 @pytest.mark.chaos
 @pytest.mark.parametrize("engine", engines())
 async def test_no_failure_of_one_of_three_hubs_loses_or_doubles_anything(engine):

@@ -4,9 +4,12 @@ import asyncio
 import resource
 import uuid
 
+import pytest
+
 from crowd import TRANSPORTS, Crowd
 from rig import event, person
 
+pytestmark = pytest.mark.alone
 EACH = 300
 
 

@@ -13,6 +13,8 @@ from hostile import ATTACKS, KINDS, Victims, attack, percentile, resident_bytes
 from hubclient import Client
 from rig import event, person
 
+pytestmark = pytest.mark.alone
+
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "0"))
 MOST_GROWTH = 150 << 20
 
