@@ -102,7 +102,7 @@ let package = Package(
                 .embedInCode("Migrations/migration_0007.sql"), .embedInCode("Migrations/migration_0008.sql"),
                 .embedInCode("Migrations/migration_0009.sql"), .embedInCode("Migrations/migration_0010.sql"),
                 .embedInCode("Migrations/migration_0011.sql"), .embedInCode("Migrations/migration_0012.sql"),
-                .embedInCode("Migrations/migration_0013.sql"),
+                .embedInCode("Migrations/migration_0013.sql"), .embedInCode("Migrations/migration_0014.sql"),
             ]),
         module(
             "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),

@@ -42,8 +42,9 @@ package struct EventPublication: Sendable {
         let value = Array(event.json.utf8)
         let record = EventRecord(topic: topic, partition: 0, offset: 0, timestamp: nil, key: nil, value: value, headers: [])
         switch EventDecoder().decode(record) {
-        case .entries, .discard: break
-        case .rejected(let rejection), .partly(_, let rejection): throw CommandFailure(.usage, rejection.detail)
+        case .entries, .discard, .retracting(_, _, nil): break
+        case .rejected(let rejection), .partly(_, let rejection), .retracting(_, _, let rejection?):
+            throw CommandFailure(.usage, rejection.detail)
         }
         do throws(KafkaError) {
             var configuration = ProducerConfiguration(brokers: brokers)

@@ -148,7 +148,7 @@ package struct IntakeFlow {
                 lastToken += 1
                 step = .storing(token: lastToken)
                 ticksWaited = 0
-                actions.append(.submit(token: lastToken, records.flatMap(\.drafts), positions(records)))
+                actions.append(.submit(token: lastToken, records.flatMap(\.drafts), positions(records), records.retractions))
             } else {
                 step = .deadLettering
                 ticksWaited = 0
@@ -226,7 +226,7 @@ package struct IntakeFlow {
             return backOff(&actions)
         }
         var next = 0
-        for i in segments[0].indices where !segments[0][i].drafts.isEmpty {
+        for i in segments[0].indices where segments[0][i].hasContent {
             let wanted = segments[0][i].drafts
             let missing = wanted.indices.filter { drafts[next + $0] == nil }.map { wanted[$0].channel.storedName }
             next += wanted.count
@@ -244,7 +244,7 @@ package struct IntakeFlow {
 
     /// The records are kept, because none of them is to blame. The same request may take as long again, so a smaller one is tried.
     private mutating func tooSlow(_ actions: inout [Action]) {
-        let bearing = segments[0].filter { !$0.drafts.isEmpty }
+        let bearing = segments[0].filter(\.hasContent)
         backoff.failed()
         actions.append(.note(.storeTooSlow(records: bearing.count, attempt: backoff.failures)))
         size.tooSlow(drafts: bearing.reduce(0) { $0 + $1.drafts.count }, ofRecords: bearing.count)
@@ -255,8 +255,8 @@ package struct IntakeFlow {
     /// The store refuses some record of the request. Halving finds it.
     private mutating func refused(_ text: String, _ actions: inout [Action]) {
         var records = segments.removeFirst()
-        for i in records.indices where !records[i].drafts.isEmpty { records[i].attempts += 1 }
-        let bearing = records.indices.filter { !records[$0].drafts.isEmpty }
+        for i in records.indices where records[i].hasContent { records[i].attempts += 1 }
+        let bearing = records.indices.filter { records[$0].hasContent }
         actions.append(.note(.refused(records: bearing.count, text)))
         step = .idle
         switch bearing.count {

@@ -9,6 +9,11 @@ extension IntakeFlow {
         /// Drafts of one request, and bytes of their content (one record may have many recipients). A record with more goes alone.
         var draftsPerRequest = 2_000
         var bytesPerRequest = 4 << 20
+        /// Retractions of one request, and drafts and bytes of a request that retracts or has causes, which one transaction stores. A record
+        /// with more goes alone.
+        var retractionsPerRequest = 100
+        var draftsPerTransaction = 1_000
+        var bytesPerTransaction = 1 << 20
         /// How often the database may take too long over the same drafts before requests get smaller.
         var slowAnswers = 2
         /// How often the store may refuse a record, at least once alone, before it is dead-lettered.
@@ -46,7 +51,7 @@ extension IntakeFlow {
     }
 
     enum Action: Equatable {
-        case submit(token: UInt64, [EntryDraft], [IngestPosition])
+        case submit(token: UInt64, [EntryDraft], [IngestPosition], [Retraction] = [])
         /// Ask the store how far these partitions are stored.
         case check(token: UInt64, [TopicPartition])
         /// Continue reading at the offsets, and say how it went with `sought` or `notSought`.

@@ -209,9 +209,9 @@ final class IntakeWorker {
 
     private func perform(_ action: IntakeFlow.Action) {
         switch action {
-        case .submit(let token, let drafts, var positions):
+        case .submit(let token, let drafts, var positions, let retractions):
             for index in positions.indices { positions[index].takesOver = flow.takesOver(positions[index]) }
-            let order = StoreOrder(request: .ingest(drafts, positions), client: inbox, token: token)
+            let order = StoreOrder(request: .ingest(drafts, positions, retractions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
         case .check(let token, let partitions):
             let group = configuration.consumer.group

@@ -17,6 +17,8 @@ struct JudgedRecord: Equatable {
 
     var record: KafkaRecord
     var judgement: Judgement
+    /// What it takes back, beside the entries that it makes (`entries`, `partly`).
+    var taking: [Retraction] = []
     /// How often the store was asked to take it.
     var attempts = 0
 
@@ -27,12 +29,33 @@ struct JudgedRecord: Equatable {
         case .discarded, .dead, .settled: []
         }
     }
+    var retractions: [Retraction] {
+        switch judgement {
+        case .entries, .partly: taking
+        case .discarded, .dead, .settled: []
+        }
+    }
+    /// Whether the store has more to do with it than to move its position.
+    var hasContent: Bool { !drafts.isEmpty || !retractions.isEmpty }
     /// Why it is to be written to the dead-letter topic.
     var cause: DeathCause? {
         switch judgement {
         case .dead(let cause), .partly(_, let cause): cause
         case .entries, .discarded, .settled: nil
         }
+    }
+}
+
+extension [JudgedRecord] {
+    /// For a request with the drafts of all these records.
+    var retractions: [Retraction] {
+        var retractions: [Retraction] = []
+        var drafts = 0
+        for index in indices {
+            if !self[index].taking.isEmpty { retractions += self[index].retractions.map { $0.moved(by: drafts) } }
+            drafts += self[index].drafts.count
+        }
+        return retractions
     }
 }
 

@@ -17,6 +17,9 @@ struct RecordJudge {
         case .entries(let drafts): return JudgedRecord(record: record, judgement: .entries(drafts))
         case .discard(let reason): return JudgedRecord(record: record, judgement: .discarded(reason.rawValue))
         case .partly(let drafts, let rejection): return JudgedRecord(record: record, judgement: .partly(drafts, DeathCause(rejection)))
+        case .retracting(let drafts, let retractions, let rejection):
+            return JudgedRecord(
+                record: record, judgement: rejection.map { .partly(drafts, DeathCause($0)) } ?? .entries(drafts), taking: retractions)
         case .rejected(let rejection): return JudgedRecord(record: record, judgement: .dead(DeathCause(rejection)))
         }
     }

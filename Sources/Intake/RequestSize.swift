@@ -13,14 +13,30 @@ struct RequestSize {
     }
 
     /// How many of the records, at least one, make a request.
+    ///
+    /// A record that retracts a group begins one, and never shares it with the entries before it: when both are read again, these must
+    /// be stored again before the retraction, which is carried out only once.
     func fitting(_ records: [JudgedRecord]) -> Int {
-        var (drafts, bytes) = (0, 0)
+        var (drafts, bytes, retractions) = (0, 0, 0)
+        var isOneTransaction = false
         for index in records.indices {
             for draft in records[index].drafts {
                 drafts += 1
                 bytes += draft.content.utf8.count
+                if draft.cause != nil { isOneTransaction = true }
             }
-            if index > 0, drafts > self.drafts || bytes > limits.bytesPerRequest { return index }
+            if !records[index].taking.isEmpty {
+                isOneTransaction = true
+                retractions += records[index].retractions.count
+                if index > 0, records[index].retractions.contains(where: \.isOfGroup) { return index }
+            }
+            guard index > 0 else { continue }
+            if drafts > self.drafts || bytes > limits.bytesPerRequest { return index }
+            if isOneTransaction,
+                retractions > limits.retractionsPerRequest || drafts > limits.draftsPerTransaction || bytes > limits.bytesPerTransaction
+            {
+                return index
+            }
         }
         return records.count
     }

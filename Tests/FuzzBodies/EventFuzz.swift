@@ -14,6 +14,11 @@ enum EventFuzz {
             check(drafts)
             check(rejection)
         case .entries(let drafts): check(drafts)
+        case .retracting(let drafts, let retractions, let rejection):
+            for draft in drafts { check(draft) }
+            precondition((1...EventLimits().retractions).contains(retractions.count))
+            for retraction in retractions { precondition((0...drafts.count).contains(retraction.after) && retraction.channel != nil) }
+            if let rejection { check(rejection) }
         }
     }
 

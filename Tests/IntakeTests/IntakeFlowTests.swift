@@ -95,7 +95,7 @@ import Testing
                 var next: [IntakeFlow.Action] = []
                 for action in pending {
                     switch action {
-                    case .submit(let token, let drafts, _):
+                    case .submit(let token, let drafts, _, _):
                         if drafts.contains(draft("0:\(culprit)")) {
                             asked += 1
                             next += flow.handle(.answered(token: token, .failed(.refused("numeric overflow"))))
@@ -183,7 +183,7 @@ import Testing
         }
         var actions = flow.handle(.read([sized(0, 4), sized(1, 6), sized(2, 1), sized(3, 50), sized(4, 2)]))
         var requests: [[String]] = []
-        while case .submit(let token, let drafts, _)? = actions.last {
+        while case .submit(let token, let drafts, _, _)? = actions.last {
             requests.append(drafts.map(\.id))
             actions = flow.handle(.answered(token: token, stored(drafts.count)))
         }
@@ -202,7 +202,7 @@ import Testing
                 var next: [IntakeFlow.Action] = []
                 for action in pending {
                     switch action {
-                    case .submit(let token, let drafts, _):
+                    case .submit(let token, let drafts, _, _):
                         sizes.append(drafts.count)
                         if drafts.count > 5 {
                             next += flow.handle(.answered(token: token, .failed(.tooSlow)))

@@ -104,7 +104,7 @@ final class FakeStore: StoreDesk {
                     }
                 })
         }
-        guard case .ingest(let drafts, let positions) = order.request else { return .failed(.forbidden) }
+        guard case .ingest(let drafts, let positions, _) = order.request else { return .failed(.forbidden) }
         switch state.mood {
         case .away, .full: return .failed(.unavailable)
         case .refusing(let ids) where drafts.contains { ids.contains($0.id) }: return .failed(.refused("invalid byte sequence"))

@@ -16,9 +16,11 @@ import Testing
     private static let fill = """
         insert into hub.channel (name, kind, last_seq) select 'inbox:u' || g, 'inbox', 3 from generate_series(1, \(users)) g;
         insert into hub.channel (name, kind, last_seq) values ('broadcast:all', 'broadcast', \(broadcast));
-        insert into hub.entry (channel_id, seq, source, source_id, kind, event_type, priority, form, content, created_at)
-        select c.id, s, 'kafka:x', s::text, 'notification', 't', 'normal', 'full', '{}', now()
+        insert into hub.entry (channel_id, seq, source, source_id, kind, event_type, priority, form, content, created_at, group_key, cause, rule)
+        select c.id, s, 'kafka:x', s::text, 'notification', 't', 'normal', 'full', '{}', now(), 'g' || s,
+            case when s = 2 then 'row' || c.id end, case when s = 2 then 'rule' end
         from hub.channel c cross join lateral generate_series(1, c.last_seq) s;
+        insert into hub.row_change (origin, commit_lsn, lsn, changed_at) select 'row' || g, 1, 1, now() from generate_series(1, \(users)) g;
         insert into hub.cursor (user_id, channel_id) select substr(name, 7), id from hub.channel where kind = 'inbox' and id % 2 = 0;
         insert into hub.conversation (first, second) select 'a' || g, 'b' || g from generate_series(1, \(users)) g;
         insert into hub.channel (name, kind) select 'conversation:' || id, 'conversation' from hub.conversation;
@@ -51,6 +53,17 @@ import Testing
         let statement: String
     }
 
+    private static func events(_ channels: String) -> [String] {
+        let (none, no) = (array { _ in "null" }, array { _ in "false" })
+        return [
+            none, channels, array { _ in "kafka:x" },
+            array { "new\($0)" }, array { _ in "notification" },
+            array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
+            array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
+            array { _ in "hub" }, array { _ in "true" },
+        ]
+    }
+
     static func arguments(_ statement: Statement) throws -> [String] {
         let users = array { "u\($0)" }
         let inboxes = array { "inbox:u\($0)" }
@@ -59,13 +72,15 @@ import Testing
         let pairs = [array { "a\($0)" }, array { "b\($0)" }, array { _ in "\"\"" }]
         return switch statement.name {
         case "ensureChannels", "lockChannels": [inboxes]
-        case "storeEntries":
-            [
-                none, channels, array { _ in "kafka:x" },
-                array { "new\($0)" }, array { _ in "notification" },
-                array { _ in "t" }, array { _ in "normal" }, array { _ in "full" }, none, array { _ in "\"\"" }, none, none, none, no, none,
-                array { $0 % 2 == 0 ? "1" : "null" }, array { "t\($0)" }, array { "\($0)" }, array { "\($0)" }, none,
-                array { _ in "hub" }, array { _ in "true" },
+        case "storeEntries": events(channels)
+        case "lockRetractedChannels": [inboxes, array { "row\($0)" }, array { _ in "rule" }, array { _ in "20" }]
+        case "retractEntries":
+            events(channels) + [
+                array { "row\($0)" }, array { _ in "rule" }, array { _ in "2" }, array { "\($0)" }, array { _ in "2026-11-30" },
+                array { "\($0)" },
+                array { "row\($0 + 1)" }, none, channels, array { _ in "kafka:x" }, array { _ in "1" }, array { _ in "g3" },
+                array { "row\($0 + 1)" }, array { _ in "2" }, array { "\($0)" }, array { _ in "2026-11-30" }, no, array { _ in "20" },
+                array { "\($0)" },
             ]
         case "storeMessages":
             [

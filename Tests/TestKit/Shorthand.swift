@@ -14,11 +14,12 @@ package func inbox(_ name: String) throws -> Channel { .inbox(try user(name)) }
 
 package func draft(
     _ channel: Channel, _ id: String, source: String = "tests", sender: UserID? = nil, priority: EntryDraft.Priority = .normal,
-    content: String = #""title":"t""#, collapse: String? = nil, expiresAt: Timestamp? = nil, receipt: Bool = false
+    content: String = #""title":"t""#, collapse: String? = nil, expiresAt: Timestamp? = nil, receipt: Bool = false,
+    group: String? = nil, cause: Cause? = nil
 ) -> EntryDraft {
     EntryDraft(
         channel: channel, source: source, id: id, kind: sender == nil ? .notification : .message, eventType: "test", priority: priority,
-        sender: sender, content: content, collapse: collapse, expiresAt: expiresAt, receiptRequired: receipt)
+        sender: sender, content: content, group: group, collapse: collapse, expiresAt: expiresAt, receiptRequired: receipt, cause: cause)
 }
 
 extension StoreReply {

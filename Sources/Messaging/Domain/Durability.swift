@@ -37,7 +37,10 @@ public struct IngestPartition: Hashable, Sendable {
 public enum StoreRequest: Equatable, Sendable {
     /// Stores the entries of one or more records and the records' positions in one transaction. When the database has not reached what
     /// the positions come after (it was restored from a backup, for example), it stores nothing, and the answer is `.behind`.
-    case ingest([EntryDraft], [IngestPosition])
+    ///
+    /// The retractions (ascending by `after`) take entries back, also those of the drafts before them. A draft or retraction of a change that
+    /// is not newer than the newest change of its row is a duplicate.
+    case ingest([EntryDraft], [IngestPosition], [Retraction] = [])
     /// Reads how far the records of these partitions are stored. The answer is `.positions`.
     case positions([IngestPartition])
     /// Stores a message. The sender (`draft.sender`) must be a member of the conversation; otherwise the answer is `.forbidden`. When the
@@ -97,7 +100,8 @@ extension StoreRequest {
 }
 
 public enum StoreReply: Equatable, Sendable {
-    /// One element per draft, in the order of the request: its `seq`, its time and whether it is a duplicate.
+    /// One element per draft, in the order of the request: its `seq`, its time and whether it is a duplicate. The `seq` is zero when a later
+    /// retraction of the request took the draft back, or a newer change of its row did before.
     case stored([StoredDraft])
     /// Answers an `ingest` as `stored` does. An element is nil when the draft's conversation does not exist; the store skipped that draft.
     case partlyStored([StoredDraft?])

@@ -18,13 +18,14 @@ public struct EntryDraft: Equatable, Sendable {
         channel: Channel, source: String, id: String, kind: Kind, eventType: String, priority: Priority = .normal,
         form: Form = .full, sender: UserID? = nil, content: String, group: String? = nil, collapse: String? = nil,
         expiresAt: Timestamp? = nil, receiptRequired: Bool = false, trace: String? = nil,
-        replyTo: Seq? = nil
+        replyTo: Seq? = nil, cause: Cause? = nil
     ) {
         self.channel = channel
         body = Body(
             Fields(
                 source: source, id: id, kind: kind, eventType: eventType, priority: priority, form: form, sender: sender, content: content,
-                group: group, collapse: collapse, expiresAt: expiresAt, receiptRequired: receiptRequired, trace: trace, replyTo: replyTo))
+                group: group, collapse: collapse, expiresAt: expiresAt, receiptRequired: receiptRequired, trace: trace, replyTo: replyTo,
+                cause: cause))
     }
 
     /// The same entry for another channel.
@@ -54,6 +55,7 @@ public struct EntryDraft: Equatable, Sendable {
         var receiptRequired: Bool
         var trace: String?
         var replyTo: Seq?
+        var cause: Cause?
     }
 
     private final class Body: Sendable {
@@ -107,6 +109,19 @@ extension EntryDraft {
     public var replyTo: Seq? {
         get { body.fields.replyTo }
         set { fields.replyTo = newValue }
+    }
+    /// Why the platform made the entry, when it may take the entry back for that reason. Only the store knows it: an entry that was read
+    /// has none.
+    public var cause: Cause? {
+        get { body.fields.cause }
+        set { fields.cause = newValue }
+    }
+
+    /// What tells clients that the platform took an entry back. Its source is one that no event can have.
+    public static func retraction(of seq: Seq, in channel: Channel) -> EntryDraft {
+        EntryDraft(
+            channel: channel, source: "", id: "retraction:\(seq.rawValue)", kind: .retraction,
+            eventType: Kind.retraction.rawValue, content: #""refers":\#(seq.rawValue)"#)
     }
 }
 

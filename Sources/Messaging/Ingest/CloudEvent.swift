@@ -51,7 +51,7 @@ struct CloudEvent {
         guard let data, data.owner.kind == .object else {
             throw EventRejection(.missingData, "data: expected an object with to, title and the rest")
         }
-        return Event(source: source, id: id, type: type, trace: trace, members: data)
+        return Event(source: source, id: id, type: type, trace: trace, members: data, namesFrom: source)
     }
 }
 

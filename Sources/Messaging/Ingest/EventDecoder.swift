@@ -12,6 +12,7 @@ public struct EventDecoder: Sendable {
     public func decode(_ record: EventRecord) -> Decoded {
         guard let value = record.value else { return .discard(.tombstone) }
         var drafts: [EntryDraft] = []
+        var retractions: [Retraction] = []
         var rejections: [EventRejection] = []
         do throws(EventRejection) {
             guard value.count <= limits.recordBytes else {
@@ -20,10 +21,17 @@ public struct EventDecoder: Sendable {
             try visitEvents(in: record, value) { index, count, event in
                 var rejection: EventRejection?
                 do throws(EventRejection) {
-                    let made: [EntryDraft]
-                    (made, rejection) = try EventFields(event: try event(), limits: limits).drafts()
-                    // Most records contain one event, and its drafts need no copy.
-                    if drafts.isEmpty { drafts = made } else { drafts += made }
+                    let fields = EventFields(event: try event(), limits: limits)
+                    if fields.retracts {
+                        let made: [Retraction]
+                        (made, rejection) = try fields.retractions(after: drafts.count)
+                        retractions += made
+                    } else {
+                        let made: [EntryDraft]
+                        (made, rejection) = try fields.drafts()
+                        // Most records contain one event, and its drafts need no copy.
+                        if drafts.isEmpty { drafts = made } else { drafts += made }
+                    }
                 } catch {
                     rejection = error
                 }
@@ -33,6 +41,16 @@ public struct EventDecoder: Sendable {
             }
         } catch {
             return .rejected(error)
+        }
+        guard retractions.isEmpty else {
+            guard max(retractions.count, drafts.count) <= limits.retractions else {
+                return .rejected(
+                    EventRejection(
+                        .tooManyRetractions,
+                        "\(retractions.count) retractions and \(drafts.count) entries; expected at most \(limits.retractions) of each in a record"
+                    ))
+            }
+            return .retracting(drafts, retractions, EventRejection(rejections))
         }
         guard let rejection = EventRejection(rejections) else { return .entries(drafts) }
         return drafts.isEmpty ? .rejected(rejection) : .partly(drafts, rejection)
@@ -94,18 +112,25 @@ public struct EventDecoder: Sendable {
     private func own(_ members: EventMembers, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
         let kind = members.owner.kind
         guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
-        guard members[.type] != nil else { throw EventRejection(.missingType, "type: missing") }
-        guard let type = members.string(.type), Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes) else {
+        guard members[.type] != nil || members[.retract] != nil else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = members[.type] == nil ? "retraction" : members.string(.type),
+            Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes)
+        else {
             throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         guard members[.id] != nil else {
-            return Event(source: "kafka:" + record.topic, id: record.derivedID, type: type, trace: trace, members: members)
+            return Event(
+                source: "kafka:" + record.topic, id: record.derivedID, type: type, trace: trace, members: members, namesFrom: Self.ownSource
+            )
         }
         guard let id = members.string(.id), Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
-        return Event(source: "hub", id: id, type: type, trace: trace, members: members)
+        return Event(source: Self.ownSource, id: id, type: type, trace: trace, members: members, namesFrom: Self.ownSource)
     }
+
+    /// The source of events in the hub's own JSON that have an id.
+    private static let ownSource = "hub"
 }
 
 /// One event, independent of the record's format.
@@ -117,6 +142,8 @@ struct Event {
     let trace: String?
     /// The members of the event itself, such as `to` and `title`.
     let members: EventMembers
+    /// The source of the events that this one names by their id alone.
+    let namesFrom: String
 }
 
 extension EventRejection {

@@ -23,6 +23,42 @@ struct EventFields {
         return (drafts, rejection)
     }
 
+    /// Whether the event takes entries back instead of making some.
+    var retracts: Bool { self[.retract] != nil }
+
+    /// - Returns: a retraction for each valid target, and the rejections of the other targets.
+    func retractions(after drafts: Int) throws(EventRejection) -> ([Retraction], EventRejection?) {
+        let (channels, rejection) = try targets()
+        for member in EventMember.content where self[member] != nil {
+            throw EventRejection(.badRetract, "\(member.name): an event with retract makes no entry")
+        }
+        guard let value = self[.retract], value.kind == .object else { throw EventRejection(.badRetract, "retract: expected an object") }
+        let named = EventMembers(of: value, in: document)
+        let origin = "event/\(event.source)/\(event.id)"
+        if let group = try retracted(.group, of: named, maximumBytes: EventLimits.nameBytes) {
+            guard !named.has(.id), !named.has(.source) else {
+                throw EventRejection(.badRetract, "retract: expected an id or a group, not both")
+            }
+            // Read again, it would take back what the group got since, so it is carried out once.
+            let once = ChangePosition(commit: 0, lsn: 0, time: Timestamp(milliseconds: 0))
+            return (channels.map { Retraction(.group(group, $0), origin: origin, change: once, after: drafts) }, rejection)
+        }
+        guard let id = try retracted(.id, of: named, maximumBytes: EventLimits.nameBytes) else {
+            throw EventRejection(.badRetract, "retract: expected an id or a group")
+        }
+        let source = try retracted(.source, of: named, maximumBytes: EventLimits.sourceBytes) ?? event.namesFrom
+        return (channels.map { Retraction(.event(source: source, id: id, $0), origin: origin, change: nil, after: drafts) }, rejection)
+    }
+
+    private func retracted(_ member: EventMember, of named: EventMembers, maximumBytes: Int) throws(EventRejection) -> String? {
+        guard named[member] != nil else { return nil }
+        guard let text = named.string(member), Identifier.isAcceptable(text, maximumBytes: maximumBytes) else {
+            throw EventRejection(
+                .badRetract, "retract.\(member.name): expected a string of 1…\(maximumBytes) bytes without control characters")
+        }
+        return text
+    }
+
     private var document: JSONDocument { event.members.document }
     private subscript(_ member: EventMember) -> JSONDocument.Value? { event.members[member] }
 

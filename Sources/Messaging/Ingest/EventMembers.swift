@@ -3,7 +3,7 @@ internal import JSON
 /// The known members of an event and of its envelope. The decoder ignores other names. The raw value is the member's index in
 /// `EventMembers`.
 enum EventMember: Int, CaseIterable {
-    case id, type, to, title, body, link, data, context, priority, group, collapse, form, expiresAt, receipt
+    case id, type, to, title, body, link, data, context, priority, group, collapse, form, expiresAt, receipt, retract
     case specversion, source, traceparent, dataBase64
     case op, before, after, schema, payload
 
@@ -11,6 +11,11 @@ enum EventMember: Int, CaseIterable {
 
     private static let names = allCases.map { $0 == .dataBase64 ? "data_base64" : String(describing: $0) }
     private static let words = names.map(JSONSlice.word)
+
+    /// Those of an event that makes an entry.
+    static let content: [EventMember] = [
+        .title, .body, .link, .data, .context, .priority, .group, .collapse, .form, .expiresAt, .receipt,
+    ]
 
     fileprivate static func index(of name: UInt128) -> Int? { words.firstIndex(of: name) }
 }
@@ -20,7 +25,7 @@ struct EventMembers {
     let document: JSONDocument
     /// The value whose members these are. When it is not an object, there are no members.
     let owner: JSONDocument.Value
-    private var values: InlineArray<23, JSONDocument.Value?> = InlineArray(repeating: nil)
+    private var values: InlineArray<24, JSONDocument.Value?> = InlineArray(repeating: nil)
 
     init(of owner: JSONDocument.Value, in document: JSONDocument) {
         self.document = document

@@ -40,6 +40,9 @@ public enum Decoded: Equatable, Sendable {
     case entries([EntryDraft])
     /// The drafts of the valid targets. The record also goes to the dead-letter topic because of the other targets.
     case partly([EntryDraft], EventRejection)
+    /// The record takes entries back, and may also make some. With a rejection it also goes to the dead-letter topic because of the other
+    /// targets or events.
+    case retracting([EntryDraft], [Retraction], EventRejection?)
     /// The record contains nothing to store and no error. The intake only counts it.
     case discard(DiscardReason)
     /// The record is invalid and goes to the dead-letter topic.
@@ -94,6 +97,8 @@ public enum EventRejectionReason: String, CaseIterable, Sendable {
     case badExpiresAt = "bad_expires_at"
     case badReceipt = "bad_receipt"
     case badForm = "bad_form"
+    case badRetract = "bad_retract"
+    case tooManyRetractions = "too_many_retractions"
 
     /// One English sentence, for the documentation.
     public var meaning: String {
@@ -124,6 +129,10 @@ public enum EventRejectionReason: String, CaseIterable, Sendable {
         case .badExpiresAt: "The expiry is neither an RFC 3339 time nor milliseconds since 1970."
         case .badReceipt: "The receipt is not \"required\", true or false."
         case .badForm: "The form is not full or hint."
+        case .badRetract:
+            "What is to be retracted is not an object with either an id (and perhaps a source) or a group, or the event also has content."
+        case .tooManyRetractions:
+            "The batch retracts in more channels than the limit, or makes more entries than a batch that retracts may."
         }
     }
 
@@ -143,6 +152,9 @@ public struct EventLimits: Equatable, Sendable {
     public var contentBytes = 32_768
     /// Events in one CloudEvents batch. More: `empty_batch`.
     public var batch = 100
+    /// Channels in which the events of one record retract, and entries that a record which retracts makes: all are stored in one transaction.
+    /// More: `too_many_retractions`; use several records.
+    public var retractions = 1_000
     /// Bytes of a link.
     public static let linkBytes = 2_048
     /// Bytes of an id, type, group or collapse key. Index rows contain them, and PostgreSQL limits an index row to about 2 700 bytes.

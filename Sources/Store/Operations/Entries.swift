@@ -49,7 +49,7 @@ struct EntryBatch: Batch {
         self.orders = orders
         self.areIngested = areIngested
         for (index, pending) in orders.enumerated() {
-            if case .ingest(let ingested, let reached) = pending.order.request {
+            if case .ingest(let ingested, let reached, _) = pending.order.request {
                 let slice = orders.count == 1 ? Self.slice(of: ingested, from: pending.stored.count) : ingested.indices
                 for draft in ingested[slice] { drafts.append(Draft(order: index, mostUnanswered: nil, draft: draft)) }
                 isPartial = slice.upperBound < ingested.count
@@ -99,29 +99,8 @@ struct EntryBatch: Batch {
 
         var entries = Parameters()
         entries.append(drafts.map(\.mostUnanswered))
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.channel) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.source) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.id) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.kind.rawValue) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.eventType) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.priority.rawValue) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.form.rawValue) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.sender?.name) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.content) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.group) } }
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.collapse) } }
-        entries.append(drafts.map(\.draft.expiresAt?.stored))
-        entries.append(drafts.map(\.draft.receiptRequired))
-        entries.texts { texts in for draft in drafts { texts.add(draft.draft.trace) } }
-        entries.append(drafts.map { $0.draft.replyTo?.stored })
-        if areIngested {
-            entries.append(positions.map(\.topic))
-            entries.append(positions.map(\.partition))
-            entries.append(positions.map(\.offset))
-            entries.append(positions.map(\.after))
-            entries.append(positions.map(\.group))
-            entries.append(positions.map(\.takesOver))
-        }
+        entries.append(entriesOf: drafts) { $0.draft }
+        if areIngested { entries.append(positions) }
 
         let stored = [
             (statement: Statement.lockChannels, parameters: channels),
@@ -166,7 +145,7 @@ struct EntryBatch: Batch {
         let events: [BusEvent] = fresh.isEmpty ? [] : [.entries(fresh)] + active
         if isPartial, !isBehind { return BatchOutcome(events: events, replies: [], partial: results[0]) }
         let replies = orders.indices.map { index -> StoreReply in
-            if isBehind, case .ingest(_, let reached) = orders[index].order.request { return .behind(known(reached, stored)) }
+            if isBehind, case .ingest(_, let reached, _) = orders[index].order.request { return .behind(known(reached, stored)) }
             let admitted = results[index].compactMap { $0 }
             if admitted.count == results[index].count { return .stored(admitted) }
             if case .append = orders[index].order.request { return .failed(refusals[index]) }
@@ -183,13 +162,6 @@ struct EntryBatch: Batch {
             else { return nil }
             return IngestPosition(group: position.group, topic: position.topic, partition: position.partition, offset: offset)
         }
-    }
-}
-
-extension TextElements {
-    fileprivate mutating func add(_ channel: Channel) {
-        let name = channel.storedParts
-        add(name.prefix, name.name)
     }
 }
 
@@ -292,10 +264,4 @@ extension Statement {
             from sequenced s
             order by s.ordinal
             """)
-}
-
-extension IngestPosition {
-    fileprivate func isOfSamePartition(as other: IngestPosition) -> Bool {
-        partition == other.partition && topic == other.topic && group == other.group
-    }
 }

@@ -6,7 +6,7 @@ import StoreAPI
 /// is handed in again, the entries that are stored already are recognized by their keys.
 enum Ingests: StoreOperation {
     // Its batches also execute `lockChannels` of `Entries`, which the same connection prepares.
-    static let statements: [Statement] = [.ensureChannels, .storeEntries]
+    static let statements: [Statement] = [.ensureChannels, .storeEntries, .lockRetractedChannels, .retractEntries]
     static let lane = LaneName.entries
     static let capacity = 1_000
     // The intake hands in one order at a time, and its drafts are in order.
@@ -15,19 +15,31 @@ enum Ingests: StoreOperation {
     // The intake waits for the end of what it asked for, because a repeat takes as long.
     static let isImpatient = false
 
-    static func batch(of orders: [PendingOrder]) -> any Batch { EntryBatch(orders, areIngested: true) }
+    static func batch(of orders: [PendingOrder]) -> any Batch {
+        if orders.count == 1, RetractingBatch.isNeeded(for: orders[0].order.request) { return RetractingBatch(orders[0]) }
+        return EntryBatch(orders, areIngested: true)
+    }
 
     static func outage(of request: StoreRequest, isSlow: Bool) -> StoreFailure { isSlow ? .tooSlow : .unavailable }
 
     static func drafts(of request: StoreRequest) -> [EntryDraft] {
-        if case .ingest(let drafts, _) = request { drafts } else { [] }
+        if case .ingest(let drafts, _, _) = request { drafts } else { [] }
     }
 
     struct Filling: BatchFilling {
+        private var isEmpty = true
+        private var isTaken = false
+
         func weight(of request: StoreRequest) -> Int? {
-            guard case .ingest(let drafts, let positions) = request else { return 1 }
+            guard case .ingest(let drafts, let positions, _) = request else { return 1 }
+            if isTaken || !isEmpty && RetractingBatch.isNeeded(for: request) { return nil }
             // An order that is larger than a batch is alone in it.
             return min(drafts.reduce(positions.count) { $0 + Entries.weight(of: $1) }, capacity)
+        }
+
+        mutating func add(_ request: StoreRequest) {
+            isEmpty = false
+            isTaken = RetractingBatch.isNeeded(for: request)
         }
     }
 }
@@ -58,16 +70,7 @@ extension Statement {
     static let storeEntries = Statement(
         name: "storeEntries",
         sql: """
-            with \(Clause.drafts), reached as materialized (
-                select a.*, \(Clause.storedPosition) as stored, \(Clause.positionOwner) as owner
-                from unnest($17::text[], $18::int4[], $19::int8[], $20::int8[], $21::text[], $22::bool[])
-                    with ordinality a (topic, partition, position, after, consumer_group, takes_over, ordinal)
-            ), lack as materialized (
-                select coalesce(bool_or(
-                        coalesce(r.stored, -1) < r.after or not r.takes_over and r.owner <> \(Clause.node)
-                    ), false) as is_behind
-                from reached r
-            ), target as (
+            with \(Clause.drafts), \(Clause.reachedPositions), target as (
                 select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, null::text[] as hides,
                     c.id is not null and not lack.is_behind as allowed, coalesce(d.reply_to <= c.last_seq, true) as answers
                 from lack cross join draft d
@@ -76,12 +79,7 @@ extension Statement {
                 select k.*, k.fresh as is_new,
                     k.last_seq + count(*) filter (where k.fresh) over (partition by k.channel_id order by k.ordinal) as next_seq
                 from known k
-            ), \(Clause.sequencedDrafts), collapsing as materialized (
-                select s.channel_id, s.seq, s.collapse_key, s.stamp,
-                    lead(s.seq) over same is not null as is_replaced, lag(s.seq) over same is not null as replaces
-                from sequenced s where s.is_new and s.collapse_key is not null
-                window same as (partition by s.channel_id, s.collapse_key collate "C" order by s.seq)
-            ), stored as (
+            ), \(Clause.sequencedDrafts), \(Clause.collapsing), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
                     created_at, expires_at, receipt_required, trace, retracted_at
@@ -91,44 +89,14 @@ extension Statement {
                     case when g.is_replaced then s.stamp end
                 from sequenced s left join collapsing g on g.channel_id = s.channel_id and g.seq = s.seq
                 where s.is_new order by s.channel_id, s.seq
-            ), replaced as (
-                update hub.entry e set retracted_at = h.stamp
-                from (
-                    select h.place, g.seq, g.stamp
-                    from collapsing g
-                    cross join lateral (
-                        select e.ctid as place from hub.entry e
-                        where e.channel_id = g.channel_id and e.collapse_key = g.collapse_key collate "C" and e.retracted_at is null
-                        limit 100
-                    ) h
-                    where not g.is_replaced
-                ) h
-                where e.ctid = h.place
-                returning e.channel_id, h.seq
-            ), replacing as (
-                select g.channel_id, g.seq from collapsing g where g.replaces union all select r.channel_id, r.seq from replaced r
-            ), counted as (
+            ), \(Clause.replaced()), \(Clause.replacing), counted as (
                 update hub.channel c set last_seq = m.seq,
                     -- A cursor that is moved meanwhile does not see this transaction yet: no statement takes longer.
                     recount_from = case when c.id in (select r.channel_id from replaced r) then clock_timestamp() + interval '10 seconds'
                         else c.recount_from end
                 from (select channel_id, max(seq) as seq from sequenced where is_new group by channel_id) m
                 where c.id = m.channel_id
-            ), moved as (
-                insert into hub.intake_position (consumer_group, topic, partition, position, updated_at, owner)
-                select r.consumer_group, r.topic, r.partition, r.position, now(), \(Clause.node)
-                from lack cross join reached r where not lack.is_behind
-                order by r.consumer_group collate "C", r.topic collate "C", r.partition
-                on conflict (consumer_group, topic, partition) do update
-                set position = excluded.position, updated_at = excluded.updated_at, owner = excluded.owner
-            ), listed as (
-                update hub.member m set active_at = n.stamp, hidden_after = null
-                from (
-                    select channel_id, max(stamp) as stamp from sequenced where is_new and channel_kind = 'conversation'
-                    group by channel_id order by channel_id
-                ) n
-                where m.channel_id = n.channel_id
-            ), \(Clause.journalEntries)
+            ), \(Clause.movedPositions()), \(Clause.listedByEvents), \(Clause.journalEntries)
             select o.admitted, o.seq, o.stored_at, o.is_new, o.answers, o.members, false, null::text[], o.replaces from (
                 select s.admitted, s.seq, coalesce(s.known_at, s.stamp) as stored_at, s.is_new, s.answers or not s.allowed as answers,
                     case when s.admitted and s.channel_kind = 'conversation'

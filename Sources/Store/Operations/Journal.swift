@@ -69,14 +69,19 @@ extension Clause {
     private static let isShared = "current_setting('hub.node', true) <> ''"
 
     /// Notes the new entries of `sequenced`.
-    static let journalEntries = """
+    static let journalEntries = journal(entriesOf: "sequenced where is_new")
+
+    /// - Parameter source: the clause, perhaps with a condition; its rows have `channel_id` and `seq`.
+    static func journal(entriesOf source: String) -> String {
+        """
         journalled as (
             insert into hub.journal (kind, channels, lasts)
             select 'entries', array_agg(n.channel_id), array_agg(n.last)
-            from (select channel_id, max(seq) as last from sequenced where is_new group by channel_id) n
+            from (select channel_id, max(seq) as last from \(source) group by channel_id) n
             where \(isShared) having count(*) > 0
         )
         """
+    }
 
     /// Notes rows that are in other clauses of the statement.
     /// - Parameters:
