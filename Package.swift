@@ -68,6 +68,7 @@ let package = Package(
         module("Auth", ["Bytes", "Pacing", "OpenSSL", "JSON"]),
         module("Messaging", ["Bytes", "JSON"]),
         module("ChangeCapture", ["Bytes", "JSON"]),
+        module("Rules", ["Bytes", "JSON", "Messaging", "CEL", "ChangeCapture", .product(name: "Yams", package: "Yams")]),
 
         // The demo's files, inside the executable.
         module(
@@ -85,7 +86,7 @@ let package = Package(
 
         // What the parts of the hub share.
         module("Telemetry", ["JSON", "Messaging", "Linux", logging]),
-        module("Configuration", ["Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
+        module("Configuration", ["Bytes", "Pacing", "Messaging", .product(name: "Yams", package: "Yams")]),
         module("StoreAPI", ["Messaging"]),
         module("Bus", ["Bytes", "Messaging", "Linux"]),
 
@@ -105,7 +106,11 @@ let package = Package(
                 .embedInCode("Migrations/migration_0013.sql"), .embedInCode("Migrations/migration_0014.sql"),
             ]),
         module(
-            "Intake", ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka", logging]),
+            "Intake",
+            [
+                "Bytes", "Pacing", "JSON", "Messaging", "ChangeCapture", "Rules", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka",
+                logging,
+            ]),
         module("KeySource", ["Pacing", "Auth", "Configuration", "Telemetry", "Reactor", "Linux", "Curl", logging]),
 
         // The clients' side: sessions, and what carries their frames.
@@ -124,8 +129,9 @@ let package = Package(
         module(
             "HubClient",
             [
-                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Store", "Intake", "KeySource",
-                "BusEngines", "Embedded", "Linux", "Kafka", "Redis", "Postgres", "Curl",
+                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "ChangeCapture", "Rules", "Store",
+                "Intake",
+                "KeySource", "BusEngines", "Embedded", "Linux", "Kafka", "Redis", "Postgres", "Curl",
             ]),
 
         // Everything joined.
@@ -173,6 +179,7 @@ let package = Package(
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
+        suite("RulesTests", ["Rules", "ChangeCapture", "JSON"]),
         suite("ChangeCaptureTests", ["ChangeCapture", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
         suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
@@ -183,7 +190,7 @@ let package = Package(
             "BusEnginesTests",
             ["BusEngines", "Bus", "Configuration", "Telemetry", "Messaging", "Kafka", "Redis", "Linux", "TestKit", logging]),
         suite("TelemetryTests", ["Telemetry", "Linux", "Messaging", logging]),
-        suite("ConfigurationTests", ["Configuration", "Messaging", "Linux", "TestKit"]),
+        suite("ConfigurationTests", ["Configuration", "Bytes", "Messaging", "Linux", "TestKit"]),
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "JSON", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),

@@ -21,6 +21,7 @@ package struct Configuration: Equatable, Sendable {
     package var fallback = Fallback()
     package var auth = Auth()
     package var kafka = Kafka()
+    package var rules = Rules()
     package var database = Database()
     package var retention = Retention()
     package var drain = Drain()
@@ -142,6 +143,13 @@ package struct Configuration: Equatable, Sendable {
         package var attempts = 5
         /// Properties of librdkafka, in the order of the configuration.
         package var properties: [NamedValue] = []
+        package init() {}
+    }
+
+    package struct Rules: Equatable, Sendable {
+        /// nil: changes of rows notify nobody.
+        package var file: String?
+        package var topics: [String] = []
         package init() {}
     }
 

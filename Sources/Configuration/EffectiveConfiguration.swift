@@ -1,3 +1,5 @@
+import Bytes
+
 /// The configuration of a running hub, and the source of each value.
 ///
 /// Built from defaults < file < environment < flags < values of the embedded services. All faults are reported together, so that an

@@ -72,7 +72,7 @@ package struct Setting: Sendable {
 
     /// All settings in the order of the output.
     package static let all: [Setting] =
-        general + limits + shares + outbound + websocket + fallback + auth + kafka + database
+        general + limits + shares + outbound + websocket + fallback + auth + kafka + rules + database
         + retention
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })

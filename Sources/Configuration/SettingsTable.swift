@@ -309,6 +309,17 @@ extension Setting {
         ),
     ]
 
+    package static let rules: [Setting] = [
+        Setting(
+            "rules.file", \.rules.file, .optionalText("a path"),
+            "The rules that turn changes of the platform's tables into entries and retractions. The hub looks every 2 s whether the file has changed, and takes all of the new rules or, when it has a fault, none: then the earlier ones go on, and the log names the line."
+        ),
+        Setting(
+            "rules.topics", \.rules.topics, .list("a list of topics"),
+            "The topics of change data capture (Debezium), read in the same consumer group as kafka.topics. A name that begins with ^ is a pattern; then kafka.topics must not have one."
+        ),
+    ]
+
     package static let database: [Setting] = [
         Setting(
             "database.url", \.database.url, .optionalText("postgresql://USER@HOST:PORT/NAME, or libpq's key=value words"), secret: true,

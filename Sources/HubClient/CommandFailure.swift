@@ -23,6 +23,11 @@ package struct CommandFailure: Error, Equatable, Sendable {
         self.lines = lines
     }
 
+    package init(_ kind: Kind, lines: [String]) {
+        self.kind = kind
+        self.lines = lines
+    }
+
     package init(_ refusal: ConfigurationRefusal) {
         kind = .configuration
         lines = refusal.problems

@@ -4,6 +4,14 @@ package import Messaging
 /// What the intake reads, and its limits.
 package struct IntakeConfiguration: Equatable, Sendable {
     package var consumer: ConsumerConfiguration
+    /// The topics of `consumer` that have events.
+    package var eventTopics: [String]
+    /// Topics of change data capture, which `consumer` reads besides.
+    package private(set) var changeTopics: [String] = []
+    /// nil: changes of rows notify nobody.
+    package private(set) var rulesFile: String?
+    /// The pause between two looks at the rules file.
+    var rulesInterval: Duration = .seconds(2)
     /// The topic of records that cannot become entries. It is never read, even when a pattern among the topics matches it.
     package var deadLetterTopic: String
     /// The producer of dead letters. It is made for the first one.
@@ -24,6 +32,7 @@ package struct IntakeConfiguration: Equatable, Sendable {
 
     package init(brokers: String, group: String = "hub", topics: [String] = ["hub.events"], deadLetterTopic: String = "hub.events.dlq") {
         consumer = ConsumerConfiguration(brokers: brokers, group: group, topics: topics)
+        eventTopics = topics
         self.deadLetterTopic = deadLetterTopic
         deadLetterProducer = ProducerConfiguration(brokers: brokers)
         deadLetterProducer.queueRecords = 10_000
@@ -34,6 +43,13 @@ package struct IntakeConfiguration: Equatable, Sendable {
         // The client reports a missing topic before the delivery times out, and finds one that was made soon.
         deadLetterProducer.properties.set("topic.metadata.propagation.max.ms", "5000")
         deadLetterProducer.properties.set("topic.metadata.refresh.interval.ms", "5000")
+    }
+
+    /// Reads topics of change data capture, too.
+    package mutating func read(changes topics: [String], by rulesFile: String?) {
+        changeTopics = topics
+        self.rulesFile = rulesFile
+        consumer.topics = eventTopics + topics
     }
 
     /// Properties of librdkafka for both clients, after the defaults.
@@ -49,6 +65,16 @@ package struct IntakeConfiguration: Equatable, Sendable {
         try deadLetterProducer.properties.validate()
         guard !consumer.topics.isEmpty, !consumer.topics.contains(where: \.isEmpty) else {
             throw KafkaError(kind: .configuration, name: "_INVALID_ARG", message: "no topic to read events from")
+        }
+        let isPattern = { (topic: String) in topic.hasPrefix("^") }
+        guard !changeTopics.contains(where: isPattern) || !eventTopics.contains(where: isPattern) else {
+            throw KafkaError(
+                kind: .configuration, name: "_INVALID_ARG",
+                message: "kafka.topics and rules.topics both have a pattern: a topic that matches both could not be told")
+        }
+        if let both = changeTopics.first(where: { eventTopics.contains($0) }) {
+            throw KafkaError(
+                kind: .configuration, name: "_INVALID_ARG", message: "\(both) is among both kafka.topics and rules.topics")
         }
         guard !consumer.topics.contains(deadLetterTopic) else {
             throw KafkaError(

@@ -46,5 +46,16 @@ package final class IntakeMetrics: MetricsGroup {
     package let clientErrors = LabelledCounter("hub_kafka_client_errors_total", "Errors of the Kafka client, by error.", label: "error")
     package let clientRestarts = Counter("hub_kafka_client_restarts_total", "Restarts of the Kafka client.")
 
+    package let rules = Gauge("hub_rules", "Rules over changes of the platform's tables.")
+    package let rulesUpToDate = Gauge(
+        "hub_rules_up_to_date", "1 when the rules in use are those of the file, 0 when the file was refused, -1 without a file.",
+        initial: -1)
+    package let rulesRefused = Counter("hub_rules_refused_total", "Times that a changed rules file was refused.")
+    package let ruleEvents = Counter("hub_rule_events_total", "Events that rules made of changes of rows.")
+    package let ruleRetractions = Counter("hub_rule_retractions_total", "Retractions that rules made of changes of rows.")
+    package let ruleFailures = Counter("hub_rule_failures_total", "Rules that had no result for a change because of an error.")
+    package let ruleUndecided = Counter(
+        "hub_rule_undecided_total", "Rules that had no result because the database did not deliver a value of the row.")
+
     package init() {}
 }

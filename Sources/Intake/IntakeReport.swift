@@ -2,6 +2,7 @@ import Kafka
 import Linux
 import Logging
 import Pacing
+import Rules
 import Telemetry
 
 /// Reports the intake to its operator: a counter for every event, a log line for every change of state.
@@ -14,6 +15,26 @@ struct IntakeReport {
         self.metrics = metrics
         self.log = log
         repeated = RepeatedLines(log)
+    }
+
+    /// What the rules made of a record.
+    func found(_ findings: ChangeJudge.Findings, in record: KafkaRecord) {
+        if findings == ChangeJudge.Findings() { return }
+        metrics.ruleEvents.add(UInt64(findings.events))
+        metrics.ruleRetractions.add(UInt64(findings.retractions))
+        metrics.ruleFailures.add(UInt64(findings.failures.count))
+        metrics.ruleUndecided.add(UInt64(findings.undecided.count))
+        let origin: Logger.Metadata = ["topic": "\(record.topic)", "partition": "\(record.partition)", "offset": "\(record.offset)"]
+        for failure in findings.failures {
+            repeated.write(
+                .warning, "rule failed", kind: "rule_failed/" + failure.rule,
+                origin.merging(["rule": "\(failure.rule)", "detail": "\(failure.detail)"]) { _, new in new })
+        }
+        for rule in findings.undecided {
+            repeated.write(
+                .warning, "rule undecided: the database did not deliver the value that it reads", kind: "rule_undecided/" + rule,
+                origin.merging(["rule": "\(rule)"]) { _, new in new })
+        }
     }
 
     func tick(_ now: MonotonicInstant) { repeated.tick(now) }

@@ -6,14 +6,15 @@ import Reactor
 import StoreAPI
 
 /// Carries out what `IntakeFlow` decides, on the intake's thread. Its stored properties are the consumer, the writer of
-/// dead letters, the flow with its pending events, the state of stopping, and the parts that the intake is made with.
+/// dead letters, the rules, the flow with its pending events, the state of stopping, and the parts that the intake is made with.
 final class IntakeWorker {
     private let configuration: IntakeConfiguration
     private let loop: EventLoop
     private let inbox: IntakeInbox
     private let store: any StoreDesk
     private let report: IntakeReport
-    private let judge: RecordJudge
+    private var judge: RecordJudge
+    private let rules: RulesWatch?
     private var flow: IntakeFlow
     private let deadLetterTopic: DeadLetterTopicWatch
     private var letters: DeadLetterWriter?
@@ -45,7 +46,8 @@ final class IntakeWorker {
         let report = IntakeReport(metrics: metrics, log: log)
         self.report = report
         deadLetterTopic = DeadLetterTopicWatch(configuration, loop: loop, inbox: inbox, report: report)
-        judge = RecordJudge(decoder: EventDecoder(limits: configuration.events), deadLetterTopic: configuration.deadLetterTopic)
+        judge = RecordJudge(configuration)
+        rules = configuration.rulesFile.map { RulesWatch(path: $0, metrics: metrics, log: log) }
         flow = IntakeFlow(limits: configuration.flow, group: configuration.consumer.group)
         letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
             self?.handle(failure.map { .letterFailed(token: token, $0.kind) } ?? .letterWritten(token: token))
@@ -67,6 +69,8 @@ final class IntakeWorker {
                 }
             }
         }
+        // No record is read before the rules are known.
+        lookAtRules()
         open()
         tick()
         loop.run()
@@ -135,7 +139,19 @@ final class IntakeWorker {
             allowed(partition.topic)
             start = end
         }
-        handle(.read(records.map(judge.judge)))
+        handle(.read(records.map { judge($0) }))
+    }
+
+    private func judge(_ record: KafkaRecord) -> JudgedRecord {
+        let (judged, findings) = judge.judge(record)
+        if let findings { report.found(findings, in: record) }
+        return judged
+    }
+
+    private func lookAtRules() {
+        guard let rules, !isStopping else { return }
+        if let found = rules.look() { judge.changes.use(found) }
+        loop.after(configuration.rulesInterval) { [weak self] in self?.lookAtRules() }
     }
 
     private func take(_ event: ConsumerEvent) {

@@ -1,3 +1,4 @@
+import Bytes
 import HangGuard
 import Linux
 import Testing

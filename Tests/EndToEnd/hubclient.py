@@ -184,17 +184,17 @@ class Session:
         except TimeoutError:
             raise AssertionError(f"{what} never came; heard: {json.dumps(self.heard, ensure_ascii=False)[-1500:]}") from None
 
-    async def next(self, kind, seconds=15, **members):
+    async def next(self, push, /, seconds=15, **members):
         """The next push of this type with these members that was not taken before."""
 
         def found():
             for index, frame in enumerate(self.heard):
-                if index not in self._taken and frame["type"] == kind and all(frame.get(k) == v for k, v in members.items()):
+                if index not in self._taken and frame["type"] == push and all(frame.get(k) == v for k, v in members.items()):
                     self._taken.add(index)
                     return frame
             return None
 
-        return await self._until(found, f"{kind} {members}", seconds)
+        return await self._until(found, f"{push} {members}", seconds)
 
     async def entries(self, channel, count, seconds=20):
         """Waits until `count` entries of a channel have arrived, and returns all of them in their order."""

@@ -39,6 +39,7 @@ struct House {
         "Auth": Target(ours: ["Bytes", "Pacing", "OpenSSL", "JSON"], pure: true),
         "Messaging": Target(ours: ["Bytes", "JSON"], pure: true),
         "ChangeCapture": Target(ours: ["Bytes", "JSON"], pure: true),
+        "Rules": Target(ours: ["Bytes", "JSON", "Messaging", "CEL", "ChangeCapture"], others: ["Yams"], pure: true),
 
         "WebPages": Target(pure: true),
 
@@ -50,7 +51,7 @@ struct House {
             ours: ["JSON", "Messaging", "Linux"], others: ["Logging", "Synchronization"],
             blocks: "the log's own thread; the thread that ends the log joins it",
             locks: "counters by label: refusals and failures; a log line"),
-        "Configuration": Target(ours: ["Pacing", "Messaging"], others: ["Yams"], pure: true),
+        "Configuration": Target(ours: ["Bytes", "Pacing", "Messaging"], others: ["Yams"], pure: true),
         "StoreAPI": Target(ours: ["Messaging"]),
         "Bus": Target(ours: ["Bytes", "Messaging", "Linux"], locks: "who listens: once for a batch published"),
         "BusEngines": Target(
@@ -63,8 +64,12 @@ struct House {
             others: ["Logging", "Synchronization"], blocks: "the migration's own thread; the thread that stops the store joins it",
             locks: "start and stop"),
         "Intake": Target(
-            ours: ["Bytes", "Pacing", "JSON", "Messaging", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka"], others: ["Logging"],
-            blocks: "the intake's own thread, when it leaves its group; the thread that stops the intake joins it"),
+            ours: [
+                "Bytes", "Pacing", "JSON", "Messaging", "ChangeCapture", "Rules", "StoreAPI", "Telemetry", "Reactor", "Linux", "Kafka",
+            ], others: ["Logging"],
+            blocks:
+                "the intake's own thread, when it reads the rules file, and when it leaves its group; the thread that stops the intake joins it"
+        ),
         "KeySource": Target(
             ours: ["Pacing", "Auth", "Configuration", "Telemetry", "Reactor", "Linux", "Curl"], others: ["Logging"],
             blocks: "the keys' own thread; the thread that stops the feed joins it"),
@@ -83,7 +88,9 @@ struct House {
             locks: "start, stop, and the end of the private PostgreSQL"),
         "HubClient": Target(
             ours: [
-                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "Store", "Intake", "KeySource",
+                "Bytes", "Pacing", "JSON", "HTTP", "WSProtocol", "Auth", "Messaging", "Configuration", "ChangeCapture", "Rules", "Store",
+                "Intake",
+                "KeySource",
                 "BusEngines", "Embedded", "Linux", "Kafka", "Redis", "Postgres", "Curl",
             ], blocks: "the command line"),
         "Hub": Target(

@@ -28,7 +28,8 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         isSeen = .endToEnd(file: file, test: test)
     }
 
-    static let all: [SettingEffect] = general + limits + shares + outbound + webSocket + fallback + auth + kafka + database + retention
+    static let all: [SettingEffect] =
+        general + limits + shares + outbound + webSocket + fallback + auth + kafka + rules + database + retention
 
     private static let general = [
         SettingEffect("listen", "127.0.0.1:9000", besides: ["kafka.member": "hub-1"], ["listen.port": "9000"]),
@@ -147,11 +148,19 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect("auth.channels-claim", "a.b", ["loop.policy.claims.channels.name": "a.b"]),
     ]
 
+    private static let rules = [
+        SettingEffect("rules.file", "/etc/hub/rules.yaml", ["intake.rulesFile": "/etc/hub/rules.yaml"]),
+        SettingEffect(
+            "rules.topics", "a,b", ["intake.changeTopics": #"["a", "b"]"#, "intake.consumer.topics": #"["hub.events", "a", "b"]"#]),
+    ]
+
     private static let kafka = [
         SettingEffect(
             "kafka.brokers", "a:1,b:2",
             ["intake.consumer.brokers": "a:1,b:2", "intake.deadLetterProducer.brokers": "a:1,b:2", "demo.brokers": "a:1,b:2"]),
-        SettingEffect("kafka.topics", "a,b", ["intake.consumer.topics": #"["a", "b"]"#, "demo.topic": "a"]),
+        SettingEffect(
+            "kafka.topics", "a,b",
+            ["intake.consumer.topics": #"["a", "b"]"#, "intake.eventTopics": #"["a", "b"]"#, "demo.topic": "a"]),
         SettingEffect("kafka.dead-letter-topic", "a", ["intake.deadLetterTopic": "a"]),
         SettingEffect("kafka.group", "a", ["intake.consumer.group": "a"]),
         SettingEffect("kafka.member", "a", ["intake.consumer.member": "a", "store.nodeName": "a"]),

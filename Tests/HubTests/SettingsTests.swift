@@ -101,6 +101,6 @@ struct CombinedSettingsTests {
     @Test func `Librdkafka knows the properties that the intake sets`() throws {
         var settings = Configuration.Kafka()
         settings.brokers = ["a:1"]
-        try IntakeConfiguration(settings, member: "hub-1").validate()
+        try IntakeConfiguration(settings, Configuration.Rules(), member: "hub-1").validate()
     }
 }

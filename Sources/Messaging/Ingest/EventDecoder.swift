@@ -110,14 +110,7 @@ public struct EventDecoder: Sendable {
     }
 
     private func own(_ members: EventMembers, _ record: EventRecord, trace: String?) throws(EventRejection) -> Event {
-        let kind = members.owner.kind
-        guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
-        guard members[.type] != nil || members[.retract] != nil else { throw EventRejection(.missingType, "type: missing") }
-        guard let type = members[.type] == nil ? "retraction" : members.string(.type),
-            Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes)
-        else {
-            throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
-        }
+        let type = try Self.type(of: members)
         guard members[.id] != nil else {
             return Event(
                 source: "kafka:" + record.topic, id: record.derivedID, type: type, trace: trace, members: members, namesFrom: Self.ownSource
@@ -127,6 +120,46 @@ public struct EventDecoder: Sendable {
             throw EventRejection(.badID, "id: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
         }
         return Event(source: Self.ownSource, id: id, type: type, trace: trace, members: members, namesFrom: Self.ownSource)
+    }
+
+    private static func type(of members: EventMembers) throws(EventRejection) -> String {
+        let kind = members.owner.kind
+        guard kind == .object else { throw EventRejection(.notAnObject, "value: expected an object, got \(kind)") }
+        guard members[.type] != nil || members[.retract] != nil else { throw EventRejection(.missingType, "type: missing") }
+        guard let type = members[.type] == nil ? "retraction" : members.string(.type),
+            Identifier.isAcceptable(type, maximumBytes: EventLimits.nameBytes)
+        else {
+            throw EventRejection(.badType, "type: expected a string of 1…\(EventLimits.nameBytes) bytes without control characters")
+        }
+        return type
+    }
+
+    /// Decodes an event in the hub's own JSON that another record contains or a rule has made. Its identity is given; a member `id` does not count.
+    public func decode(_ json: [UInt8], source: String, id: String) -> Decoded {
+        do throws(EventRejection) {
+            guard json.count <= limits.recordBytes else {
+                throw EventRejection(.tooLarge, "event: \(json.count) bytes; expected at most \(limits.recordBytes)")
+            }
+            guard Identifier.isAcceptable(id, maximumBytes: EventLimits.nameBytes) else {
+                throw EventRejection(.badID, "id: expected 1…\(EventLimits.nameBytes) bytes without control characters")
+            }
+            guard Identifier.isAcceptable(source, maximumBytes: EventLimits.sourceBytes) else {
+                throw EventRejection(.badCloudEvent, "source: expected 1…\(EventLimits.sourceBytes) bytes without control characters")
+            }
+            let document = try Self.parse(json)
+            let members = EventMembers(of: document.root, in: document)
+            let event = Event(
+                source: source, id: id, type: try Self.type(of: members), trace: nil, members: members, namesFrom: source)
+            let fields = EventFields(event: event, limits: limits)
+            if fields.retracts {
+                let (retractions, rejection) = try fields.retractions(after: 0)
+                return .retracting([], retractions, rejection)
+            }
+            let (drafts, rejection) = try fields.drafts()
+            return rejection.map { .partly(drafts, $0) } ?? .entries(drafts)
+        } catch {
+            return .rejected(error)
+        }
     }
 
     /// The source of events in the hub's own JSON that have an id.

@@ -1,13 +1,13 @@
 /// Finds the known name that is most similar to a misspelled one.
-enum NearestName {
+package enum NearestName {
     /// The name with the fewest edits (insert, delete, replace, swap of neighbours); nil when they exceed a third of the written name.
-    static func suggestion(for written: String, among names: some Sequence<String>) -> String? {
+    package static func suggestion(for written: String, among names: some Sequence<String>) -> String? {
         let limit = max(1, written.count / 3)
         let ranked = names.map { (name: $0, edits: edits(from: Array(written.utf8), to: Array($0.utf8))) }
         return ranked.min { ($0.edits, $0.name) < ($1.edits, $1.name) }.flatMap { $0.edits <= limit ? $0.name : nil }
     }
 
-    static func edits(from source: [UInt8], to target: [UInt8]) -> Int {
+    package static func edits(from source: [UInt8], to target: [UInt8]) -> Int {
         var beforePrevious: [Int] = []
         var previous = Array(0...target.count)
         for row in source.indices {

@@ -1,0 +1,29 @@
+import ArgumentParser
+import HubClient
+import Linux
+
+struct RulesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rules", abstract: "Check the rules over changes of the platform's tables.",
+        subcommands: [RulesCheckCommand.self])
+}
+
+struct RulesCheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a rules file, and tell what each rule does.",
+        discussion: """
+            Prints each rule with its table, its condition and the columns whose values leave the hub. Every fault is reported with its line,
+            and then the exit status is 1. A running hub takes a changed file by itself, and refuses one that this command refuses.
+
+              hub rules check /etc/hub/rules.yaml
+            """)
+
+    @Argument(help: "The rules file.") var file: String
+
+    func run() throws {
+        try work { () throws(CommandFailure) in
+            for line in try RulesListing(path: file).lines { Console.print(line) }
+        }
+    }
+}

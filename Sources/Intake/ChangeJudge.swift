@@ -1,0 +1,122 @@
+import ChangeCapture
+import Kafka
+import Messaging
+import Rules
+
+/// Decides what is to be done with records of change data capture, by the rules. Its decoder remembers the schemas that it has read; apart from
+/// that a record that is read twice gets the same judgement.
+struct ChangeJudge {
+    /// What the rules made of a record, for counting.
+    struct Findings: Equatable {
+        var events = 0
+        var retractions = 0
+        var failures: [RuleFailure] = []
+        var undecided: [String] = []
+    }
+
+    private let events: EventDecoder
+    private var decoder: ChangeDecoder
+    private var rules: RuleSet
+
+    init(events: EventDecoder, rules: RuleSet = .empty) {
+        self.events = events
+        self.rules = rules
+        decoder = ChangeDecoder(rules.changes)
+    }
+
+    mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules) }
+
+    mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
+        let change = decoder.decode(
+            ChangeRecord(
+                topic: record.topic, partition: record.partition, offset: record.offset, timestamp: record.timestamp, key: record.key,
+                value: record.value, headers: record.headers.map { ChangeRecord.Header($0.name, $0.value) }))
+        switch change {
+        case .row(let change): return judge(change, record)
+        case .outbox(let event):
+            guard let payload = event.payload else {
+                return (JudgedRecord(record: record, judgement: .discarded("empty_outbox")), Findings())
+            }
+            let decoded = events.decode(Array(payload.utf8), source: "outbox:" + event.aggregateType, id: event.id)
+            return (JudgedRecord(record, decoded), Findings())
+        case .message(let message) where message.prefix == Self.messagePrefix:
+            guard let id = message.id else { return (.dead(record, "no_identity", "the message has no position in the log"), Findings()) }
+            let decoded = events.decode(message.content, source: "message:" + message.source.database, id: id.description)
+            return (JudgedRecord(record, decoded), Findings())
+        case .message: return (JudgedRecord(record: record, judgement: .discarded("other_message")), Findings())
+        case .truncate: return (JudgedRecord(record: record, judgement: .discarded("truncate")), Findings())
+        case .transaction: return (JudgedRecord(record: record, judgement: .discarded("transaction")), Findings())
+        case .heartbeat: return (JudgedRecord(record: record, judgement: .discarded("heartbeat")), Findings())
+        case .tombstone: return (JudgedRecord(record: record, judgement: .discarded("tombstone")), Findings())
+        case .ignored(let kind): return (JudgedRecord(record: record, judgement: .discarded(kind.rawValue)), Findings())
+        case .platform, .notice:
+            return (.dead(record, "unsupported_shape", "the platform's own record forms are not read yet"), Findings())
+        case .rejected(let rejection): return (.dead(record, rejection.reason.rawValue, rejection.detail), Findings())
+        }
+    }
+
+    /// The prefix of `pg_logical_emit_message` for the hub's own events.
+    static let messagePrefix = "hub"
+
+    private func judge(_ change: RowChange, _ record: KafkaRecord) -> (JudgedRecord, Findings) {
+        let outcome = rules.outcome(of: change)
+        var findings = Findings(
+            events: 0, retractions: outcome.retractions.count, failures: outcome.failures, undecided: outcome.undecided)
+        guard !outcome.events.isEmpty || !outcome.retractions.isEmpty || !outcome.failures.isEmpty else {
+            return (JudgedRecord(record: record, judgement: .discarded("no_rule")), findings)
+        }
+        guard let position = change.source.position else {
+            return (.dead(record, "no_identity", "the change has no LSN, so it could not be recognized when it is sent again"), findings)
+        }
+        let retractions = outcome.retractions.map {
+            Retraction(.cause(row: $0.row, rule: $0.rule), origin: $0.row, change: position, after: 0)
+        }
+        var drafts: [EntryDraft] = []
+        var failures = outcome.failures
+        var targets: [String] = []
+        for event in outcome.events {
+            let cause = Cause(row: event.row, rule: event.rule, change: position)
+            var made: [EntryDraft] = []
+            switch events.decode(event.json, source: "rule:" + event.rule, id: event.id) {
+            case .entries(let drafts): made = drafts
+            case .partly(let drafts, let rejection):
+                made = drafts
+                failures.append(RuleFailure(rule: event.rule, detail: rejection.detail))
+                targets += rejection.targets
+            case .rejected(let rejection): failures.append(RuleFailure(rule: event.rule, detail: rejection.detail))
+            case .discard, .retracting: failures.append(RuleFailure(rule: event.rule, detail: "the event makes no entry"))
+            }
+            // A row without a key cannot be found again.
+            if !event.row.isEmpty { for index in made.indices { made[index].cause = cause } }
+            drafts += made
+        }
+        findings.events = outcome.events.count
+        findings.failures = failures
+        let failure = failures.first.map { first in
+            DeathCause(
+                reason: "rule_failed",
+                detail: failures.count == 1
+                    ? "rule \(first.rule): \(first.detail)" : "rule \(first.rule): \(first.detail); and \(failures.count - 1) more",
+                targets: targets)
+        }
+        let judgement: JudgedRecord.Judgement
+        switch (failure, drafts.isEmpty && retractions.isEmpty) {
+        case (let failure?, true): judgement = .dead(failure)
+        case (let failure?, false): judgement = .partly(drafts, failure)
+        case (nil, _): judgement = .entries(drafts)
+        }
+        return (JudgedRecord(record: record, judgement: judgement, taking: retractions), findings)
+    }
+}
+
+extension ChangeSource {
+    /// Nil without an LSN. `sequence` is a JSON array as text, `["<last commit>","<this>"]`, whose first element is null at the start.
+    var position: ChangePosition? {
+        guard let lsn = lsn.flatMap({ Int64(exactly: $0) }) else { return nil }
+        let digits = (sequence ?? "").drop { $0 != "\"" }.dropFirst().prefix { $0 != "\"" }
+        let isFirstNull = (sequence ?? "").contains("[null")
+        return ChangePosition(
+            commit: isFirstNull ? 0 : Int64(digits) ?? 0, lsn: lsn,
+            time: Timestamp(milliseconds: (committedAt ?? 0) / 1_000))
+    }
+}

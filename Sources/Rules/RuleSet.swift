@@ -1,0 +1,134 @@
+internal import CEL
+public import ChangeCapture
+internal import Messaging
+
+/// All rules of a file, found by the table and the operation of a change, and then by a column that they compare with a constant.
+public struct RuleSet: Sendable {
+    public let rules: [Rule]
+    /// What the file says of tables, for the decoder.
+    public let changes: ChangeOptions
+    private let tables: [TableName: TableRules]
+
+    public static let empty = RuleSet(rules: [], changes: ChangeOptions())
+
+    init(rules: [Rule], changes: ChangeOptions) {
+        self.rules = rules
+        self.changes = changes
+        tables = Dictionary(grouping: rules, by: \.table).mapValues { TableRules($0) }
+    }
+
+    public var isEmpty: Bool { rules.isEmpty }
+
+    /// Snapshot reads have no effect: the rows were there before.
+    public func outcome(of change: RowChange) -> RuleOutcome {
+        var outcome = RuleOutcome()
+        guard let rules = tables[change.table] else { return outcome }
+        let row = CausingRow.text(of: change)
+        switch change.operation {
+        case .snapshotRead, .incrementalSnapshotRead: return outcome
+        case .delete: if let row { outcome.retractions.append(RuleRetraction(row: row, rule: nil)) }
+        case .insert, .update: break
+        }
+        for rule in rules.candidates(change) { rule.apply(to: change, row, &outcome) }
+        return outcome
+    }
+}
+
+/// The rules of one table.
+private struct TableRules: Sendable {
+    private let rules: [Rule]
+    /// By operation: the rules that each change may concern.
+    private var unindexed: [Rule] = []
+    /// The rules that need one of some values in a column of the new row. Most tables have one such column, such as a status.
+    private var indexed: [String: [IndexValue: [Rule]]] = [:]
+
+    init(_ rules: [Rule]) {
+        self.rules = rules
+        for rule in rules {
+            guard let (column, values) = rule.indexableEquality else {
+                unindexed.append(rule)
+                continue
+            }
+            for value in values { indexed[column, default: [:]][value, default: []].append(rule) }
+        }
+    }
+
+    /// The rules that may make an event of the change or retract an entry, in the order of the file within each group.
+    func candidates(_ change: RowChange) -> [Rule] {
+        // An update may end the state that any rule of the table asks for.
+        guard change.operation == .insert, let after = change.after, !indexed.isEmpty else { return rules }
+        var found = unindexed
+        for (column, rulesByValue) in indexed {
+            guard let value = IndexValue(after[column]) else { return rules }
+            found += rulesByValue[value] ?? []
+        }
+        return found
+    }
+}
+
+/// A value that two rules and a row can be compared by without evaluating a condition.
+private enum IndexValue: Hashable, Sendable {
+    case text(String)
+    case integer(Int64)
+    case bool(Bool)
+    case null
+
+    /// Nil for values that equal others of another kind, or that are not known.
+    init?(_ value: ColumnValue) {
+        switch value {
+        case .string(let text): self = .text(text)
+        case .int(let number): self = .integer(number)
+        case .bool(let value): self = .bool(value)
+        case .null: self = .null
+        default: return nil
+        }
+    }
+
+    init?(_ value: CELValue) {
+        switch value {
+        case .string(let text): self = .text(text)
+        case .int(let number): self = .integer(number)
+        case .bool(let value): self = .bool(value)
+        case .null: self = .null
+        default: return nil
+        }
+    }
+}
+
+extension Rule {
+    fileprivate var indexableEquality: (column: String, values: [IndexValue])? {
+        for equality in condition?.equalities ?? [] where equality.column.row == .after {
+            let values = equality.values.compactMap { IndexValue($0) }
+            if values.count == equality.values.count { return (equality.column.name, values) }
+        }
+        return nil
+    }
+
+    fileprivate func apply(to change: RowChange, _ row: String?, _ outcome: inout RuleOutcome) {
+        if operations.contains(change.operation) {
+            switch condition?.evaluate(change) ?? .isTrue {
+            case .isTrue:
+                do throws(RuleFailure) {
+                    let events = try events(of: change, row)
+                    if change.operation == .update, let row { outcome.retractions.append(RuleRetraction(row: row, rule: name)) }
+                    outcome.events += events
+                } catch {
+                    outcome.failures.append(RuleFailure(rule: name, detail: error.detail))
+                }
+                return
+            case .unknown: outcome.undecided.append(name)
+            case .failure(let failure): outcome.failures.append(RuleFailure(rule: name, detail: "when: \(failure)"))
+            case .isFalse: break
+            }
+        }
+        guard change.operation == .update, let row, hasEnded(change) else { return }
+        outcome.retractions.append(RuleRetraction(row: row, rule: name))
+    }
+
+    /// Whether the row has left the state that the rule asks for. Without the old row it may have left it earlier: then nothing is left to
+    /// retract.
+    private func hasEnded(_ change: RowChange) -> Bool {
+        guard let state = holds ?? condition, let after = change.after, state.holds(for: after, of: change) == false else { return false }
+        return change.before.map { state.holds(for: $0, of: change) != false } ?? true
+    }
+}
