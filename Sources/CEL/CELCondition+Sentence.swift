@@ -17,7 +17,10 @@ private struct SentenceWriter {
     let program: Program
     let language: CELLanguage
 
-    private func say(_ english: String, _ french: String) -> String { language == .english ? english : french }
+    /// Only one of the two is built: a nested condition would otherwise take exponential time.
+    private func say(_ english: @autoclosure () -> String, _ french: @autoclosure () -> String) -> String {
+        language == .english ? english() : french()
+    }
 
     // MARK: Clauses
 

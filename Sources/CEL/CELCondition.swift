@@ -14,7 +14,8 @@ public struct CELCondition: Sendable {
     public let text: String
     /// The condition in one spelling: two conditions with the same tree have the same one.
     public let canonicalText: String
-    let program: Program
+    /// Kept, because a copy of the program for each evaluation would retain all of its arrays.
+    private let evaluator: Evaluator
 
     /// Throws the first error of the text, with its place.
     public init(_ text: String, declarations: CELDeclarations, limits: CELLimits = .standard) throws(CELError) {
@@ -22,13 +23,15 @@ public struct CELCondition: Sendable {
         do throws(Fault) {
             let expression = try Parser.parse(text, limits)
             let (program, type) = try Checker.check(expression, declarations, limits)
-            guard type == .bool || type == .dyn else { throw Fault(expression.offset, "expected a condition of type bool, got \(type)") }
+            guard type == .bool || type == .dyn else { throw Fault(expression.start, "expected a condition of type bool, got \(type)") }
             canonicalText = expression.description
-            self.program = program
+            evaluator = Evaluator(program)
         } catch {
             throw CELError(position: CELPosition(of: error.offset, in: text), message: error.message)
         }
     }
+
+    var program: Program { evaluator.program }
 
     /// What it reads. The index is the slot that `evaluate` asks for.
     public var inputs: [CELInput] { program.inputs }
@@ -40,7 +43,7 @@ public struct CELCondition: Sendable {
     /// does not exist. It can be asked for a slot more than once.
     public func evaluate(_ value: (_ slot: Int) -> CELValue?) -> CELOutcome {
         do throws(StepFailure) {
-            switch try Evaluator(program).run(program.root, value) {
+            switch try evaluator.run(program.root, value) {
             case .bool(let isTrue): return isTrue ? .isTrue : .isFalse
             case .unknown(let unknown): return .unknown(unknown)
             case let other: return failure(.noSuchOverload(operation: "the condition", kinds: [other.kind]), program.root)

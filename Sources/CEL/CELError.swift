@@ -92,8 +92,10 @@ public struct CELFailure: Error, Equatable, CustomStringConvertible {
 public struct CELLimits: Equatable, Sendable {
     /// Of the text. A condition that a person can read is shorter.
     public var textBytes = 4_096
-    /// Of the tree. It bounds the stack that checking and evaluation use. A chain of && or || is one level.
+    /// Of the tree. It bounds the stack that checking and evaluation use, so more than `greatestDepth` has no effect. A chain of && or || is
+    /// one level.
     public var depth = 48
+    public static let greatestDepth = 128
     /// The worst-case cost of one evaluation. A step is one operation, or 256 bytes of text.
     public var cost = 300_000
     /// Of a text that a function reads as a whole.

@@ -54,7 +54,7 @@ extension Checker {
             let isAccepted = values.isEmpty ? function.accepts(value.type) : value.type == .string || value.type == .dyn
             guard isAccepted else {
                 let expected = values.isEmpty ? function.expectation : "string"
-                throw Fault(argument.offset, "expected \(expected) for \(name)(), got \(value.type)")
+                throw Fault(argument.start, "expected \(expected) for \(name)(), got \(value.type)")
             }
             values.append(value)
         }
@@ -65,7 +65,7 @@ extension Checker {
         let value = values[0]
         let call = try operation(.call(function, value.step), function.result, values, cost: cost, at: offset)
         if function == .timestamp || function == .duration, value.isConstant, !call.isConstant {
-            throw Fault(arguments[0].offset, function == .timestamp ? Self.timestampHelp : Self.durationHelp)
+            throw Fault(arguments[0].start, function == .timestamp ? Self.timestampHelp : Self.durationHelp)
         }
         return call
     }
@@ -76,11 +76,11 @@ extension Checker {
     /// A text function reads the whole text; `startsWith` and `endsWith` only as much as they look for.
     private func textCost(of function: Function, _ values: [Checked]) -> Cost {
         switch function {
-        case .startsWith, .endsWith: Cost(1 + values[1].size / Comparison.bytesPerUnit)
+        case .startsWith, .endsWith: Cost(1) + Cost(bytes: Cost(values[1].size))
         // A search costs about four times as much as a comparison.
-        case .contains: Cost(1 + 4 * (values[0].size + values[1].size) / Comparison.bytesPerUnit)
-        case .size where values[0].type == .string || values[0].type == .dyn: Cost(1 + values[0].size / Comparison.bytesPerUnit)
-        case .string where values[0].type == .bytes || values[0].type == .dyn: Cost(1 + values[0].size / Comparison.bytesPerUnit)
+        case .contains: Cost(1) + Cost(bytes: (Cost(values[0].size) + Cost(values[1].size)) * 4)
+        case .size where values[0].type == .string || values[0].type == .dyn: Cost(1) + Cost(bytes: Cost(values[0].size))
+        case .string where values[0].type == .bytes || values[0].type == .dyn: Cost(1) + Cost(bytes: Cost(values[0].size))
         default: Cost(1)
         }
     }
@@ -92,7 +92,7 @@ extension Checker {
             throw Fault(offset, "expected a field as the argument of has(), as in has(after.title)")
         }
         if let record = record(target) {
-            _ = try type(of: field, of: record, target.offset)
+            _ = try type(of: field, of: record, arguments[0].offset)
             return Checked(step: program.add(.hasSlot(fieldSlot(field, of: record.name)), at: offset), type: .bool, cost: Cost(1), size: 0)
         }
         let value = try check(target)
@@ -113,7 +113,7 @@ extension Checker {
         switch list.type {
         case .list(let type): element = type
         case .dyn: element = .dyn
-        default: throw Fault(target.offset, "expected a list left of .\(quantifier.rawValue)(), got \(list.type)")
+        default: throw Fault(target.start, "expected a list left of .\(quantifier.rawValue)(), got \(list.type)")
         }
         program.locals.append(name)
         let local = Local(name: name, type: element, index: program.locals.count - 1, size: size(of: element))
@@ -121,7 +121,7 @@ extension Checker {
         let predicate = try check(arguments[1])
         locals.removeLast()
         guard predicate.type == .bool || predicate.type == .dyn else {
-            throw Fault(arguments[1].offset, "expected bool as the condition of \(quantifier.rawValue)(), got \(predicate.type)")
+            throw Fault(arguments[1].start, "expected bool as the condition of \(quantifier.rawValue)(), got \(predicate.type)")
         }
         let times = list.isConstant ? list.size : limits.listElements
         let step = Program.Step.quantified(quantifier, list: list.step, local: local.index, predicate: predicate.step)
@@ -137,7 +137,7 @@ extension Checker {
         guard arguments.count == expected else { throw Fault(offset, Self.count(name, expected, arguments.count)) }
         guard let column = column(arguments[0]) else {
             throw Fault(
-                arguments[0].offset,
+                arguments[0].start,
                 "expected a column as the first argument of \(name)(), as in \(name)(after.title\(expected == 1 ? "" : ", …"))")
         }
         let type = try type(of: column, of: (name: "after", record: row), arguments[0].offset)
@@ -149,7 +149,7 @@ extension Checker {
         }
         let value = try check(arguments[1])
         guard value.type.isComparable(to: type) else {
-            throw Fault(arguments[1].offset, "expected \(type) as the value that '\(column)' became, got \(value.type)")
+            throw Fault(arguments[1].start, "expected \(type) as the value that '\(column)' became, got \(value.type)")
         }
         let step = program.add(.became(value.step, beforeSlot: before, afterSlot: after), at: offset)
         return Checked(step: step, type: .bool, cost: value.cost + compareCost(value) * 2 + Cost(2), size: 0)
@@ -158,7 +158,7 @@ extension Checker {
     /// `title`, `after.title`, `before.title` or `after["title"]`.
     private func column(_ expression: Expression) -> String? {
         switch expression.kind {
-        case .name(let name): name
+        case .name(let name) where declarations.row?.fields[name] != nil || record(expression) == nil: name
         case .select(let target, let name) where isRow(target): name
         case .index(let target, let index) where isRow(target):
             if case .literal(.string(let name)) = index.kind { name } else { nil }

@@ -3,7 +3,7 @@ extension Checker {
     mutating func checkBinary(_ symbol: BinaryOperator, _ left: Expression, _ right: Expression, _ offset: Int) throws(Fault) -> Checked {
         if symbol == .isIn, let record = record(right) {
             guard case .literal(.string(let field)) = left.kind else {
-                throw Fault(left.offset, "expected a string literal left of 'in \(record.name)'")
+                throw Fault(left.start, "expected a string literal left of 'in \(record.name)'")
             }
             _ = try type(of: field, of: record, left.offset)
             return Checked(step: program.add(.hasSlot(fieldSlot(field, of: record.name)), at: offset), type: .bool, cost: Cost(1), size: 0)
@@ -75,7 +75,7 @@ extension Checker {
             let value = try check(operand)
             guard value.type == .bool || value.type == .dyn else {
                 let side = index == 0 ? "left" : "right"
-                throw Fault(operand.offset, "expected bool on both sides of \(symbol.rawValue), got \(value.type) on the \(side)")
+                throw Fault(operand.start, "expected bool on both sides of \(symbol.rawValue), got \(value.type) on the \(side)")
             }
             checked.append(value)
         }
@@ -109,7 +109,7 @@ extension Checker {
             }
             let each = element.isScalar ? Cost(1) : compareCost(a)
             return each * max(1, b.size) + Cost(1)
-        case .add, .subtract, .multiply, .divide, .remainder: return Cost(1 + (a.size + b.size) / Comparison.bytesPerUnit)
+        case .add, .subtract, .multiply, .divide, .remainder: return Cost(1) + Cost(bytes: Cost(a.size) + Cost(b.size))
         default:
             // Values of different kinds differ at once, so the cheaper side bounds the comparison.
             return Cost(min(compareCost(a).steps, compareCost(b).steps))

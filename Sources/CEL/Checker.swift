@@ -31,7 +31,7 @@ struct Checker {
         let root = try checker.check(expression)
         guard root.cost.steps <= limits.cost else {
             throw Fault(
-                expression.offset,
+                expression.start,
                 "an evaluation can cost \(root.cost.steps) steps, more than \(limits.cost): leave out a contains, exists or all")
         }
         checker.program.root = root.step
@@ -159,7 +159,7 @@ struct Checker {
     }
 
     private mutating func checkSelection(_ field: String, of target: Expression, _ offset: Int) throws(Fault) -> Checked {
-        if let record = record(target) { return try checkField(field, of: record, target.offset) }
+        if let record = record(target) { return try checkField(field, of: record, offset) }
         let value = try check(target)
         let type = try memberType(of: value.type, field, offset)
         let name = program.addConstant(.string(field), at: offset)
@@ -179,9 +179,9 @@ struct Checker {
     private mutating func checkIndex(_ index: Expression, of target: Expression, _ offset: Int) throws(Fault) -> Checked {
         if let record = record(target) {
             guard case .literal(.string(let field)) = index.kind else {
-                throw Fault(index.offset, "expected a string literal as the index of '\(record.name)'")
+                throw Fault(index.start, "expected a string literal as the index of '\(record.name)'")
             }
-            return try checkField(field, of: record, target.offset)
+            return try checkField(field, of: record, index.offset)
         }
         let (container, key) = (try check(target), try check(index))
         let type: CELType
@@ -189,9 +189,9 @@ struct Checker {
         case (.list(let element), .int), (.list(let element), .dyn): type = element
         case (.map(let member), .string), (.map(let member), .dyn): type = member
         case (.dyn, .int), (.dyn, .string), (.dyn, .dyn): type = .dyn
-        case (.list, _): throw Fault(index.offset, "expected int as the index of a list, got \(key.type)")
-        case (.map, _): throw Fault(index.offset, "expected string as the index of a map, got \(key.type)")
-        case (.dyn, _): throw Fault(index.offset, "expected int or string as an index, got \(key.type)")
+        case (.list, _): throw Fault(index.start, "expected int as the index of a list, got \(key.type)")
+        case (.map, _): throw Fault(index.start, "expected string as the index of a map, got \(key.type)")
+        case (.dyn, _): throw Fault(index.start, "expected int or string as an index, got \(key.type)")
         default: throw Fault(offset, "expected a list or a map left of '[', got \(container.type)")
         }
         return try operation(.index(container.step, key.step), type, [container, key], at: offset)
@@ -219,6 +219,9 @@ struct Cost {
         let (sum, overflow) = a.steps.addingReportingOverflow(b.steps)
         return Cost(overflow ? .max : sum)
     }
+
+    /// Of as many bytes of text.
+    init(bytes: Cost) { steps = bytes.steps / Comparison.bytesPerUnit }
 
     static func * (a: Cost, times: Int) -> Cost {
         let (product, overflow) = a.steps.multipliedReportingOverflow(by: times)

@@ -93,12 +93,9 @@ enum NumberOrder {
     /// Exact: an integer that no double can express differs from each of its neighbours.
     static func compare(_ integer: Int64, _ number: Double) -> NumberOrder {
         if number.isNaN { return .unordered }
-        if number >= 0x1p63 { return .less }
-        if number < -0x1p63 { return .greater }
-        let whole = number.rounded(.down)
-        // Between -2^63 and 2^63, which is excluded: a whole number that fits.
-        guard let floor = Int64(exactly: whole) else { return .unordered }
-        return integer != floor ? NumberOrder(integer, floor) : whole == number ? .equal : .less
+        guard let whole = Int64(truncating: number) else { return number > 0 ? .less : .greater }
+        // A double without its fraction is exact.
+        return integer != whole ? NumberOrder(integer, whole) : NumberOrder(Double(whole), number)
     }
 
     var reversed: NumberOrder {
@@ -123,5 +120,13 @@ extension Span<UInt8> {
             return NumberOrder(self[index], other[index])
         }
         return NumberOrder(count, other.count)
+    }
+}
+
+extension Int64 {
+    /// The number without its fraction; nil when it does not fit. The conversions of the standard library that check need libm.
+    init?(truncating number: Double) {
+        guard number >= -0x1p63, number < 0x1p63 else { return nil }
+        self = Int64(number)
     }
 }

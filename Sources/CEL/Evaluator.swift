@@ -5,10 +5,10 @@ struct StepFailure: Error {
 }
 
 /// Runs a program. It cannot trap, and its time is bounded by the program's cost.
-struct Evaluator {
+struct Evaluator: Sendable {
     typealias Inputs = (_ slot: Int) -> CELValue?
 
-    private let program: Program
+    let program: Program
     private let operations: Operations
 
     init(_ program: Program) {
@@ -51,12 +51,12 @@ struct Evaluator {
             return try attempt(step) { () throws(CELFailureReason) in try binary(step, a, b) }
         case .changed(let beforeSlot, let afterSlot):
             let (before, after) = (inputs(beforeSlot), inputs(afterSlot))
-            return try attempt(step) { () throws(CELFailureReason) in try changed(before, after, program.inputs[afterSlot].key) }
+            return try attempt(step) { () throws(CELFailureReason) in try changed(before, after, afterSlot) }
         case .became(let operand, let beforeSlot, let afterSlot):
             let target = try value(of: operand, inputs, &locals)
             if case .unknown = target { return target }
             let (before, after) = (inputs(beforeSlot), inputs(afterSlot))
-            return try attempt(step) { () throws(CELFailureReason) in try became(target, before, after, program.inputs[afterSlot].key) }
+            return try attempt(step) { () throws(CELFailureReason) in try became(target, before, after, afterSlot) }
         }
     }
 
@@ -134,8 +134,8 @@ struct Evaluator {
     // MARK: Both rows
 
     /// A row that does not exist has no value: an insert changes each column, and so does a delete.
-    private func changed(_ before: CELValue?, _ after: CELValue?, _ column: String) throws(CELFailureReason) -> CELValue {
-        guard before != nil || after != nil else { throw .noSuchKey(column) }
+    private func changed(_ before: CELValue?, _ after: CELValue?, _ slot: Int) throws(CELFailureReason) -> CELValue {
+        guard before != nil || after != nil else { throw .noSuchKey(program.inputs[slot].key) }
         if case .unknown(let unknown) = after { return unknown.reason == .unchanged ? .bool(false) : .unknown(unknown) }
         if case .unknown = before, let before { return before }
         guard let before, let after else { return .bool(true) }
@@ -144,9 +144,9 @@ struct Evaluator {
     }
 
     private func became(
-        _ target: CELValue, _ before: CELValue?, _ after: CELValue?, _ column: String
+        _ target: CELValue, _ before: CELValue?, _ after: CELValue?, _ slot: Int
     ) throws(CELFailureReason) -> CELValue {
-        guard before != nil || after != nil else { throw .noSuchKey(column) }
+        guard before != nil || after != nil else { throw .noSuchKey(program.inputs[slot].key) }
         guard let after else { return .bool(false) }
         if case .unknown(let unknown) = after { return unknown.reason == .unchanged ? .bool(false) : after }
         var comparison = Comparison(program.limits)

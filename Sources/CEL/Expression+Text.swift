@@ -10,8 +10,7 @@ extension Expression: CustomStringConvertible {
             "\(target.map { $0.text(atLeast: 7) + "." } ?? "")\(function)(\(Self.list(arguments)))"
         case .list(let elements): "[\(Self.list(elements))]"
         case .not(let operand): "!\(operand.text(atLeast: 6))"
-        // Without parentheses, a minus in front of a number is its sign.
-        case .negate(let operand): operand.isUnsignedNumber ? "-(\(operand))" : "-\(operand.text(atLeast: 6))"
+        case .negate(let operand): operand.negatedText
         case .binary(let symbol, let left, let right):
             "\(left.text(atLeast: symbol.precedence)) \(symbol.rawValue) \(right.text(atLeast: symbol.precedence + 1))"
         case .logic(let symbol, let operands):
@@ -35,12 +34,10 @@ extension Expression: CustomStringConvertible {
         }
     }
 
-    private var isUnsignedNumber: Bool {
-        switch kind {
-        case .literal(.int(let number)): number >= 0
-        case .literal(.double(let number)): number.sign == .plus
-        default: false
-        }
+    /// A minus directly in front of a number is its sign, so a text that starts with a number is in parentheses.
+    private var negatedText: String {
+        let text = text(atLeast: 6)
+        return text.utf8.first?.isDigit == true ? "-(\(text))" : "-\(text)"
     }
 }
 

@@ -17,14 +17,17 @@ struct Expression: Equatable {
     }
 
     let kind: Kind
-    /// The byte of the text that messages point to: the operator of an operation, the first byte of the others.
+    /// The byte of the text that its own errors point to: its operator, or the name of its field or function.
     let offset: Int
+    /// Its first byte, without parentheses around it. The errors of an operation on it point there.
+    let start: Int
     /// The number of levels, this one included.
     let depth: Int
 
     init(_ kind: Kind, at offset: Int) {
         self.kind = kind
         self.offset = offset
+        start = min(offset, kind.children.first?.start ?? offset)
         depth = 1 + (kind.children.map(\.depth).max() ?? 0)
     }
 

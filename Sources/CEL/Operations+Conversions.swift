@@ -49,7 +49,7 @@ extension Operations {
         switch value {
         case .int(let number): return number
         case .double(let number):
-            guard let whole = Int64(exactly: number.rounded(.towardZero)) else { throw .overflow }
+            guard let whole = Int64(truncating: number) else { throw .overflow }
             return whole
         case .string(let text):
             guard text.utf8.count <= Self.longestNumber, let number = Int64(text) else { throw .invalidText(text, function: "int") }

@@ -1,5 +1,5 @@
 /// The operators and functions on values that are not unknown.
-struct Operations {
+struct Operations: Sendable {
     let limits: CELLimits
 
     private func noOverload(_ operation: String, _ values: CELValue...) -> CELFailureReason {
@@ -33,12 +33,12 @@ struct Operations {
         }
     }
 
-    func check(_ elements: [CELValue], _ what: String) throws(CELFailureReason) {
-        guard elements.count <= limits.listElements else { throw .tooLarge(what, limit: limits.listElements) }
+    func check(_ elements: [CELValue], _ what: @autoclosure () -> String) throws(CELFailureReason) {
+        guard elements.count <= limits.listElements else { throw .tooLarge(what(), limit: limits.listElements) }
     }
 
-    private func check(bytes: Int, _ what: String) throws(CELFailureReason) {
-        guard bytes <= limits.stringBytes else { throw .tooLarge(what, limit: limits.stringBytes) }
+    private func check(bytes: Int, _ what: @autoclosure () -> String) throws(CELFailureReason) {
+        guard bytes <= limits.stringBytes else { throw .tooLarge(what(), limit: limits.stringBytes) }
     }
 
     // MARK: Arithmetic
@@ -150,7 +150,7 @@ struct Operations {
         case (.map, _): throw .noSuchKey(index.literalText)
         case (.list(let elements), .int(let index)): return try element(index, of: elements)
         case (.list(let elements), .double(let number)):
-            guard let index = Int64(exactly: number) else { throw noOverload("[]", container, index) }
+            guard let index = Int64(truncating: number), Double(index) == number else { throw noOverload("[]", container, index) }
             return try element(index, of: elements)
         default: throw noOverload("[]", container, index)
         }

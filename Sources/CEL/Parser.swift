@@ -19,7 +19,7 @@ struct Parser {
 
     private init(tokens: [Token], maximumDepth: Int) {
         self.tokens = tokens
-        self.maximumDepth = maximumDepth
+        self.maximumDepth = min(maximumDepth, CELLimits.greatestDepth)
     }
 
     /// The last token is the end, which is never passed.
@@ -116,7 +116,7 @@ struct Parser {
             let offset = token.offset
             if accept(".") {
                 if token.kind == .symbol("?") { throw Fault(token.offset, "optional values ('.?') are not supported: use has()") }
-                expression = try selection(of: expression, at: offset)
+                expression = try selection(of: expression)
             } else if accept("[") {
                 if token.kind == .symbol("?") { throw Fault(token.offset, "optional values ('[?') are not supported: use has()") }
                 let index = try self.expression()
@@ -130,7 +130,7 @@ struct Parser {
         }
     }
 
-    private mutating func selection(of target: Expression, at offset: Int) throws(Fault) -> Expression {
+    private mutating func selection(of target: Expression) throws(Fault) -> Expression {
         let nameOffset = token.offset
         let name: String
         switch token.kind {
@@ -139,7 +139,7 @@ struct Parser {
         default: throw unexpected("a field name")
         }
         index += 1
-        guard accept("(") else { return try node(.select(target, name), at: offset) }
+        guard accept("(") else { return try node(.select(target, name), at: nameOffset) }
         return try node(.call(target: target, function: name, arguments: try list(until: ")")), at: nameOffset)
     }
 
