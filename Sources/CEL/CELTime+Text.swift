@@ -54,10 +54,14 @@ extension CELDuration: CustomStringConvertible {
         var total: Int64 = 0
         repeat {
             let whole = digits.unboundedNumber()
-            let fraction = digits.skip(".") ? digits.fraction() : nil
-            guard whole != nil || fraction != nil, let unit = Self.units.first(where: { digits.skip($0.name) })?.nanoseconds else {
-                return nil
+            var fraction: Int64?
+            if digits.skip(".") {
+                fraction = digits.fraction()
+                guard fraction != nil else { return nil }
             }
+            guard whole != nil || fraction != nil, !digits.hasOverflowed,
+                let unit = Self.units.first(where: { digits.skip($0.name) })?.nanoseconds
+            else { return nil }
             let (product, overflow) = (whole ?? 0).multipliedReportingOverflow(by: unit)
             // The fraction counts in billionths of the unit: what is smaller than a nanosecond is dropped.
             let part = fraction.map { $0.multipliedFullWidth(by: unit) }.map { Int64(1_000_000_000).dividingFullWidth($0).quotient } ?? 0
@@ -94,6 +98,7 @@ private func fractionText(_ nanoseconds: Int64) -> String {
 private struct DigitReader {
     private let bytes: [UInt8]
     private var index = 0
+    private(set) var hasOverflowed = false
 
     init(_ text: String) { bytes = Array(text.utf8) }
 
@@ -115,13 +120,14 @@ private struct DigitReader {
         return number
     }
 
-    /// One or more digits; nil for none. A number that does not fit becomes the largest one, which no unit can express.
+    /// One or more digits; nil for none. Sets `hasOverflowed` for a number that does not fit.
     mutating func unboundedNumber() -> Int64? {
         guard var number = digit() else { return nil }
         while let digit = digit() {
             let (product, overflow) = number.multipliedReportingOverflow(by: 10)
             let (sum, sumOverflow) = product.addingReportingOverflow(digit)
-            number = overflow || sumOverflow || number == .max ? .max : sum
+            hasOverflowed = hasOverflowed || overflow || sumOverflow
+            number = sum
         }
         return number
     }
