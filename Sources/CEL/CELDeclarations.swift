@@ -60,7 +60,7 @@ public struct CELRecord: Equatable, Sendable {
     func type(of field: String) -> CELType? { fields[field] ?? (isOpen ? .dyn : nil) }
 }
 
-/// The names that a condition may use.
+/// The names that a condition may use. `before` and `after` are those of the row.
 public struct CELDeclarations: Equatable, Sendable {
     /// The columns, which a condition reads as fields of `before` and `after`; nil when there are no rows.
     public var row: CELRecord?

@@ -44,7 +44,6 @@ struct Lexer {
             case 9, 10, 12, 13, 32: index += 1
             case UInt8(ascii: "/") where self.byte(at: 1) == UInt8(ascii: "/"):
                 while let byte = self.byte(at: 0), byte != 10 {
-                    _ = byte
                     index += 1
                 }
             default: return
