@@ -43,7 +43,8 @@ extension ChangeDecoder {
             return document.root.kind == .null ? nil : document.text(document.root)
         }
         do {
-            let inner = try JSONDocument(parsing: Array(text.utf8), limits: JSONLimits(maximumValues: ChangeLimits.values, refusesNUL: true))
+            let inner = try JSONDocument(
+                parsing: Array(text.utf8), limits: JSONLimits(maximumValues: ChangeLimits.values, refusesNUL: true))
             return inner.text(inner.root)
         } catch {
             if error.reason == .nul { throw ChangeRejection(.nulCharacter, "value: \(error)") }

@@ -42,7 +42,8 @@ extension ChangeDecoder {
     /// prefix `iodebezium` and without underscores, their numbers are texts, and those of `transaction` have the prefix `iodebeziumtx`.
     mutating func cloudEvent(_ fields: Fields, _ payload: Payload, _ record: ChangeRecord) throws(ChangeRejection) -> Change {
         guard let operation = try fields.text("iodebeziumop") else {
-            throw ChangeRejection(.unknownForm, at: "value", expected: "a CloudEvent of Debezium with iodebeziumop", found: "another CloudEvent")
+            throw ChangeRejection(
+                .unknownForm, at: "value", expected: "a CloudEvent of Debezium with iodebeziumop", found: "another CloudEvent")
         }
         guard let data = fields["data"] else { throw ChangeRejection(.missingMember, "data: missing") }
         guard data.kind == .object else {

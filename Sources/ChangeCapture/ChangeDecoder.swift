@@ -56,7 +56,8 @@ public struct ChangeDecoder: Sendable {
         if fields["metadata"]?.kind == .object, fields["routing"]?.kind == .object { return .platform(try PlatformRecord(fields)) }
         if fields["audience"]?.kind == .array, fields.has("priority") { return .notice(try PlatformNotice(fields)) }
         let names = fields.members.prefix(4).map { String($0.name.prefix(32)) }.joined(separator: ", ")
-        throw ChangeRejection(.unknownForm, at: "value", expected: "a change event", found: "an object with \(names.isEmpty ? "no members" : names)")
+        throw ChangeRejection(
+            .unknownForm, at: "value", expected: "a change event", found: "an object with \(names.isEmpty ? "no members" : names)")
     }
 
     // MARK: Keys and rows

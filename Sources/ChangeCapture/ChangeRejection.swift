@@ -32,7 +32,8 @@ public struct ChangeRejection: Error, Equatable, Sendable {
 
     init(_ reason: Reason, _ detail: String) {
         self.reason = reason
-        self.detail = detail.utf8.count <= Self.longestDetail ? detail : String(decoding: detail.utf8.prefix(Self.longestDetail), as: UTF8.self)
+        self.detail =
+            detail.utf8.count <= Self.longestDetail ? detail : String(decoding: detail.utf8.prefix(Self.longestDetail), as: UTF8.self)
     }
 
     init(_ reason: Reason, at path: String, expected: String, found: String) {

@@ -59,7 +59,8 @@ struct Fields {
         for (suffix, unit) in zip(units, [TimeUnit.microseconds, .milliseconds, .nanoseconds]) {
             guard let value = try integer(prefix + suffix) else { continue }
             guard let instant = unit.microseconds(value) else {
-                throw ChangeRejection(.badValue, at: at(prefix + suffix), expected: "a time", found: "a number beyond 64 bits of microseconds")
+                throw ChangeRejection(
+                    .badValue, at: at(prefix + suffix), expected: "a time", found: "a number beyond 64 bits of microseconds")
             }
             return instant
         }

@@ -141,7 +141,8 @@ extension Fields {
         let text = document.string(value)
         let milliseconds = document.int64(value) ?? text.flatMap { Int64($0) }
         guard let instant = milliseconds.flatMap(TimeUnit.milliseconds.microseconds) ?? text.flatMap(TimeText.timestamp) else {
-            throw ChangeRejection(.badValue, at: at(name), expected: "milliseconds or an ISO 8601 timestamp", found: "another \(value.kind)")
+            throw ChangeRejection(
+                .badValue, at: at(name), expected: "milliseconds or an ISO 8601 timestamp", found: "another \(value.kind)")
         }
         return instant
     }

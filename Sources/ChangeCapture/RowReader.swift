@@ -76,7 +76,9 @@ struct RowReader {
         switch type {
         case .json, .untyped: return placeholder.isMap(members, in: document) ? .unavailable : .json(document.text(value))
         case .decimal:
-            guard let scale = members.first(where: { $0.name == "scale" }).flatMap({ document.int64($0.value) }).flatMap({ Int(exactly: $0) }),
+            guard
+                let scale = members.first(where: { $0.name == "scale" }).flatMap({ document.int64($0.value) }).flatMap({ Int(exactly: $0) }
+                ),
                 let text = members.first(where: { $0.name == "value" }).flatMap({ document.string($0.value) }),
                 let bytes = Base64.decode(text)
             else { throw ChangeRejection(.badValue, at: path(), expected: #"{"scale":number,"value":base64}"#, found: "another object") }
@@ -180,7 +182,8 @@ struct RowReader {
     private func decimal(_ text: String?, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
         guard let text else {
             throw ChangeRejection(
-                .tooLarge, at: path(), expected: "a number of at most \(ChangeLimits.decimalDigits) digits", found: "a longer one or a text")
+                .tooLarge, at: path(), expected: "a number of at most \(ChangeLimits.decimalDigits) digits", found: "a longer one or a text"
+            )
         }
         return .decimal(text)
     }

@@ -99,7 +99,8 @@ struct CapturedTests {
             let (a, b) = (plain.decode(record), declared.decode(record))
             #expect(a.kind == b.kind && a.row?.key?.text == b.row?.key?.text && a.row?.id == b.row?.id)
         }
-        let first = try #require(try Captured.schemasOff.records().compactMap { plain.decode($0).row }.first { $0.table.table == "activity" })
+        let first = try #require(
+            try Captured.schemasOff.records().compactMap { plain.decode($0).row }.first { $0.table.table == "activity" })
         #expect(first.after?["weight"] == .json(#"{"scale":14,"value":"AR2552okgw=="}"#) && first.after?["grade"] == .string("Bic="))
         #expect(first.after?["local_ts"] == .int(1_711_852_200_500_000) && first.after?["numbers"] == .array([.int(1), .null, .int(-3)]))
     }

@@ -17,7 +17,10 @@ struct ColumnTests {
             (#""2024-02-29Z""#, Records.field("string", "io.debezium.time.IsoDate"), "date", .isostring, .date(19_782)),
             ("49530123", Records.field("int32", "io.debezium.time.Time"), "time(3)", .adaptive, .time(49_530_123_000)),
             ("49530123456", Records.field("int64", "io.debezium.time.MicroTime"), "time", .adaptive, .time(49_530_123_456)),
-            ("49530123000", Records.field("int64", "io.debezium.time.MicroTime"), "time(3)", .adaptiveTimeMicroseconds, .time(49_530_123_000)),
+            (
+                "49530123000", Records.field("int64", "io.debezium.time.MicroTime"), "time(3)", .adaptiveTimeMicroseconds,
+                .time(49_530_123_000)
+            ),
             ("49530123", Records.field("int32", "org.apache.kafka.connect.data.Time"), "time", .connect, .time(49_530_123_000)),
             ("49530123456789", Records.field("int64", "io.debezium.time.NanoTime"), "time", .nanoseconds, .time(49_530_123_456)),
             (#""13:45:30.123456Z""#, Records.field("string", "io.debezium.time.IsoTime"), "time", .isostring, .time(49_530_123_456)),
@@ -28,18 +31,30 @@ struct ColumnTests {
             ("-1", Records.field("int64", "io.debezium.time.MicroTimestamp"), "timestamp(0)", .microseconds, .timestamp(-1)),
             ("-1", Records.field("int64", "io.debezium.time.NanoTimestamp"), "timestamp", .nanoseconds, .timestamp(-1)),
             ("-2000", Records.field("int64", "io.debezium.time.NanoTimestamp"), "timestamp", .nanoseconds, .timestamp(-2)),
-            (#""1969-12-31T23:59:59.5Z""#, Records.field("string", "io.debezium.time.IsoTimestamp"), "timestamp", .isostring, .timestamp(-500_000)),
-            (#""1970-01-01T02:00:00+02:00""#, Records.field("string", "io.debezium.time.ZonedTimestamp"), "timestamptz", .adaptive, .timestamp(0)),
+            (
+                #""1969-12-31T23:59:59.5Z""#, Records.field("string", "io.debezium.time.IsoTimestamp"), "timestamp", .isostring,
+                .timestamp(-500_000)
+            ),
+            (
+                #""1970-01-01T02:00:00+02:00""#, Records.field("string", "io.debezium.time.ZonedTimestamp"), "timestamptz", .adaptive,
+                .timestamp(0)
+            ),
             (#""infinity""#, Records.field("string", "io.debezium.time.ZonedTimestamp"), "timestamptz", .adaptive, .infinity),
             (#""-infinity""#, Records.field("string", "io.debezium.time.ZonedTimestamp"), "timestamptz", .adaptive, .negativeInfinity),
             ("9223372036825200000", Records.field("int64", "io.debezium.time.MicroTimestamp"), "timestamp", .adaptive, .infinity),
             ("-9223372036832400000", Records.field("int64", "io.debezium.time.MicroTimestamp"), "timestamp", .adaptive, .negativeInfinity),
-            ("37091106700000", Records.field("int64", "io.debezium.time.MicroDuration"), "interval", .adaptive, .duration(37_091_106_700_000)),
+            (
+                "37091106700000", Records.field("int64", "io.debezium.time.MicroDuration"), "interval", .adaptive,
+                .duration(37_091_106_700_000)
+            ),
             (
                 #""P1Y2M3DT4H5M6.7S""#, Records.field("string", "io.debezium.time.Interval"), "interval", .adaptive,
                 .duration(37_091_106_700_000)
             ),
-            (#""P0Y0M-1DT0H0M-0.5S""#, Records.field("string", "io.debezium.time.Interval"), "interval", .adaptive, .duration(-86_400_500_000)),
+            (
+                #""P0Y0M-1DT0H0M-0.5S""#, Records.field("string", "io.debezium.time.Interval"), "interval", .adaptive,
+                .duration(-86_400_500_000)
+            ),
         ] as [Example])
     func times(_ example: Example) {
         #expect(Records.value(example.json, example.schema) == example.value)
@@ -51,7 +66,8 @@ struct ColumnTests {
         arguments: [
             (#""BOI=""#, "2", "numeric(5,2)", "12.50"), (#""/w==""#, "2", "numeric(5,2)", "-0.01"), (#""""#, "2", "numeric(5,2)", "0.00"),
             (#""AA==""#, "0", "numeric(5)", "0"), (#""gAAAAAAAAAA=""#, "0", "numeric(20)", "-9223372036854775808"),
-            (#""AQAAAAAAAAAA""#, "0", "numeric(20)", "18446744073709551616"), (#""/wAAAAAAAAAA""#, "0", "numeric(20)", "-18446744073709551616"),
+            (#""AQAAAAAAAAAA""#, "0", "numeric(20)", "18446744073709551616"),
+            (#""/wAAAAAAAAAA""#, "0", "numeric(20)", "-18446744073709551616"),
             (#""CUmw9vACMxPESZBQ5NhfFQ==""#, "9", "numeric(38,9)", "12345678901234567890123456789.123456789"),
             (#""AQ==""#, "-3", "numeric(2,-3)", "1000"),
             (#""12.50""#, "2", "numeric(5,2)", "12.50"), (#""-7""#, "2", "numeric(5,2)", "-7.00"), ("12.5", "2", "numeric(5,2)", "12.50"),
@@ -177,10 +193,14 @@ struct ColumnTests {
         for text in ["", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-1-1", "24-01-01", "2024-01-01x", "x"] {
             #expect(TimeText.date(text) == nil, "\(text)")
         }
-        for text in ["2024-01-01", "2024-01-01T", "2024-01-01T25:00", "2024-01-01T00:60Z", "2024-01-01T00:00:60Z", "999999999-01-01T00:00Z"] {
+        for text in [
+            "2024-01-01", "2024-01-01T", "2024-01-01T25:00", "2024-01-01T00:60Z", "2024-01-01T00:00:60Z", "999999999-01-01T00:00Z",
+        ] {
             #expect(TimeText.timestamp(text) == nil, "\(text)")
         }
-        #expect(TimeText.time("24:00:00") == 86_400_000_000 && TimeText.time("24:00:01") == nil && TimeText.time("00:30+01:00") == 84_600_000_000)
+        #expect(
+            TimeText.time("24:00:00") == 86_400_000_000 && TimeText.time("24:00:01") == nil
+                && TimeText.time("00:30+01:00") == 84_600_000_000)
         for text in ["", "P", "P1", "PT1D", "1D", "P1.5D", "P1DT", "P999999999999999999D"] {
             #expect(TimeText.duration(text) == nil, "\(text)")
         }

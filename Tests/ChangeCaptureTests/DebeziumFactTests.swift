@@ -25,11 +25,15 @@ struct DebeziumFactTests {
         let value = String(decoding: try #require(plain.value), as: UTF8.self)
         let wrapped = #" { "payload" : \#(value) , "schema" : {"type":"struct","fields":[]} } "#
         for key in [#"{"id":1}"#, #"{"schema":\#(keySchema),"payload":{"id":1}}"#] {
-            for value in [value, wrapped, #"{"schema":{"type":"struct","fields":[]},"payload":\#(value)}"#, #"{"schema":null,"payload":\#(value)}"#] {
+            for value in [
+                value, wrapped, #"{"schema":{"type":"struct","fields":[]},"payload":\#(value)}"#, #"{"schema":null,"payload":\#(value)}"#,
+            ] {
                 #expect(decode(Records.record("t", key, value)) == decode(plain))
             }
         }
-        for other in [#"{"schema":{},"payload":\#(value)}"#, #"{"schema":{"type":"x"},"payload":\#(value),"more":1}"#, #"{"payload":\#(value)}"#] {
+        for other in [
+            #"{"schema":{},"payload":\#(value)}"#, #"{"schema":{"type":"x"},"payload":\#(value),"more":1}"#, #"{"payload":\#(value)}"#,
+        ] {
             #expect(decode(Records.record("t", nil, other)).rejection?.reason == .unknownForm)
         }
     }
@@ -133,7 +137,8 @@ struct DebeziumFactTests {
         var truncates: [Truncate] = []
         for record in try Captured.schemasOn.records() { if case .truncate(let truncate) = decode(record) { truncates.append(truncate) } }
         #expect(truncates.map(\.table.table) == ["audit_note", "user_privilege", "audit_note"])
-        #expect(truncates[1].source.lsn == truncates[2].source.lsn && truncates[1].id != truncates[2].id && truncates[0].id != truncates[2].id)
+        #expect(
+            truncates[1].source.lsn == truncates[2].source.lsn && truncates[1].id != truncates[2].id && truncates[0].id != truncates[2].id)
     }
 
     @Test("12: a logical message has a prefix and bytes, and outside a transaction no position")
@@ -141,7 +146,8 @@ struct DebeziumFactTests {
         for file in [Captured.schemasOn, .schemasOff] {
             var messages: [LogicalMessage] = []
             for record in try file.records() { if case .message(let message) = decode(record) { messages.append(message) } }
-            #expect(messages.map { String(decoding: $0.content, as: UTF8.self) } == ["message transactionnel é", "message hors transaction"])
+            #expect(
+                messages.map { String(decoding: $0.content, as: UTF8.self) } == ["message transactionnel é", "message hors transaction"])
             #expect(messages.map(\.prefix) == ["hub", "hub"] && messages[0].transaction != nil && messages[0].source.transactionID != nil)
             #expect(messages[1].transaction == nil && messages[1].source.transactionID == nil && messages[0].id != messages[1].id)
         }
@@ -159,7 +165,8 @@ struct DebeziumFactTests {
     func toast() throws {
         let rows = try Captured.schemasOff.records().compactMap { decode($0, Captured.options).row }.filter { $0.table.table == "activity" }
         let update = try #require(rows.first { $0.operation == .update })
-        #expect(update.after?["body"] == .unavailable && update.after?["extra"] == .unavailable && update.after?["grade"] == .decimal("11.25"))
+        #expect(
+            update.after?["body"] == .unavailable && update.after?["extra"] == .unavailable && update.after?["grade"] == .decimal("11.25"))
         let text = #""__debezium_unavailable_value""#
         let base64 = #""X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==""#
         let numbers = "[" + "__debezium_unavailable_value".utf8.map { String($0) }.joined(separator: ",") + "]"

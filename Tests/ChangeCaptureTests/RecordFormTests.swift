@@ -19,7 +19,8 @@ struct RecordFormTests {
         #expect(change.after?.columns == [Column("id", .int(1)), Column("title", .string("a"))] && change.before == nil)
         #expect(change.operation == .update && change.table == TableName(table: "note") && change.source.committedAt == 1_000_000)
         #expect(change.id != nil && change.id == decode(Records.envelope("u", after: #"{"id":1,"title":"a"}"#)).row?.id)
-        let schema = #"{"type":"struct","fields":[{"field":"id","type":"int64"},{"field":"title","type":"string","name":"io.debezium.data.Json"}]}"#
+        let schema =
+            #"{"type":"struct","fields":[{"field":"id","type":"int64"},{"field":"title","type":"string","name":"io.debezium.data.Json"}]}"#
         let wrapped = flattened.replacing(#""a""#, with: #""[1]""#)
         let typed = decode(Records.record("t", nil, #"{"schema":\#(schema),"payload":\#(wrapped)}"#)).row
         #expect(typed?.after?["title"] == .json("[1]"))
@@ -78,7 +79,10 @@ struct RecordFormTests {
             #expect(outbox(value)?.payload == payload, "\(value)")
         }
         for none in [nil, "null", #"{"schema":null,"payload":null}"#] { #expect(outbox(none).map { $0.payload == nil } == true) }
-        for (key, id) in [("7", "7"), (#""id with space""#, "id with space"), ("id with space", "id with space"), (#"{"schema":{"type":"string"},"payload":"7"}"#, "7")] {
+        for (key, id) in [
+            ("7", "7"), (#""id with space""#, "id with space"), ("id with space", "id with space"),
+            (#"{"schema":{"type":"string"},"payload":"7"}"#, "7"),
+        ] {
             #expect(outbox("1", key: key)?.aggregateID == id)
         }
         #expect(outbox("1", key: nil).map { $0.aggregateID == nil } == true)
@@ -86,7 +90,9 @@ struct RecordFormTests {
 
     @Test("20: an outbox event without id, or with U+0000, is rejected")
     func outboxRejections() {
-        #expect(decode(Records.record("outbox.event.portfolio", nil, "1")).rejection?.detail == "header id: expected the event's id, found no header")
+        #expect(
+            decode(Records.record("outbox.event.portfolio", nil, "1")).rejection?.detail
+                == "header id: expected the event's id, found no header")
         for value in [#""{\"a\":\"\\u0000\"}""#, #"{"a":"\u0000"}"#, "a\u{0}"] {
             #expect(decode(Records.record("outbox.event.a", nil, value, [("id", "1")])).rejection?.reason == .nulCharacter)
         }
@@ -102,7 +108,9 @@ struct RecordFormTests {
             let events = try file.records().compactMap { if case .outbox(let event) = decoder.decode($0) { event } else { nil } }
             return Dictionary(events.map { ($0.id, $0) }) { first, _ in first }
         }
-        func id(_ number: Int) -> String { "00000000-0000-0000-0000-" + String(repeating: "0", count: 12 - String(number).count) + String(number) }
+        func id(_ number: Int) -> String {
+            "00000000-0000-0000-0000-" + String(repeating: "0", count: 12 - String(number).count) + String(number)
+        }
         let (texts, expanded) = (try events(.outbox), try events(.outboxExpanded))
         for events in [texts, expanded] {
             #expect(events[id(2)]?.aggregateType == "user_privilege" && events[id(2)]?.aggregateID == "2")
@@ -141,7 +149,8 @@ struct RecordFormTests {
     @Test("A CloudEvent with Avro data, or of another producer, is rejected")
     func otherCloudEvents() {
         #expect(decode(cloudEvent(#""AAAAAAEAAgICAg==""#)).rejection?.reason == .unsupportedEncoding)
-        #expect(decode(Records.record("t", nil, #"{"specversion":"1.0","id":"1","type":"x","source":"/s"}"#)).rejection?.reason == .unknownForm)
+        #expect(
+            decode(Records.record("t", nil, #"{"specversion":"1.0","id":"1","type":"x","source":"/s"}"#)).rejection?.reason == .unknownForm)
     }
 
     // MARK: The platform's own records
@@ -157,12 +166,16 @@ struct RecordFormTests {
         #expect(record.id == "m1" && record.kind == .notification && record.priority == "HIGH" && record.operation == "UPDATE")
         #expect(record.at == 1_740_823_200_000_000 && record.expiresAt == 1_740_826_800_000_000)
         #expect(record.before == nil && record.after == #"{"id":1}"# && record.audience.targets == ["zoe", "12"])
-        #expect(record.retry?.requiresAck == true && record.retry?.attempts == 0 && record.retry?.limit == 5 && record.retry?.backoff == "PT1M")
+        #expect(
+            record.retry?.requiresAck == true && record.retry?.attempts == 0 && record.retry?.limit == 5 && record.retry?.backoff == "PT1M")
         for (from, to, detail) in [
             (#""NOTIFICATION""#, #""X""#, "metadata.type: expected REALTIME, SYSTEM, NOTIFICATION, found another text"),
             (#""id":"m1","#, "", "metadata.id: expected a value, found no member"),
             (#"["zoe",12]"#, "[true]", "routing.audience.targets[0]: expected a string or number, found bool"),
-            (#""2025-03-01T10:00:00Z""#, #""soon""#, "metadata.timestamp: expected milliseconds or an ISO 8601 timestamp, found another string"),
+            (
+                #""2025-03-01T10:00:00Z""#, #""soon""#,
+                "metadata.timestamp: expected milliseconds or an ISO 8601 timestamp, found another string"
+            ),
         ] {
             #expect(decode(Records.record("rt", nil, value.replacing(from, with: to))).rejection?.detail == detail)
         }
@@ -173,6 +186,8 @@ struct RecordFormTests {
         let value = #"{"audience":["*"],"priority":"LOW","type":"UI","header":"h","body":"b","footer":null}"#
         guard case .notice(let notice) = decode(Records.record("avenirs-notification", nil, value)) else { throw Unexpected() }
         #expect(notice.audience == ["*"] && notice.priority == .low && notice.kind == .ui && notice.body == "b" && notice.footer == nil)
-        #expect(decode(Records.record("t", nil, value.replacing("LOW", with: "X"))).rejection?.detail == "priority: expected LOW, MEDIUM, HIGH, found another text")
+        #expect(
+            decode(Records.record("t", nil, value.replacing("LOW", with: "X"))).rejection?.detail
+                == "priority: expected LOW, MEDIUM, HIGH, found another text")
     }
 }

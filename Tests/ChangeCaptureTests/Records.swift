@@ -12,7 +12,8 @@ enum Records {
     ) -> ChangeRecord {
         record(
             topic, key,
-            #"{"before":\#(before),"after":\#(after),"source":\#(source),"transaction":\#(transaction),"op":"\#(op)","ts_ms":1500}"#, headers)
+            #"{"before":\#(before),"after":\#(after),"source":\#(source),"transaction":\#(transaction),"op":"\#(op)","ts_ms":1500}"#,
+            headers)
     }
 
     static func record(_ topic: String, _ key: String?, _ value: String?, _ headers: [(String, String)] = []) -> ChangeRecord {

@@ -74,7 +74,9 @@ struct RobustnessTests {
         let text = String(decoding: try #require(record.value), as: UTF8.self)
         var decoder = ChangeDecoder(Captured.options)
         var rejections = 0
-        for member in ["before", "after", "source", "transaction", "op", "ts_ms", "db", "schema", "table", "txId", "lsn", "snapshot", "due_at"] {
+        for member in [
+            "before", "after", "source", "transaction", "op", "ts_ms", "db", "schema", "table", "txId", "lsn", "snapshot", "due_at",
+        ] {
             for value in ["null", "true", "[]", "{}", "-1", "1e999", #""x""#, #""""#, "99999999999999999999"] {
                 guard let start = text.firstRange(of: "\"\(member)\":") else { continue }
                 var changed = record

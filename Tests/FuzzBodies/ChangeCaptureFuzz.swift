@@ -53,7 +53,8 @@ enum ChangeCaptureFuzz {
     private static var options: ChangeOptions {
         var options = ChangeOptions()
         options.columnTypes[TableName(table: "t")] = [
-            "a": .numeric(scale: 2), "b": .timestamptz, "c": .interval, "d": .bytea, "e": .json, "f": .array(.date), "g": .time(precision: 3),
+            "a": .numeric(scale: 2), "b": .timestamptz, "c": .interval, "d": .bytea, "e": .json, "f": .array(.date),
+            "g": .time(precision: 3),
         ]
         return options
     }
@@ -73,7 +74,8 @@ enum ChangeCaptureFuzz {
                 break
             }
             let colon = header.firstIndex(of: UInt8(ascii: ":")) ?? header.endIndex
-            record.headers.append(ChangeRecord.Header(String(decoding: header[..<colon], as: UTF8.self), Array(header[colon...].dropFirst())))
+            record.headers.append(
+                ChangeRecord.Header(String(decoding: header[..<colon], as: UTF8.self), Array(header[colon...].dropFirst())))
         }
         return record
     }
