@@ -30,15 +30,16 @@ extension ChangeDecoder {
         return try change(parts, record)
     }
 
-    /// A delete without a row: the tombstone of `delete.tombstone.handling.mode=tombstone` whose header tells the operation. Nil for
-    /// other tombstones.
+    /// A delete without a row: the transform made a tombstone of it, and its headers tell the operation and the LSN. The tombstone that
+    /// follows a delete may have the operation, but no LSN. Nil for it and for other tombstones.
     mutating func flattenedDelete(_ record: ChangeRecord) throws(ChangeRejection) -> Change? {
         guard record.key != nil, headerOperation(record) == "d" else { return nil }
         let metadata = RowMetadata(fields: nil, record: record, options: options)
-        let table = try metadata.table()
+        let (table, source) = (try metadata.table(), try metadata.source())
+        guard source.lsn != nil else { return nil }
         return .row(
             RowChange(
-                operation: .delete, table: table, key: try key(record, of: table), before: nil, after: nil, source: try metadata.source(),
+                operation: .delete, table: table, key: try key(record, of: table), before: nil, after: nil, source: source,
                 transaction: nil, keyChange: nil, content: ""))
     }
 }

@@ -174,7 +174,9 @@ extension IgnoredRecord {
             self = .schemaChange
         } else if fields.has("aggregate_type"), fields.has("type"), fields.has("additional_data") {
             self = .notification
-        } else if let type = fields["type"].flatMap({ fields.document.string($0) }), fields.has("data"), Self.signals.contains(type) {
+        } else if fields.members.count <= 3, fields.has("data"), let type = fields["type"].flatMap({ fields.document.string($0) }),
+            Self.signals.contains(type)
+        {
             self = .signal
         } else {
             return nil

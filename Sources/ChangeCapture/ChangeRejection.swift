@@ -5,29 +5,40 @@ public struct ChangeRejection: Error, Equatable, Sendable {
     /// For the reader of the dead letter: the path of the member, what was expected, and what was found. It quotes no values of rows.
     public let detail: String
 
+    /// The raw values are stable names.
     public enum Reason: String, CaseIterable, Sendable {
-        /// The value is not JSON (RFC 8259), or exceeds the limits of the parser.
         case notJSON = "not-json"
-        /// The value contains U+0000, which PostgreSQL cannot store.
         case nulCharacter = "nul-character"
-        /// The key is not JSON. Connect needs `JsonConverter` for the keys of tables.
         case keyNotJSON = "key-not-json"
-        /// The value is JSON, but none of the known forms.
         case unknownForm = "unknown-form"
-        /// `op` is none of c, u, d, r, t, m.
         case unknownOperation = "unknown-operation"
-        /// A member that the form needs is missing or null.
         case missingMember = "missing-member"
-        /// A member has another JSON kind than the form or the type of the column needs.
         case wrongKind = "wrong-kind"
-        /// A member has the right kind, and a text or number that its type does not have.
         case badValue = "bad-value"
-        /// A row has more columns than PostgreSQL allows.
         case tooManyColumns = "too-many-columns"
-        /// A decimal has more digits than `ChangeLimits` allows, or the record more bytes.
         case tooLarge = "too-large"
-        /// The data of a CloudEvent is Avro.
         case unsupportedEncoding = "unsupported-encoding"
+
+        /// The meaning, for docs/reference/change-events.md.
+        public var meaning: String {
+            switch self {
+            case .notJSON: "The value is not JSON (RFC 8259), or exceeds 64 levels or 200 000 values."
+            case .nulCharacter: "The value contains U+0000, which PostgreSQL cannot store."
+            case .keyNotJSON: "The key is not JSON: tables need `JsonConverter` for their keys."
+            case .unknownForm: "The value is JSON, but none of the forms of this page."
+            case .unknownOperation: "`op` is none of `c`, `u`, `d`, `r`, `t`, `m`."
+            case .missingMember: "A member or header that the form needs is missing or null."
+            case .wrongKind: "A member has another JSON kind than the form or the column's type needs."
+            case .badValue: "A member has the right kind, and a text or number that its type does not have."
+            case .tooManyColumns: "A row has more columns than PostgreSQL allows (1 600)."
+            case .tooLarge: "The record has more than 16 MiB, or a decimal more than 20 000 digits."
+            case .unsupportedEncoding: "The data of a CloudEvent is not JSON but, for example, Avro."
+            }
+        }
+
+        public static var markdownTable: String {
+            allCases.reduce(into: "| reason | meaning |\n|---|---|\n") { $0 += "| `\($1.rawValue)` | \($1.meaning) |\n" }
+        }
     }
 
     init(_ reason: Reason, _ detail: String) {

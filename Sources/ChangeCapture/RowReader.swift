@@ -82,8 +82,7 @@ struct RowReader {
                 let text = members.first(where: { $0.name == "value" }).flatMap({ document.string($0.value) }),
                 let bytes = Base64.decode(text)
             else { throw ChangeRejection(.badValue, at: path(), expected: #"{"scale":number,"value":base64}"#, found: "another object") }
-            if placeholder.isBytes(bytes) { return .unavailable }
-            return try decimal(DecimalText.text(unscaled: bytes, scale: scale), path)
+            return try decimal(bytes, scale, path)
         default: throw mismatch(type, value.kind, path)
         }
     }
@@ -93,13 +92,14 @@ struct RowReader {
         case .integer, .untyped:
             if let int = number.int64 { return .int(int) }
             let isWhole = !number.text.utf8.contains { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }
-            if isWhole { return try decimal(DecimalText.text(literal: number.text), path) }
-            guard type == .untyped, let double = number.double else { throw badValue(type, path) }
-            return .double(double)
+            if type == .untyped, !isWhole, let double = number.double { return .double(double) }
+            // Beyond 64 bits, or beyond a double.
+            guard isWhole || type == .untyped else { throw badValue(type, path) }
+            return try decimal(number.text, 0, path)
         case .double:
             guard let double = number.double else { throw badValue(type, path) }
             return .double(double)
-        case .decimal(let scale, _): return try decimal(DecimalText.text(literal: number.text, scale: scale ?? 0), path)
+        case .decimal(let scale, _): return try decimal(number.text, scale ?? 0, path)
         case .date:
             guard let days = number.int64 else { throw badValue(type, path) }
             return .date(days)
@@ -172,20 +172,25 @@ struct RowReader {
         let isNumber = form == .text || scale == nil || text.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
         if isNumber || text == "NaN" {
             if let special = special(text) { return special }
-            return try decimal(DecimalText.text(literal: text, scale: scale ?? 0), path)
+            return try decimal(text, scale ?? 0, path)
         }
         guard let scale, let bytes = Base64.decode(text) else { throw badValue(.decimal(scale: scale, form), path) }
-        if placeholder.isBytes(bytes) { return .unavailable }
-        return try decimal(DecimalText.text(unscaled: bytes, scale: scale), path)
+        return try decimal(bytes, scale, path)
     }
 
-    private func decimal(_ text: String?, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
-        guard let text else {
-            throw ChangeRejection(
-                .tooLarge, at: path(), expected: "a number of at most \(ChangeLimits.decimalDigits) digits", found: "a longer one or a text"
-            )
-        }
+    private func decimal(_ bytes: [UInt8], _ scale: Int, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        if placeholder.isBytes(bytes) { return .unavailable }
+        guard let text = DecimalText.text(unscaled: bytes, scale: scale) else { throw tooManyDigits(path) }
         return .decimal(text)
+    }
+
+    private func decimal(_ literal: String, _ scale: Int, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        if let text = DecimalText.text(literal: literal, scale: scale) { return .decimal(text) }
+        throw Double(literal) == nil ? badValue(.decimal(scale: scale, .text), path) : tooManyDigits(path)
+    }
+
+    private func tooManyDigits(_ path: () -> String) -> ChangeRejection {
+        ChangeRejection(.tooLarge, at: path(), expected: "a number of at most \(ChangeLimits.decimalDigits) digits", found: "a longer one")
     }
 
     private func special(_ text: String) -> ColumnValue? {

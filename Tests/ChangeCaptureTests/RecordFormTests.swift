@@ -44,7 +44,9 @@ struct RecordFormTests {
         let kept = decode(Records.record("p.public.note", #"{"id":1}"#, #"{"id":1,"__deleted":"false"}"#))
         #expect(kept.rejection?.reason == .missingMember)
         #expect(decode(Records.record("p.public.note", #"{"id":1}"#, #"{"id":1,"__deleted":"false","__op":"c"}"#)).kind == "insert")
-        let tombstone = try #require(decode(Records.record("p.public.note", #"{"id":1}"#, nil, [("__op", "d")])).row)
+        let headers = [("__op", "d"), ("__lsn", "100")]
+        let tombstone = try #require(decode(Records.record("p.public.note", #"{"id":1}"#, nil, headers)).row)
+        #expect(decode(Records.record("p.public.note", #"{"id":1}"#, nil, [("__op", "d")])).kind == "tombstone")
         #expect(tombstone.operation == .delete && tombstone.before == nil && tombstone.key?.text == #"{"id":1}"#)
     }
 
