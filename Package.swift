@@ -61,13 +61,13 @@ let package = Package(
         // Pure: no I/O, no clock, no randomness of their own.
         module("Bytes"),
         module("Pacing"),
-        module("CEL"),
+        module("CEL", ["Bytes"]),
         module("JSON", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("WSProtocol", ["Bytes", "HTTP", "Zlib"]),
         module("Auth", ["Bytes", "Pacing", "OpenSSL", "JSON"]),
         module("Messaging", ["Bytes", "JSON"]),
-        module("ChangeCapture", ["Bytes", "JSON"]),
+        module("ChangeCapture", ["Bytes", "JSON", "OpenSSL"]),
         module("Rules", ["Bytes", "JSON", "Messaging", "CEL", "ChangeCapture", .product(name: "Yams", package: "Yams")]),
 
         // The demo's files, inside the executable.

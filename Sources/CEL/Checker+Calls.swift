@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// Functions, macros, and the hub's own functions on both rows.
 extension Checker {
     private static let own = ["has", "dyn", "all", "exists", "changed", "became"]

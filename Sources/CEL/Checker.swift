@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// Checks names and types, computes the cost, and builds the program (CEL specification, "Gradual type checking").
 struct Checker {
     /// A checked part of the expression.

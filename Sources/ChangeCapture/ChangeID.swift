@@ -1,4 +1,5 @@
 internal import Bytes
+internal import OpenSSL
 
 /// The identity of a change. A record that Kafka Connect sends again after a crash has another offset and the same identity.
 ///
@@ -20,7 +21,9 @@ public struct ChangeID: Hashable, Sendable, CustomStringConvertible {
             bytes.append(UInt8(ascii: ":"))
             bytes.append(contentsOf: part.utf8)
         }
-        (high, low) = SHA256.leadingWords(of: bytes)
+        let digest = Digest.sha256.hash(bytes.span)
+        high = digest[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = digest[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     init?(_ operation: String, _ source: ChangeSource, _ table: TableName?, _ rest: [String]) {

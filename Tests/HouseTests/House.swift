@@ -32,13 +32,13 @@ struct House {
 
         "Bytes": Target(pure: true),
         "Pacing": Target(pure: true),
-        "CEL": Target(pure: true),
+        "CEL": Target(ours: ["Bytes"], pure: true),
         "JSON": Target(ours: ["Bytes"], pure: true),
         "HTTP": Target(ours: ["Bytes"], pure: true),
         "WSProtocol": Target(ours: ["Bytes", "HTTP", "Zlib"], pure: true),
         "Auth": Target(ours: ["Bytes", "Pacing", "OpenSSL", "JSON"], pure: true),
         "Messaging": Target(ours: ["Bytes", "JSON"], pure: true),
-        "ChangeCapture": Target(ours: ["Bytes", "JSON"], pure: true),
+        "ChangeCapture": Target(ours: ["Bytes", "JSON", "OpenSSL"], pure: true),
         "Rules": Target(ours: ["Bytes", "JSON", "Messaging", "CEL", "ChangeCapture"], others: ["Yams"], pure: true),
 
         "WebPages": Target(pure: true),
