@@ -16,8 +16,12 @@ struct Fields {
 
     /// A member that is there and not null.
     subscript(_ name: String) -> JSONDocument.Value? {
-        guard let value = members.first(where: { $0.name == name })?.value, value.kind != .null else { return nil }
-        return value
+        // By index, because an iteration would copy each member.
+        for index in members.indices where members[index].name == name {
+            let value = members[index].value
+            return value.kind == .null ? nil : value
+        }
+        return nil
     }
 
     func has(_ name: String) -> Bool { members.contains { $0.name == name } }

@@ -20,9 +20,9 @@ struct RowReader {
                 .tooManyColumns, at: path, expected: "at most \(ChangeLimits.columns) columns", found: "\(members.count)")
         }
         var columns: [Column] = []
-        for (position, member) in members.enumerated() where !isMetadata(member.name) {
-            let type = type(of: member.name, at: position)
-            columns.append(Column(member.name, try self.value(member.value, type) { path + "." + member.name }))
+        for position in members.indices where !isMetadata(members[position].name) {
+            let (name, value) = members[position]
+            columns.append(Column(name, try self.value(value, type(of: name, at: position)) { path + "." + name }))
         }
         return Row(columns)
     }
@@ -41,9 +41,7 @@ struct RowReader {
             guard let text = document.string(value) else { return .null }
             if placeholder.isText(text) { return .unavailable }
             return try self.text(text, type, path)
-        case .number:
-            guard let number = document.number(value) else { return .null }
-            return try self.number(number, type, path)
+        case .number: return try number(value, type, path)
         case .bool:
             guard type == .boolean || type == .untyped, let bool = document.bool(value) else {
                 throw mismatch(type, value.kind, path)
@@ -87,39 +85,40 @@ struct RowReader {
         }
     }
 
-    private func number(_ number: JSONNumber, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+    private func number(_ value: JSONDocument.Value, _ type: ColumnType, _ path: () -> String) throws(ChangeRejection) -> ColumnValue {
+        let int = document.int64(value)
         switch type {
         case .integer, .untyped:
-            if let int = number.int64 { return .int(int) }
+            if let int { return .int(int) }
+            guard let number = document.number(value) else { return .null }
             let isWhole = !number.text.utf8.contains { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }
             if type == .untyped, !isWhole, let double = number.double { return .double(double) }
             // Beyond 64 bits, or beyond a double.
             guard isWhole || type == .untyped else { throw badValue(type, path) }
             return try decimal(number.text, 0, path)
         case .double:
-            guard let double = number.double else { throw badValue(type, path) }
+            guard let double = document.number(value)?.double else { throw badValue(type, path) }
             return .double(double)
-        case .decimal(let scale, _): return try decimal(number.text, scale ?? 0, path)
+        case .decimal(let scale, _): return try decimal(document.text(value), scale ?? 0, path)
         case .date:
-            guard let days = number.int64 else { throw badValue(type, path) }
-            return .date(days)
+            guard let int else { throw badValue(type, path) }
+            return .date(int)
         case .time(let unit):
-            guard let time = number.int64.flatMap(unit.microseconds) else { throw badValue(type, path) }
+            guard let time = int.flatMap(unit.microseconds) else { throw badValue(type, path) }
             return .time(time)
         case .timestamp(let unit):
-            guard let value = number.int64 else { throw badValue(type, path) }
             // Debezium, PostgreSQL connector, "Infinity values": the driver's constants, whatever the unit.
-            if value == 9_223_372_036_825_200_000 { return .infinity }
-            if value == -9_223_372_036_832_400_000 { return .negativeInfinity }
-            guard let instant = unit.microseconds(value) else { throw badValue(type, path) }
+            if int == 9_223_372_036_825_200_000 { return .infinity }
+            if int == -9_223_372_036_832_400_000 { return .negativeInfinity }
+            guard let instant = int.flatMap(unit.microseconds) else { throw badValue(type, path) }
             return .timestamp(instant)
         case .duration(let unit):
             // Older versions write a double.
-            guard let value = number.int64 ?? number.double.flatMap({ Int64(exactly: $0.rounded()) }),
-                let duration = unit.microseconds(value)
+            guard let amount = int ?? document.number(value)?.double.flatMap({ Int64(exactly: $0.rounded()) }),
+                let duration = unit.microseconds(amount)
             else { throw badValue(type, path) }
             return .duration(duration)
-        case .json: return .json(number.text)
+        case .json: return .json(document.text(value))
         case .boolean, .text, .bytes, .array: throw mismatch(type, .number, path)
         }
     }

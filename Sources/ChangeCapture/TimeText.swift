@@ -62,27 +62,37 @@ enum TimeText {
 }
 
 private struct Cursor {
-    private var rest: Substring.UTF8View
+    private let bytes: [UInt8]
+    private var position = 0
 
-    init(_ text: String) { rest = text.utf8[...] }
+    init(_ text: String) { bytes = Array(text.utf8) }
 
-    var isAtEnd: Bool { rest.isEmpty }
+    var isAtEnd: Bool { position == bytes.count }
 
-    mutating func next() -> UInt8? { rest.popFirst() }
+    mutating func next() -> UInt8? {
+        guard position < bytes.count else { return nil }
+        position += 1
+        return bytes[position - 1]
+    }
 
     @discardableResult
     mutating func skip(_ byte: UInt8) -> Bool {
-        guard rest.first == byte else { return false }
-        rest.removeFirst()
+        guard position < bytes.count, bytes[position] == byte else { return false }
+        position += 1
         return true
+    }
+
+    private mutating func digit() -> Int64? {
+        guard position < bytes.count, bytes[position] &- UInt8(ascii: "0") < 10 else { return nil }
+        position += 1
+        return Int64(bytes[position - 1] &- UInt8(ascii: "0"))
     }
 
     /// A number of so many digits, as many as there are up to the most.
     private mutating func digits(_ counts: ClosedRange<Int>) -> Int64? {
         var (value, count) = (Int64(0), 0)
-        while count < counts.upperBound, let byte = rest.first, byte &- UInt8(ascii: "0") < 10 {
-            value = value * 10 + Int64(byte &- UInt8(ascii: "0"))
-            rest.removeFirst()
+        while count < counts.upperBound, let digit = digit() {
+            value = value * 10 + digit
             count += 1
         }
         return counts.contains(count) ? value : nil
@@ -127,9 +137,8 @@ private struct Cursor {
     private mutating func fraction() -> Int64? {
         guard skip(UInt8(ascii: ".")) else { return 0 }
         var (value, count) = (Int64(0), 0)
-        while let byte = rest.first, byte &- UInt8(ascii: "0") < 10 {
-            if count < 6 { value = value * 10 + Int64(byte &- UInt8(ascii: "0")) }
-            rest.removeFirst()
+        while let digit = digit() {
+            if count < 6 { value = value * 10 + digit }
             count += 1
         }
         guard (1...9).contains(count) else { return nil }

@@ -87,7 +87,7 @@ public struct JSONDocument: Sendable {
     }
 
     /// The value of an integer literal (no fraction, no exponent) that fits; nil otherwise.
-    public func int64(_ value: Value) -> Int64? { number(value)?.int64 }
+    public func int64(_ value: Value) -> Int64? { entries[value.index].slice.integer(in: bytes.span) }
 
     // MARK: Writing
 

@@ -39,6 +39,24 @@ public struct JSONSlice: Equatable, Sendable {
         return value
     }
 
+    /// The value of an integer literal without fraction or exponent; nil for anything else, and beyond 64 bits.
+    public func integer(in bytes: Span<UInt8>) -> Int64? {
+        guard kind == .number else { return nil }
+        var value: Int64 = 0
+        let isNegative = bytes[range.lowerBound] == UInt8(ascii: "-")
+        // The value is negative meanwhile, because the smallest number has no positive counterpart.
+        for i in (isNegative ? range.lowerBound + 1 : range.lowerBound)..<range.upperBound {
+            let digit = bytes[i] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = tens.subtractingReportingOverflow(Int64(digit))
+            if overflow || carry { return nil }
+            value = sum
+        }
+        if isNegative { return value }
+        return value == .min ? nil : -value
+    }
+
     /// `true` or `false`; nil for other kinds.
     public func bool(in bytes: Span<UInt8>) -> Bool? {
         kind == .bool ? bytes[range.lowerBound] == UInt8(ascii: "t") : nil

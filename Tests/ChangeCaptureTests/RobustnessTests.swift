@@ -109,6 +109,9 @@ struct RobustnessTests {
         for _ in 0..<3 {
             #expect(decoder.decode(record("t", "io.debezium.time.Timestamp")).row?.after?["v"] == .timestamp(1_000_000))
             #expect(decoder.decode(record("t", "io.debezium.time.MicroTimestamp")).row?.after?["v"] == .timestamp(1_000))
+            // Two schemas of the same length.
+            #expect(decoder.decode(record("t", "io.debezium.time.NanoTime")).row?.after?["v"] == .time(1))
+            #expect(decoder.decode(record("t", "io.debezium.time.Interval")).row?.after?["v"] == .duration(1_000))
         }
         for topic in 0..<1_100 { #expect(decoder.decode(record("t\(topic)", "io.debezium.time.Date")).row?.after?["v"] == .date(1_000)) }
         var trailing = record("t1", "io.debezium.time.Date")

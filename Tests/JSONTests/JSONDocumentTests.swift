@@ -58,6 +58,17 @@ struct JSONDocumentTests {
         #expect(elements.map { document.number($0)?.text } == ["1.50E+2", "9007199254740993", nil])
     }
 
+    @Test(
+        "An integer of 64 bits is read as such, and no other number",
+        arguments: [
+            "0", "-0", "7", "-7", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "-9223372036854775809",
+            "18446744073709551616", "92233720368547758070", "1.0", "1e2", "-1.5",
+        ])
+    func integers(text: String) throws {
+        let document = try document(text)
+        #expect(document.int64(document.root) == Int64(text))
+    }
+
     @Test("A value is nil when it is read as another kind")
     func kinds() throws {
         let document = try document(#"["x",1,null,{},[]]"#)
