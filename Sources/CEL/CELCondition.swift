@@ -7,6 +7,12 @@ public enum CELOutcome: Equatable, Sendable {
     case failure(CELFailure)
 }
 
+/// The languages in which a condition can be described.
+public enum CELLanguage: Sendable, CaseIterable {
+    case english
+    case french
+}
+
 /// A condition in a subset of Google's Common Expression Language, with `changed()` and `became()` for rows (docs/reference/conditions.md).
 ///
 /// Syntax, types and cost are checked once, when it is made. An evaluation cannot trap, and its time is bounded by `cost`.
@@ -51,6 +57,12 @@ public struct CELCondition: Sendable {
         } catch {
             return failure(error.reason, error.step)
         }
+    }
+
+    /// The condition as a sentence for a person who does not know the language of conditions, without capital letter and full stop:
+    /// `status is “published” and status changed`.
+    public func sentence(in language: CELLanguage) -> String {
+        SentenceWriter(program: program, language: language).clause(program.root)
     }
 
     private func failure(_ reason: CELFailureReason, _ step: Int) -> CELOutcome {

@@ -43,7 +43,9 @@ struct Comparison {
     private mutating func equalLists(_ a: [CELValue], _ b: [CELValue], _ depth: Int) throws(CELFailureReason) -> Bool {
         guard depth <= Self.maximumDepth else { throw .tooLarge("the depth of the value to compare", limit: Self.maximumDepth) }
         guard a.count == b.count else { return false }
-        for index in a.indices where try !equal(a[index], b[index], depth: depth) { return false }
+        for index in a.indices {
+            guard try equal(a[index], b[index], depth: depth) else { return false }
+        }
         return true
     }
 

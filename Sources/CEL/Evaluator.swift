@@ -140,7 +140,8 @@ struct Evaluator: Sendable {
         if case .unknown = before, let before { return before }
         guard let before, let after else { return .bool(true) }
         var comparison = Comparison(program.limits)
-        return .bool(try !comparison.same(before, after))
+        let isSame = try comparison.same(before, after)
+        return .bool(!isSame)
     }
 
     private func became(
@@ -154,7 +155,8 @@ struct Evaluator: Sendable {
         guard let before else { return .bool(true) }
         if case .unknown = before { return before }
         comparison = Comparison(program.limits)
-        return .bool(try !comparison.equal(before, target))
+        let wasTarget = try comparison.equal(before, target)
+        return .bool(!wasTarget)
     }
 }
 

@@ -10,7 +10,9 @@ struct Operations: Sendable {
         var comparison = Comparison(limits)
         switch symbol {
         case .equal: return .bool(try comparison.equal(a, b))
-        case .notEqual: return .bool(try !comparison.equal(a, b))
+        case .notEqual:
+            let isEqual = try comparison.equal(a, b)
+            return .bool(!isEqual)
         case .less, .lessOrEqual, .greater, .greaterOrEqual:
             guard let order = try comparison.order(a, b) else { throw noOverload(symbol.rawValue, a, b) }
             return .bool(order.satisfies(symbol))

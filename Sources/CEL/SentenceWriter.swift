@@ -1,19 +1,5 @@
-/// The languages in which a condition can be described.
-public enum CELLanguage: Sendable, CaseIterable {
-    case english
-    case french
-}
-
-extension CELCondition {
-    /// The condition as a sentence for a person who does not know the language of conditions, without capital letter and full stop:
-    /// `status is “published” and status changed`.
-    public func sentence(in language: CELLanguage) -> String {
-        SentenceWriter(program: program, language: language).clause(program.root)
-    }
-}
-
 /// Writes each step either as a clause, which is true or false, or as a phrase, which names a value.
-private struct SentenceWriter {
+struct SentenceWriter {
     let program: Program
     let language: CELLanguage
 
