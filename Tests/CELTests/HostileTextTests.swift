@@ -30,6 +30,16 @@ struct HostileTextTests {
         #expect(Self.refusal(text, limits: limits).contains("nested more than 128 levels deep"))
     }
 
+    @Test("The deepest nesting is accepted, and one level more is refused")
+    func boundary() {
+        // A sum of 48 numbers is a tree of 48 levels.
+        #expect(CaseVariables.result(of: "n" + Self.repeated(" + n", 47)) == .value("336"))
+        #expect(Self.refusal("n" + Self.repeated(" + n", 48)) == "the condition is nested more than 48 levels deep")
+        // The parentheses add no level to the tree, but to the parser's stack, where the whole expression is the first.
+        #expect(CaseVariables.result(of: Self.repeated("(", 47) + "n" + Self.repeated(")", 47)) == .value("7"))
+        #expect(Self.refusal(Self.repeated("(", 48) + "n" + Self.repeated(")", 48)) == "the condition is nested more than 48 levels deep")
+    }
+
     /// All columns are 7, even the one that is declared as a bool.
     static let deepestTexts: [(text: String, outcome: CELOutcome)] = [
         (
