@@ -11,6 +11,8 @@ final class RedisEngine: Engine {
     private var publisher: RedisLink?
     private var subscriber: RedisLink?
     private var subscribed = 0
+    /// The server has told its version, and the hub can use it.
+    private var isAccepted = false
     private var deadline: TimerID?
 
     /// Bytes that may wait for the server.
@@ -30,6 +32,7 @@ final class RedisEngine: Engine {
         do {
             publisher = try link { [unowned self] in hear(published: $0) }
             subscriber = try link { [unowned self] in hear(subscribed: $0) }
+            publisher?.send(RedisVersion.question.map { Array($0.utf8) })
             // One command each: Redis refuses long ones of clients without a password as no protocol at all.
             for channel in channels { subscriber?.send([Array("SUBSCRIBE".utf8), channel]) }
         } catch {
@@ -54,7 +57,7 @@ final class RedisEngine: Engine {
         deadline = nil
         publisher?.close()
         subscriber?.close()
-        (publisher, subscriber, subscribed) = (nil, nil, 0)
+        (publisher, subscriber, subscribed, isAccepted) = (nil, nil, 0, false)
     }
 
     /// Tells the owner at the end of what is being done now: it closes the engine.
@@ -65,7 +68,19 @@ final class RedisEngine: Engine {
     }
 
     private func hear(published replies: [RedisReply]) {
-        for case .error(let reason) in replies { return fail(reason) }
+        for reply in replies {
+            if isAccepted {
+                if case .error(let reason) = reply { return fail(reason) }
+                continue
+            }
+            switch RedisVersion.judgement(of: reply) {
+            case .accepted:
+                isAccepted = true
+                checkUp()
+            case .refused(let reason): return fail(reason)
+            case .none: break
+            }
+        }
     }
 
     private func hear(subscribed replies: [RedisReply]) {
@@ -79,7 +94,7 @@ final class RedisEngine: Engine {
                     packets.append(packet)
                 } else if kind == Array("subscribe".utf8) {
                     subscribed += 1
-                    if subscribed == channels.count { isSubscribed() }
+                    if subscribed == channels.count { checkUp() }
                 }
             case .text, .integer, .null: break
             }
@@ -87,7 +102,8 @@ final class RedisEngine: Engine {
         if !packets.isEmpty { owner?.received(packets) }
     }
 
-    private func isSubscribed() {
+    private func checkUp() {
+        guard isAccepted, subscribed == channels.count else { return }
         if let deadline { loop.cancel(deadline) }
         deadline = nil
         owner?.engineIsUp()

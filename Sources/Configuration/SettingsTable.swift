@@ -20,7 +20,7 @@ extension Setting {
         ),
         Setting(
             "redis.url", \.redis.url, .optionalText("redis://[USER:PASSWORD@]HOST[:PORT]"), secret: true,
-            "The Redis (7 or newer) or Valkey server of bus: redis. Its user needs the commands PUBLISH and SUBSCRIBE on the channels of bus-topic. Nothing is stored there."
+            "The Redis (7 or newer) or Valkey server of bus: redis; an older one is refused. Its user needs the commands PUBLISH and SUBSCRIBE on the channels of bus-topic, and INFO, without which the hub does not look at the version. Nothing is stored there."
         ),
         Setting(
             "presence", \.presence, .yesOrNo,

@@ -186,6 +186,8 @@ package final class Server {
         return left
     }
 
+    /// A start does not wait longer for a Redis server that is away.
+    private static let versionWithin: Duration = .seconds(2)
     /// The store answers what it has accepted for 5 s.
     private static let storeWithin: Duration = .seconds(6)
     /// Nothing keeps these threads any more, except for one fetch of the keys.
@@ -226,6 +228,7 @@ package final class Server {
     }
 
     private static func makeEngine(_ settings: EngineSettings, _ log: Logger) throws(ServerFailure) -> EngineBus {
+        if let reason = settings.refusal(within: versionWithin) { throw ServerFailure("preparing the bus", reason) }
         do throws(SystemError) {
             return try EngineBus(settings, log: log)
         } catch {

@@ -181,6 +181,14 @@ struct EngineBusTests {
         #expect(reason.contains("NOAUTH"))
     }
 
+    @Test("an account of Redis that must not ask for the version is enough")
+    func account() async throws {
+        let server = try RedisServer("--user hub on '>word' resetchannels '&hub.bus.*' -@all +publish +subscribe")
+        let node = try Node(.redis(RedisBusSettings(address: try RedisAddress("redis://hub:word@127.0.0.1:\(server.port)"), name: "hub.bus")))
+        try await until { node.bus.health == .up }
+        node.stop()
+    }
+
     @Test("what is no packet is counted, and harms nothing")
     func noise() async throws {
         let server = try RedisServer()

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import random
+import re
 import shutil
 import socket
 import subprocess
+import threading
 
 from processes import scratch, wait_until
 from rig import free_port
@@ -40,6 +42,33 @@ class Redis:
     def wipe(self):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def older_redis(redis, version=b"6.2.15"):
+    """Passes everything on, but the server tells that it is of this version, which has as many characters as the true one."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(re.sub(rb"redis_version:[0-9.]+", lambda told: (b"redis_version:" + version).ljust(len(told[0]), b"0"), data))
+        for end in (source, sink):
+            end.close()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                client = listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", redis.port))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
 
 
 class FaultyRedis:

@@ -5,13 +5,14 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 from hubclient import Client, Refused
 from processes import hub_program, run
-from redisserver import FaultyRedis, Redis
+from redisserver import FaultyRedis, Redis, older_redis
 from rig import event, person
 from test_recovery import metric
 from test_several_hubs import over
@@ -207,3 +208,14 @@ def test_a_wrong_address_of_redis_is_refused_at_the_start(platform, url, reason)
         hub.start(seconds=20)
     assert reason in hub.tail()
     assert "preparing the bus" in hub.tail()
+
+
+def test_an_older_redis_is_refused_by_the_check_and_at_the_start(platform, redis):
+    with older_redis(redis) as url:
+        hub = platform.hub("older", extra={"HUB_BUS": "redis", "HUB_REDIS_URL": url})
+        told = f"redis {url}: the server is Redis 6.2.15; the hub needs Redis 7 or newer, or Valkey"
+        with pytest.raises(AssertionError):
+            hub.start(seconds=20)
+        assert f"preparing the bus: {told}" in hub.tail()
+        check = subprocess.run([hub_program(), "check"], env=hub._environment, capture_output=True, text=True, timeout=60)
+        assert check.returncode != 0 and told in check.stdout + check.stderr
