@@ -10,8 +10,9 @@ final class Neighbours {
     private let loop: EventLoop
     private let journal: JournalWatch
     private let beat: NodeBeat
-    /// Nil when another engine tells them.
-    private let bell: Bell?
+    private let bell: Bell
+    /// False when an engine tells the others. The bell then only hears what operators ask, and hubs that have no engine.
+    private let rings: Bool
     private let bus: any Bus
     private let busName: String
     private var hasBegun = false
@@ -24,10 +25,7 @@ final class Neighbours {
         let journal = JournalWatch(front, node: node.id, bus: bus)
         self.journal = journal
         beat = NodeBeat(front, node: node)
-        guard configuration.rings else {
-            bell = nil
-            return
-        }
+        rings = configuration.rings
         var dice = SystemRandomNumberGenerator()
         bell = Bell(
             loop: loop, configuration: configuration, statistics: front.statistics, log: log, random: { dice.next() }, history: history,
@@ -41,11 +39,11 @@ final class Neighbours {
 
     func start() {
         hasBegun = true
-        bell?.connect()
+        bell.connect()
         keepBeating()
     }
 
-    func stop() { bell?.close() }
+    func stop() { bell.close() }
 
     /// The hub ends: the others see its row go at once.
     func leave() { if hasBegun { beat.leave() } }
@@ -59,11 +57,11 @@ final class Neighbours {
     func lookNow() { journal.ask(isRung: true) }
 
     func committed() {
-        if beat.hasOthers { bell?.ring() }
+        if rings, beat.hasOthers { bell.ring() }
     }
 
     func carry(_ signals: [BusSignal]) {
-        guard let bell, beat.hasOthers else { return }
+        guard rings, beat.hasOthers else { return }
         for message in BusCodec.encode(signals.map { .signal($0) }, usualMessage: Bell.longestPayload / 2).messages {
             bell.ring(with: Base64.encode(message))
         }
@@ -78,7 +76,7 @@ final class Neighbours {
     private func complete(_ state: inout NodeState) {
         state.journalAge = journal.age
         state.bus = busName
-        state.hears = bell?.hears ?? (bus.health == .up)
+        state.hears = rings ? bell.hears : bus.health == .up
     }
 
     private func keepBeating() {

@@ -102,6 +102,16 @@ async def test_an_operator_sees_who_is_connected_anywhere(two):
     assert text.splitlines()[-1] == f"{said['asked']} of {said['asked']} nodes answered"
 
 
+async def test_a_question_reaches_every_hub_at_once_whatever_their_bus_is(two):
+    for hub in two:
+        await name_of(hub)
+    before = [await asyncio.to_thread(metric, hub, "hub_bus_heard_total") for hub in two]
+    said = json.loads(await asyncio.to_thread(run, hub_program(), "sessions", person(), "--json", env={**two[0]._environment}))
+    assert said["silent"] == []
+    for hub, heard in zip(two, before):
+        assert await asyncio.to_thread(metric, hub, "hub_bus_heard_total") > heard, "told, and not found with the next beat"
+
+
 async def test_a_drained_hub_sends_its_clients_away_and_comes_back(platform):
     extra = {"HUB_KAFKA_GROUP": "drained", "HUB_DRAIN_SPREAD": "1s"}
     left, right = platform.hub("drained", extra=extra), platform.hub("taker", extra=extra)

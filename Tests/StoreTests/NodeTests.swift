@@ -1,3 +1,4 @@
+import Bus
 import HangGuard
 import JSON
 import Linux
@@ -26,10 +27,10 @@ import Testing
         }
     }
 
-    private func shared(_ name: String, _ address: String? = nil) async throws -> StoreBench {
+    private func shared(_ name: String, _ address: String? = nil, rings: Bool = true) async throws -> StoreBench {
         try await StoreBench(address) {
             $0.isShared = true
-            $0.rings = true
+            $0.rings = rings
             $0.nodeName = name
             $0.version = "9"
         }.ready()
@@ -120,6 +121,21 @@ import Testing
         #expect(news(await bench.ask(report("a")))?.questions.map(\.id) == [3])
         #expect(
             try bench.query("select answers::text from hub.question where id in (1, 4) order by id") == [[#"{"a": {"n": 1}}"#], ["{}"]])
+    }
+
+    @Test func aHubWhoseBusIsAnEngineHearsTheKnockOfAnOperator() async throws {
+        let one = try await shared("one", rings: false)
+        let two = try await shared("two", one.address, rings: false)
+        try await until { one.store.statistics.nodes.value == 2 && two.store.statistics.nodes.value == 2 }
+        let ann = try user("ann")
+        _ = await one.ask(.ingest([draft(.inbox(ann), "1")], []))
+        try await until { two.bus.events.contains(.storedElsewhere(.inbox(ann), upTo: Seq(1))) }
+        #expect(one.store.statistics.bellsRung.value == 0, "the others hear of it over the engine")
+        // The connection that listens may come up after the store.
+        try await until {
+            _ = try NodeList.ask(one.address, .sessions, subject: "ann", within: .seconds(30))
+            return one.store.statistics.bellsHeard.value > 0 && two.store.statistics.bellsHeard.value > 0
+        }
     }
 
     @Test func everyHubAnswersAnOperator() async throws {
