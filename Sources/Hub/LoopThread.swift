@@ -129,7 +129,7 @@ private final class LoopParts {
         switch control {
         case .drain(let drain):
             if drain.isFinal { server.table.stopListening() }
-            sessions.drain(over: drain.over, spread: drain.spread)
+            sessions.drain(over: drain.over, spread: drain.spread, isFinal: drain.isFinal)
         case .undrain: sessions.undrain()
         case .list(let user, let tell): tell(sessions.lines(of: user))
         case .stop: loop.handle.stop()

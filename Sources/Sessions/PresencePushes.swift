@@ -11,8 +11,7 @@ import Reactor
 final class PresencePushes {
     private static let beat: Duration = .seconds(1)
     private static let beatsOfRound = Int(PresenceBook.round / 1_000)
-    /// A user who loads a page anew is not gone meanwhile.
-    private static let grace: Duration = .seconds(5)
+    private static let grace: Duration = .milliseconds(PresenceBook.grace)
     /// Bytes of names in one message: the bell takes few.
     private static let newsBytes = 2_400
     /// A digest of this many users needs no parts.
@@ -49,6 +48,7 @@ final class PresencePushes {
     /// Sessions that follow a conversation since the last beat.
     private var newcomers: [(session: SessionID, channel: Channel)] = []
     private var isBeating = false
+    private var hasLeft = false
 
     /// Which conversations that are followed here a user is a member of.
     private struct Conversations {
@@ -95,6 +95,15 @@ final class PresencePushes {
     func ended(_ live: LiveSession) {
         guard sharing.removeValue(forKey: live.id) != nil, let user = live.session.identity?.user else { return }
         touched[user] = state.loop.now + Self.grace
+    }
+
+    /// The hub is being stopped, and all sessions were told to go. The other hubs need not wait until they miss this loop.
+    func leave() {
+        guard !hasLeft else { return }
+        hasLeft = true
+        guard !published.isEmpty else { return }
+        let everybody = PresenceNews.Range(lower: nil, upper: nil)
+        state.services.bus.publish(signals: [.presence(PresenceNews(source: source, version: nextVersion(), range: everybody, lines: []))])
     }
 
     /// The state of a conversation that the session follows, as the store has it.
@@ -177,6 +186,7 @@ final class PresencePushes {
 
     /// What has changed of this loop's users, and a part of the digest.
     private func publish() {
+        guard !hasLeft else { return }
         var changed: [PresenceNews.Line] = []
         for (user, goneAt) in touched {
             let shares = state.table.users.sessions(of: user).compactMap { sharing[$0] }

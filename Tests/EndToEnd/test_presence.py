@@ -127,6 +127,31 @@ async def test_the_users_of_a_killed_hub_go_offline(platform, two):
         doomed.kill()
 
 
+async def test_the_users_of_a_stopped_hub_go_offline_when_they_do_not_come_back(platform, two):
+    ending = platform.hub("presence-ending", extra=EXTRA | {"HUB_KAFKA_GROUP": "presence-ending"})
+    await asyncio.to_thread(ending.start)
+    try:
+        ann, bob, cyd = person("ann"), person("bob"), person("cyd")
+        one, other, _ = await pair(two[0], ending, ann, bob)
+        third = await Client.connect(ending.socket_url, ending.token(cyd), {"inbox": 0})
+        await one.ask("subscribe", channel=(await third.ask("open", **{"with": ann}))["channel"])
+        for client in (one, other, third):
+            await client.ask("presence", state="online")
+        await sees(one, bob, "online")
+        await sees(one, cyd, "online")
+        # Without a goodbye the source would be missed 25 seconds after its last digest, which is at most ten seconds old.
+        await asyncio.to_thread(ending.stop)
+        back = await Client.connect(two[1].socket_url, two[1].token(cyd), {"inbox": 0})
+        await back.ask("presence", state="online")
+        push = await sees(one, bob, "offline", seconds=13)
+        assert "lastSeen" in push
+        assert await one.ask("presence", state="online") == {
+            "users": [{"user": user, **shown} for user, shown in sorted([(bob, {"state": "offline", "lastSeen": push["lastSeen"]}), (cyd, {"state": "online"})])]}
+        await hears_nothing_of(one, cyd, seconds=1)
+    finally:
+        ending.kill()
+
+
 async def test_where_it_is_switched_off_the_command_is_refused(platform):
     async with platform.running("presence-off") as hub:
         client = await Client.connect(hub.socket_url, hub.token(person()), {"inbox": 0})

@@ -73,8 +73,38 @@ struct PresenceBookTests {
             [.says(1, version: 1, at: 0, [("ann", .online)]), .says(2, version: 1, at: 20_000, [("ann", .away)]), .drop(at: 30_000)], .away),
         Story(
             "who is missing in a digest is gone",
-            [.says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 60_000, from: nil, to: nil, [])],
+            [.says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 60_000, from: nil, to: nil, [("bob", .online)])],
             .offline(lastSeen: minute)),
+        Story(
+            "a hub that says goodbye: its users are gone after the time in which they may come back",
+            [
+                .says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 60_000, from: nil, to: nil, []),
+                .drop(at: 60_000 + PresenceBook.grace + 1),
+            ], .offline(lastSeen: minute)),
+        Story(
+            "not before",
+            [
+                .says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 60_000, from: nil, to: nil, []),
+                .drop(at: 60_000 + PresenceBook.grace),
+            ], .online),
+        Story(
+            "and not at all if they have come to another hub",
+            [
+                .says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 60_000, from: nil, to: nil, []),
+                .says(2, version: 1, at: 61_000, [("ann", .online)]), .drop(at: 60_000 + PresenceBook.grace + 1),
+            ], .online),
+        Story(
+            "a goodbye that comes late takes nobody away who came since",
+            [
+                .says(1, version: 3, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 1, from: nil, to: nil, []),
+                .drop(at: PresenceBook.grace + 2),
+            ], .online),
+        Story(
+            "somebody comes to a loop that had no users",
+            [
+                .says(1, version: 1, at: 0, [("bob", .online)]), .digest(1, version: 2, at: 1, from: nil, to: nil, []),
+                .says(1, version: 3, at: 2, [("ann", .online)]), .drop(at: PresenceBook.grace + 2),
+            ], .online),
         Story(
             "but not who is beyond its part",
             [.says(1, version: 1, at: 0, [("ann", .online)]), .digest(1, version: 2, at: 1, from: "b", to: nil, [])], .online),

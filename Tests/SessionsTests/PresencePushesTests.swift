@@ -91,6 +91,21 @@ struct PresencePushesTests {
         #expect(told(bench).isEmpty)
     }
 
+    @Test("a hub that is stopped says goodbye for all its users, once and as the last thing", arguments: [true, false])
+    func goodbye(_ isFinal: Bool) throws {
+        let bench = try bench()
+        for name in ["ann", "bob"] { share(bench, try bench.connect(name)) }
+        beat(bench)
+        _ = heard(bench)
+        bench.sessions.drain(over: .zero, spread: .seconds(1), isFinal: isFinal)
+        let goodbyes = heard(bench).compactMap { if case .signal(.presence(let news)) = $0 { news } else { nil } }
+        #expect(goodbyes.map(\.range) == (isFinal ? [.init(lower: nil, upper: nil)] : []), "a hub that is only drained goes on")
+        #expect(goodbyes.flatMap(\.lines) == [])
+        for _ in 0..<20 { beat(bench) }
+        bench.sessions.drain(over: .zero, spread: .seconds(1), isFinal: isFinal)
+        #expect(heard(bench).isEmpty == isFinal)
+    }
+
     @Test("the digest has all users once in a round, in parts that fit")
     func digest() throws {
         let bench = try bench()

@@ -47,6 +47,8 @@ public struct PresenceNews: Equatable, Sendable {
     /// Of a digest: who is not listed in this range is not there. nil: only what has changed.
     public var range: Range?
     public var lines: [Line]
+    /// A digest of nobody at all: the loop has no users any more, or its hub is being stopped.
+    var isGoodbye: Bool { range == Range(lower: nil, upper: nil) && lines.isEmpty }
 
     public init(source: UInt64, version: UInt64, range: Range? = nil, lines: [Line]) {
         self.source = source
@@ -75,11 +77,13 @@ public enum ShownPresence: Equatable, Sendable {
 /// Who is there, as all loops of all hubs say.
 ///
 /// A user is there as long as one source says so. A source that is silent for `silence` has ended, and its users are gone with it; each source
-/// says something at least every `round`.
+/// says something at least every `round`. The users of a source that says goodbye have the time `grace` to appear at another one.
 public struct PresenceBook: Sendable {
     public static let round: Int64 = 10_000
     /// Two of its digests were lost.
     public static let silence: Int64 = 25_000
+    /// A user who loads a page anew, or whose hub is stopped, comes back within this time and is not gone meanwhile.
+    public static let grace: Int64 = 5_000
     /// Users whose last time is remembered.
     public static let mostRemembered = 20_000
 
@@ -90,7 +94,12 @@ public struct PresenceBook: Sendable {
 
     private struct Source {
         var heardAt: Int64
+        var version: UInt64 = 0
+        /// The source has said goodbye.
+        var leftAt: Int64?
         var users: [UserID: Held] = [:]
+
+        func hasEnded(at now: Int64) -> Bool { now - heardAt > PresenceBook.silence || leftAt.map { now - $0 > PresenceBook.grace } ?? false }
     }
 
     private var sources: [UInt64: Source] = [:]
@@ -106,7 +115,16 @@ public struct PresenceBook: Sendable {
     /// - Returns: the users of whom something may have changed.
     public mutating func hear(_ news: PresenceNews, now: Int64) -> Set<UserID> {
         var changed: Set<UserID> = []
+        let isNewest = sources[news.source].map { $0.version < news.version } ?? true
         sources[news.source, default: Source(heardAt: now)].heardAt = now
+        if isNewest {
+            sources[news.source]?.version = news.version
+            if news.isGoodbye {
+                sources[news.source]?.leftAt = now
+            } else if news.lines.contains(where: \.presence.isHere) {
+                sources[news.source]?.leftAt = nil
+            }
+        }
         for line in news.lines {
             let held = sources[news.source]?.users[line.user]
             guard held.map({ $0.version < news.version }) ?? true else { continue }
@@ -121,7 +139,7 @@ public struct PresenceBook: Sendable {
                 }
             }
         }
-        if let range = news.range, let users = sources[news.source]?.users {
+        if let range = news.range, !news.isGoodbye, let users = sources[news.source]?.users {
             let listed = Set(news.lines.map(\.user))
             for (user, held) in users where held.version < news.version && range.contains(user) && !listed.contains(user) {
                 remove(user, from: news.source, seen: now, &changed)
@@ -133,8 +151,8 @@ public struct PresenceBook: Sendable {
     /// Forgets the sources that have ended.
     public mutating func dropSilent(now: Int64) -> Set<UserID> {
         var changed: Set<UserID> = []
-        for (id, source) in sources where now - source.heardAt > Self.silence {
-            for user in source.users.keys { remove(user, from: id, seen: source.heardAt, &changed) }
+        for (id, source) in sources where source.hasEnded(at: now) {
+            for user in source.users.keys { remove(user, from: id, seen: source.leftAt ?? source.heardAt, &changed) }
             sources[id] = nil
         }
         return changed
