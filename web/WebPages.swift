@@ -38,6 +38,7 @@ public enum WebPages {
         ("hub-listeners.js", PackageResources.hub_listeners_js),
         ("hub-marks.js", PackageResources.hub_marks_js),
         ("hub-outbox.js", PackageResources.hub_outbox_js),
+        ("hub-presence.js", PackageResources.hub_presence_js),
         ("hub-surroundings.js", PackageResources.hub_surroundings_js),
         ("hub-timers.js", PackageResources.hub_timers_js),
         ("hub-transports.js", PackageResources.hub_transports_js),

@@ -24,6 +24,7 @@ export class Conversation {
   #isAtButton = false;
   #typedAt = -Infinity;
   #typingTimer = 0;
+  #presence = { state: "unknown" }; // of the other one
 
   constructor(root, { me, other, client }) {
     this.#root = root;
@@ -61,6 +62,8 @@ export class Conversation {
     this.#find(".message-label").textContent = say.messageTo(name);
     this.#find(".compose input").placeholder = say.placeholder(name);
     this.#scroller.setAttribute("aria-label", say.conversationWith(name));
+    this.#find(".presence-name").textContent = say.presenceOf(name);
+    this.showPresence(this.#presence);
     this.#show();
   }
 
@@ -236,6 +239,16 @@ export class Conversation {
     if (seq <= this.#progress.read) return ["read", "✓✓", word("read")];
     if (seq <= this.#progress.delivered) return ["delivered", "✓✓", word("delivered")];
     return ["sent", "✓", word("sent")];
+  }
+
+  showPresence(presence) {
+    const { state, lastSeen } = (this.#presence = presence);
+    const element = this.#find(".presence");
+    element.hidden = state === "unknown";
+    element.dataset.presence = state;
+    const say = texts().presence;
+    const text = state === "offline" && lastSeen !== undefined ? say.lastSeen(clock(lastSeen)) : say[state];
+    if (text !== undefined) this.#find(".presence-text").textContent = text;
   }
 
   showTyping() {

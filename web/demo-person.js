@@ -31,6 +31,7 @@ export class Person {
     this.#conversation = new Conversation(this.#find(".conversation"), { me, other, client });
     this.#build();
     this.#listen();
+    this.#client.sharePresence();
     this.#client.start();
   }
 
@@ -53,6 +54,7 @@ export class Person {
     on("cursor", (cursor) => this.#learn(cursor));
     on("counters", ({ channels }) => channels.forEach((state) => this.#learn(state)));
     on("receipt", (receipt) => this.#conversation.receipt(receipt));
+    for (const type of ["presence", "state"]) on(type, () => this.#conversation.showPresence(this.#client.presence(this.#other.id)));
     on("signal", ({ signal, channel, user }) => {
       if (signal === "typing" && channel === this.#conversation.channel && user === this.#other.id) this.#conversation.showTyping();
     });

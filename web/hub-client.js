@@ -9,6 +9,7 @@ import { Ladder, TRANSPORTS } from "./hub-ladder.js";
 import { Link } from "./hub-link.js";
 import { isMark } from "./hub-marks.js";
 import { Outbox } from "./hub-outbox.js";
+import { Presence } from "./hub-presence.js";
 import { watchSurroundings } from "./hub-surroundings.js";
 import { Timers } from "./hub-timers.js";
 
@@ -18,6 +19,8 @@ export { HubError, adviceFor, delayFor };
  * Events (all `CustomEvent`, the frame or value in `detail`):
  * `state` {state, code, reason, retryInMs}, `connected` (the reply to connect), `transport` {transport}, `entry`, `live`, `cursor`,
  * `receipt`, `counters`, `activity`, `features`, `signal`, `frame` {direction, text, transport},
+ * `presence` {users: [{user, state, lastSeen}], isWhole}: members of followed conversations are online, away or offline; with `isWhole` all
+ * others are offline. `presence(user)` tells the same, and `unknown` while there is no connection,
  * `node` {node}: the name of the hub that serves from here on,
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
  * `refused` {channel, code}: the channel may not be followed any more;
@@ -44,6 +47,7 @@ export class HubClient extends EventTarget {
   #unwatch = null;
   #channels;
   #outbox;
+  #presence;
   #timers = new Timers();
 
   /**
@@ -59,11 +63,14 @@ export class HubClient extends EventTarget {
     this.#ladder = new Ladder(transports);
     this.#transport = this.#ladder.transport;
     const link = () => this.#current;
+    const emit = (type, detail) => this.#emit(type, detail);
+    const onElsewhere = (link) => link === this.#link && this.#renew();
+    this.#presence = new Presence({ link, emit, onElsewhere });
     this.#channels = new Channels({
       link,
-      emit: (type, detail) => this.#emit(type, detail),
+      emit,
       onFollowed: () => this.#outbox.flushMarks(),
-      onElsewhere: (link) => link === this.#link && this.#renew(),
+      onElsewhere,
       ackDelayMs: this.#timing.ackDelayMs,
     });
     this.#outbox = new Outbox({ link, isReady: (channel) => this.#current.followed.has(channel) || !this.#channels.has(channel) });
@@ -89,6 +96,7 @@ export class HubClient extends EventTarget {
       offline: () => this.#offline(),
       doubtful: () => this.#current?.probe(),
       active: () => this.#active(),
+      visible: () => this.#presence.tell(),
     });
     this.#connect();
   }
@@ -133,6 +141,19 @@ export class HubClient extends EventTarget {
       else if (error.code !== "lost") throw error;
       return { channel };
     });
+  }
+
+  /**
+   * From now on, and over every later connection, the members of followed conversations who share it, too, see whether the user is there (`away`
+   * while the page is hidden), and the other way round: events `presence`. Nothing happens where the hub lacks the feature of that name.
+   */
+  sharePresence(isShared = true) {
+    this.#presence.share(isShared);
+  }
+
+  /** {user, state, lastSeen}: `state` is online, away, offline or, as long as the hub has not told, unknown. */
+  presence(user) {
+    return this.#presence.of(user);
   }
 
   follows(channel) {
@@ -249,6 +270,7 @@ export class HubClient extends EventTarget {
     if (link !== this.#current) return;
     this.#channels.settle(link);
     this.#outbox.flush();
+    this.#presence.tell();
     this.#served(welcome.node);
     this.#emit("connected", welcome);
   }
@@ -329,6 +351,7 @@ export class HubClient extends EventTarget {
     this.#timers.clearAll();
     this.#channels.pause();
     this.#outbox.pause();
+    this.#presence.pause();
     for (const link of links) link?.close();
   }
 
@@ -378,6 +401,7 @@ export class HubClient extends EventTarget {
       case "signal":
         // Two connections at once hear every signal twice.
         if (link !== this.#link) return;
+        if (frame.signal === "presence") return this.#presence.received(frame);
         if (frame.signal === "unsubscribed") this.#channels.forget(frame.channel, new HubError({ code: "forbidden" }));
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
       case "cursor":

@@ -61,8 +61,8 @@ package final class EmbeddedServices {
         ]
     }
 
-    /// Shortens the drain, because a developer stops and starts the hub often.
-    package static let defaults: [(key: String, value: String)] = [("drain.within", "2s"), ("drain.spread", "0s")]
+    /// Shortens the drain, because a developer stops and starts the hub often, and switches on what the demo shows.
+    package static let defaults: [(key: String, value: String)] = [("drain.within", "2s"), ("drain.spread", "0s"), ("presence", "true")]
 
     /// Writes `embedded.env`. The caller does so when the hub listens at `url`.
     package func announce(url: String) throws(EmbeddedFailure) {

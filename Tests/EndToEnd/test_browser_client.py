@@ -461,3 +461,92 @@ async def test_activity_is_sent_at_most_once_a_minute():
         await settle(350); client.command("typing", { channel: "conversation:1" }); await act(0);
         return counts;
     """) == [0, 1, 1, 2, 2]
+
+
+SHARING = """
+    const told = [];
+    client.addEventListener("presence", ({ detail }) => told.push([detail.users.map(({ user, state }) => `${user} ${state}`), detail.isWhole]));
+    const shared = (socket) => socket.said.filter((c) => c.type === "presence").map((c) => c.state);
+    const push = (user, state) => ({ type: "signal", signal: "presence", user, state });
+    const states = () => ["bob", "carol", "dan"].map((user) => client.presence(user).state);
+    const turn = (visibility) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => visibility });
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+"""
+
+
+async def test_it_shares_that_the_user_is_there_on_every_connection():
+    first, listed, later, cut, again, second, stopped = await scripted(SHARING + """
+        client.sharePresence();
+        client.start();
+        let socket = await connect({ features: ["presence"] });
+        const first = [shared(socket), states()];
+        socket.says(push("bob", "online"));  // before the list
+        socket.answers("presence", { users: [{ user: "bob", state: "away" }, { user: "carol", state: "offline", lastSeen: "2026-11-23T22:31:00.000Z" }] });
+        await settle();
+        const listed = [states(), client.presence("carol").lastSeen];
+        socket.says(push("dan", "online"), push("bob", "offline"));
+        await settle();
+        const later = states();
+        Math.random = () => 0;
+        socket.ends(1006);
+        const cut = states();
+        socket = await connect({ features: ["presence"] });
+        socket.answers("presence", { users: [{ user: "carol", state: "online" }] });
+        await settle();
+        const again = [shared(socket), states()];
+        client.sharePresence(false);
+        socket.answers("presence", { users: [] });
+        socket.says(push("carol", "away"));
+        await settle();
+        return [first, listed, later, cut, again, [shared(socket), states()], told];
+    """)
+    assert first == [["online"], ["unknown"] * 3]
+    assert listed == [["away", "offline", "offline"], "2026-11-23T22:31:00.000Z"]
+    assert later == ["offline", "offline", "online"]
+    assert cut == ["unknown"] * 3
+    assert again == [["online"], ["offline", "online", "offline"]]
+    assert second == [["online", "off"], ["unknown"] * 3]
+    assert stopped == [
+        [["bob away", "carol offline"], True], [["dan online"], False], [["bob offline"], False], [["carol online"], True], [[], True]]
+
+
+async def test_a_hidden_page_shares_that_its_user_is_away():
+    said, again = await scripted(SHARING + """
+        client.sharePresence();
+        client.start();
+        let socket = await connect({ features: ["presence"] });
+        turn("hidden"); await settle();
+        turn("visible"); await settle();
+        turn("hidden"); await settle();
+        const said = shared(socket);
+        Math.random = () => 0;
+        socket.ends(1006);
+        socket = await connect({ features: ["presence"] });
+        return [said, shared(socket)];
+    """)
+    assert said == ["online", "away", "online", "away"]
+    assert again == ["away"]
+
+
+async def test_presence_is_asked_again_when_the_hub_could_not_answer_and_not_where_it_is_switched_off():
+    said, known, without = await scripted(SHARING + """
+        client.sharePresence();
+        client.start();
+        let socket = await connect({ features: ["presence"] });
+        socket.says({ re: socket.last("presence").id, error: { code: "rate_limited", message: "x", temporary: true, retryAfterMs: 20 } });
+        await settle(100);
+        socket.answers("presence", { users: [{ user: "bob", state: "online" }] });
+        await settle();
+        const known = states();
+        const said = shared(socket);
+        Math.random = () => 0;
+        socket.ends(1006);
+        socket = await connect({ features: ["tail"] });
+        turn("hidden"); await settle();
+        return [said, known, [shared(socket), states()]];
+    """)
+    assert said == ["online", "online"]
+    assert known == ["online", "offline", "offline"]
+    assert without == [[], ["unknown"] * 3]

@@ -127,6 +127,34 @@ async def test_a_cut_connection_resumes_without_a_gap(fresh):
     await in_browser(fresh, body)
 
 
+def presence(person):
+    return f"(e => e.hidden ? '' : e.innerText.trim())(document.querySelector('#{person} .presence'))"
+
+
+async def test_it_tells_whether_the_other_one_is_there(fresh):
+    async def body(browser, url):
+        alice = await browser.open(url + "?as=alice&lang=en")
+        bob = await browser.open(url + "?as=bob&lang=fr")
+        for page in (alice, bob):
+            await page.until(READY + "1")
+        await alice.until(f"{presence('alice')} === 'Bob: Online'", "the words, and for screen readers who it is")
+        await bob.until(f"{presence('bob')} === 'Alice : En ligne'")
+        await alice.evaluate(
+            "(() => { Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });"
+            " document.dispatchEvent(new Event('visibilitychange')); })()")
+        await bob.until(f"{presence('bob')} === 'Alice : Absent(e)'", "nobody looks at her page")
+        await bob.click("[data-language=en]")
+        assert await bob.evaluate(presence("bob")) == "Alice: Away"
+        await alice.click("#alice .cut")
+        await bob.until(rf"/^Alice: Last seen \d\d:\d\d/.test({presence('bob')})", "when she was there last")
+        assert await alice.evaluate(presence("alice")) == "", "without a connection nothing is known"
+        await alice.click("#alice .cut")
+        await bob.until(f"{presence('bob')} === 'Alice: Away'")
+        await alice.until(f"{presence('alice')} === 'Bob: Online'")
+
+    await in_browser(fresh, body)
+
+
 async def test_two_windows_and_a_small_screen(fresh):
     async def body(browser, url):
         alice = await browser.open(url + "?as=alice&lang=en", width=420, height=860)
