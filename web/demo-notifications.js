@@ -36,10 +36,18 @@ export class Notifications {
   }
 
   add(entry) {
+    if (entry.kind === "retraction") return this.#retract(entry);
+    if (entry.retracted) return;
     if (this.#entries.some(({ channel, seq }) => channel === entry.channel && seq === entry.seq)) return;
     this.#entries.push(entry);
     this.#entries.sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.seq - a.seq);
     this.#entries.splice(KEPT);
+    this.show();
+  }
+
+  /** The platform has taken the entry back. Its number stays known, so that an older page of history does not bring it again. */
+  #retract({ channel, refers }) {
+    this.#entries = this.#entries.filter((entry) => entry.channel !== channel || entry.seq !== refers);
     this.show();
   }
 

@@ -114,7 +114,8 @@ export class Person {
     if (entry.kind === "hidden") return;
     const part = entry.kind === "message" || entry.refers !== undefined ? "conversation" : "notifications";
     if (part === "conversation") this.#conversation.add(entry);
-    else this.#notifications.add(entry);
+    // The platform takes notifications of any channel back.
+    if (part === "notifications" || entry.kind === "retraction") this.#notifications.add(entry);
     if (this.#isAttentive) this.#lookAt(part);
   }
 

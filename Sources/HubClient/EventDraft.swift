@@ -9,7 +9,7 @@ package struct EventDraft: Equatable, Sendable {
     package var type: String
     /// `user:ID`, `broadcast:NAME` or `conversation:UUID`.
     package var recipients: [String]
-    package var title: String
+    package var title: String?
     package var body: String?
     package var priority: String?
     package var form: String?
@@ -20,6 +20,14 @@ package struct EventDraft: Equatable, Sendable {
     package var expiresAt: String?
     package var isReceiptRequired = false
     package var data: JSONValue?
+    package var retraction: Retraction?
+
+    /// What the event takes back instead of making entries.
+    package enum Retraction: Equatable, Sendable {
+        /// - Parameter source: nil for an event in the hub's own JSON.
+        case event(id: String, source: String?)
+        case group(String)
+    }
 
     /// Sets `data` to a JSON text.
     package mutating func setData(_ json: String) throws(CommandFailure) {
@@ -30,7 +38,7 @@ package struct EventDraft: Equatable, Sendable {
         }
     }
 
-    package init(id: String, type: String, recipients: [String], title: String) {
+    package init(id: String, type: String, recipients: [String], title: String?) {
         self.id = id
         self.type = type
         self.recipients = recipients
@@ -45,7 +53,7 @@ package struct EventDraft: Equatable, Sendable {
         members["id"] = .string(id)
         members["type"] = .string(type)
         members["to"] = .array(recipients.map { .string($0) })
-        members["title"] = .string(title)
+        members["title"] = title.map { .string($0) }
         members["body"] = body.map { .string($0) }
         members["priority"] = priority.map { .string($0) }
         members["form"] = form.map { .string($0) }
@@ -56,6 +64,16 @@ package struct EventDraft: Equatable, Sendable {
         members["expiresAt"] = expiresAt.map { .string($0) }
         members["receipt"] = isReceiptRequired ? "required" : nil
         members["data"] = data
+        members["retract"] = retraction.map { retraction in
+            switch retraction {
+            case .event(let id, let source):
+                var named = JSONObject()
+                named["source"] = source.map { .string($0) }
+                named["id"] = .string(id)
+                return .object(named)
+            case .group(let group): return ["group": .string(group)]
+            }
+        }
         return JSONValue.object(members).text
     }
 }

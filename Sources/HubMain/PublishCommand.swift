@@ -18,6 +18,7 @@ struct PublishCommand: ParsableCommand {
               hub publish --to user:alice --type peer-review.requested --title "A review waits for you"
               hub publish --to broadcast:system --type maintenance --title "Back at noon" --priority high
               hub publish --to user:alice --to user:bob --type grade --title "New grade" --id grade-4711
+              hub publish --to user:alice --to user:bob --retract grade-4711
             """)
 
     @Option(
@@ -25,11 +26,20 @@ struct PublishCommand: ParsableCommand {
         help: ArgumentHelp("A recipient: user:ID, broadcast:NAME or conversation:UUID. May be given several times.", valueName: "target"))
     var recipients: [String]
 
-    @Option(help: ArgumentHelp("The event's type, such as peer-review.requested.", valueName: "type"))
-    var type: String
+    @Option(help: ArgumentHelp("The event's type, such as peer-review.requested. Required without --retract.", valueName: "type"))
+    var type: String?
 
-    @Option(help: "The title: one line for the user.")
-    var title: String
+    @Option(help: "The title: one line for the user. Required without --retract.")
+    var title: String?
+
+    @Option(help: ArgumentHelp("Take the entries of the event with this id back, in the inboxes and channels of --to.", valueName: "id"))
+    var retract: String?
+
+    @Option(help: ArgumentHelp("The source of the event to --retract, if it was a CloudEvent.", valueName: "source"))
+    var retractSource: String?
+
+    @Option(help: ArgumentHelp("Take the entries of this group back, in the inboxes and channels of --to.", valueName: "group"))
+    var retractGroup: String?
 
     @Option(help: "More text for the user.")
     var body: String?
@@ -75,6 +85,7 @@ struct PublishCommand: ParsableCommand {
             guard let limit = Duration(quantity: within), limit > .zero else {
                 throw CommandFailure(.usage, "--within \(within): expected a duration such as 10s")
             }
+            let retraction = try retraction()
             let effective = try options.load()
             let configuration = effective.configuration
             var origin = Setting.all.first { $0.key == "kafka.brokers" }.map { effective.origin(of: $0) } ?? .byDefault
@@ -88,7 +99,8 @@ struct PublishCommand: ParsableCommand {
                 origin = .embedded
             }
             let id = if let id { id } else { try EventPublication.makeID() }
-            var event = EventDraft(id: id, type: type, recipients: recipients, title: title)
+            var event = EventDraft(id: id, type: type ?? "retraction", recipients: recipients, title: title)
+            event.retraction = retraction
             event.body = body
             event.priority = priority
             event.form = form
@@ -100,6 +112,20 @@ struct PublishCommand: ParsableCommand {
             event.isReceiptRequired = receipt
             if let eventData { try event.setData(eventData) }
             Console.print(try EventPublication(kafka, from: origin).publish(event, within: limit))
+        }
+    }
+
+    private func retraction() throws(CommandFailure) -> EventDraft.Retraction? {
+        switch (retract, retractGroup) {
+        case (let id?, nil): return .event(id: id, source: retractSource)
+        case (nil, let group?) where retractSource == nil: return .group(group)
+        case (nil, nil) where retractSource == nil:
+            guard type != nil, title != nil else {
+                throw CommandFailure(.usage, "expected --type and --title, or --retract, or --retract-group")
+            }
+            return nil
+        case (.some, .some), (nil, _):
+            throw CommandFailure(.usage, "expected --retract (and perhaps --retract-source) or --retract-group, not both")
         }
     }
 }

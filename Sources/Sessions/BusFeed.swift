@@ -79,7 +79,8 @@ final class BusFeed {
             // An entry that this one takes back, replaces or hides may have been counted. Whether one that was read has replaced any, is not
             // known.
             let mayReplace = entry.replaces || areRead && entry.draft.collapse != nil
-            if entry.draft.kind == .retraction || mayReplace || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
+            if entry.draft.kind == .retraction { expiries.noteRetraction(in: entry.channel) }
+            if mayReplace || entry.draft.kind == .change && !entry.hiddenFrom.isEmpty {
                 expiries.note(now, in: entry.channel)
             }
             let item = FanOut.Item(

@@ -6,6 +6,8 @@ import Reactor
 final class ExpiryWatch {
     /// How long after its expiry an entry may still count, when few sessions are concerned.
     private static let interval: Duration = .seconds(5)
+    /// How long after a retraction in a channel with few sessions an entry may still count. Retractions of this time share a question.
+    private static let retractionPause: Duration = .milliseconds(100)
     /// The expiry of a broadcast concerns thousands of sessions at once: after so many questions commands get through during a pause.
     private static let stepQuestions = 256
     private static let stepPause: Duration = .milliseconds(100)
@@ -14,6 +16,7 @@ final class ExpiryWatch {
     private let gateway: StoreGateway
     private var due: [(channel: Channel, slot: Int)] = []
     private var isScheduled = false
+    private var isScheduledSoon = false
 
     init(_ state: LoopState, gateway: StoreGateway) {
         self.state = state
@@ -23,6 +26,20 @@ final class ExpiryWatch {
     func note(_ expiry: Timestamp?, in channel: Channel) {
         guard let expiry, state.fanOut.note(expiry: expiry, in: channel) else { return }
         schedule()
+    }
+
+    /// An entry of the channel was taken back, which may have been counted.
+    func noteRetraction(in channel: Channel) {
+        note(state.now, in: channel)
+        // The sessions of a broadcast would ask too much after each of many retractions.
+        guard channel.kind != .broadcast, !isScheduledSoon, state.fanOut.roster(of: channel) != nil else { return }
+        isScheduledSoon = true
+        state.loop.after(Self.retractionPause) { [unowned self] in
+            isScheduledSoon = false
+            due += state.fanOut.takeExpired(upTo: state.now).map { ($0, 0) }
+            recountExpired()
+            schedule()
+        }
     }
 
     private func schedule() {

@@ -40,6 +40,13 @@ struct CommandLineValueTests {
         try event.setData(#" {"a":1} "#)
         #expect(event.json.hasSuffix(#""body":"b","form":"hint","receipt":"required","data":{"a":1}}"#))
         #expect(throws: CommandFailure.self) { try event.setData("{a:1}") }
+        var retraction = EventDraft(id: "2", type: "retraction", recipients: ["user:alice"], title: nil)
+        retraction.retraction = .event(id: "1", source: nil)
+        #expect(retraction.json == #"{"id":"2","type":"retraction","to":["user:alice"],"retract":{"id":"1"}}"#)
+        retraction.retraction = .event(id: "1", source: "/s")
+        #expect(retraction.json.hasSuffix(#""retract":{"source":"/s","id":"1"}}"#))
+        retraction.retraction = .group("g")
+        #expect(retraction.json.hasSuffix(#""retract":{"group":"g"}}"#))
     }
 
     @Test("An event goes to the first topic that is named, never to a pattern")

@@ -155,6 +155,15 @@ struct EventDecoderTests {
         (#"{"type":"t","to":["user:a"],"expiresAt":253402300800000}"#, .badExpiresAt),
         (#"{"type":"t","to":["user:a"],"receipt":"yes"}"#, .badReceipt),
         (#"{"type":"t","to":["user:a"],"receipt":1}"#, .badReceipt),
+        (#"{"to":"user:a","retract":"x"}"#, .badRetract), (#"{"to":"user:a","retract":{}}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"id":1}}"#, .badRetract), (#"{"to":"user:a","retract":{"id":""}}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"source":"s"}}"#, .badRetract), (#"{"to":"user:a","retract":{"id":"1","source":"\n"}}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"id":"1","group":"g"}}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"group":"g","source":"s"}}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"id":"1"},"title":"t"}"#, .badRetract),
+        (#"{"to":"user:a","retract":{"id":"1"},"group":"g"}"#, .badRetract),
+        (#"{"retract":{"id":"1"}}"#, .noTargets), (#"{"to":"x","retract":{"id":"1"}}"#, .badTarget),
+        (#"{"type":1,"to":"user:a","retract":{"id":"1"}}"#, .badType), (#"{"type":"t","to":"user:a","retract":null,"title":1}"#, .badTitle),
         (#"{"op":"c","before":null,"after":{"id":1},"source":{"table":"x"}}"#, .unsupportedShape),
         (#"{"schema":{},"payload":{"op":"u","before":null,"after":{},"source":{}}}"#, .unsupportedShape),
         (#"{"specversion":"1.0"}"#, .badCloudEvent),
@@ -287,6 +296,7 @@ struct EventDecoderTests {
         #expect(Set(EventRejectionReason.allCases.map(\.meaning)).count == EventRejectionReason.allCases.count)
         let tested = Set(Self.rejections.map(\.1)).union([
             .tooLarge, .tooManyTargets, .unsupportedContentType, .base64Data, .missingData, .emptyBatch, .badCloudEvent,
+            .tooManyRetractions,
         ])
         #expect(tested == Set(EventRejectionReason.allCases))
     }

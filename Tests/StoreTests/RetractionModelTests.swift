@@ -64,6 +64,8 @@ import Testing
         ).compactMap { $0[0] }
         #expect(live.count == expected.count && Set(live) == expected)
         // Numbers have no gaps, and each entry is taken back at most once.
-        #expect(try bench.cell("select bool_and(c.last_seq = (select count(*) from hub.entry e where e.channel_id = c.id)) from hub.channel c") == "t")
+        #expect(
+            try bench.cell("select bool_and(c.last_seq = (select count(*) from hub.entry e where e.channel_id = c.id)) from hub.channel c")
+                == "t")
     }
 }

@@ -64,7 +64,8 @@ import Testing
         await ingest([], [event("1")])
         #expect(try live() == ["inbox:ann/2", "inbox:bob/1"])
         #expect(try bench.entries(channel) == ["1:1", "2:2", "3:retraction:1"])
-        #expect(try bench.cell("select content from hub.entry where source_id = '1' and retracted_at is not null") == #"{"retracted":true}"#)
+        #expect(
+            try bench.cell("select content from hub.entry where source_id = '1' and retracted_at is not null") == #"{"retracted":true}"#)
         #expect(try bench.cell("select last_seq from hub.channel where name = 'inbox:ann'") == "3")
         #expect(bench.bus.entries == ["inbox:ann/1", "inbox:ann/2", "inbox:bob/1", "inbox:ann/3"])
         guard case .entries(let told)? = bench.bus.events.last else { return #expect(Bool(false)) }
@@ -88,7 +89,9 @@ import Testing
 
     @Test func aGroupIsTakenBackInOneChannel() async throws {
         let bob = try inbox("bob")
-        await ingest([draft(channel, "1", group: "g"), draft(channel, "2", group: "h"), draft(bob, "1", group: "g"), draft(channel, "3", group: "g")])
+        await ingest([
+            draft(channel, "1", group: "g"), draft(channel, "2", group: "h"), draft(bob, "1", group: "g"), draft(channel, "3", group: "g"),
+        ])
         await ingest([], [group("g", by: "x")])
         #expect(try live() == ["inbox:ann/2", "inbox:bob/1"])
         #expect(try bench.entries(channel) == ["1:1", "2:2", "3:3", "4:retraction:1", "5:retraction:3"])
