@@ -455,6 +455,24 @@ async def test_what_has_expired_is_not_shown(fresh):
     await in_browser(fresh, body)
 
 
+async def test_what_the_platform_takes_back_leaves_the_list_and_the_badge(fresh):
+    async def body(browser, url):
+        page = await browser.open(url + "?lang=en")
+        await page.until(BOTH_ONLINE)
+        titles = "[...document.querySelectorAll('#bob .notification-title')].map(e => e.textContent)"
+        before = int(await page.evaluate(badge("bob")))
+        await announce(page, "a mistake", id="mistake")
+        await page.until(f"{titles}.includes('a mistake') && {badge('bob')} === '{before + 1}'")
+        fresh.kafka.produce({"to": "user:bob", "retract": {"id": "mistake"}})
+        await page.until(f"!{titles}.includes('a mistake') && {badge('bob')} === '{before}'")
+        again = await browser.open(url + "?lang=en")
+        await again.until(BOTH_ONLINE)
+        await again.until(f"{badge('bob')} === '{before}'")
+        assert "a mistake" not in await again.evaluate(titles)
+
+    await in_browser(fresh, body)
+
+
 ACCESSIBLE = """
 (() => {
   const faults = [];

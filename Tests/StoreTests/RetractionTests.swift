@@ -1,6 +1,7 @@
 import Bus
 import HangGuard
 import Messaging
+import Telemetry
 import TestKit
 import Testing
 
