@@ -228,8 +228,8 @@ class Issuer:
 class Postgres:
     """A private cluster, run as the user postgres."""
 
-    def __init__(self, name="pg", follows=None):
-        """`follows`: the cluster whose standby this one is."""
+    def __init__(self, name="pg", follows=None, settings=None):
+        """`follows`: the cluster whose standby this one is. `settings`: those of postgresql.conf that are not the usual ones."""
         self.folder = scratch(name)
         self.port = free_port()
         self._bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -242,7 +242,7 @@ class Postgres:
             self._control("initdb", "-D", self.data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
-            "max_connections": 60, "shared_buffers": "64MB"}
+            "max_connections": 60, "shared_buffers": "64MB", **(settings or {})}
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
         self.url = f"postgresql://hub@127.0.0.1:{self.port}/hub"
