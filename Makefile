@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run cluster test lint format documents conformance wycheproof fuzz chaos hostile mutants bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
+.PHONY: help run cluster demo-cdc test lint format documents conformance wycheproof fuzz chaos hostile mutants bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -9,6 +9,9 @@ run:             ## install what is missing, build, start the hub with everythin
 
 cluster:         ## the same with three hubs behind a proxy, and a page that shows which of them serves whom; PORT=8080
 	@scripts/setup cluster && swift build -c release --product hub && exec scripts/cluster --listen $(or $(PORT),8080)
+
+demo-cdc:        ## a platform's database, Debezium and a hub with rules: rows that a psql writes notify people on a page; PORT=8080
+	@scripts/setup cdc && swift build -c release --product hub && exec scripts/demo-cdc --listen $(or $(PORT),8080)
 
 test:            ## install what is missing and run every test
 	scripts/setup && swift build --build-tests && swift test --no-parallel && HUB_BIN=$(CURDIR)/.build/debug/hub Tests/EndToEnd/run && $(MAKE) --no-print-directory lint
