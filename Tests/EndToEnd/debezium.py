@@ -15,7 +15,8 @@ from protocol import ROOT
 from rig import OUT, Postgres
 
 EXAMPLE = ROOT / "examples" / "cdc"
-PREFIX = "platform"
+# Other tests write topics of the demo's prefix, and all of a worker share a broker.
+PREFIX = "captured"
 REVIEWS = f"{PREFIX}.app.review"
 RULES = {"HUB_RULES_FILE": str(EXAMPLE / "rules.yaml"), "HUB_RULES_TOPICS": rf"^{PREFIX}\.app\..*"}
 

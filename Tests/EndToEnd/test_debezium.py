@@ -1,0 +1,202 @@
+"""Rows of a PostgreSQL, captured by real Debezium, notify people by the rules of examples/cdc, and take their entries back."""
+
+import asyncio
+import random
+import re
+import subprocess
+import time
+import urllib.request
+
+import psycopg
+import pytest
+
+from debezium import REVIEWS, RULES, CapturedDatabase
+from hubclient import Client
+from processes import wait_until
+from rig import person
+
+SNAPSHOT_ROWS = 1_000
+
+
+@pytest.fixture(scope="module")
+def rows(platform):
+    """The platform's database. Its rows from before Debezium's start are open reviews of one person."""
+    database = CapturedDatabase(platform.broker.brokers, [
+        "insert into app.review (activity, reviewer, title, status) "
+        f"select 1, 'earlier', 'Review ' || number, 'open' from generate_series(1, {SNAPSHOT_ROWS}) number"])
+    try:
+        database.debezium.start()
+        yield database
+    finally:
+        database.wipe()
+
+
+@pytest.fixture(scope="module")
+def ruled(platform, rows):
+    def topics():
+        return subprocess.run(["kcat", "-L", "-b", platform.broker.brokers], capture_output=True, text=True, timeout=30, check=True).stdout
+
+    # A pattern finds a topic that comes later only at the client's next look.
+    wait_until(lambda: REVIEWS in topics(), "Debezium has created the topic")
+    hub = platform.hub("debezium", extra=RULES)
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+
+
+def discarded(hub, reason):
+    """How many records notified nobody for this reason."""
+    text = urllib.request.urlopen(hub.url + "/metrics").read().decode()
+    return sum(int(number) for number in re.findall(rf'^hub_intake_discards_total{{[^}}]*reason="{reason}"[^}}]*}} (\d+)', text, re.M))
+
+
+async def until_discarded(hub, reason, count):
+    await asyncio.to_thread(wait_until, lambda: discarded(hub, reason) >= count, f"{count} records are {reason}", 40)
+
+
+async def unread(client, number):
+    """Waits until the client was told of this number of unread entries in its inbox."""
+
+    def found():
+        told = [one["unread"] for frame in client.heard if frame["type"] == "counters" for one in frame["channels"] if one["channel"] == "inbox"]
+        return told and told[-1] == number
+
+    await client._until(found, f"{number} unread", 20)
+
+
+async def connected(hub, name):
+    return await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+
+
+async def all_before_are_stored(hub, rows):
+    """Rows in every partition notify somebody: all changes before them have had their effect."""
+    markers = [person("marker") for _ in range(40)]
+    clients = [await connected(hub, name) for name in markers]
+    for name in markers:
+        rows.review(name)
+    for client in clients:
+        await client.entries("inbox", 1)
+        client.drop()
+
+
+async def test_an_inserted_row_notifies_and_its_delete_takes_the_entry_back(ruled, rows):
+    name = person()
+    client = await connected(ruled, name)
+    review = rows.review(name, "Rapport d’été")
+    entry = await client.next("entry", channel="inbox")
+    assert entry["event"] == "review.requested" and entry["link"] == f"/reviews/{review}" and entry["data"]["id"] == review
+    assert entry["title"] == {"fr": "Relecture demandée : Rapport d’été", "en": "Review requested: Rapport d’été"}
+    await unread(client, 1)
+    rows("delete from app.review where id = %s", review)
+    assert (await client.next("entry", channel="inbox", kind="retraction"))["refers"] == entry["seq"]
+    await unread(client, 0)
+
+
+async def test_a_status_that_goes_back_and_forth_leaves_one_entry(ruled, rows):
+    name = person()
+    client = await connected(ruled, name)
+    review = rows.review(name, status="draft")
+    for status in ("open", "done", "open", "draft", "open"):
+        rows("update app.review set status = %s where id = %s", status, review)
+    heard = await client.entries("inbox", 5)
+    assert [(entry["kind"], entry.get("refers")) for entry in heard] == [
+        ("notification", None), ("retraction", 1), ("notification", None), ("retraction", 3), ("notification", None)]
+    await unread(client, 1)
+    # A column that no rule asks for.
+    rows("update app.review set due = now() where id = %s", review)
+    rows("update app.review set status = 'done' where id = %s", review)
+    assert (await client.entries("inbox", 6))[5]["refers"] == 5
+    await unread(client, 0)
+
+
+async def test_what_is_rolled_back_notifies_nobody(ruled, rows):
+    name = person()
+    client = await connected(ruled, name)
+    with psycopg.connect(rows.url) as other:
+        other.execute("insert into app.review (activity, reviewer, title, status) values (1, %s, 'Undone', 'open')", [name])
+        other.rollback()
+        other.execute("insert into app.review (activity, reviewer, title, status) values (1, %s, 'First', 'open')", [name])
+        other.execute("savepoint here")
+        other.execute("insert into app.review (activity, reviewer, title, status) values (1, %s, 'Undone, too', 'open')", [name])
+        other.execute("rollback to here")
+        await all_before_are_stored(ruled, rows)
+        assert client.entries_of("inbox") == [], "not committed yet"
+        other.commit()
+    assert (await client.next("entry", channel="inbox"))["title"]["en"] == "Review requested: First"
+    await all_before_are_stored(ruled, rows)
+    assert len(client.entries_of("inbox")) == 1
+
+
+async def test_a_table_that_changes_goes_on_notifying(ruled, rows):
+    name = person()
+    client = await connected(ruled, name)
+    before = rows.review(name, "Before")
+    rows("alter table app.review add column words integer not null default 0, alter column reviewer type varchar(200)")
+    after = rows("insert into app.review (activity, reviewer, title, status, words) values (1, %s, 'After', 'open', 12) returning id", name)[0][0]
+    rows("update app.review set status = 'done' where id = %s", before)
+    rows("alter table app.review drop column words")
+    rows("update app.review set status = 'done' where id = %s", after)
+    await client.entries("inbox", 4)
+    entries = client.entries_of("inbox")
+    assert sorted(entry["data"]["id"] for entry in entries if entry["kind"] == "notification") == [before, after]
+    assert sorted(entry["refers"] for entry in entries if entry["kind"] == "retraction") == sorted(
+        entry["seq"] for entry in entries if entry["kind"] == "notification")
+
+
+async def test_a_truncate_is_counted_and_takes_nothing_back(ruled, rows):
+    name = person()
+    client = await connected(ruled, name)
+    rows.review(name)
+    await client.entries("inbox", 1)
+    before = discarded(ruled, "truncate")
+    rows("truncate app.review")
+    await until_discarded(ruled, "truncate", before + 1)
+    await all_before_are_stored(ruled, rows)
+    assert len(client.entries_of("inbox")) == 1
+
+
+async def test_rows_of_the_initial_snapshot_notify_nobody(ruled, rows):
+    await until_discarded(ruled, "snapshot", SNAPSHOT_ROWS)
+    client = await connected(ruled, "earlier")
+    await client.quiet()
+    assert client.entries_of("inbox") == []
+    # One of them still has its rule, from its next change on.
+    review = rows.review("earlier", status="draft")
+    rows("update app.review set status = 'open' where id = %s", review)
+    assert (await client.next("entry", channel="inbox"))["data"]["id"] == review
+
+
+async def test_a_killed_debezium_loses_nothing_and_notifies_nobody_twice(ruled, rows):
+    name, chance = person(), random.Random(11)
+    client = await connected(ruled, name)
+    expected = {}
+
+    def write(until):
+        """Opens reviews; of some the state ends, of some the row."""
+        with psycopg.connect(rows.url, autocommit=True) as connection:
+            while time.monotonic() < until:
+                [review] = connection.execute(
+                    "insert into app.review (activity, reviewer, title, status) values (1, %s, 'Essay', 'open') returning id", [name]).fetchone()
+                expected[review] = True
+                if expected and chance.random() < 0.5:
+                    ended = chance.choice(list(expected))
+                    expected[ended] = False
+                    connection.execute(
+                        chance.choice(["update app.review set status = 'done' where id = %s", "delete from app.review where id = %s"]), [ended])
+                time.sleep(0.005)
+
+    for _ in range(2):
+        writing = asyncio.create_task(asyncio.to_thread(write, time.monotonic() + 3))
+        await asyncio.sleep(1.5)
+        rows.debezium.kill()
+        await writing
+        await asyncio.to_thread(rows.debezium.start)
+    await all_before_are_stored(ruled, rows)
+    entries = client.entries_of("inbox")
+    notified = {entry["data"]["id"]: entry["seq"] for entry in entries if entry["kind"] == "notification"}
+    taken_back = [entry["refers"] for entry in entries if entry["kind"] == "retraction"]
+    assert sorted(entry["data"]["id"] for entry in entries if entry["kind"] == "notification") == sorted(expected), "each once"
+    assert sorted(taken_back) == sorted(notified[review] for review, is_open in expected.items() if not is_open)
+    await unread(client, sum(expected.values()))
+    assert len(expected) > 200
