@@ -21,3 +21,4 @@ alter table app.activity replica identity full;
 alter table app.review replica identity full;
 
 insert into app.activity (title) values ('Portfolio of the first year'), ('Internship report');
+insert into app.review (activity, reviewer, title, status) values (1, 'bob', 'Portfolio of Alice', 'done');
