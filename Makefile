@@ -1,5 +1,5 @@
 # Two commands are enough: `make run` to see it, `make test` to check it. `make help` lists the rest.
-.PHONY: help run cluster demo-cdc test lint format documents conformance wycheproof fuzz chaos hostile mutants bench bench-test bench-smoke fallbacks instructions micro picture sanitize setup
+.PHONY: help run cluster demo-cdc test lint format documents conformance wycheproof fuzz chaos hostile mutants bench bench-test bench-cdc bench-smoke fallbacks instructions micro picture sanitize setup
 
 help:            ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-test:      ## whether the bench measures what it says: its tests
 
 instructions:    ## what the inner operations cost in instructions and allocations, beside the committed baseline
 	scripts/setup bench && bench/instructions
+
+bench-cdc:       ## from a commit in a platform's database to a socket, by Debezium: the share of each hop; ROWS=200
+	scripts/setup && swift build -c release --product hub && HUB_BIN=$(CURDIR)/.build/release/hub Tests/EndToEnd/run --capture-latency $(or $(ROWS),200)
 
 bench-smoke:     ## every scenario of the bench for a moment
 	scripts/setup bench && $(if $(HUB_BIN),true,swift build -c release --product hub) \

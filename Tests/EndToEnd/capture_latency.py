@@ -1,6 +1,6 @@
 """Measures how long a committed row takes to the socket of the person whom it concerns, and the share of each hop. bench/CAPTURE.md has the figures.
 
-  HUB_BIN=… .build/e2e-venv/bin/python Tests/EndToEnd/capture_latency.py [ROWS]
+  Tests/EndToEnd/run --capture-latency [ROWS]
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class TimedClient(Client):
         super().__init__(*arguments, **how)
 
     def _hear(self, frame):
-        if frame["type"] == "entry" and frame["kind"] == "notification":
+        if frame.get("type") == "entry" and frame["kind"] == "notification":
             self.arrived[frame["data"]["id"]] = time.time()
         super()._hear(frame)
 
