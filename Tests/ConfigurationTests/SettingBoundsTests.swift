@@ -78,7 +78,7 @@ struct SettingBoundsTests {
         #expect(
             Set(zip(Setting.all, forms).filter { $1 == .text }.map(\.0.key)) == [
                 "data", "auth.jwks", "auth.issuer", "auth.subject-claim", "auth.institution-claim", "auth.channels-claim",
-                "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url",
+                "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url", "rules.file",
             ])
     }
 
