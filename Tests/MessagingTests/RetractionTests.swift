@@ -22,7 +22,7 @@ struct SettledRequestTests {
         #expect((settled.drafts, settled.retractions, settled.hasTaken) == ([1, 3], [0], [true]))
         let byRule = SettledRequest(drafts, [off("a", 2, rule: "s", after: 3), off("c", 1, after: 4)])
         #expect((byRule.drafts, byRule.hasTaken) == ([0, 1, 3], [true, false]))
-        #expect(SettledRequest(drafts, [off("a", 2, after: 9)]).drafts == [1], "all drafts are before it")
+        #expect(SettledRequest(drafts, [off("a", 4, after: 9)]).drafts == [1], "all drafts are before it")
         #expect(SettledRequest([], [off("a", 1, after: 0)]).retractions == [0])
     }
 

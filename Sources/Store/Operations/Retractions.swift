@@ -254,12 +254,13 @@ extension Statement {
             ), held as materialized (
                 select lack.is_behind or slice.has_more as is_behind from lack cross join slice
             ), target as (
-                select d.*, c.id as channel_id, c.last_seq + (select count(*) from taken t where t.channel_id = c.id) as last_seq,
+                select d.*, c.id as channel_id, c.last_seq + coalesce(t.count, 0) as last_seq,
                     c.kind as channel_kind, null::text[] as hides, \(Clause.isNewer("d")) as is_newer,
                     c.id is not null and not held.is_behind and \(Clause.isNewer("d")) as allowed,
                     coalesce(d.reply_to <= c.last_seq, true) as answers
                 from held cross join draft d
                 left join hub.channel c on c.name = d.channel collate "C"
+                left join (select t.channel_id, count(*) as count from taken t group by t.channel_id) t on t.channel_id = c.id
                 left join \(Clause.newestChange(of: "d.cause")) w on true
             ), \(Clause.knownDrafts), numbered as (
                 select k.*, k.fresh as is_new,
@@ -326,7 +327,7 @@ extension Statement {
                     where e.cause = a.origin collate "C" and e.kind = 'retraction' and e.created_at > now() - interval '10 minutes'
                     order by e.created_at desc limit 100
                 ) e
-                where not lack.is_behind and not exists (select from found f where f.ordinal = a.ordinal)
+                where not lack.is_behind and a.ordinal not in (select f.ordinal from found f)
             )
             select o.part, o.admitted, o.seq, o.time, o.is_new, o.is_newer, o.members, o.replaces, o.number, o.name, o.has_more from (
                 select 1 as part, s.admitted, case when s.admitted then s.seq else s.known_seq end as seq,
