@@ -163,7 +163,8 @@ import Testing
         for statement in Statement.all {
             let plan = try run(statement)
             // A step of removing looks at 200 channels, whatever it is asked for. Each retraction is by cause, by event and by group here.
-            let most = ["removeEntries": 600, "retractEntries": 2 * Self.mostRows, "beat": Beats.mostRemoved + 100][statement.name] ?? Self.mostRows
+            let exceptions = ["removeEntries": 600, "retractEntries": 2 * Self.mostRows, "beat": Beats.mostRemoved + 100]
+            let most = exceptions[statement.name] ?? Self.mostRows
             #expect(Self.rowsRead(plan) <= Double(most), "\(statement.name):\n\(plan.joined(separator: "\n"))")
             #expect(!plan.contains { $0.contains("Seq Scan on") }, "\(statement.name):\n\(plan.joined(separator: "\n"))")
         }
