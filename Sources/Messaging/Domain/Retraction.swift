@@ -110,7 +110,7 @@ public struct SettledRequest: Equatable, Sendable {
     /// - Parameter retractions: ascending by `after`.
     public init(_ drafts: [EntryDraft], _ retractions: [Retraction]) {
         var newest: [[UInt8]: ChangePosition] = [:]
-        var remaining = [Bool](repeating: true, count: drafts.count)
+        var remaining = drafts.map { _ in true }
         var draftsOfRow: [[UInt8]: [Int]] = [:]
 
         func isOutdated(_ origin: [UInt8], _ change: ChangePosition) -> Bool {

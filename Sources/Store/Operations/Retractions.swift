@@ -46,10 +46,10 @@ struct RetractingBatch: Batch {
         locks.append(drafts.map(\.channel.storedName) + retractions.compactMap { $0.channel?.storedName })
         locks.append(retractions.map(\.cause?.row))
         locks.append(retractions.map(\.cause?.rule))
-        locks.append([Int64](repeating: mostEntries, count: retractions.count))
+        locks.append(retractions.map { _ in mostEntries })
 
         var content = Parameters()
-        content.append([Int64?](repeating: nil, count: drafts.count))
+        content.append(drafts.map { _ in Int64?.none })
         content.append(entriesOf: drafts) { $0 }
         content.append(positions)
         let changes = drafts.map(\.cause?.change)
@@ -66,7 +66,7 @@ struct RetractingBatch: Batch {
         content.append(retractions.map(\.origin))
         content.append(retractions.map(\.change))
         content.append(zip(retractions, settled.hasTaken).map { $0.isOfGroup || $1 })
-        content.append([Int64](repeating: mostEntries, count: retractions.count))
+        content.append(retractions.map { _ in mostEntries })
         content.append(retractions.map { Int64(2 * $0.after) })
         return [(.ensureChannels, channels), (.lockRetractedChannels, locks), (.retractEntries, content)]
     }
@@ -76,7 +76,7 @@ struct RetractingBatch: Batch {
         let rows = rows[2]
         let unstored = StoredDraft(seq: .zero, createdAt: Timestamp(milliseconds: 0), duplicate: true)
         // Those that are not in `settled.drafts` are never stored.
-        var results = [StoredDraft?](repeating: unstored, count: drafts.count)
+        var results = drafts.map { _ in StoredDraft?.some(unstored) }
         var known: [IngestPosition] = []
         var taken: [Entry] = []
         var fresh: [Entry] = []
