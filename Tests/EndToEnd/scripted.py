@@ -24,10 +24,13 @@ SCRIPTED = """
   };
   window.requests = [];
   window.fetch = (url, { method = "GET", headers, body, signal }) => new Promise((resolve, reject) => {
-    const request = { path: new URL(url).pathname, search: new URL(url).search, method, headers, body, isAborted: false };
+    const request = { path: new URL(url).pathname, search: new URL(url).search, method, headers, body, isAborted: false, isAnswered: false };
     request.said = request.path.endsWith("/commands") ? body.split("\\n").map((line) => JSON.parse(line)) : [];
     request.fails = () => reject(new TypeError("failed to fetch"));
-    request.answers = (status, body, type = "application/json") => resolve(new Response(body, { status, headers: { "content-type": type } }));
+    request.answers = (status, body, type = "application/json") => {
+      request.isAnswered = true;
+      resolve(new Response(body, { status, headers: { "content-type": type } }));
+    };
     request.replies = (...frames) => request.answers(200, frames.map((f) => JSON.stringify(f) + "\\n").join(""), "application/x-ndjson");
     request.streams = () => {
       const body = new ReadableStream({ start: (controller) => (request.controller = controller) });
@@ -54,15 +57,19 @@ SCRIPTED = """
   window.settle = (ms = 5) => new Promise((resolve) => setTimeout(resolve, ms));
   window.welcome = (id, more) => ({ re: id, ok: { session: "s", user: "u", tokenTtlMs: 3600000, pingIntervalMs: 25000, channels: [], ...more } });
   window.entry = (seq, more) => ({ type: "entry", channel: "inbox", seq, kind: "notification", ...more });
+  /** Goes on when it is true, or after two seconds: a slow machine shall not decide. */
+  window.comes = async (condition) => { for (let n = 0; n < 400 && !condition(); n++) await settle(); };
   window.connect = async (more) => {
-    await settle(); const socket = sockets.at(-1); socket.opens(); await settle();
+    await comes(() => sockets.at(-1)?.readyState === 0); const socket = sockets.at(-1);
+    socket.opens(); await comes(() => socket.last("connect"));
     socket.says(welcome(socket.last("connect").id, more)); await settle(); return socket;
   };
   window.lastRequest = (path) => requests.findLast((r) => r.path === `/v1/${path}`);
   /** Answers the command `connect` over HTTP; the request by which the session listens then. */
   window.connectOverHTTP = async (path) => {
-    await settle(); const request = lastRequest("commands");
-    request.replies(welcome(request.said[0].id, { credential: "secret" })); await settle(); return lastRequest(path);
+    await comes(() => lastRequest("commands")?.isAnswered === false); const request = lastRequest("commands"); const before = requests.length;
+    request.replies(welcome(request.said[0].id, { credential: "secret" }));
+    await comes(() => requests.slice(before).some((r) => r.path === `/v1/${path}`)); await settle(); return lastRequest(path);
   };
   window.seqs = () => heard.filter((f) => f.type === "entry").map((f) => f.seq);
   window.states = () => heard.filter((h) => h.state).map((h) => h.state);

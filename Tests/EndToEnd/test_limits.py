@@ -172,6 +172,7 @@ async def refused(answers):
     return [one for one in results if isinstance(one, Refused)]
 
 
+@pytest.mark.alone
 async def test_a_user_who_is_too_fast_is_refused_for_a_while_and_no_other_user_is(paced, Client):
     eve, ann = [await Client.connect(paced.socket_url, paced.token(person())) for _ in range(2)]
     too_many = await refused([eve.begin("ping") for _ in range(260)])
@@ -184,6 +185,7 @@ async def test_a_user_who_is_too_fast_is_refused_for_a_while_and_no_other_user_i
     assert counted(paced, 'hub_rate_limited_total{what="commands"}') >= len(too_many)
 
 
+@pytest.mark.alone
 async def test_messages_and_new_conversations_have_bounds_of_their_own(paced, Client):
     eve, bob = await Client.connect(paced.socket_url, paced.token(person())), person("bob")
     assert 5 <= len(await refused([eve.begin("send", to=bob, key=str(i), body="x") for i in range(20)])) <= 10
