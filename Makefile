@@ -25,8 +25,10 @@ format:          ## reformat in place
 documents:       ## write the parts of docs/ that are made from the code: tables and the schema of commands
 	HUB_WRITE_DOCUMENTS=1 swift test --no-parallel --filter 'ProtocolDocumentTests|SettingsDocumentTests|MetricsTests'
 
+# With PACKAGE=bench the hub is compiled in the folder of the benchmarks, which then need not compile it again.
 conformance:     ## Autobahn's fuzzing suite against `hub echo`; QUICK=1 leaves out the slow groups
-	scripts/setup && swift build -c release --product hub && Tests/Conformance/run $(if $(QUICK),--quick)
+	scripts/setup && swift build $(if $(PACKAGE),--package-path $(PACKAGE)) -c release --product hub \
+	&& HUB_BIN=$(if $(PACKAGE),$(PACKAGE)/).build/release/hub Tests/Conformance/run $(if $(QUICK),--quick)
 
 wycheproof:      ## Project Wycheproof's token and key vectors: make wycheproof VECTORS=DIR
 	@test -d "$(VECTORS)" || { echo "make wycheproof VECTORS=DIR: no folder '$(VECTORS)'" >&2; exit 1; }
