@@ -12,14 +12,12 @@ import sys
 import time
 
 from conftest import Platform
-from debezium import REVIEWS, RULES, CapturedDatabase
+from debezium import FETCH_WAIT, REVIEWS, RULES, CapturedDatabase
 from hubclient import Client
 from processes import run
 from rig import person
 
 WARM_UP = 50
-# librdkafka's mock broker answers an empty fetch only after this; a real broker answers when a record comes.
-FETCH_WAIT = "5ms"
 
 
 class TimedClient(Client):

@@ -20,26 +20,29 @@ PREFIX = "captured"
 REVIEWS = f"{PREFIX}.app.review"
 RULES = {"HUB_RULES_FILE": str(EXAMPLE / "rules.yaml"), "HUB_RULES_TOPICS": rf"^{PREFIX}\.app\..*"}
 
+# librdkafka's mock broker answers an empty fetch only after this; a real broker answers when a record comes.
+FETCH_WAIT = "5ms"
+
 
 class Debezium:
     """One run after the other of scripts/debezium, always on the same slot and state."""
 
-    def __init__(self, dsn, brokers, schemas="off", name="debezium"):
+    def __init__(self, dsn, brokers, name="debezium"):
         self.state = scratch(name)
         self.log = OUT / f"{name}.log"
         OUT.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
         self._command = [
             str(ROOT / "scripts" / "debezium"), "--dsn", dsn, "--brokers", brokers, "--prefix", PREFIX, "--tables", "app.*",
-            "--state", str(self.state), "--schemas", schemas, "--heartbeat", "1000"]
+            "--state", str(self.state), "--heartbeat", "1000"]
         self.process = None
-        self._lines = queue.Queue()
 
-    def begin(self):
-        """Starts it without waiting."""
+    def start(self, schemas="off", seconds=90):
+        """Returns when it streams. `schemas`: whether each record has its schema with it."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
-        self._lines = lines = queue.Queue()
+            self.process = subprocess.Popen(
+                [*self._command, "--schemas", schemas], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+        lines = queue.Queue()
 
         def read(stream):
             for line in stream:
@@ -47,22 +50,15 @@ class Debezium:
             lines.put(None)
 
         threading.Thread(target=read, args=[self.process.stdout], daemon=True).start()
-        return self
-
-    def wait(self, seconds=90):
-        """Waits until it streams."""
         end, said = time.monotonic() + seconds, []
         while True:
             with contextlib.suppress(queue.Empty):
-                line = self._lines.get(timeout=1)
+                line = lines.get(timeout=1)
                 assert line is not None, f"Debezium ended with {self.process.wait()}: {said} {self.tail()}"
                 if line == "ready":
                     return self
                 said.append(line)
-            assert time.monotonic() < end, f"Debezium does not stream: {self.tail()}"
-
-    def start(self):
-        return self.begin().wait()
+            assert time.monotonic() < end, f"Debezium does not stream: {said} {self.tail()}"
 
     def kill(self):
         self.process.kill()

@@ -9,7 +9,7 @@ import urllib.request
 import psycopg
 import pytest
 
-from debezium import REVIEWS, RULES, CapturedDatabase
+from debezium import FETCH_WAIT, REVIEWS, RULES, CapturedDatabase
 from hubclient import Client
 from processes import run, wait_until
 from rig import person
@@ -33,7 +33,7 @@ def rows(platform):
 def ruled(platform, rows):
     # A pattern finds the topics that exist when the hub starts, and those that come later at the client's next look.
     run("kcat", "-P", "-b", platform.broker.brokers, "-t", REVIEWS, "-K", "\t", "-Z", text='{"id":0}\t\n')
-    hub = platform.hub("debezium", extra=RULES)
+    hub = platform.hub("debezium", extra={**RULES, "HUB_KAFKA_FETCH_WAIT": FETCH_WAIT})
     try:
         hub.start()
         # The snapshot then passes through the hub.
@@ -178,6 +178,32 @@ async def test_rows_of_the_initial_snapshot_notify_nobody(ruled, rows):
     review = rows.review("earlier", status="draft")
     rows("update app.review set status = 'open' where id = %s", review)
     assert (await client.next("entry", channel="inbox"))["data"]["id"] == review
+
+
+async def test_records_with_their_schemas_have_the_same_effect(ruled, rows):
+    await asyncio.to_thread(rows.debezium.stop)
+    await asyncio.to_thread(rows.debezium.start, "on")
+    name = person()
+    client = await connected(ruled, name)
+    [review], = rows(
+        "insert into app.review (activity, reviewer, title, status, due) values (1, %s, 'Typed', 'open', '2027-01-31 12:00+01') returning id", name)
+    entry = await client.next("entry", channel="inbox")
+    assert entry["data"] == {"id": review, "due": "2027-01-31T11:00:00.000000Z"}
+    rows("delete from app.review where id = %s", review)
+    assert (await client.next("entry", channel="inbox"))["refers"] == entry["seq"]
+    await asyncio.to_thread(rows.debezium.stop)
+    await asyncio.to_thread(rows.debezium.start)
+
+
+def test_the_slot_moves_on_while_only_another_database_is_written(ruled, rows):
+    def position():
+        return rows("select confirmed_flush_lsn from pg_replication_slots")[0][0]
+
+    rows("create database other")
+    with psycopg.connect(rows.url.rpartition("/")[0] + "/other", autocommit=True) as other:
+        other.execute("create table busy as select generate_series(1, 1000) number")
+        [written] = other.execute("select pg_current_wal_lsn()").fetchone()
+    wait_until(lambda: rows("select %s::pg_lsn <= %s::pg_lsn", written, position())[0][0], "the slot has passed what the other database wrote", 40)
 
 
 async def test_a_killed_debezium_loses_nothing_and_notifies_nobody_twice(ruled, rows):
