@@ -188,7 +188,7 @@ async def test_records_with_their_schemas_have_the_same_effect(ruled, rows):
     [review], = rows(
         "insert into app.review (activity, reviewer, title, status, due) values (1, %s, 'Typed', 'open', '2027-01-31 12:00+01') returning id", name)
     entry = await client.next("entry", channel="inbox")
-    assert entry["data"] == {"id": review, "due": "2027-01-31T11:00:00.000000Z"}
+    assert entry["data"] == {"id": review, "due": "2027-01-31T11:00:00.000Z"}
     rows("delete from app.review where id = %s", review)
     assert (await client.next("entry", channel="inbox"))["refers"] == entry["seq"]
     await asyncio.to_thread(rows.debezium.stop)
