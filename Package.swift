@@ -194,7 +194,9 @@ let package = Package(
         suite(
             "StoreTests",
             ["Store", "StoreAPI", "Bus", "Telemetry", "Pacing", "JSON", "Messaging", "Postgres", "Reactor", "Linux", "TestKit", logging]),
-        suite("IntakeTests", ["Intake", "ChangeCapture", "Rules", "StoreAPI", "Telemetry", "Messaging", "Kafka", "Linux", "Reactor", "TestKit", logging]),
+        suite(
+            "IntakeTests",
+            ["Intake", "ChangeCapture", "Rules", "StoreAPI", "Telemetry", "Messaging", "Kafka", "Linux", "Reactor", "TestKit", logging]),
         suite("KeySourceTests", ["KeySource", "Auth", "Configuration", "OpenSSL", "Curl", "Telemetry", "Linux", logging]),
         suite(
             "SessionsTests",

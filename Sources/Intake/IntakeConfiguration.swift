@@ -1,7 +1,7 @@
 package import Kafka
 package import Messaging
 
-/// What the intake reads, and its limits.
+/// What the intake reads, and its limits. Its stored properties are independent settings.
 package struct IntakeConfiguration: Equatable, Sendable {
     package var consumer: ConsumerConfiguration
     /// The topics of `consumer` that have events.

@@ -184,7 +184,8 @@ struct EngineBusTests {
     @Test("an account of Redis that must not ask for the version is enough")
     func account() async throws {
         let server = try RedisServer("--user hub on '>word' resetchannels '&hub.bus.*' -@all +publish +subscribe")
-        let node = try Node(.redis(RedisBusSettings(address: try RedisAddress("redis://hub:word@127.0.0.1:\(server.port)"), name: "hub.bus")))
+        let node = try Node(
+            .redis(RedisBusSettings(address: try RedisAddress("redis://hub:word@127.0.0.1:\(server.port)"), name: "hub.bus")))
         try await until { node.bus.health == .up }
         node.stop()
     }

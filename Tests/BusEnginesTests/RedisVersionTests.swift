@@ -10,7 +10,8 @@ struct RedisVersionTests {
     @Test(
         "older ones than 7 are refused",
         arguments: [
-            ("# Server\r\nredis_version:6.2.14\r\nredis_mode:standalone\r\n", true), ("redis_version:2.8", true), ("redis_version:7.0.15\r\n", false),
+            ("# Server\r\nredis_version:6.2.14\r\nredis_mode:standalone\r\n", true), ("redis_version:2.8", true),
+            ("redis_version:7.0.15\r\n", false),
             ("redis_version:8.2.1\r\n", false), ("redis_version:10.0.0\r\n", false),
             // As another fork may do it, whose own version counts.
             ("redis_version:6.2.0\r\nvalkey_version:8.0.1\r\n", false), ("redis_version:7.2.4\r\nserver_name:valkey\r\n", false),

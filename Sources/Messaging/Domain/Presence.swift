@@ -99,7 +99,9 @@ public struct PresenceBook: Sendable {
         var leftAt: Int64?
         var users: [UserID: Held] = [:]
 
-        func hasEnded(at now: Int64) -> Bool { now - heardAt > PresenceBook.silence || leftAt.map { now - $0 > PresenceBook.grace } ?? false }
+        func hasEnded(at now: Int64) -> Bool {
+            now - heardAt > PresenceBook.silence || leftAt.map { now - $0 > PresenceBook.grace } ?? false
+        }
     }
 
     private var sources: [UInt64: Source] = [:]
