@@ -12,9 +12,8 @@ import sys
 import time
 
 from conftest import Platform
-from debezium import FETCH_WAIT, REVIEWS, RULES, CapturedDatabase
+from debezium import FETCH_WAIT, REVIEWS, RULES, CapturedDatabase, create_topics
 from hubclient import Client
-from processes import run
 from rig import person
 
 WARM_UP = 50
@@ -72,7 +71,7 @@ def main():
     rows = None
     try:
         rows = CapturedDatabase(platform.broker.brokers, name="debezium-latency")
-        run("kcat", "-P", "-b", platform.broker.brokers, "-t", REVIEWS, "-K", "\t", "-Z", text='{"id":0}\t\n')
+        create_topics(platform.broker.brokers)
         hub = platform.hub("latency", extra={**RULES, "HUB_KAFKA_FETCH_WAIT": FETCH_WAIT}).start()
         rows.debezium.start()
         committed, arrived = asyncio.run(measure(hub, rows, count))

@@ -9,9 +9,9 @@ import urllib.request
 import psycopg
 import pytest
 
-from debezium import FETCH_WAIT, REVIEWS, RULES, CapturedDatabase
+from debezium import FETCH_WAIT, RULES, CapturedDatabase, create_topics
 from hubclient import Client
-from processes import run, wait_until
+from processes import wait_until
 from rig import person
 
 SNAPSHOT_ROWS = 1_000
@@ -31,8 +31,7 @@ def rows(platform):
 
 @pytest.fixture(scope="module")
 def ruled(platform, rows):
-    # A pattern finds the topics that exist when the hub starts, and those that come later at the client's next look.
-    run("kcat", "-P", "-b", platform.broker.brokers, "-t", REVIEWS, "-K", "\t", "-Z", text='{"id":0}\t\n')
+    create_topics(platform.broker.brokers)
     hub = platform.hub("debezium", extra={**RULES, "HUB_KAFKA_FETCH_WAIT": FETCH_WAIT})
     try:
         hub.start()
