@@ -67,7 +67,8 @@ SCRIPTED = """
   window.lastRequest = (path) => requests.findLast((r) => r.path === `/v1/${path}`);
   /** Answers the command `connect` over HTTP; the request by which the session listens then. */
   window.connectOverHTTP = async (path) => {
-    await comes(() => lastRequest("commands")?.isAnswered === false); const request = lastRequest("commands"); const before = requests.length;
+    const connecting = () => requests.findLast((r) => r.said[0]?.type === "connect" && !r.isAnswered && !r.isAborted);
+    await comes(connecting); const request = connecting(); const before = requests.length;
     request.replies(welcome(request.said[0].id, { credential: "secret" }));
     await comes(() => requests.slice(before).some((r) => r.path === `/v1/${path}`)); await settle(); return lastRequest(path);
   };
