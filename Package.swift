@@ -146,7 +146,7 @@ let package = Package(
         .executableTarget(
             name: "HubMain",
             dependencies: [
-                "Hub", "HubClient", "Embedded", "Configuration", "Store", "Telemetry", "Linux", logging,
+                "Hub", "HubClient", "Embedded", "Configuration", "Rules", "Store", "Telemetry", "Linux", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

@@ -1,12 +1,11 @@
-import ChangeCapture
 import Linux
-import Rules
+package import Rules
 
 /// A checked rules file as text for its author.
 package struct RulesListing {
     package let lines: [String]
 
-    package init(path: String) throws(CommandFailure) {
+    package init(path: String, language: RuleLanguage = .english) throws(CommandFailure) {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try Files.read(path, limit: RuleSet.mostFileBytes)
@@ -15,16 +14,21 @@ package struct RulesListing {
         }
         do throws(RulesRefusal) {
             let rules = try RuleSet(parsing: String(decoding: bytes, as: UTF8.self))
-            lines = rules.rules.map(Self.line) + ["\(path): \(rules.rules.count) rules, no fault"]
+            lines = rules.rules.map { Self.line($0, language) } + ["\(path): \(rules.rules.count) rules, no fault"]
         } catch {
             throw CommandFailure(.configuration, lines: error.faults.map { "\(path): \($0)" })
         }
     }
 
-    private static func line(_ rule: Rule) -> String {
-        let operations = rule.operations.map(\.rawValue).sorted().joined(separator: ", ")
-        let leaving = rule.leavingColumns.isEmpty ? "none" : rule.leavingColumns.joined(separator: ", ")
-        return
-            "\(rule.name): \(operations) of \(rule.table)\(rule.conditionText.map { " when \($0)" } ?? ""); columns that leave: \(leaving)"
+    private static func line(_ rule: Rule, _ language: RuleLanguage) -> String {
+        let columns = rule.leavingColumns
+        switch language {
+        case .english:
+            let leaving = columns.isEmpty ? "none" : columns.joined(separator: ", ")
+            return "\(rule.name): \(rule.sentence(in: language)); columns that leave: \(leaving)"
+        case .french:
+            let leaving = columns.isEmpty ? "aucune" : columns.joined(separator: ", ")
+            return "\(rule.name) : \(rule.sentence(in: language)) ; colonnes qui sortent : \(leaving)"
+        }
     }
 }

@@ -63,7 +63,8 @@ struct ChangeJudge {
         var findings = Findings(
             events: 0, retractions: outcome.retractions.count, failures: outcome.failures, undecided: outcome.undecided)
         guard !outcome.events.isEmpty || !outcome.retractions.isEmpty || !outcome.failures.isEmpty else {
-            return (JudgedRecord(record: record, judgement: .discarded("no_rule")), findings)
+            let isOfSnapshot = change.operation == .snapshotRead || change.operation == .incrementalSnapshotRead
+            return (JudgedRecord(record: record, judgement: .discarded(isOfSnapshot ? "snapshot" : "no_rule")), findings)
         }
         guard let position = change.source.position else {
             return (.dead(record, "no_identity", "the change has no LSN, so it could not be recognized when it is sent again"), findings)

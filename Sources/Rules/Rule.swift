@@ -46,9 +46,40 @@ extension Rule {
         return Set(texts.flatMap(\.columns) + data).sorted()
     }
 
-    /// Nil: each change of these operations.
-    public var conditionText: String? { condition?.text }
+    /// What the rule does, for people who do not know the language of conditions.
+    public func sentence(in language: RuleLanguage) -> String {
+        let operations = RowChange.Operation.allCases.filter(self.operations.contains).map { $0.name(in: language) }
+        let people = targets.map(\.source).joined(separator: ", ")
+        switch language {
+        case .english:
+            let when = condition.map { " when \($0.sentence(in: .english))" } ?? ""
+            return "\(operations.joined(separator: " or ")) of a row of \(table)\(when): \(type) to \(people)"
+        case .french:
+            let when = condition.map { " quand \($0.sentence(in: .french))" } ?? ""
+            return "\(operations.joined(separator: " ou ")) d’une ligne de \(table)\(when) : \(type) à \(people)"
+        }
+    }
 
     /// Whether the condition compares with the old row, which only comes under `REPLICA IDENTITY FULL`.
     public var needsOldRow: Bool { condition?.needsOldRow ?? false || holds?.needsOldRow ?? false }
+}
+
+/// The languages in which rules describe themselves.
+public enum RuleLanguage: String, CaseIterable, Sendable {
+    case english = "en"
+    case french = "fr"
+}
+
+extension RowChange.Operation {
+    fileprivate func name(in language: RuleLanguage) -> String {
+        switch (self, language) {
+        case (.insert, .english): "insert"
+        case (.insert, .french): "ajout"
+        case (.update, .english): "update"
+        case (.update, .french): "modification"
+        case (.delete, .english): "delete"
+        case (.delete, .french): "suppression"
+        case (.snapshotRead, _), (.incrementalSnapshotRead, _): "snapshot"
+        }
+    }
 }

@@ -4,11 +4,9 @@ internal import JSON
 
 /// The condition of a rule, evaluated over the rows of a change.
 struct RuleCondition: Sendable {
-    let text: String
     private let condition: CELCondition
 
     init(_ text: String) throws(CELError) {
-        self.text = text
         condition = try CELCondition(text, declarations: Self.declarations)
     }
 
@@ -17,6 +15,7 @@ struct RuleCondition: Sendable {
         row: .open, variables: [:],
         records: ["source": CELRecord(["database": .string, "schema": .string, "table": .string, "operation": .string])])
 
+    func sentence(in language: CELLanguage) -> String { condition.sentence(in: language) }
     var needsOldRow: Bool { condition.readsBefore }
     var equalities: [CELEquality] { condition.equalities }
 

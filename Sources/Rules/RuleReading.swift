@@ -17,12 +17,12 @@ extension Rule {
         let tableName = table.flatMap { TableName(text: $0) }
         if let table, tableName == nil { faults.append(members.fault("table: expected schema.table, got \(table)")) }
         var operations: Set<RowChange.Operation> = []
-        for word in members.list("on", &faults) ?? ["insert", "update"] {
+        for word in members.list("operations", &faults) ?? ["insert", "update"] {
             switch word {
             case "insert": operations.insert(.insert)
             case "update": operations.insert(.update)
             case "delete": operations.insert(.delete)
-            default: faults.append(members.fault("on: expected insert, update or delete, got \(word)"))
+            default: faults.append(members.fault("operations: expected insert, update or delete, got \(word)"))
             }
         }
         let condition = members.condition("when", &faults)

@@ -9,6 +9,7 @@ struct RuleText: Equatable, Sendable {
         case column(String)
     }
 
+    let source: String
     let parts: [Part]
 
     struct Fault: Error, Equatable {
@@ -37,6 +38,7 @@ struct RuleText: Equatable, Sendable {
             }
         }
         if !text.isEmpty { parts.append(.text(text)) }
+        self.source = source
         self.parts = parts
     }
 

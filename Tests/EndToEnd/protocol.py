@@ -36,6 +36,7 @@ server_frame = strict(published_frame)
 server_frame["anyOf"] = [ref for ref in server_frame["anyOf"] if ref["$ref"] != "#/$defs/unknown"]
 published_fallback = json.loads((SCHEMAS / "fallback.json").read_text())
 fallback = strict(published_fallback)
+rules = json.loads((SCHEMAS / "rules.json").read_text())
 del fallback["$defs"]["poll-request"]["additionalProperties"]  # what a client sends may have more
 _registry = Registry().with_resources(
     (schema["$id"], Resource.from_contents(schema)) for schema in (client_command, server_frame, fallback))

@@ -168,7 +168,7 @@ async def test_a_truncate_is_counted_and_takes_nothing_back(ruled, rows):
 
 
 async def test_rows_of_the_initial_snapshot_notify_nobody(ruled, rows):
-    await until_discarded(ruled, "no_rule", SNAPSHOT_ROWS)
+    await until_discarded(ruled, "snapshot", SNAPSHOT_ROWS)
     client = await connected(ruled, "earlier")
     await all_before_are_stored(ruled, rows)
     await client.quiet()

@@ -2,12 +2,14 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 import protocol
+from processes import hub_program
 
 DOCUMENT = (protocol.ROOT / "docs" / "reference" / "protocol.md").read_text()
 EXAMPLES = [
@@ -17,7 +19,7 @@ COMMANDS = {ref["$ref"].rsplit("/", 1)[1] for ref in protocol.client_command["on
 
 SCHEMAS = {
     "commands": protocol.client_command, "frames": protocol.published_frame, "strict frames": protocol.server_frame,
-    "fallback": protocol.published_fallback, "strict fallback": protocol.fallback}
+    "fallback": protocol.published_fallback, "strict fallback": protocol.fallback, "rules": protocol.rules}
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
@@ -209,3 +211,39 @@ def test_every_decision_is_listed():
     assert sorted(listed) == sorted(path.name for path in folder.glob("0*.md"))
     for path in folder.glob("0*.md"):
         assert re.findall(r"^#+ (.*)$", path.read_text(), re.M)[1:] == ["Context", "Decision", "Consequences"], path.name
+
+
+RULES = {
+    "example": (protocol.ROOT / "examples" / "cdc" / "rules.yaml").read_text(),
+    "reference": re.search(r"^```yaml\n(version: 1.*?)^```", (protocol.ROOT / "docs/reference/rules.md").read_text(), re.M | re.S).group(1)}
+RULE = "version: 1\nrules:\n  - { name: a, table: s.t, to: 'user:{u}', type: x%s }\n"
+REFUSED_RULES = [
+    "version: 2\n", "rules: []\n", "version: 1\nrulez: []\n", "version: 1\nrules: 1\n", "version: 1\nrules: [{ name: a }]\n",
+    "version: 1\ntables: { s.t: { identity: half } }\n", "version: 1\ntables: { a.b.c: {} }\n",
+    *(RULE % more for more in (
+        ", operations: truncate", ", priority: urgent", ", expires: soon", ", form: short", ", receipt: perhaps", ", wehn: 'true'"))]
+
+
+def checked_by_the_hub(text, folder, *flags):
+    file = folder / "rules.yaml"
+    file.write_text(text)
+    return subprocess.run([hub_program(), "rules", "check", *flags, str(file)], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("text", [*RULES.values(), RULE % "", RULE % ", operations: [insert, delete], receipt: true"])
+def test_rules_files_obey_the_schema_and_the_hub_takes_them(text, tmp_path):
+    Draft202012Validator(protocol.rules).validate(yaml.safe_load(text))
+    checked = checked_by_the_hub(text, tmp_path)
+    assert checked.returncode == 0 and "no fault" in checked.stdout, checked.stderr
+
+
+@pytest.mark.parametrize("text", REFUSED_RULES)
+def test_what_the_schema_of_rules_refuses_the_hub_refuses(text, tmp_path):
+    assert not Draft202012Validator(protocol.rules).is_valid(yaml.safe_load(text))
+    checked = checked_by_the_hub(text, tmp_path)
+    assert checked.returncode == 78 and "line" in checked.stderr, checked.stderr
+
+
+def test_rules_describe_themselves_in_french(tmp_path):
+    said = checked_by_the_hub(RULES["example"], tmp_path, "--language", "fr").stdout
+    assert "review-requested : ajout ou modification d’une ligne de app.review quand " in said and "colonnes qui sortent : activity, due, id" in said

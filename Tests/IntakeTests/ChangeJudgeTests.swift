@@ -15,7 +15,7 @@ import Testing
         version: 1
         rules:
           - { name: asked, table: app.review, when: 'after.status == "open"', to: "user:{reviewer}", type: review.asked, title: "{title}" }
-          - { name: broken, table: app.review, when: after.missing == 1, on: [insert], to: "user:{reviewer}", type: t }
+          - { name: broken, table: app.review, when: after.missing == 1, operations: [insert], to: "user:{reviewer}", type: t }
           - { name: named, table: app.note, to: "{target}", type: note.made }
         """
     private var judge: ChangeJudge
@@ -72,6 +72,7 @@ import Testing
 
     @Test mutating func `A change of a table without rules is counted and nothing else`() {
         #expect(change("c", after: Self.open, table: "other").0.judgement == .discarded("no_rule"))
+        #expect(change("r", after: Self.open).0.judgement == .discarded("snapshot"))
     }
 
     @Test mutating func `The payload of an outbox event is an event of the hub`() throws {

@@ -24,7 +24,7 @@ let reviewRules = """
         expires: 7d
       - name: review-late
         table: app.review
-        on: [update]
+        operations: [update]
         when: after.status == "late" && after.activity in [1, 2]
         to: ["user:{reviewer}", "broadcast:activity:{activity}"]
         type: review.late
