@@ -101,7 +101,8 @@ struct House {
             ], others: ["Logging", "Synchronization"], blocks: "the thread that starts and stops",
             locks: "a question of /readyz, the demo's publish button, the start of a loop"),
         "HubMain": Target(
-            ours: ["Hub", "HubClient", "Embedded", "Configuration", "Rules", "Store", "Telemetry", "Linux"], others: ["ArgumentParser", "Logging"],
+            ours: ["Hub", "HubClient", "Embedded", "Configuration", "Rules", "Store", "Telemetry", "Linux"],
+            others: ["ArgumentParser", "Logging"],
             blocks: "the command line"),
     ])
 
