@@ -110,8 +110,14 @@ package final class Server {
         } catch {
             throw ServerFailure("starting the event loops", "\(error)")
         }
+        let rules: RulesFile?
+        do throws(RulesFile.Failure) {
+            rules = try parts.intake.rulesFile.map { path throws(RulesFile.Failure) in try RulesFile(reading: path) }
+        } catch {
+            throw ServerFailure("reading the rules", "\(error)")
+        }
         do throws(KafkaError) {
-            intake = try Intake(parts.intake, store: store, metrics: metrics.intake, log: log)
+            intake = try Intake(parts.intake, rules: rules, store: store, metrics: metrics.intake, log: log)
         } catch {
             throw ServerFailure("connecting to Kafka", "\(error)")
         }

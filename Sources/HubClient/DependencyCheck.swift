@@ -5,6 +5,7 @@ import Curl
 import Intake
 import Kafka
 import KeySource
+import Rules
 import Store
 
 /// `hub check`: tests the hub's dependencies one after the other and reports its findings.
@@ -13,7 +14,7 @@ package struct DependencyCheck: Sendable {
         /// In the order of the output: what keeps the hub from working, what makes it lose promises, and the rest.
         package enum Grade: CaseIterable, Sendable { case bad, warning, good }
         package let grade: Grade
-        /// `database`, `kafka`, `dead letters`, `bus` or `keys`, and the finding.
+        /// `database`, `kafka`, `dead letters`, `rules`, `bus` or `keys`, and the finding.
         package let line: String
     }
 
@@ -22,7 +23,7 @@ package struct DependencyCheck: Sendable {
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
 
-    package func run() -> [Finding] { [database] + standbys + durability + kafka + bus + [keys] }
+    package func run() -> [Finding] { [database] + standbys + durability + kafka + rules + bus + [keys] }
 
     private var database: Finding {
         guard let url = configuration.database.url else { return bad("database: database.url is not set") }
@@ -66,7 +67,7 @@ package struct DependencyCheck: Sendable {
     private var brokers: String { configuration.kafka.brokers.joined(separator: ",") }
 
     private func cluster(_ metadata: ClusterMetadata) -> Finding {
-        let topics = configuration.kafka.topics.map { name in
+        let topics = (configuration.kafka.topics + configuration.rules.topics).map { name in
             if name.hasPrefix("^") { return "\(name) (a pattern)" }
             return "\(name) " + (metadata.partitions[name].map { "(\($0) partitions)" } ?? "(does not exist yet)")
         }
@@ -76,7 +77,7 @@ package struct DependencyCheck: Sendable {
 
     /// A cluster hides a topic that this client may not even describe, so it is tried, too.
     private func rights(_ metadata: ClusterMetadata) -> [Finding] {
-        let names = configuration.kafka.topics.filter { !$0.hasPrefix("^") }
+        let names = (configuration.kafka.topics + configuration.rules.topics).filter { !$0.hasPrefix("^") }
         let probe = ReadProbe(brokers: brokers, group: configuration.kafka.group, properties: properties)
         do throws(KafkaError) {
             return try probe.refusals(topics: names, within: .seconds(3)).map { name, failure in
@@ -97,6 +98,19 @@ package struct DependencyCheck: Sendable {
         case .missing(let failure):
             return bad("dead letters: \(topic.name) does not exist, and the hub cannot create it: \(failure.message). Create it")
         case .unknown: return nil
+        }
+    }
+
+    private var rules: [Finding] {
+        guard let path = configuration.rules.file else { return [] }
+        do throws(RulesFile.Failure) {
+            let count = try RulesFile(reading: path).rules.rules.count
+            guard !configuration.rules.topics.isEmpty else {
+                return [Finding(grade: .warning, line: "rules: rules.topics is empty, so no change of a row is read")]
+            }
+            return [good("rules: \(path): \(count) rules, no fault")]
+        } catch {
+            return error.lines.map { bad("rules: \($0)") }
         }
     }
 

@@ -1,4 +1,4 @@
-import Linux
+import Intake
 package import Rules
 
 /// A checked rules file as text for its author.
@@ -6,17 +6,11 @@ package struct RulesListing {
     package let lines: [String]
 
     package init(path: String, language: RuleLanguage = .english) throws(CommandFailure) {
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try Files.read(path, limit: RuleSet.mostFileBytes)
+        do throws(RulesFile.Failure) {
+            let rules = try RulesFile(reading: path).rules.rules
+            lines = rules.map { Self.line($0, language) } + ["\(path): \(rules.count) rules, no fault"]
         } catch {
-            throw CommandFailure(.usage, "\(error)")
-        }
-        do throws(RulesRefusal) {
-            let rules = try RuleSet(parsing: String(decoding: bytes, as: UTF8.self))
-            lines = rules.rules.map { Self.line($0, language) } + ["\(path): \(rules.rules.count) rules, no fault"]
-        } catch {
-            throw CommandFailure(.configuration, lines: error.faults.map { "\(path): \($0)" })
+            throw CommandFailure(.configuration, lines: error.lines)
         }
     }
 

@@ -15,9 +15,11 @@ package final class Intake: Sendable {
     private let thread: Thread
 
     /// Starts reading at once; the brokers need not be there yet.
+    /// - Parameter rules: what changes of rows do; nil: they notify nobody.
     /// - Throws: `KafkaError` of kind `.property` or `.configuration`.
     package init(
-        _ configuration: IntakeConfiguration, store: any StoreDesk, metrics: IntakeMetrics = IntakeMetrics(), log: Logger
+        _ configuration: IntakeConfiguration, rules: RulesFile? = nil, store: any StoreDesk, metrics: IntakeMetrics = IntakeMetrics(),
+        log: Logger
     ) throws(KafkaError) {
         try configuration.validate()
         self.metrics = metrics
@@ -27,7 +29,7 @@ package final class Intake: Sendable {
             self.inbox = inbox
             heartbeat = loop.handle.heartbeat
             thread = try Thread.spawn(name: "intake") {
-                IntakeWorker(configuration, loop: loop, inbox: inbox, store: store, metrics: metrics, log: log).run()
+                IntakeWorker(configuration, rules: rules, loop: loop, inbox: inbox, store: store, metrics: metrics, log: log).run()
             }
         } catch {
             throw KafkaError(kind: .configuration, name: "_RESOURCE", message: "no thread for reading from Kafka: \(error)")

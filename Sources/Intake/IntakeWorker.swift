@@ -37,7 +37,8 @@ final class IntakeWorker {
     private var isFenced = false
 
     init(
-        _ configuration: IntakeConfiguration, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk, metrics: IntakeMetrics, log: Logger
+        _ configuration: IntakeConfiguration, rules: RulesFile?, loop: EventLoop, inbox: IntakeInbox, store: any StoreDesk,
+        metrics: IntakeMetrics, log: Logger
     ) {
         self.configuration = configuration
         self.loop = loop
@@ -47,7 +48,8 @@ final class IntakeWorker {
         self.report = report
         deadLetterTopic = DeadLetterTopicWatch(configuration, loop: loop, inbox: inbox, report: report)
         judge = RecordJudge(configuration)
-        rules = configuration.rulesFile.map { RulesWatch(path: $0, metrics: metrics, log: log) }
+        self.rules = rules.map { RulesWatch($0, metrics: metrics, log: log) }
+        if let rules { judge.changes.use(rules.rules) }
         flow = IntakeFlow(limits: configuration.flow, group: configuration.consumer.group)
         letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
             self?.handle(failure.map { .letterFailed(token: token, $0.kind) } ?? .letterWritten(token: token))
@@ -69,10 +71,9 @@ final class IntakeWorker {
                 }
             }
         }
-        // No record is read before the rules are known.
-        lookAtRules()
         open()
         tick()
+        lookAtRules()
         loop.run()
     }
 

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from hubclient import Client
-from processes import scratch, wait_until
+from processes import hub_program, scratch, wait_until
 from rig import person, query
 
 TOPIC = "platform.app.review"
@@ -154,3 +154,16 @@ async def test_changed_rules_apply_and_a_refused_file_changes_nothing(ruled):
     assert [entry["event"] for entry in await client.entries("inbox", 2)] == ["review.asked"] * 2
     ruled.rules_file.write_text(RULES)
     await asyncio.to_thread(wait_until, lambda: metric(ruled, "hub_rules_up_to_date") == 1, "the file is good again")
+
+
+async def test_a_hub_does_not_start_without_the_rules_that_it_is_to_use(platform):
+    folder = scratch("rules-refused")
+    (folder / "rules.yaml").write_text("version: 1\nrules: [{ name: a }]\n")
+    hub = platform.hub("unruled", extra={"HUB_RULES_FILE": str(folder / "rules.yaml"), "HUB_RULES_TOPICS": "platform.app.other"})
+    served = subprocess.run([hub_program(), "serve"], env=hub._environment, capture_output=True, text=True, timeout=60)
+    assert served.returncode != 0 and "reading the rules" in served.stderr and "line 2: rule a: table: missing" in served.stderr
+    check = subprocess.run([hub_program(), "check"], env=hub._environment, capture_output=True, text=True, timeout=60)
+    assert check.returncode != 0 and "rules: " in check.stdout and "line 2: rule a: table: missing" in check.stdout
+    (folder / "rules.yaml").write_text(RULES)
+    check = subprocess.run([hub_program(), "check"], env=hub._environment, capture_output=True, text=True, timeout=60)
+    assert "1 rules, no fault" in check.stdout and "platform.app.other" in check.stdout

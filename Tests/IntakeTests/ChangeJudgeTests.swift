@@ -94,14 +94,16 @@ import Testing
 
     @Test func `A refused file leaves the earlier rules, and a good one replaces them`() throws {
         let path = "/tmp/hub-rules-\(UInt64.random(in: 0 ..< .max)).yaml"
-        let metrics = IntakeMetrics()
-        let watch = RulesWatch(path: path, metrics: metrics, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        #expect(watch.look()?.rules.count == nil, "there is no file")
+        #expect(throws: RulesFile.Failure.self) { try RulesFile(reading: path) }
         try Files.write(Array(Self.rules.utf8), to: path)
         defer { try? Files.remove(path) }
-        #expect(watch.look()?.rules.count == 3)
+        let watch = RulesWatch(
+            try RulesFile(reading: path), metrics: IntakeMetrics(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         #expect(watch.look()?.rules.count == nil, "it has not changed")
         try Files.write(Array("version: 3".utf8), to: path)
+        #expect(watch.look()?.rules.count == nil)
+        #expect(throws: RulesFile.Failure(lines: ["\(path): line 1: version: expected 1, got 3"])) { try RulesFile(reading: path) }
+        try Files.remove(path)
         #expect(watch.look()?.rules.count == nil)
         try Files.write(Array("version: 1\nrules: []".utf8), to: path)
         #expect(watch.look()?.rules.count == 0)
