@@ -19,16 +19,12 @@ public struct RuleSet: Sendable {
 
     public var isEmpty: Bool { rules.isEmpty }
 
-    /// Snapshot reads have no effect: the rows were there before.
+    /// Snapshot reads have no effect, because no rule can name them: the rows were there before.
     public func outcome(of change: RowChange) -> RuleOutcome {
         var outcome = RuleOutcome()
         guard let rules = tables[change.table] else { return outcome }
         let row = CausingRow.text(of: change)
-        switch change.operation {
-        case .snapshotRead, .incrementalSnapshotRead: return outcome
-        case .delete: if let row { outcome.retractions.append(RuleRetraction(row: row, rule: nil)) }
-        case .insert, .update: break
-        }
+        if change.operation == .delete, let row { outcome.retractions.append(RuleRetraction(row: row, rule: nil)) }
         for rule in rules.candidates(change) { rule.apply(to: change, row, &outcome) }
         return outcome
     }
@@ -37,7 +33,7 @@ public struct RuleSet: Sendable {
 /// The rules of one table.
 private struct TableRules: Sendable {
     private let rules: [Rule]
-    /// By operation: the rules that each change may concern.
+    /// The rules without such a column, which every change may concern.
     private var unindexed: [Rule] = []
     /// The rules that need one of some values in a column of the new row. Most tables have one such column, such as a status.
     private var indexed: [String: [IndexValue: [Rule]]] = [:]
