@@ -11,7 +11,7 @@ public struct CELEquality: Equatable, Sendable {
 }
 
 extension CELCondition {
-    /// What the condition requires of single columns: its parts, joined by &&, of the form `column == constant`, `column in [constants]` and
+    /// The requirements of the condition for single columns: its parts, joined by &&, of the form `column == constant`, `column in [constants]` and
     /// `became(column, constant)`. An index of conditions finds by them those that may be true. A condition without any may
     /// always be true. A column that is unknown has none of the values, and the condition is unknown or false.
     public var equalities: [CELEquality] { program.equalities(of: program.root) }

@@ -1,4 +1,4 @@
-/// What a condition says of one event.
+/// The result of a condition for one event.
 public enum CELOutcome: Equatable, Sendable {
     case isTrue
     case isFalse
@@ -39,7 +39,7 @@ public struct CELCondition: Sendable {
 
     var program: Program { evaluator.program }
 
-    /// What it reads. The index is the slot that `evaluate` asks for.
+    /// The inputs that the condition reads. Their indices are the slots that `evaluate` asks for.
     public var inputs: [CELInput] { program.inputs }
 
     /// The worst case of one evaluation, in the steps of `CELLimits.cost`.

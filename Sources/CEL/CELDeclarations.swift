@@ -78,7 +78,7 @@ public struct CELDeclarations: Equatable, Sendable {
     var names: [String] { Array(variables.keys) + Array(records.keys) + (row == nil ? [] : ["before", "after"]) }
 }
 
-/// What a condition reads. The caller gives the value of each when the condition runs.
+/// An input of a condition. The caller gives the value of each when the condition runs.
 public enum CELInput: Hashable, Sendable, CustomStringConvertible {
     case variable(String)
     case field(record: String, name: String)

@@ -21,7 +21,7 @@ public struct CELPosition: Equatable, Sendable, CustomStringConvertible {
 /// Why a text is no condition: its syntax, a type, a name, a feature that is not supported, or a limit.
 public struct CELError: Error, Equatable, CustomStringConvertible {
     public let position: CELPosition
-    /// What was expected and what is there, in English.
+    /// The expected and the found text or type, in English.
     public let message: String
 
     public init(position: CELPosition, message: String) {

@@ -1,7 +1,7 @@
 internal import CEL
 public import ChangeCapture
 
-/// What a change of a row of one table has to be, whom it concerns, and what they get.
+/// One rule: the changes of a table that match it, the people whom they concern, and the entry that these people get.
 ///
 /// More than twelve stored properties: one for each member of a rule in the file.
 public struct Rule: Sendable {
@@ -11,7 +11,7 @@ public struct Rule: Sendable {
     public let operations: Set<RowChange.Operation>
     /// Nil: each change of these operations.
     let condition: RuleCondition?
-    /// What must go on holding for the entry to stay; nil: the entry stays until the row is deleted.
+    /// The entry stays as long as this condition is true; nil: the entry stays until the row is deleted.
     let holds: RuleCondition?
     let targets: [RuleText]
     let type: String
@@ -46,7 +46,7 @@ extension Rule {
         return Set(texts.flatMap(\.columns) + data).sorted()
     }
 
-    /// What the rule does, for people who do not know the language of conditions.
+    /// A sentence about the rule, for people who do not know the language of conditions.
     public func sentence(in language: RuleLanguage) -> String {
         let operations = RowChange.Operation.allCases.filter(self.operations.contains).map { $0.name(in: language) }
         let people = targets.map(\.source).joined(separator: ", ")

@@ -1,7 +1,7 @@
 internal import Bytes
 public import ChangeCapture
 
-/// What the rules make of one change. Retractions come before events: an event of the same row and rule replaces the earlier one.
+/// The effects of the rules for one change. Retractions come before events: an event of the same row and rule replaces the earlier one.
 public struct RuleOutcome: Equatable, Sendable {
     public var retractions: [RuleRetraction] = []
     public var events: [RuleEvent] = []

@@ -25,40 +25,48 @@ public struct RuleSet: Sendable {
         guard let rules = tables[change.table] else { return outcome }
         let row = CausingRow.text(of: change)
         if change.operation == .delete, let row { outcome.retractions.append(RuleRetraction(row: row, rule: nil)) }
-        for rule in rules.candidates(change) { rule.apply(to: change, row, &outcome) }
+        for index in rules.candidates(change) { rules.rules[index].apply(to: change, row, &outcome) }
         return outcome
     }
 }
 
-/// The rules of one table.
+/// The rules of one table, by their index in it.
 private struct TableRules: Sendable {
-    private let rules: [Rule]
-    /// The rules without such a column, which every change may concern.
-    private var unindexed: [Rule] = []
-    /// The rules that need one of some values in a column of the new row. Most tables have one such column, such as a status.
-    private var indexed: [String: [IndexValue: [Rule]]] = [:]
+    let rules: [Rule]
+    /// The rules that every change may concern.
+    private var unindexed: [Int] = []
+    /// The rules that need one of some values in a column. Most tables have one such column, such as a status.
+    private var indexed: [String: [IndexValue: [Int]]] = [:]
 
     init(_ rules: [Rule]) {
         self.rules = rules
-        for rule in rules {
+        for (index, rule) in rules.enumerated() {
             guard let (column, values) = rule.indexableEquality else {
-                unindexed.append(rule)
+                unindexed.append(index)
                 continue
             }
-            for value in values { indexed[column, default: [:]][value, default: []].append(rule) }
+            for value in values { indexed[column, default: [:]][value, default: []].append(index) }
         }
     }
 
-    /// The rules that may make an event of the change or retract an entry, in the order of the file within each group.
-    func candidates(_ change: RowChange) -> [Rule] {
-        // An update may end the state that any rule of the table asks for.
-        guard change.operation == .insert, let after = change.after, !indexed.isEmpty else { return rules }
-        var found = unindexed
-        for (column, rulesByValue) in indexed {
-            guard let value = IndexValue(after[column]) else { return rules }
-            found += rulesByValue[value] ?? []
+    /// The rules that may make an event of the change or retract an entry, in the order of the file. An indexed rule makes an event only when
+    /// the new row has one of its values, and retracts only when the old row had one, or is not known.
+    func candidates(_ change: RowChange) -> [Int] {
+        let all = Array(rules.indices)
+        guard !indexed.isEmpty, change.operation != .delete, let after = change.after else { return all }
+        var rows = [after]
+        if change.operation == .update {
+            guard let before = change.before else { return all }
+            rows.append(before)
         }
-        return found
+        var found = Set(unindexed)
+        for (column, rulesByValue) in indexed {
+            for row in rows {
+                guard let value = IndexValue(row[column]) else { return all }
+                found.formUnion(rulesByValue[value] ?? [])
+            }
+        }
+        return found.sorted()
     }
 }
 
@@ -92,7 +100,9 @@ private enum IndexValue: Hashable, Sendable {
 }
 
 extension Rule {
+    /// Nil also for a rule with `holds`, whose entry may stay when the value changes.
     fileprivate var indexableEquality: (column: String, values: [IndexValue])? {
+        guard holds == nil else { return nil }
         for equality in condition?.equalities ?? [] where equality.column.row == .after {
             let values = equality.values.compactMap { IndexValue($0) }
             if values.count == equality.values.count { return (equality.column.name, values) }

@@ -190,6 +190,23 @@ struct RulesTests {
         let activity = seed / 4 % 5
         let change = try reviews.change("c", before: nil, after: Reviews.row(status, activity: activity))
         let expected = (0..<30).filter { $0 % 3 == 0 ? activity == $0 % 4 : status == statuses[$0 % 4] }.map { "r\($0)" }
-        #expect(Set(many.outcome(of: change).events.map(\.rule)) == Set(expected))
+        #expect(many.outcome(of: change).events.map(\.rule) == expected)
+        // An update out of this row retracts what the rules made of it, and those of the new row make theirs.
+        let next = statuses[(seed + 1) % 4]
+        let update = try reviews.change("u", before: Reviews.row(status, activity: activity), after: Reviews.row(next, activity: 9))
+        let ended = many.outcome(of: update)
+        let made = (0..<30).filter { $0 % 3 != 0 && next == statuses[$0 % 4] }.map { "r\($0)" }
+        #expect(ended.events.map(\.rule) == made)
+        #expect(Set(ended.retractions.compactMap(\.rule)) == Set(expected + made))
+    }
+
+    @Test("An update between two values of one rule is one event, not two")
+    mutating func twoValuesOfOneRule() throws {
+        let rules = try RuleSet(
+            parsing:
+                "version: 1\nrules: [{ name: r, table: app.review, when: 'after.status in [\"open\", \"late\"]', to: 'user:{reviewer}', type: t }]"
+        )
+        let outcome = rules.outcome(of: try reviews.change("u", before: Reviews.row("open"), after: Reviews.row("late")))
+        #expect(outcome.events.count == 1 && outcome.retractions.count == 1)
     }
 }
