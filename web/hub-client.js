@@ -6,7 +6,7 @@
 import { HubError, TIMING, adviceFor, delayFor } from "./hub-advice.js";
 import { Channels } from "./hub-channels.js";
 import { Ladder, TRANSPORTS } from "./hub-ladder.js";
-import { Link } from "./hub-link.js";
+import { Link, proofOf } from "./hub-link.js";
 import { isMark } from "./hub-marks.js";
 import { Outbox } from "./hub-outbox.js";
 import { Presence } from "./hub-presence.js";
@@ -52,7 +52,7 @@ export class HubClient extends EventTarget {
 
   /**
    * `url` is the address of the WebSocket; the fallbacks are beside it. `getToken({fresh})` is awaited before every connection; `fresh`
-   * says that the last token was refused. An error of it with `signedOut` true ends the client; after any other it tries again.
+   * says that the last token was refused. It gives a token, or `{ticket}` with a one-time ticket of POST /v1/ticket. An error of it with `signedOut` true ends the client; after any other it tries again.
    * `transports` are tried in this order. `timing` is for tests.
    */
   constructor({ url, getToken, transports = TRANSPORTS, timing = {} }) {
@@ -419,9 +419,9 @@ export class HubClient extends EventTarget {
       try {
         const token = await this.#askForToken({ fresh: true });
         if (link !== this.#link) return;
-        const { tokenTtlMs } = await link.ask("refresh", { token }, () => link.keep(token)).catch((error) => {
+        const { tokenTtlMs } = await link.ask("refresh", proofOf(token), () => link.keep(token)).catch((error) => {
           if (error.code !== "session_elsewhere") throw error;
-          this.#renew(token);
+          this.#renew(typeof token === "string" ? token : null);
           return {};
         });
         if (link === this.#link && tokenTtlMs !== undefined) this.#planRefresh(link, tokenTtlMs);

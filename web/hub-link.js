@@ -5,7 +5,10 @@ import { HubError, codeFor } from "./hub-advice.js";
 import { Timers } from "./hub-timers.js";
 import { makeTransport } from "./hub-transports.js";
 
-const SECRETS = /"(token|credential)":"[^"]*"/;
+const SECRETS = /"(token|ticket|credential)":"[^"]*"/;
+
+/** The member of `connect` and `refresh` for what `getToken` gave: a token, or `{ticket}`. */
+export const proofOf = (given) => (typeof given === "string" ? { token: given } : { ticket: given.ticket });
 
 export class Link {
   /** The last word of the hub, when there was one. */
@@ -51,7 +54,7 @@ export class Link {
   open(token, channels) {
     this.follows = new Set(channels.map(({ channel }) => channel));
     this.#timers.set("connect", this.#timing.connectTimeoutMs, () => this.#end({ code: 1006, cause: this.name === "websocket" ? null : "unreachable" }));
-    const line = this.#register("connect", { token, channels }, (welcome) => this.#opened(welcome)).line;
+    const line = this.#register("connect", { ...proofOf(token), channels }, (welcome) => this.#opened(welcome)).line;
     this.#transport.open(line);
   }
 

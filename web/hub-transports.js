@@ -128,7 +128,7 @@ export class HTTPTransport {
   }
 
   keep(token) {
-    this.#token = token;
+    this.#token = typeof token === "string" ? token : undefined;
   }
 
   /** The polls go to hubs that do not have the session. It is left for good: what it is told, they would not know. */

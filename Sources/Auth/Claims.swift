@@ -6,10 +6,23 @@ struct Claims {
     let members: JSONObject
 
     /// Deep enough for any issuer's nesting; a bound on values, because a short text can hold thousands.
-    private static let limits = JSONLimits(maximumDepth: 16, maximumValues: 2_000, refusesNUL: true)
+    static let limits = JSONLimits(maximumDepth: 16, maximumValues: 2_000, refusesNUL: true)
 
-    init(_ payload: [UInt8]) throws(TokenRejection) {
-        members = try JSONObject(strictly: payload, .payload, limits: Self.limits)
+    init(_ payload: [UInt8]) throws(TokenRejection) { self.init(members: try JSONObject(strictly: payload, .payload, limits: Self.limits)) }
+
+    init(members: JSONObject) { self.members = members }
+
+    /// The moments of a token that may lack them, each where it is present.
+    /// - Returns: when it was issued.
+    func judgeMoments(leeway: Int64, now: Int64) throws(TokenRejection) -> Int64? {
+        let expiry = try time("exp", rounding: .down)
+        let notBefore = try time("nbf", rounding: .up)
+        let issued = try time("iat", rounding: .up)
+        // RFC 7519 §4.1.4: "on or after" is too late.
+        if let expiry, now >= expiry + leeway { throw .expired }
+        if let notBefore, now < notBefore - leeway { throw .notYetValid }
+        if let issued, now < issued - leeway { throw .issuedInFuture }
+        return issued
     }
 
     /// The moments and parties that must fit, then what is left: the principal, and the first moment at which the token counts, leeway
@@ -18,15 +31,8 @@ struct Claims {
         let leeway = policy.leewaySeconds
         let expiry = try time("exp", rounding: .down)
         let notBefore = try time("nbf", rounding: .up)
-        let issued = try time("iat", rounding: .up)
-        if let expiry {
-            // RFC 7519 §4.1.4: "on or after" is too late.
-            guard now < expiry + leeway else { throw .expired }
-        } else if policy.requiresExpiry {
-            throw .missingClaim("exp")
-        }
-        if let notBefore, now < notBefore - leeway { throw .notYetValid }
-        if let issued, now < issued - leeway { throw .issuedInFuture }
+        if expiry == nil, policy.requiresExpiry { throw .missingClaim("exp") }
+        let issued = try judgeMoments(leeway: leeway, now: now)
         try judgeIssuer(policy.issuer)
         try judgeAudience(policy.audiences)
 
@@ -34,21 +40,24 @@ struct Claims {
         for path in policy.claims.roles { roles += try names(path) }
         guard let subject = try text(policy.claims.subject) else { throw .missingClaim(policy.claims.subject.name) }
         _ = try text("jti")
+        // Only back-channel logout needs it (OpenID Connect Front-Channel Logout 1.0 §3): a token with another form of it is as good as one without.
+        let login = members["sid"]?.string.flatMap { Self.isName($0) ? $0 : nil }
         let principal = Principal(
             subject: subject, institution: try text(policy.claims.institution), roles: roles,
-            channels: try names(policy.claims.channels), issuedAt: issued, expiresAt: expiry ?? Principal.latestExpiry)
+            channels: try names(policy.claims.channels), login: login, issuedAt: issued,
+            expiresAt: expiry ?? Principal.latestExpiry)
         let start = max(notBefore ?? .min, issued ?? .min)
         return (principal, start == .min ? .min : start - leeway)
     }
 
-    private func judgeIssuer(_ expected: String?) throws(TokenRejection) {
+    func judgeIssuer(_ expected: String?) throws(TokenRejection) {
         guard let expected else { return }
         guard let issuer = members["iss"] else { throw .missingClaim("iss") }
         guard let issuer = issuer.string else { throw .malformedClaim("iss") }
         guard issuer.isSameText(as: expected) else { throw .wrongIssuer }
     }
 
-    private func judgeAudience(_ expected: [String]) throws(TokenRejection) {
+    func judgeAudience(_ expected: [String]) throws(TokenRejection) {
         guard !expected.isEmpty else { return }
         guard let audience = members["aud"] else { throw .missingClaim("aud") }
         let named: [String]
@@ -64,10 +73,10 @@ struct Claims {
         }
     }
 
-    private enum Rounding { case down, up }
+    enum Rounding { case down, up }
 
     /// A NumericDate (RFC 7519 §2), in whole seconds on the side that gives the token less time.
-    private func time(_ name: String, rounding: Rounding) throws(TokenRejection) -> Int64? {
+    func time(_ name: String, rounding: Rounding) throws(TokenRejection) -> Int64? {
         guard let value = members[name] else { return nil }
         // Before 1970 no tokens were issued, and RFC 3339 cannot write years after 9999.
         let range = 0...Principal.latestExpiry
@@ -81,7 +90,7 @@ struct Claims {
     }
 
     /// A string that can name something: 1…255 bytes without control characters.
-    private func text(_ path: ClaimPath) throws(TokenRejection) -> String? {
+    func text(_ path: ClaimPath) throws(TokenRejection) -> String? {
         guard let value = path.value(in: members), value.kind != .null else { return nil }
         guard let text = value.string, Self.isName(text) else { throw .malformedClaim(path.name) }
         return text
@@ -103,7 +112,7 @@ struct Claims {
         return listed
     }
 
-    private static func isName(_ text: String) -> Bool {
+    static func isName(_ text: String) -> Bool {
         // C0, DEL and C1 controls break logs; the bound keeps a name inside one column and one frame.
         let bytes = text.utf8.span
         guard (1...255).contains(bytes.count) else { return false }

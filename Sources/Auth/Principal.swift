@@ -6,6 +6,8 @@ public struct Principal: Equatable, Sendable {
     public var roles: [String]
     /// Broadcast channels granted by name, without the `broadcast:` prefix.
     public var channels: [String]
+    /// The login at the identity provider (`sid`), which may end on its own.
+    public var login: String?
     /// Seconds since 1970.
     public var issuedAt: Int64?
     /// Seconds since 1970; `latestExpiry` for a token without `exp`, where the policy allows one.
@@ -18,13 +20,15 @@ public struct Principal: Equatable, Sendable {
     public static let latestExpiry: Int64 = 253_402_300_799
 
     public init(
-        subject: String, institution: String? = nil, roles: [String] = [], channels: [String] = [], issuedAt: Int64? = nil,
+        subject: String, institution: String? = nil, roles: [String] = [], channels: [String] = [], login: String? = nil,
+        issuedAt: Int64? = nil,
         expiresAt: Int64 = latestExpiry, tokenID: String? = nil
     ) {
         self.subject = subject
         self.institution = institution
         self.roles = roles
         self.channels = channels
+        self.login = login
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
         self.tokenID = tokenID

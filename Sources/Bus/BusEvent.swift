@@ -14,6 +14,8 @@ package enum BusEvent: Equatable, Sendable {
     case hidingChanged(Channel, of: UserID)
     /// A user may no longer follow the channel: their subscriptions end.
     case withdrawn(Channel, from: UserID)
+    /// Sessions end, and older tokens are refused.
+    case fenced(Fence)
     /// Another hub stored entries of the channel, up to this one. Listeners read them from the store.
     case storedElsewhere(Channel, upTo: Seq)
     /// Another hub moved the user's cursor, up to this `ChannelState.version`; 0: not known. Listeners read it from the store.

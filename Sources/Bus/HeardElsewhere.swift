@@ -43,7 +43,7 @@ package struct HeardElsewhere: Sendable {
             case .active(let channel, _):
                 if let last = last[channel] { young.active[channel] = max(young.active[channel] ?? .zero, last) }
             case .opened(let state, _): young.opened.insert(state.channel)
-            case .hidingChanged, .withdrawn, .storedElsewhere, .movedElsewhere, .signal: break
+            case .hidingChanged, .withdrawn, .fenced, .storedElsewhere, .movedElsewhere, .signal: break
             }
         }
     }
@@ -64,7 +64,7 @@ package struct HeardElsewhere: Sendable {
                 let name = CursorName(user: user, channel: channel)
                 return version == 0 || max(young.cursors[name] ?? 0, old.cursors[name] ?? 0) < version
             case .opened(let state, _): return !young.opened.contains(state.channel) && !old.opened.contains(state.channel)
-            case .entries, .moved, .hidingChanged, .withdrawn, .signal: return true
+            case .entries, .moved, .hidingChanged, .withdrawn, .fenced, .signal: return true
             }
         }
     }

@@ -81,6 +81,7 @@ final class EngineThread: EngineOwner {
         case .signal(.presence(let news)): lanes[Int(news.source % UInt64(lanes.count))].append(event)
         case .moved(let cursor): lanes[BusPacket.lane(of: cursor.state.channel)].append(event)
         case .opened(let state, _): lanes[BusPacket.lane(of: state.channel)].append(event)
+        case .fenced: lanes[0].append(event)
         // This hub has read them; the others read them themselves.
         case .storedElsewhere, .movedElsewhere: break
         }

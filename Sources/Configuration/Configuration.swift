@@ -121,6 +121,9 @@ package struct Configuration: Equatable, Sendable {
         package var types: [String] = ["JWT", "at+jwt"]
         package var leeway: Duration = .seconds(30)
         package var sessionLife: Duration = .seconds(86_400)
+        package var ticketLife: Duration = .seconds(30)
+        /// A file with the keys of a gateway that signs contexts.
+        package var contextKeys: String?
         package var tokenBytes = 8 * 1024
         package var rememberedTokens = 10_000
         package var refetchAfter: Duration = .seconds(600)

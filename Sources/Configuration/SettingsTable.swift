@@ -249,6 +249,13 @@ extension Setting {
             "The longest life of a session from its connect or its last refresh, whatever exp says. 1d: more than a day's work, and a token without a near end does not keep a session for ever. Exceeded: close code 4300; refresh starts it anew."
         ),
         Setting(
+            "auth.ticket-life", \.auth.ticketLife, .duration(.seconds(5)...(.seconds(300))),
+            "How long a one-time ticket of POST /v1/ticket can be used. Exceeded: error invalid_token; the client gets another one."),
+        Setting(
+            "auth.context-keys", \.auth.contextKeys, .optionalText("a file"), secret: true,
+            "The keys with which an API gateway signs what it knows of a request's user (X-Signed-Context, X-Context-Signature, X-Context-Kid): a JWK Set of secrets (kty oct, alg HS256, kid). Several while the gateway changes its key. Without it these fields mean nothing. Read at the start; a hub does not start with keys that it cannot use."
+        ),
+        Setting(
             "auth.token-bytes", \.auth.tokenBytes, .size(256...64 << 10),
             "Longest token. Exceeded: refused without reading it."),
         Setting(

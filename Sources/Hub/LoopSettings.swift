@@ -69,6 +69,7 @@ extension SessionLimits {
         keyWait = min(keyWait, connectWithin * 3 / 4)
         idle = configuration.limits.idle
         life = configuration.auth.sessionLife
+        ticketLife = configuration.auth.ticketLife
         detached = configuration.fallback.detached
         paces = PaceLimits(configuration.limits)
         unreadBytes = configuration.outbound.userBytes

@@ -23,6 +23,8 @@ final class LoopThread: Sendable {
         var pollWait: Duration = .seconds(25)
         var policy: TokenPolicy
         var rememberedTokens = 10_000
+        /// The gateway's keys; nil: no gateway signs contexts for this hub.
+        var contextKeys: KeySet?
         /// The loop's open requests to the store, and the capacity for their outcomes.
         var openOrders = 16_384
         /// Batches of bus events in the loop's inbox. Beyond this number the loop reads the entries from the store.
@@ -78,7 +80,7 @@ final class LoopThread: Sendable {
     }
 }
 
-/// The parts of one event loop: the HTTP server, the sessions and the three transports.
+/// The parts of one event loop: the HTTP server, the sessions, the three transports and the requests about signing in and out.
 private final class LoopParts {
     let server: HTTPServer
     private let sessions: SessionLoop
@@ -94,7 +96,8 @@ private final class LoopParts {
         let verifier = TokenVerifier(policy: settings.policy, keys: .empty, cacheCapacity: settings.rememberedTokens)
         sessions = SessionLoop(
             loop: loop, number: UInt16(truncatingIfNeeded: index), inbox: inbox, limits: settings.sessions, verifier: verifier,
-            services: services, metrics: metrics, log: log)
+            contexts: settings.contextKeys.map { ContextVerifier(keys: $0, policy: settings.policy) }, services: services, metrics: metrics,
+            log: log)
         sessions.start()
         server = HTTPServer(loop: loop, limits: settings.serving, routes: routes, metrics: metrics, full: FullReport(loop: loop, log: log))
 
@@ -118,7 +121,14 @@ private final class LoopParts {
         server.add(polls, at: "/v1/poll")
         server.add(streams, at: "/v1/events")
         server.add(commands, at: "/v1/commands")
-        transports = [webSockets, polls, streams, commands]
+        let tickets = TicketRequests(server: server, sessions: sessions, gate: gate)
+        let mostBytes = settings.policy.maximumBytes
+        let logouts = SecurityEventRequests(server: server, sessions: sessions, kind: .logout, mostBytes: mostBytes)
+        let events = SecurityEventRequests(server: server, sessions: sessions, kind: .securityEvent, mostBytes: mostBytes)
+        server.add(tickets, at: "/v1/ticket")
+        server.add(logouts, at: "/v1/logout")
+        server.add(events, at: "/v1/security-events")
+        transports = [webSockets, polls, streams, commands, tickets, logouts, events]
 
         loop.atTurnEnd { [unowned self] in
             for control in inbox.takeControls() { obey(control) }

@@ -31,7 +31,8 @@ struct HubCommand: ParsableCommand {
         version: "hub \(Version.hub)\nlibrdkafka \(LinkedLibraries.kafka)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
-            RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, ServicesCommand.self, EchoCommand.self,
+            RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, RevokeCommand.self, ServicesCommand.self,
+            EchoCommand.self,
             StatementsCommand.self, RulesCommand.self,
         ])
 

@@ -5,7 +5,8 @@ import Pacing
 import Reactor
 import Telemetry
 
-/// Verifies the tokens of `connect` and `refresh`. A token whose key is unknown waits until the keys have been fetched.
+/// Verifies what `connect` and `refresh` show: tokens, contexts that a gateway signed, and tickets. A token whose key is unknown waits until
+/// the keys have been fetched.
 final class Authentication {
     /// What a token was sent for.
     enum Use {
@@ -21,14 +22,16 @@ final class Authentication {
     /// may be minutes old, and the source away or not to be asked again so soon.
     enum KeyQuestion { case unasked, answered, unanswered }
 
-    private let state: LoopState
-    private let verifier: TokenVerifier
-    private let revocation: Revocation
+    let state: LoopState
+    let gateway: StoreGateway
+    let verifier: TokenVerifier
+    let contexts: ContextVerifier?
+    let revocation: Revocation
     private(set) var waiting = WaitingTokens()
     private var isTimerSet = false
     private var doubtful = DoubtfulTokens()
-    /// Tokens that came with the request that opened a session. `connect` without a token uses them, and they are forgotten.
-    private var handshakeTokens: [SessionID: String] = [:]
+    /// What came with the request that opened a session. `connect` without a token uses it, and it is forgotten.
+    private var handshakes: [SessionID: Credential] = [:]
     /// Is given every verified identity; false: the session may not have it. The loop sets it once: `Subscriptions.identified` or `refreshed`.
     var verified: (LiveSession, CommandOrigin, Identity, Use) -> Bool = { _, _, _, _ in false }
     /// The token of a `refresh` was refused. The loop sets it once: `CommandPaces.refreshFailed`.
@@ -36,54 +39,119 @@ final class Authentication {
     /// One of a session's waiting tokens is done with. The loop sets it once: `SessionLoop.settled`.
     var settled: (LiveSession) -> Void = { _ in }
 
-    init(_ state: LoopState, verifier: TokenVerifier) {
+    /// - Parameter contexts: nil: no gateway signs contexts for this hub.
+    init(_ state: LoopState, gateway: StoreGateway, verifier: TokenVerifier, contexts: ContextVerifier?) {
         self.state = state
+        self.gateway = gateway
         self.verifier = verifier
+        self.contexts = contexts
         revocation = Revocation(state)
     }
 
-    func keep(handshakeToken: String, of id: SessionID) { handshakeTokens[id] = handshakeToken }
+    func keep(_ credential: Credential, of id: SessionID) { handshakes[id] = credential }
 
     func forget(_ id: SessionID) {
-        if !handshakeTokens.isEmpty { handshakeTokens[id] = nil }
+        if !handshakes.isEmpty { handshakes[id] = nil }
     }
 
-    /// Whether the token is valid and of this user; nil when its key is not known yet, which the hub then asks for.
-    func isToken(_ token: String, of user: UserID) -> Result<Bool, TokenRejection>? {
-        switch verifier.verify(token, now: state.now.milliseconds / 1_000) {
-        case .accepted(let principal): return .success(UserID(principal.subject) == user)
-        case .rejected(let rejection): return .failure(rejection)
-        case .unknownKey(let kid):
-            state.services.requestKey(kid)
-            return doubtful.isDecided(token, at: .now) ? .failure(.unknownKey) : nil
+    /// Whether the credential is valid and of this user; nil when its key is not known yet, which the hub then asks for.
+    func isCredential(_ credential: Credential, of user: UserID) -> Result<Bool, TokenRejection>? {
+        principal(of: credential).map { $0.map { UserID($0.subject) == user } }
+    }
+
+    /// Nil: its key is not known yet, and the hub asks for it.
+    func principal(of credential: Credential) -> Result<Principal, TokenRejection>? {
+        switch credential {
+        case .context(let context): return Result { () throws(TokenRejection) in try principal(of: context) }
+        case .token(let token):
+            switch verifier.verify(token, now: state.now.milliseconds / 1_000) {
+            case .accepted(let principal): return .success(principal)
+            case .rejected(let rejection): return .failure(rejection)
+            case .unknownKey(let kid):
+                state.services.requestKey(kid)
+                return doubtful.isDecided(token, at: .now) ? .failure(.unknownKey) : nil
+            }
         }
     }
 
-    /// - Parameter token: nil: the one that came when the session was opened.
-    func connect(_ live: LiveSession, _ origin: CommandOrigin, token: String?, _ requests: [SubscriptionRequest]) {
-        guard let token = token ?? handshakeTokens[live.id] else {
-            state.refuse(live, origin, .invalidToken, "token: none in connect, and none came with the handshake")
-            return
+    private func principal(of context: SignedContext) throws(TokenRejection) -> Principal {
+        guard let contexts else { throw .unknownKey }
+        return try contexts.verify(context, now: state.now.milliseconds / 1_000)
+    }
+
+    /// - Parameter proof: nil: what came when the session was opened.
+    func connect(_ live: LiveSession, _ origin: CommandOrigin, _ proof: IdentityProof?, _ requests: [SubscriptionRequest]) {
+        let credential = handshakes[live.id]
+        guard proof != nil || credential != nil else {
+            return state.refuse(live, origin, .invalidToken, "token: none in connect, and none came with the handshake")
         }
         forget(live.id)
-        check(live, origin, token, .connect(requests), .unasked)
+        switch proof {
+        case .token(let token): check(live, origin, token, .connect(requests), .unasked)
+        case .ticket(let ticket): take(ticket, live, origin, .connect(requests))
+        case nil:
+            switch credential {
+            case .token(let token): check(live, origin, token, .connect(requests), .unasked)
+            case .context(let context): check(live, origin, context, .connect(requests))
+            case nil: break
+            }
+        }
     }
 
-    func refresh(_ live: LiveSession, _ origin: CommandOrigin, token: String) { check(live, origin, token, .refresh, .unasked) }
+    func refresh(_ live: LiveSession, _ origin: CommandOrigin, _ proof: IdentityProof) {
+        switch proof {
+        case .token(let token): check(live, origin, token, .refresh, .unasked)
+        case .ticket(let ticket): take(ticket, live, origin, .refresh)
+        }
+    }
+
+    private func check(_ live: LiveSession, _ origin: CommandOrigin, _ context: SignedContext, _ use: Use) {
+        do throws(TokenRejection) {
+            _ = accept(try principal(of: context), live, origin, use)
+        } catch {
+            refuse(live, origin, error)
+        }
+    }
+
+    private func refuse(_ live: LiveSession, _ origin: CommandOrigin, _ rejection: TokenRejection) {
+        state.metrics.tokensRejected.add(rejection.name)
+        reject(live, origin, rejection == .expired ? .tokenExpired : .invalidToken, "token: \(rejection.name)")
+    }
+
+    /// - Returns: whether the session has this identity now.
+    private func accept(_ principal: Principal, _ live: LiveSession, _ origin: CommandOrigin, _ use: Use) -> Bool {
+        state.metrics.tokensAccepted.add()
+        guard let identity = identity(of: principal) else {
+            reject(live, origin, .invalidToken, "token: the subject is empty, too long or has control characters")
+            return false
+        }
+        return accept(identity, live, origin, use)
+    }
+
+    func identity(of principal: Principal) -> Identity? {
+        let latest = Timestamp(milliseconds: state.now.milliseconds &+ state.limits.life.wholeMilliseconds)
+        return Identity(principal, leeway: verifier.policy.leeway, latest: latest)
+    }
+
+    /// The last step of each way in: no proof passes a fence.
+    func accept(_ identity: Identity, _ live: LiveSession, _ origin: CommandOrigin, _ use: Use) -> Bool {
+        if let fence = revocation.fences.holdingBack(identity, now: state.now) {
+            state.metrics.tokensRejected.add("fenced")
+            state.refuse(
+                live, origin, .tokenRevoked, "token: it was issued before the end of its login, or before a change of the user's rights",
+                isLoud: true)
+            if live.session.phase == .open { refreshFailed(live) } else { state.end(live, fence.endReason) }
+            return false
+        }
+        return verified(live, origin, identity, use)
+    }
 
     private func check(_ live: LiveSession, _ origin: CommandOrigin, _ token: String, _ use: Use, _ question: KeyQuestion) {
         let (verdict, key) = verifier.judge(token.utf8.span, now: state.now.milliseconds / 1_000)
         switch verdict {
         case .accepted(let principal):
-            state.metrics.tokensAccepted.add()
-            let latest = Timestamp(milliseconds: state.now.milliseconds &+ state.limits.life.wholeMilliseconds)
-            guard let identity = Identity(principal, leeway: verifier.policy.leeway, latest: latest) else {
-                return reject(live, origin, .invalidToken, "token: the subject is empty, too long or has control characters")
-            }
-            if verified(live, origin, identity, use) { state.table.setKey(key, of: live.id) }
-        case .rejected(let rejection):
-            state.metrics.tokensRejected.add(rejection.name)
-            reject(live, origin, rejection == .expired ? .tokenExpired : .invalidToken, "token: \(rejection.name)")
+            if accept(principal, live, origin, use) { state.table.setKey(key, of: live.id) }
+        case .rejected(let rejection): refuse(live, origin, rejection)
         case .unknownKey(let kid):
             switch question {
             case .answered: rejectUnknownKey(live, origin)
@@ -157,7 +225,7 @@ final class Authentication {
     }
 
     /// Refuses a token and, before `connect` succeeded, ends the session: the client must get a new token first.
-    private func reject(_ live: LiveSession, _ origin: CommandOrigin, _ code: ErrorCode, _ reason: String) {
+    func reject(_ live: LiveSession, _ origin: CommandOrigin, _ code: ErrorCode, _ reason: String) {
         state.refuse(live, origin, code, reason, isLoud: true)
         guard live.session.phase != .open else { return refreshFailed(live) }
         state.end(live, code == .tokenExpired ? .tokenExpired : .tokenInvalid)
@@ -171,6 +239,7 @@ extension Identity {
         let expiry = Timestamp(milliseconds: min(principal.expiresAt + leeway.components.seconds, Principal.latestExpiry) * 1_000)
         self.init(
             user: user, institution: principal.institution, roles: principal.roles, channels: principal.channels,
-            expiresAt: min(expiry, latest))
+            expiresAt: min(expiry, latest), login: principal.login.map { LoginMark($0) },
+            issuedAt: principal.issuedAt.map { Timestamp(milliseconds: $0 * 1_000) })
     }
 }

@@ -13,6 +13,7 @@ final class BusFeed {
     private let counters: CounterPushes
     private let expiries: ExpiryWatch
     private let reads: ChannelReads
+    private let authentication: Authentication
     let activity: ActivityPushes
     let presence: PresencePushes
     private var isSlicing = false
@@ -21,7 +22,8 @@ final class BusFeed {
 
     init(
         _ state: LoopState, replay: Replay, subscriptions: Subscriptions, counters: CounterPushes, expiries: ExpiryWatch,
-        activity: ActivityPushes, presence: PresencePushes, reads: ChannelReads
+        activity: ActivityPushes, presence: PresencePushes, reads: ChannelReads,
+        authentication: Authentication
     ) {
         self.state = state
         self.replay = replay
@@ -31,6 +33,7 @@ final class BusFeed {
         self.activity = activity
         self.presence = presence
         self.reads = reads
+        self.authentication = authentication
         reads.found = { [unowned self] entries in
             hear(entries, areRead: true)
             deliverSoon()
@@ -54,6 +57,7 @@ final class BusFeed {
             case .moved(let cursor): moved(cursor)
             case .opened(let channelState, let user): opened(channelState, by: user)
             case .withdrawn(let channel, let user): withdrawn(channel, from: user)
+            case .fenced(let fence): authentication.hear(fence)
             case .storedElsewhere(let channel, let last): reads.read(channel, upTo: last)
             case .movedElsewhere(let user, let channel, _): movedElsewhere(user, in: channel)
             case .hidingChanged(let channel, let user): hidingChanged(channel, of: user)

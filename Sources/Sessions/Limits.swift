@@ -21,6 +21,8 @@ package struct SessionLimits: Sendable {
     package var idle: Duration = .seconds(1800)
     /// The longest life of a session since its `connect` or its last `refresh`, whatever its token says; then it ends (4300).
     package var life: Duration = .seconds(86_400)
+    /// How long a one-time ticket can be used.
+    package var ticketLife: Duration = .seconds(30)
     /// A session that is reached by HTTP ends after so long without a stream or a poll.
     package var detached: Duration = .seconds(60)
     /// Commands of one session waiting for the store; beyond it the socket is not read until half are answered, nor while its client does not

@@ -24,6 +24,10 @@ package final class ServingMetrics: MetricsGroup {
     package let storeFull = Counter("hub_store_full_total", "Batches of orders that the store refused because too many were waiting.")
     package let tokensAccepted = Counter("hub_tokens_accepted_total", "Verified tokens.")
     package let tokensRejected = LabelledCounter("hub_tokens_rejected_total", "Refused tokens, by reason.", label: "reason")
+    package let tickets = LabelledCounter("hub_tickets_total", "One-time tickets, by what became of them.", label: "outcome")
+    package let notices = LabelledCounter(
+        "hub_security_events_total", "Logout tokens and security event tokens received, by outcome.", label: "outcome")
+    package let fenced = Counter("hub_sessions_fenced_total", "Sessions ended because a login ended or rights changed.")
     package let requests = Counter("hub_http_requests_total", "HTTP requests other than upgrades.")
     package let requestsRefused = LabelledCounter("hub_http_requests_refused_total", "Malformed requests, by status.", label: "status")
     package let upgradesRefused = LabelledCounter("hub_upgrades_refused_total", "Refused WebSocket handshakes, by reason.", label: "reason")

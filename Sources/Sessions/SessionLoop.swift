@@ -38,7 +38,7 @@ package final class SessionLoop {
     /// - Parameter number: of this loop among all loops of the hub.
     package init(
         loop: EventLoop, number: UInt16 = 0, inbox: LoopInbox, limits: SessionLimits, verifier: TokenVerifier,
-        services: any SessionServices, metrics: ServingMetrics, log: Logger
+        contexts: ContextVerifier? = nil, services: any SessionServices, metrics: ServingMetrics, log: Logger
     ) {
         self.inbox = inbox
         state = LoopState(loop: loop, number: number, limits: limits, services: services, metrics: metrics, log: log)
@@ -49,14 +49,15 @@ package final class SessionLoop {
         presence = PresencePushes(state)
         subscriptions = Subscriptions(
             state, gateway: gateway, replay: replay, expiries: expiries, counters: counters, presence: presence)
-        authentication = Authentication(state, verifier: verifier)
+        authentication = Authentication(state, gateway: gateway, verifier: verifier, contexts: contexts)
         paces = CommandPaces(state)
         pages = PageOrders(state, gateway: gateway)
         timers = SessionTimers(state)
         channelReads = ChannelReads(state, gateway: gateway, replay: replay)
         feed = BusFeed(
             state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries,
-            activity: ActivityPushes(state, gateway: gateway), presence: presence, reads: channelReads)
+            activity: ActivityPushes(state, gateway: gateway), presence: presence, reads: channelReads,
+            authentication: authentication)
     }
 
     /// Adds a way to clients. The result is the transport's number in routes.
@@ -131,17 +132,17 @@ package final class SessionLoop {
     // MARK: Sessions
 
     /// - Parameters:
-    ///   - handshakeToken: came with the request that opens the session.
+    ///   - credential: came with the request that opens the session.
     ///   - isBrowser: the session ends when its user is idle.
     ///   - isResumable: the session is reached by HTTP requests that name its credential.
-    package func open(route: Route, handshakeToken: String?, isBrowser: Bool, isResumable: Bool = false) -> SessionID {
+    package func open(route: Route, credential: Credential?, isBrowser: Bool, isResumable: Bool = false) -> SessionID {
         if sessionIDs.isEmpty { sessionIDs = state.services.makeSessionIDs() }
         let live = state.table.add(Session(id: sessionIDs.removeLast()), route: route, now: state.loop.now)
         live.endsWhenIdle = isBrowser
         if isResumable {
             state.table.makeResumable(live, secret: SessionSecret(random: SessionIDs.randomBytes(16)), now: state.loop.now)
         }
-        if let handshakeToken { authentication.keep(handshakeToken: handshakeToken, of: live.id) }
+        if let credential { authentication.keep(credential, of: live.id) }
         timers.arm(live)
         return live.id
     }
@@ -157,12 +158,6 @@ package final class SessionLoop {
     }
 
     package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
-
-    /// Whether the token is valid and the session's user's; nil when the token's key is not known yet.
-    package func isToken(_ token: String, of id: SessionID) -> Result<Bool, TokenRejection>? {
-        guard let user = state.table[id]?.session.identity?.user else { return .success(false) }
-        return authentication.isToken(token, of: user)
-    }
 
     /// The client is gone for good.
     package func close(_ id: SessionID) {
@@ -260,9 +255,9 @@ package final class SessionLoop {
         if let refusal = refusal(of: action, live) { return state.refuse(live, origin, refusal) }
         switch action {
         case .refuse(let refusal): state.refuse(live, origin, refusal)
-        case .connect(let token, let requests): authentication.connect(live, origin, token: token, requests)
-        case .refresh(let token):
-            if !paces.holdsBackRefresh(live, origin) { authentication.refresh(live, origin, token: token) }
+        case .connect(let proof, let requests): authentication.connect(live, origin, proof, requests)
+        case .refresh(let proof):
+            if !paces.holdsBackRefresh(live, origin) { authentication.refresh(live, origin, proof) }
         case .subscribe(let channel, let start): subscriptions.subscribe(live, channel, start, origin)
         case .restate(let index, let start): subscriptions.restate(live, index, start, origin)
         case .unsubscribe(let index):
@@ -301,7 +296,11 @@ package final class SessionLoop {
     private func complete(_ token: UInt64, _ reply: StoreReply) {
         guard let pending = gateway.take(token) else { return }
         guard let session = pending.session else {
-            if case .channel(let channel, let start) = pending.step { channelReads.complete(channel, after: start, reply) }
+            switch pending.step {
+            case .channel(let channel, let start): channelReads.complete(channel, after: start, reply)
+            case .told(let told): told(reply)
+            default: break
+            }
             return
         }
         if let live = state.table[session] {
@@ -355,7 +354,11 @@ package final class SessionLoop {
         case (.recount(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: false)
         case (.retell(let registration), _): subscriptions.completeRecount(live, registration, reply, retells: true)
         case (.hiding(let registration), _): subscriptions.completeHiding(live, registration, reply)
-        case (.channel, _): break
+        case (.channel, _), (.told, _): break
+        case (.ticket(let use), .ticket(let identity)): authentication.took(identity, use, live, origin)
+        case (.ticket(let use), _):
+            if use.isConnect { subscriptions.abandonConnect(live) }
+            fail(live, origin, reply)
         case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
         case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)

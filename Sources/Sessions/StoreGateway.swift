@@ -27,6 +27,10 @@ final class StoreGateway {
             case find(Session.Purpose, elseAfter: Duration)
             /// Entries of a channel for all sessions that follow it.
             case channel(Channel, after: Seq)
+            /// The holder of a ticket.
+            case ticket(Authentication.Use)
+            /// Something that no session asked for.
+            case told((StoreReply) -> Void)
         }
         /// Nil: the loop itself asked.
         let session: SessionID?
@@ -64,6 +68,14 @@ final class StoreGateway {
     func order(_ request: consuming StoreRequest, forAllOf channel: Channel, after start: Seq) {
         let token = pending.insert(Pending(session: nil, origin: .none, step: .channel(channel, after: start)))
         orders.append(StoreOrder(request: request, client: inbox, token: token, reader: nil, epoch: state.epoch))
+    }
+
+    /// Asks for something that concerns no session that is there. `told` is called once.
+    func order(_ request: consuming StoreRequest, _ told: @escaping (StoreReply) -> Void) {
+        let token = pending.insert(Pending(session: nil, origin: .none, step: .told(told)))
+        orders.append(StoreOrder(request: request, client: inbox, token: token))
+        // The order may come behind the end of a turn, and another one may not come.
+        state.loop.handle.wake()
     }
 
     /// Asks for the counters of a channel again.

@@ -2,44 +2,61 @@ import Linux
 import Messaging
 import StoreAPI
 
-/// Reads twice a second which memberships ended. The events are published with the reply, and end the following of living sessions.
+/// Reads twice a second which memberships ended, and which fences were put up. The events are published with the reply, and end the following
+/// and the sessions that they concern.
 ///
 /// A table that is read rather than NOTIFY: the table keeps what happened while the database was away, works through a pool of connections,
 /// and takes no lock that all committing transactions share. An order of its own, so it waits for the database as all others do.
 final class WithdrawalWatch: StoreClient {
+    private enum Table: UInt64, CaseIterable {
+        case withdrawals, fences
+    }
+
     private struct Reading {
         var position = WithdrawalPosition.start
         var isAsking = false
     }
 
     private let front: StoreFront
-    private let reading = Locked(Reading())
+    private let readings = Locked(Table.allCases.map { _ in Reading() })
 
     init(_ front: StoreFront) { self.front = front }
 
     /// Asks for what is new, unless the last answer is still to come. A refusal is no harm: the position stays.
     func ask() {
-        let position: WithdrawalPosition? = reading.withLock { reading in
-            guard !reading.isAsking else { return nil }
-            reading.isAsking = true
-            return reading.position
+        for table in Table.allCases { ask(table) }
+    }
+
+    private func ask(_ table: Table) {
+        let position: WithdrawalPosition? = readings.withLock { readings in
+            guard !readings[Int(table.rawValue)].isAsking else { return nil }
+            readings[Int(table.rawValue)].isAsking = true
+            return readings[Int(table.rawValue)].position
         }
         guard let position else { return }
-        if !front.submit([StoreOrder(request: .withdrawals(after: position), client: self, token: 0)]) {
-            reading.withLock { $0.isAsking = false }
+        let request: StoreRequest =
+            switch table {
+            case .withdrawals: .withdrawals(after: position)
+            case .fences: .fences(after: position)
+            }
+        if !front.submit([StoreOrder(request: request, client: self, token: table.rawValue)]) {
+            readings.withLock { $0[Int(table.rawValue)].isAsking = false }
         }
     }
 
     func deliver(_ outcomes: [StoreOutcome]) {
-        var isMore = false
         for outcome in outcomes {
-            reading.withLock { reading in
-                reading.isAsking = false
-                guard case .withdrawals(let next) = outcome.reply else { return }
-                reading.position = next
-                isMore = next.isBetweenPages
+            guard let table = Table(rawValue: outcome.token) else { continue }
+            let isMore = readings.withLock { readings in
+                readings[Int(table.rawValue)].isAsking = false
+                switch outcome.reply {
+                case .withdrawals(let next), .fences(let next):
+                    readings[Int(table.rawValue)].position = next
+                    return next.isBetweenPages
+                default: return false
+                }
             }
+            if isMore { ask(table) }
         }
-        if isMore { ask() }
     }
 }

@@ -1,11 +1,26 @@
+import Auth
 import HTTP
 import Messaging
 
-/// The token that a request carries, and where it must not carry one.
+/// What a request carries to prove who its user is, and where it must not carry a token.
 enum RequestToken {
     struct Refusal {
         let code: String
         let message: String
+    }
+
+    /// A context that the gateway signed counts before a token: the gateway removes or replaces the token.
+    /// - Parameter takesContexts: a gateway signs contexts for this hub. Otherwise the fields mean nothing.
+    static func credential(of request: HTTPRequest, takesContexts: Bool) -> Credential? {
+        if takesContexts, let context = request.headers.first("x-signed-context") {
+            // A field that comes twice may be one of the client's beside the gateway's: then neither counts.
+            let isSingle = ["x-signed-context", "x-context-signature", "x-context-kid"].allSatisfy { request.headers.count(of: $0) <= 1 }
+            return .context(
+                SignedContext(
+                    context: isSingle ? context : "", signature: request.headers.first("x-context-signature") ?? "",
+                    keyID: request.headers.first("x-context-kid") ?? ""))
+        }
+        return bearer(of: request).map { .token($0) }
     }
 
     /// RFC 6750 §2.1

@@ -35,7 +35,7 @@ struct BusCodecTests {
 
     @Test("the encoding has the documented form")
     func form() throws {
-        let expected: [UInt8] = [1, 4, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
+        let expected: [UInt8] = [1, 5, 4, 21, 16] + Array("broadcast:system".utf8) + [3] + Array("ann".utf8)
         #expect(try message([typing()]) == expected)
     }
 

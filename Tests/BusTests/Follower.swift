@@ -40,7 +40,7 @@ final class Follower: BusListener {
                         if admission == .deliver { state.told.append(entry.seq.rawValue) }
                     }
                 case .signal: state.signals += 1
-                case .moved, .opened, .withdrawn, .active, .hidingChanged, .storedElsewhere, .movedElsewhere: break
+                case .moved, .opened, .withdrawn, .fenced, .active, .hidingChanged, .storedElsewhere, .movedElsewhere: break
                 }
             }
         }

@@ -17,7 +17,7 @@ struct RandomEvents {
     }
 
     mutating func event() throws -> BusEvent {
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<13, using: &random) {
         case 0:
             var entries: [Entry] = []
             for _ in 0..<Int.random(in: 1...5, using: &random) { entries.append(try entry()) }
@@ -35,6 +35,14 @@ struct RandomEvents {
             let range = PresenceNews.Range(
                 lower: .random(using: &random) ? nil : try user(), upper: .random(using: &random) ? nil : try user())
             return .signal(.presence(PresenceNews(source: number(), version: number(), range: range, lines: try presences())))
+        case 11:
+            let (user, login) = (try user(), LoginMark(rawValue: random.next()))
+            let parts = random.pick([(user, nil), (nil, login), (user, login)] as [(UserID?, LoginMark?)])
+            guard
+                let fence = Fence(
+                    user: parts.0, login: parts.1, reason: random.pick(Fence.Reason.allCases), issuedUpTo: time(), expiresAt: time())
+            else { throw NotAName() }
+            return .fenced(fence)
         default: return .signal(.typing(try channel(), try user()))
         }
     }

@@ -77,8 +77,9 @@ struct SettingBoundsTests {
         #expect(forms.count { if case .range = $0 { true } else { false } } > 45)
         #expect(
             Set(zip(Setting.all, forms).filter { $1 == .text }.map(\.0.key)) == [
-                "data", "auth.jwks", "auth.issuer", "auth.subject-claim", "auth.institution-claim", "auth.channels-claim",
-                "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url", "rules.file",
+                "data", "auth.jwks", "auth.context-keys", "auth.issuer", "auth.subject-claim", "auth.institution-claim",
+                "auth.channels-claim", "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url",
+                "rules.file",
             ])
     }
 

@@ -26,7 +26,7 @@ enum BusFuzz {
         case .entries(let entries): precondition(entries.allSatisfy { $0.seq > .zero })
         case .moved(let cursor): check(cursor.state)
         case .opened(let state, by: _): check(state)
-        case .withdrawn, .active, .hidingChanged, .storedElsewhere, .movedElsewhere, .signal: break
+        case .withdrawn, .fenced, .active, .hidingChanged, .storedElsewhere, .movedElsewhere, .signal: break
         }
     }
 

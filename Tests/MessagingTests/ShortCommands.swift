@@ -3,9 +3,9 @@
 /// Commands as the tests write them: with their members, without the names of their types.
 extension ClientCommand.Body {
     static func connect(token: String?, subscriptions: [SubscriptionRequest], requires: [String] = []) -> Self {
-        .connect(ClientCommand.Connect(token: token, subscriptions: subscriptions, requires: requires))
+        .connect(ClientCommand.Connect(proof: token.map { .token($0) }, subscriptions: subscriptions, requires: requires))
     }
-    static func refresh(token: String) -> Self { .refresh(ClientCommand.Refresh(token: token)) }
+    static func refresh(token: String) -> Self { .refresh(ClientCommand.Refresh(proof: .token(token))) }
     static func subscribe(channel: String, _ start: SubscriptionStart = .head) -> Self {
         .subscribe(ClientCommand.Subscribe(request: SubscriptionRequest(channel: channel, start: start)))
     }

@@ -51,7 +51,7 @@ final class SessionBench {
 
     func open(isBrowser: Bool = false, isResumable: Bool = false) -> SessionID {
         let nowhere = Route(transport: clients.number, encoding: 0, address: TransportAddress(rawValue: .max))
-        let id = sessions.open(route: nowhere, handshakeToken: nil, isBrowser: isBrowser, isResumable: isResumable)
+        let id = sessions.open(route: nowhere, credential: nil, isBrowser: isBrowser, isResumable: isResumable)
         sessions.move(id, to: clients.route(to: id))
         return id
     }

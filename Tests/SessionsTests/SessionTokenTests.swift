@@ -91,10 +91,10 @@ struct SessionTokenTests {
         let bench = try SessionBench()
         let ann = try bench.connect("ann")
         let token = try bench.token("ann", with: try TokenSigner.generate())
-        #expect(bench.sessions.isToken(token, of: ann) == nil)
-        #expect(bench.sessions.isToken(token, of: ann) == nil)
+        #expect(bench.sessions.isCredential(.token(token), of: ann) == nil)
+        #expect(bench.sessions.isCredential(.token(token), of: ann) == nil)
         try bench.publish([bench.signer])
-        #expect(bench.sessions.isToken(token, of: ann) == .failure(.unknownKey))
+        #expect(bench.sessions.isCredential(.token(token), of: ann) == .failure(.unknownKey))
     }
 
     @Test("the memory of doubtful tokens is bounded, and forgetting one makes it doubtful again")

@@ -118,7 +118,14 @@ import Testing
             [
                 "'me'", "'n'", "'1'", "7", "'{}'", array { "\($0)" }, array { _ in "\"{}\"" }, "false",
             ]
-        case "withdrawals": ["-\(asked)", "0", "-\(asked)"]
+        case "keepTickets": [array { "new\($0)" }, array { _ in "x" }, array { _ in "30" }]
+        case "takeTickets": [array { "t\($0)" }]
+        case "putFences":
+            [
+                array { "new\($0)" }, users, array { "\($0)" }, array { _ in "revoked" }, array { _ in "2026-11-30" },
+                array { _ in "2026-12-30" }, array { _ in "logout" },
+            ]
+        case "withdrawals", "fences": ["-\(asked)", "0", "-\(asked)"]
         case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)

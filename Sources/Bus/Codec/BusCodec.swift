@@ -17,7 +17,7 @@ import Messaging
 /// of events, and members at the end of a body. An older node skips and counts the parts that it does not know.
 package enum BusCodec {
     package static let major: UInt8 = 1
-    package static let minor: UInt8 = 4
+    package static let minor: UInt8 = 5
 
     /// Since this minor version the entries of an event may be followed by a list: the positions, ascending from 0, of those that have replaced
     /// others. An older node skips it. In the messages of an older node every entry with a collapse key may have.
@@ -47,6 +47,8 @@ package enum BusCodec {
         case movedElsewhere = 10
         /// Since minor version 4.
         case presence = 11
+        /// Since minor version 5.
+        case fenced = 12
     }
 
     /// Bits of a number before an entry's optional members. Each says that its member follows; `receiptRequired` is itself the value. The
@@ -124,6 +126,16 @@ extension EntryDraft.Form {
         switch self {
         case .full: 0
         case .hint: 1
+        }
+    }
+}
+
+extension Fence.Reason {
+    static let onTheBus: [Fence.Reason] = [.revoked, .privileges]
+    var busNumber: UInt64 {
+        switch self {
+        case .revoked: 0
+        case .privileges: 1
         }
     }
 }

@@ -172,8 +172,20 @@ struct BusReader {
             let channel = try channel()
             let user = try user()
             return .movedElsewhere(user, channel, version: minor >= BusCodec.minorWithVersion ? try number() : 0)
+        case .fenced: return .fenced(try fence())
         case .presence: return .signal(.presence(try presence()))
         }
+    }
+
+    private mutating func fence() throws(Failure) -> Fence {
+        let user = try optionalUser()
+        let login = try flag() ? LoginMark(rawValue: try number()) : nil
+        let reason = try one(of: Fence.Reason.onTheBus)
+        let issuedUpTo = try time()
+        guard
+            let fence = Fence(user: user, login: login, reason: reason, issuedUpTo: issuedUpTo, expiresAt: try time())
+        else { throw .malformed }
+        return fence
     }
 
     private mutating func presence() throws(Failure) -> PresenceNews {

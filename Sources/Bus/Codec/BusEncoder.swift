@@ -62,6 +62,16 @@ struct BusEncoder {
                 body.append(text: user.name)
                 body.append(number: version)
             }
+        case .fenced(let fence):
+            append(.fenced) { body in
+                // No user has an empty name.
+                body.append(text: fence.user?.name ?? "")
+                body.append(number: fence.login == nil ? 0 : 1)
+                if let login = fence.login { body.append(number: login.rawValue) }
+                body.append(number: fence.reason.busNumber)
+                body.append(time: fence.issuedUpTo)
+                body.append(time: fence.expiresAt)
+            }
         case .signal(.presence(let news)): add(news)
         case .signal(.typing(let channel, let user, let hiddenFrom)):
             append(hiddenFrom.isEmpty ? .typing : .hiddenTyping) { body in

@@ -58,6 +58,7 @@ extension CommandSchema {
         "description": "How many of the newest entries are sent first.", "type": "integer", "minimum": 0, "maximum": maximum,
     ]
     static let token = shared("token")
+    static let ticket = shared("ticket")
     static let user = shared("user")
 
     /// JSON Schema counts characters, and the hub counts bytes.
@@ -95,6 +96,9 @@ extension CommandSchema {
                 "^(inbox|broadcast:system|broadcast:[^:]+:.+|conversation:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
         ]
         definitions["token"] = ["description": "A JWT in its compact form.", "type": "string", "minLength": 1]
+        definitions["ticket"] = [
+            "description": "A one-time ticket of POST /v1/ticket, instead of a token.", "type": "string", "minLength": 1,
+        ]
         definitions["subscription"] = [
             "type": "object", "required": ["channel"], "properties": ["channel": channel, "since": position, "tail": tail, "epoch": epoch],
             "not": ["required": ["since", "tail"]],

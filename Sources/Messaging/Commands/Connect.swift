@@ -2,8 +2,8 @@ internal import JSON
 
 extension ClientCommand {
     public struct Connect: Equatable, Sendable {
-        /// The token; nil for the token of the handshake.
-        public let token: String?
+        /// The token or ticket; nil for the token of the handshake.
+        public let proof: IdentityProof?
         public let subscriptions: [SubscriptionRequest]
         /// Names of features without which the client cannot work.
         public let requires: [String]
@@ -15,7 +15,8 @@ extension ClientCommand.Connect: Command {
     static let summary = "Opens the session, and follows the named channels."
     static let schema = CommandSchema(
         optional: [
-            .token: CommandSchema.token, .channels: ["type": "array", "items": CommandSchema.subscription], .epoch: CommandSchema.epoch,
+            .token: CommandSchema.token, .ticket: CommandSchema.ticket, .channels: ["type": "array", "items": CommandSchema.subscription],
+            .epoch: CommandSchema.epoch,
             .requires: [
                 "description": "Features without which the client cannot work.", "type": "array", "items": ["type": "string"],
             ],
@@ -24,7 +25,7 @@ extension ClientCommand.Connect: Command {
     var listed: ClientCommand.Body { .connect(self) }
 
     init(_ members: CommandMembers, in bytes: Span<UInt8>, _ limits: CommandLimits) throws(CommandFault) {
-        token = try members.optionalText(.token, in: bytes)
+        proof = try members.optionalProof(in: bytes)
         requires = try Self.requires(members, in: bytes)
         guard let list = members[.channels] else {
             subscriptions = []
@@ -59,7 +60,7 @@ extension ClientCommand.Connect: Command {
         for name in requires where Feature(rawValue: name).map(limits.has) != true {
             throw Refusal(.unsupported, "requires: this hub does not have \(name.shortened)")
         }
-        return .connect(token: token, subscriptions)
+        return .connect(proof, subscriptions)
     }
 
     func judge(in session: inout Session, _ context: CommandContext, _ position: Session.Position) throws(Refusal) -> Session.Action {

@@ -3,9 +3,9 @@ extension Session {
     /// The driver's task for a command: exactly one per command.
     public enum Action: Equatable, Sendable {
         case refuse(Refusal)
-        /// Verify the token (nil: the token of the handshake), then connect.
-        case connect(token: String?, [SubscriptionRequest])
-        case refresh(token: String)
+        /// Verify the proof (nil: that of the handshake), then connect.
+        case connect(IdentityProof?, [SubscriptionRequest])
+        case refresh(IdentityProof)
         /// Register the subscription first, so that it misses no entry, then send the request to the store.
         case subscribe(Channel, SubscriptionStart)
         /// The session already follows the channel. Unless it starts at the head, the client wants the entries after that position again.

@@ -77,6 +77,14 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads what other hubs on this database committed since a position, for this hub's loops. Nil: the first
     /// reading, which looks back half a minute.
     case journal(after: String?, node: String)
+    /// Puts a fence up, unless one of this key is there. It is published. The answer is `.fenced`.
+    case fence(FenceNotice)
+    /// Reads the fences that were put up after the position, whoever did it, and publishes them. The answer is `.fences`.
+    case fences(after: WithdrawalPosition)
+    /// Keeps a one-time ticket of this digest for so long. The answer is `.ticketKept`.
+    case keepTicket(String, Identity, life: Duration)
+    /// Uses a ticket up. The answer is `.ticket`.
+    case takeTicket(String)
     /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
     case beat(NodeReport)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
@@ -86,10 +94,11 @@ public enum StoreRequest: Equatable, Sendable {
 }
 
 extension StoreRequest {
-    /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals` and for `journal`.
+    /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals`, for `journal`, and where nobody's turn is taken.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove: nil
+        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket: nil
+        case .keepTicket(_, let identity, _): identity.user
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
@@ -118,6 +127,11 @@ public enum StoreReply: Equatable, Sendable {
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
+    case fenced
+    case fences(next: WithdrawalPosition)
+    case ticketKept
+    /// Nil: there is none of this digest, it was used, or it has expired.
+    case ticket(Identity?)
     /// Answers `journal`. Nil: so much was committed that it was not read.
     case journal(next: String, [ElsewhereChange]?)
     /// Answers `beat`: the other hubs that work on the database.

@@ -45,7 +45,8 @@ public enum EndReason: CaseIterable, Sendable {
             )
         case .tokenExpired: ("token_expired", "The token expired and was not refreshed.", .newToken)
         case .tokenInvalid: ("token_invalid", "The token cannot be verified or is not for this hub.", .newToken)
-        case .tokenRevoked: ("token_revoked", "The token has been revoked: the key that signed it is withdrawn.", .newToken)
+        case .tokenRevoked:
+            ("token_revoked", "The token has been revoked: its login has ended, or the key that signed it is withdrawn.", .newToken)
         case .privilegesChanged: ("privileges_changed", "The user's rights have changed.", .newToken)
         }
     }
@@ -53,9 +54,9 @@ public enum EndReason: CaseIterable, Sendable {
     /// Reserved for later versions of the hub; this version ends no session for such a reason.
     public var isReserved: Bool {
         switch self {
-        case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer, .privilegesChanged: true
+        case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer: true
         case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid, .tokenRevoked,
-            .rateLimited, .connectionLimit:
+            .rateLimited, .connectionLimit, .privilegesChanged:
             false
         }
     }

@@ -19,7 +19,7 @@ struct CommandFault: Error {
 /// `CommandMembers`.
 enum CommandMember: Int, CaseIterable {
     case id, type, channel, seq, seqs, upTo, all, since, token, channels, with, to, context, key, body, replyTo, data, after, before, limit,
-        tail, requires, epoch, user, state
+        tail, requires, epoch, user, state, ticket
 
     var name: String { String(describing: self) }
 
@@ -40,9 +40,9 @@ enum CommandMember: Int, CaseIterable {
 ///
 /// The commands read their members with the functions below. Each function throws a fault that names the member.
 struct CommandMembers {
-    private var slices: InlineArray<25, JSONSlice?> = InlineArray(repeating: nil)
+    private var slices: InlineArray<26, JSONSlice?> = InlineArray(repeating: nil)
     /// The number of cases of `CommandMember`. The type of `slices` repeats it, because `InlineArray` needs a literal.
-    static let most = 25
+    static let most = 26
 
     static let limits = JSONLimits(maximumDepth: 32, refusesNUL: true)
 
@@ -119,6 +119,14 @@ struct CommandMembers {
 
     func optionalText(_ member: CommandMember, in bytes: Span<UInt8>) throws(CommandFault) -> String? {
         self[member] == nil ? nil : try text(member, in: bytes)
+    }
+
+    /// Reads what shows who the user is: a token or a ticket.
+    func optionalProof(in bytes: Span<UInt8>) throws(CommandFault) -> IdentityProof? {
+        let token = try optionalText(.token, in: bytes)
+        guard let ticket = try optionalText(.ticket, in: bytes) else { return token.map { .token($0) } }
+        guard token == nil else { throw .badRequest(.ticket, "a ticket or a token, not both") }
+        return .ticket(ticket)
     }
 
     /// Reads a position; zero means before the first entry.

@@ -40,7 +40,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .alreadyConnected: (false, "The client sent a second connect on the same connection.", "Use refresh for a new token.")
         case .invalidToken: (false, "The token cannot be verified or is not for this hub.", "Get a new token.")
         case .tokenExpired: (false, "The token has expired.", "Get a new token.")
-        case .tokenRevoked: (false, "The token has been revoked.", "Get a new token; the user may have to sign in again.")
+        case .tokenRevoked:
+            (
+                false, "The token was issued before the end of its login, or before a change of the user's rights.",
+                "Get a new token; the user may have to sign in again."
+            )
         case .subjectChanged: (false, "The new token belongs to another user.", "Open another connection for another user.")
         case .forbidden: (false, "The user may not do this here, or the channel does not exist.", "Do not repeat it.")
         case .unknownChannel: (false, "This is not the name of a channel.", "Use inbox, broadcast:<name> or conversation:<uuid>.")
@@ -81,9 +85,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     /// Reserved for later versions of the hub; this version does not send it.
     public var isReserved: Bool {
         switch self {
-        case .tokenRevoked, .overloaded: true
+        case .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
-            .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .sessionElsewhere, .positionUnknown, .positionTooOld,
+            .tokenRevoked, .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .sessionElsewhere, .positionUnknown,
+            .positionTooOld,
             .tooLarge, .limitExceeded, .rateLimited, .unavailable, .internal:
             false
         }

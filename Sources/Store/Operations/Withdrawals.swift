@@ -49,12 +49,7 @@ struct WithdrawalBatch: Batch {
             else { continue }
             events.append(.withdrawn(channel, from: user))
         }
-        // All pages of one reading end with the position that its first page found.
-        let start = after.isBetweenPages && after.oldestOpen <= oldest ? after.oldestOpen : oldest
-        var next = WithdrawalPosition(transaction: start, id: 0, oldestOpen: start)
-        if rows.count == Withdrawals.page, let last {
-            next = WithdrawalPosition(transaction: last.transaction, id: last.id, oldestOpen: start)
-        }
+        let next = after.next(last: last, isFull: rows.count == Withdrawals.page, oldestOpen: oldest)
         var outcome = BatchOutcome(replies: [.withdrawals(next: next)])
         outcome.events = events
         return outcome

@@ -84,7 +84,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
             let epoch = admission.query["epoch"].map { Epoch(orUnknown: $0) }
             let channels = admission.query.all("channel").map { Self.channel($0, epoch) }
             let connect = FallbackSessions.connect(token: nil, channels: channels, positions: positions)
-            fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
+            fallback.open(connect, credential: admission.credential, isBrowser: admission.isBrowser) { [unowned self] opening in
                 opened(opening, admission.headers, id)
             }
         }
@@ -95,7 +95,7 @@ package final class EventStreamTransport: HTTPHandler, Transport, FrameCarrier {
     private func head(_ admission: RequestGate.Admission) -> HTTPResponse {
         switch admission.target {
         case .session, .elsewhere, .ended, .withoutSession: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
-        case .new where admission.bearer != nil: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
+        case .new where admission.credential != nil: HTTPResponse(status: 200, headers: Self.headers(admission.headers))
         case .new: RequestGate.refusal(401, "invalid_token", "a stream needs a session, or a token to open one", admission.headers)
         }
     }

@@ -42,13 +42,13 @@ package final class CommandRequests: HTTPHandler {
                 let message = "as many commands of this session wait for their replies as may; repeat these after some of them"
                 return .now(RequestGate.refusal(503, "unavailable", message, headers))
             }
-        case .new where admission.bearer != nil && !sessions.opensSession(body.span), .withoutSession: carryOut(body, admission, id)
+        case .new where admission.credential != nil && !sessions.opensSession(body.span), .withoutSession: carryOut(body, admission, id)
         case .new:
             guard sessions.opensSession(body.span) else {
                 let message = "without a session the first line must be a connect with an id; its reply names the session"
                 return .now(RequestGate.refusal(400, "bad_request", message, headers))
             }
-            fallback.open(body, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned server] opening in
+            fallback.open(body, credential: admission.credential, isBrowser: admission.isBrowser) { [unowned server] opening in
                 switch opening {
                 case .opened(_, let replies): server.respond(id, Self.response(200, replies, headers))
                 case .refused(let status, []): server.respond(id, RequestGate.refusal(status, replies: [], headers))
@@ -65,7 +65,7 @@ package final class CommandRequests: HTTPHandler {
         let channels = sessions.channels(namedBy: body.span, epoch: epoch)
         let connect = FallbackSessions.connect(token: nil, channels: channels, positions: [])
         let headers = admission.headers
-        fallback.open(connect, bearer: admission.bearer, isBrowser: false, for: .oneRequest(isUnheard: true)) {
+        fallback.open(connect, credential: admission.credential, isBrowser: false, for: .oneRequest(isUnheard: true)) {
             [unowned server, unowned sessions] opening in
             switch opening {
             case .refused(let status, let replies): server.respond(id, RequestGate.refusal(status, replies: replies, headers))

@@ -1,3 +1,4 @@
+import Auth
 import Bytes
 import JSON
 import Messaging
@@ -112,10 +113,10 @@ package final class FallbackSessions {
 
     /// Opens a session with these commands, of which the first is `connect`.
     func open(
-        _ commands: [UInt8], bearer: String?, isBrowser: Bool, for purpose: Purpose = .later, _ done: @escaping (Opening) -> Void
+        _ commands: [UInt8], credential: Credential?, isBrowser: Bool, for purpose: Purpose = .later, _ done: @escaping (Opening) -> Void
     ) {
         let provisional = Route(transport: holder, encoding: 0, address: TransportAddress(rawValue: .max))
-        let id = sessions.open(route: provisional, handshakeToken: bearer, isBrowser: isBrowser, isResumable: true)
+        let id = sessions.open(route: provisional, credential: credential, isBrowser: isBrowser, isResumable: true)
         let session = FallbackSession(id: id)
         if case .oneRequest(let isUnheard) = purpose {
             session.isForOneRequest = true

@@ -22,8 +22,8 @@ package final class RequestGate {
             case elsewhere(loop: Int)
         }
         let target: Target
-        /// The token of the Authorization field.
-        let bearer: String?
+        /// What the request's header fields prove who the user is with.
+        let credential: Credential?
         let query: HTTPQuery
         /// A browser sent it.
         let isBrowser: Bool
@@ -63,7 +63,7 @@ package final class RequestGate {
     }
 
     /// The CORS fields for the answers to a request; nil: its page may not use the hub.
-    private func corsHeaders(_ request: HTTPRequest) -> [(String, String)]? {
+    func corsHeaders(_ request: HTTPRequest) -> [(String, String)]? {
         switch ServerHandshake.origin(of: request, policy) {
         case .absent, .sameHost: []
         case .allowed(let origin):
@@ -91,10 +91,10 @@ package final class RequestGate {
         guard let query = try? HTTPQuery(request.query, repeatable: ["channel"], isForm: true) else {
             return .answered(Self.refusal(400, "bad_request", "the query cannot be read", cors))
         }
-        let bearer = RequestToken.bearer(of: request)
+        let shown = RequestToken.credential(of: request, takesContexts: sessions.takesContexts)
         let isBrowser = request.headers.count(of: "origin") > 0
         func admitted(_ target: Admission.Target) -> Judgement {
-            .admitted(Admission(target: target, bearer: bearer, query: query, isBrowser: isBrowser, headers: cors))
+            .admitted(Admission(target: target, credential: shown, query: query, isBrowser: isBrowser, headers: cors))
         }
         let text = request.headers.first("hub-session") ?? query["session"]
         let credential = text.flatMap { SessionCredential($0) }.flatMap { Int($0.loop) < loops ? $0 : nil }
@@ -102,13 +102,13 @@ package final class RequestGate {
         guard let session = credential.flatMap({ sessions.session($0) }) else {
             if let text, ends.has(text) { return admitted(.ended(credential: text)) }
             if sessions.drainSpread != nil { return .answered(Self.draining(cors)) }
-            guard text == nil || bearer != nil else { return .answered(Self.unknownSession(cors)) }
+            guard text == nil || shown != nil else { return .answered(Self.unknownSession(cors)) }
             guard sessions.resumableCount < mostSessions else {
                 return .answered(Self.refusal(503, "unavailable", "this hub has as many sessions as it may have", cors))
             }
             return admitted(text == nil || reopens ? .new : .withoutSession)
         }
-        if let bearer, let refusal = refusal(of: bearer, for: session, cors) { return .answered(refusal) }
+        if let shown, let refusal = refusal(of: shown, for: session, cors) { return .answered(refusal) }
         return admitted(.session(session))
     }
 
@@ -116,8 +116,8 @@ package final class RequestGate {
     func takeBye(_ credential: String) -> [UInt8] { ends.take(credential) ?? [] }
 
     /// A session works for its own user only: a token in the request must be valid and of that user.
-    private func refusal(of token: String, for session: SessionID, _ cors: [(String, String)]) -> HTTPResponse? {
-        switch sessions.isToken(token, of: session) {
+    private func refusal(of credential: Credential, for session: SessionID, _ cors: [(String, String)]) -> HTTPResponse? {
+        switch sessions.isCredential(credential, of: session) {
         case .success(true): nil
         case .success(false): Self.refusal(403, "subject_changed", "token: belongs to another user than this session", cors)
         case .failure(.expired): Self.refusal(401, "token_expired", "token: expired", cors)
@@ -127,7 +127,7 @@ package final class RequestGate {
     }
 
     /// CORS: what a browser asks before it sends a request with these fields (Fetch standard, "CORS protocol").
-    private static func preflight(_ method: HTTPMethod, _ cors: [(String, String)]) -> HTTPResponse {
+    static func preflight(_ method: HTTPMethod, _ cors: [(String, String)]) -> HTTPResponse {
         var headers = HTTPHeaders(cors)
         headers.append("allow", "\(method.rawValue), OPTIONS")
         if !cors.isEmpty {

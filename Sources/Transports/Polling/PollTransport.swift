@@ -76,14 +76,14 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         case .ended(let credential):
             let bye = gate.takeBye(credential)
             return .now(Self.response(after: parameters.after ?? PositionText.write([]), bye, admission.headers))
-        case .new where parameters.known != nil && admission.bearer != nil, .withoutSession:
+        case .new where parameters.known != nil && admission.credential != nil, .withoutSession:
             guard parameters.after != nil || !parameters.channels.isEmpty else {
                 return .now(RequestGate.unknownSession(admission.headers))
             }
             openForOneAnswer(parameters, wait, admission, fallback, id)
         case .new: open(parameters, admission, fallback, id)
         // A client whose polls need no session would leave and find this one in turns, and be told the state each time.
-        case .session where parameters.known != nil && admission.bearer != nil:
+        case .session where parameters.known != nil && admission.credential != nil:
             openForOneAnswer(parameters, wait, admission, fallback, id)
         case .session(let session):
             guard let session = fallback[session] else { return .now(RequestGate.unknownSession(admission.headers)) }
@@ -105,7 +105,7 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         _ parameters: PollParameters, _ admission: RequestGate.Admission, _ fallback: FallbackSessions, _ id: ConnectionID
     ) {
         let connect = FallbackSessions.connect(token: parameters.token, channels: parameters.channels, positions: parameters.positions)
-        fallback.open(connect, bearer: admission.bearer, isBrowser: admission.isBrowser) { [unowned self] opening in
+        fallback.open(connect, credential: admission.credential, isBrowser: admission.isBrowser) { [unowned self] opening in
             switch opening {
             case .refused(let status, let replies):
                 server.respond(id, RequestGate.refusal(status, replies: replies, admission.headers))
@@ -124,7 +124,8 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
         _ parameters: PollParameters, _ wait: Duration, _ admission: RequestGate.Admission, _ fallback: FallbackSessions, _ id: ConnectionID
     ) {
         let connect = FallbackSessions.connect(token: nil, channels: parameters.followed, positions: [])
-        fallback.open(connect, bearer: admission.bearer, isBrowser: false, for: .oneRequest(isUnheard: false)) { [unowned self] opening in
+        fallback.open(connect, credential: admission.credential, isBrowser: false, for: .oneRequest(isUnheard: false)) {
+            [unowned self] opening in
             switch opening {
             case .refused(let status, let replies):
                 server.respond(id, RequestGate.refusal(status, replies: replies, admission.headers))

@@ -1,3 +1,4 @@
+import Auth
 package import HTTP
 package import Messaging
 import Pacing
@@ -38,7 +39,9 @@ package final class WebSocketTransport: WebSocketApplication, Transport {
     package func opened(_ endpoint: WebSocketEndpoint, _ request: HTTPRequest, _ agreement: HandshakeAgreement) {
         let route = Route(transport: number, encoding: endpoint.format, address: endpoint.id.address)
         endpoint.session = sessions.open(
-            route: route, handshakeToken: agreement.bearer ?? RequestToken.bearer(of: request),
+            route: route,
+            credential: agreement.bearer.map { .token($0) }
+                ?? RequestToken.credential(of: request, takesContexts: sessions.takesContexts),
             isBrowser: request.headers.count(of: "origin") > 0)
     }
 

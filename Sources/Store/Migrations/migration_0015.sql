@@ -1,0 +1,38 @@
+-- works with: 12
+-- One-time tickets, and the ends of logins and rights.
+
+create table hub.ticket (
+    digest     text collate "C" primary key check (octet_length(digest) <= 64),
+    identity   text collate "C" not null check (octet_length(identity) <= 262144),
+    expires_at timestamptz not null
+);
+create index ticket_expiry on hub.ticket (expires_at);
+comment on table  hub.ticket is 'One-time tickets that were not used yet. Rows are removed when they are used, and soon after they expire.';
+comment on column hub.ticket.digest is 'The SHA-256 of the ticket, in base64url.';
+comment on column hub.ticket.identity is 'The user and the rights of the session that it opens, as JSON.';
+
+create table hub.fence (
+    id           bigint generated always as identity primary key,
+    transaction  bigint not null default pg_current_xact_id()::text::bigint,
+    key          text collate "C" not null unique check (octet_length(key) <= 1024),
+    user_id      text collate "C" check (octet_length(user_id) <= 255),
+    login        numeric(20),
+    reason       text collate "C" not null check (reason in ('revoked', 'privileges')),
+    issued_up_to timestamptz not null,
+    expires_at   timestamptz not null,
+    noted_at     timestamptz not null default now(),
+    source       text collate "C" not null check (octet_length(source) <= 64),
+    noted_by     text not null default session_user,
+    why          text check (octet_length(why) <= 4096),
+    check (user_id is not null or login is not null)
+);
+create index fence_transaction on hub.fence (transaction, id);
+create index fence_age on hub.fence (noted_at);
+comment on table  hub.fence is 'The ends of logins and rights: sessions of these users end, and their older tokens are refused. Each hub reads what is new twice a second. Rows are kept for 90 days after they have lost their effect, for audits.';
+comment on column hub.fence.key is 'Recognizes a notice that comes again: issuer and jti of its token.';
+comment on column hub.fence.user_id is 'Null: whoever has the login.';
+comment on column hub.fence.login is 'A hash of the login''s name (sid); null: all logins of the user.';
+comment on column hub.fence.issued_up_to is 'Tokens that were issued up to then are refused, by the clock of their issuer.';
+comment on column hub.fence.expires_at is 'From then on it has no effect, because no older token can be valid any more.';
+comment on column hub.fence.source is 'logout, security-event or operator.';
+comment on column hub.fence.noted_by is 'The user of the database who wrote the row.';
