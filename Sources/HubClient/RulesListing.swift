@@ -7,8 +7,11 @@ package struct RulesListing {
 
     package init(path: String, language: RuleLanguage = .english) throws(CommandFailure) {
         do throws(RulesFile.Failure) {
-            let rules = try RulesFile(reading: path).rules.rules
-            lines = rules.map { Self.line($0, language) } + ["\(path): \(rules.count) rules, no fault"]
+            let rules = try RulesFile(reading: path).rules
+            lines =
+                rules.rules.map { Self.line($0, language) }
+                + rules.access.map { $0.name + (language == .french ? " : " : ": ") + $0.sentence(in: language) }
+                + ["\(path): \(rules.rules.count + rules.access.count) rules, no fault"]
         } catch {
             throw CommandFailure(.configuration, lines: error.lines)
         }

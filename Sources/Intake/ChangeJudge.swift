@@ -62,7 +62,7 @@ struct ChangeJudge {
         let outcome = rules.outcome(of: change)
         var findings = Findings(
             events: 0, retractions: outcome.retractions.count, failures: outcome.failures, undecided: outcome.undecided)
-        guard !outcome.events.isEmpty || !outcome.retractions.isEmpty || !outcome.failures.isEmpty else {
+        guard !outcome.events.isEmpty || !outcome.retractions.isEmpty || !outcome.failures.isEmpty || !outcome.access.isEmpty else {
             let isOfSnapshot = change.operation == .snapshotRead || change.operation == .incrementalSnapshotRead
             return (JudgedRecord(record: record, judgement: .discarded(isOfSnapshot ? "snapshot" : "no_rule")), findings)
         }
@@ -91,6 +91,21 @@ struct ChangeJudge {
             if !event.row.isEmpty { for index in made.indices { made[index].cause = cause } }
             drafts += made
         }
+        var access: [AccessChange] = []
+        for right in outcome.access {
+            let cause = Cause(row: right.row, rule: right.rule, change: position)
+            guard let grant = right.grant else {
+                access.append(AccessChange(cause: cause, grant: nil))
+                continue
+            }
+            if let grant = AccessChange.Grant(grant) {
+                access.append(AccessChange(cause: cause, grant: grant))
+            } else {
+                // What the row granted before must not stay.
+                access.append(AccessChange(cause: cause, grant: nil))
+                failures.append(RuleFailure(rule: right.rule, detail: "the row names no user or no broadcast"))
+            }
+        }
         findings.events = outcome.events.count
         findings.failures = failures
         let failure = failures.first.map { first in
@@ -101,12 +116,22 @@ struct ChangeJudge {
                 targets: targets)
         }
         let judgement: JudgedRecord.Judgement
-        switch (failure, drafts.isEmpty && retractions.isEmpty) {
+        switch (failure, drafts.isEmpty && retractions.isEmpty && access.isEmpty) {
         case (let failure?, true): judgement = .dead(failure)
         case (let failure?, false): judgement = .partly(drafts, failure)
         case (nil, _): judgement = .entries(drafts)
         }
-        return (JudgedRecord(record: record, judgement: judgement, taking: retractions), findings)
+        return (JudgedRecord(record: record, judgement: judgement, taking: retractions, access: access), findings)
+    }
+}
+
+extension AccessChange.Grant {
+    /// Nil when the row names no user or no broadcast.
+    fileprivate init?(_ grant: RuleAccess.Grant) {
+        guard let user = UserID(grant.user), let channel = Channel(wireName: grant.channel, for: user) else { return nil }
+        self.init(
+            user: user, channel: channel, from: grant.from.map { Timestamp(milliseconds: $0) },
+            until: grant.until.map { Timestamp(milliseconds: $0) })
     }
 }
 

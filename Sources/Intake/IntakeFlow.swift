@@ -24,7 +24,7 @@ package struct IntakeFlow {
     /// The current batch in order, cut where a request got too large or was refused. The first segment is in flight.
     var segments: [[JudgedRecord]] = []
     var step = Step.idle
-    private var letters = OpenLetters()
+    var letters = OpenLetters()
     var lastToken: UInt64 = 0
     var backoff: Backoff
     private var size: RequestSize
@@ -148,7 +148,12 @@ package struct IntakeFlow {
                 lastToken += 1
                 step = .storing(token: lastToken)
                 ticksWaited = 0
-                actions.append(.submit(token: lastToken, records.flatMap(\.drafts), positions(records), records.retractions))
+                // Rights first: what ends a right must not wait for the entries behind it. Doing it again does no harm.
+                let access = records.flatMap(\.accessChanges)
+                actions.append(
+                    access.isEmpty
+                        ? .submit(token: lastToken, records.flatMap(\.drafts), positions(records), records.retractions)
+                        : .changeAccess(token: lastToken, access))
             } else {
                 step = .deadLettering
                 ticksWaited = 0
@@ -198,6 +203,10 @@ package struct IntakeFlow {
             resume(&actions)
         case .partlyStored(let drafts):
             partlyStored(drafts, &actions)
+        case .accessChanged:
+            for index in segments[0].indices { segments[0][index].access = [] }
+            backoff.succeeded()
+            step = .idle
         case .behind(let positions):
             behind(positions, &actions)
         case .failed(.tooSlow):
@@ -213,7 +222,7 @@ package struct IntakeFlow {
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.unanswered),
             .failed(.tooManyBlocks), .failed(.cancelled), .blockChanged, .blocks, .positions, .opened, .snapshot, .state, .page, .moved,
-            .withdrawals, .journal, .nodes, .removed, .fenced, .fences, .ticketKept, .ticket:
+            .withdrawals, .journal, .nodes, .removed, .fenced, .fences, .ticketKept, .ticket, .accessSettled:
             refused("an answer to another question", &actions)
         }
     }
@@ -287,64 +296,9 @@ package struct IntakeFlow {
         actions.append(.retry(after: backoff.delay()))
     }
 
-    // MARK: Dead letters
-
-    private mutating func newLetters(_ records: [JudgedRecord]) -> [Letter] {
-        var letters: [Letter] = []
-        for index in records.indices {
-            guard let cause = records[index].cause else { continue }
-            lastToken += 1
-            let record = records[index]
-            letters.append(
-                Letter(token: lastToken, record: record.record, cause: cause, attempts: max(1, record.attempts), form: .whole))
-        }
-        return letters
-    }
-
-    private mutating func written(_ letter: Letter, _ actions: inout [Action]) {
-        if let i = segments.first?.firstIndex(where: {
-            $0.partition == letter.record.topicPartition && $0.record.offset == letter.record.offset
-        }) {
-            switch segments[0][i].judgement {
-            case .partly(let drafts, _): segments[0][i].judgement = .entries(drafts)
-            case .dead, .entries, .discarded, .settled: segments[0][i].judgement = .settled
-            }
-        }
-        actions.append(.note(.deadLettered(letter)))
-        lettersSettled(&actions)
-    }
-
-    private mutating func failed(_ letter: Letter, _ kind: KafkaError.Kind, _ actions: inout [Action]) {
-        var letter = letter
-        if kind == .recordTooLarge, let lesser = letter.form.lesser {
-            letter.form = lesser
-        } else {
-            if !letters.mustWait { backoff.failed() }
-            letters.mustWait = true
-            actions.append(.note(.letterFailed(letter, kind, attempt: backoff.failures)))
-        }
-        letters.fail(letter)
-        lettersSettled(&actions)
-    }
-
-    private mutating func lettersSettled(_ actions: inout [Action]) {
-        guard letters.areReported, step == .deadLettering else { return }
-        if !letters.haveFailed {
-            backoff.succeeded()
-            step = .idle
-        } else if letters.mustWait {
-            pause(.deadLetters, &actions)
-            backOff(&actions)
-        } else {
-            // The letters were only too large: their lesser forms are written at once.
-            step = .idle
-        }
-        release(&actions)
-    }
-
     // MARK: Partitions
 
-    private mutating func pause(_ obstacle: IntakeObstacle, _ actions: inout [Action]) {
+    mutating func pause(_ obstacle: IntakeObstacle, _ actions: inout [Action]) {
         guard !isPaused else { return }
         isPaused = true
         actions += [.pause(held.sorted()), .note(.paused(obstacle))]
@@ -357,7 +311,7 @@ package struct IntakeFlow {
     }
 
     /// Gives the partitions back that the group wants, as soon as the request in flight is answered.
-    private mutating func release(_ actions: inout [Action]) {
+    mutating func release(_ actions: inout [Action]) {
         let releasing = ledger.releasing
         guard !releasing.isEmpty, !isInFlight(releasing) || ticksWaited >= limits.timeoutTicks else { return }
         let due = ledger.takeDue(of: Set(releasing))

@@ -52,6 +52,8 @@ extension IntakeFlow {
 
     enum Action: Equatable {
         case submit(token: UInt64, [EntryDraft], [IngestPosition], [Retraction] = [])
+        /// Take over what rows grant, before the records of the same batch are stored.
+        case changeAccess(token: UInt64, [AccessChange])
         /// Ask the store how far these partitions are stored.
         case check(token: UInt64, [TopicPartition])
         /// Continue reading at the offsets, and say how it went with `sought` or `notSought`.

@@ -230,6 +230,10 @@ final class IntakeWorker {
             for index in positions.indices { positions[index].takesOver = flow.takesOver(positions[index]) }
             let order = StoreOrder(request: .ingest(drafts, positions, retractions), client: inbox, token: token)
             if !store.submit([order]) { handle(.storeFull(token: token)) }
+        case .changeAccess(let token, let changes):
+            if !store.submit([StoreOrder(request: .changeAccess(changes), client: inbox, token: token)]) {
+                handle(.storeFull(token: token))
+            }
         case .check(let token, let partitions):
             let group = configuration.consumer.group
             let asked = partitions.map { IngestPartition(group: group, topic: $0.topic, number: $0.partition) }

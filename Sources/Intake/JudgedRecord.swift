@@ -19,6 +19,8 @@ struct JudgedRecord: Equatable {
     var judgement: Judgement
     /// What it takes back, beside the entries that it makes (`entries`, `partly`).
     var taking: [Retraction] = []
+    /// What it says about rights, as far as the store has not taken it over.
+    var access: [AccessChange] = []
     /// How often the store was asked to take it.
     var attempts = 0
 
@@ -36,7 +38,13 @@ struct JudgedRecord: Equatable {
         }
     }
     /// Whether the store has more to do with it than to move its position.
-    var hasContent: Bool { !drafts.isEmpty || !retractions.isEmpty }
+    var hasContent: Bool { !drafts.isEmpty || !retractions.isEmpty || !accessChanges.isEmpty }
+    var accessChanges: [AccessChange] {
+        switch judgement {
+        case .entries, .partly: access
+        case .discarded, .dead, .settled: []
+        }
+    }
     /// Why it is to be written to the dead-letter topic.
     var cause: DeathCause? {
         switch judgement {

@@ -5,6 +5,7 @@ public import ChangeCapture
 public struct RuleOutcome: Equatable, Sendable {
     public var retractions: [RuleRetraction] = []
     public var events: [RuleEvent] = []
+    public var access: [RuleAccess] = []
     /// Rules that had no result because of an error. The other rules are not affected.
     public var failures: [RuleFailure] = []
     /// Rules whose condition depends on a value that the database did not deliver. They have no effect on this change.

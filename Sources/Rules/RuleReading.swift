@@ -53,7 +53,7 @@ extension Rule {
             lifetime: lifetime, form: form, needsReceipt: receipt == "true", line: members.line)
     }
 
-    private static func isName(_ name: String) -> Bool {
+    static func isName(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
                 switch byte {
@@ -67,13 +67,13 @@ extension Rule {
 }
 
 extension RuleMembers {
-    fileprivate mutating func condition(_ name: String, _ faults: inout [RulesFault]) -> RuleCondition? {
+    mutating func condition(_ name: String, _ faults: inout [RulesFault]) -> RuleCondition? {
         guard let text = text(name, &faults) else { return nil }
         do throws(CELError) { return try RuleCondition(text) } catch { faults.append(fault("\(name): \(error)")) }
         return nil
     }
 
-    fileprivate mutating func ruleText(_ name: String, _ faults: inout [RulesFault]) -> RuleText? {
+    mutating func ruleText(_ name: String, _ faults: inout [RulesFault]) -> RuleText? {
         text(name, &faults).flatMap { parsed($0, name, &faults) }
     }
 

@@ -5,25 +5,34 @@ internal import Messaging
 /// All rules of a file, found by the table and the operation of a change, and then by a column that they compare with a constant.
 public struct RuleSet: Sendable {
     public let rules: [Rule]
+    /// What the rows of tables grant.
+    public let access: [AccessRule]
     /// What the file says of tables, for the decoder.
     public let changes: ChangeOptions
     private let tables: [TableName: TableRules]
 
-    public static let empty = RuleSet(rules: [], changes: ChangeOptions())
+    private let accessTables: [TableName: [AccessRule]]
 
-    init(rules: [Rule], changes: ChangeOptions) {
+    public static let empty = RuleSet(rules: [], access: [], changes: ChangeOptions())
+
+    init(rules: [Rule], access: [AccessRule], changes: ChangeOptions) {
         self.rules = rules
+        self.access = access
+        accessTables = Dictionary(grouping: access, by: \.table)
         self.changes = changes
         tables = Dictionary(grouping: rules, by: \.table).mapValues { TableRules($0) }
     }
 
-    public var isEmpty: Bool { rules.isEmpty }
+    public var isEmpty: Bool { rules.isEmpty && access.isEmpty }
 
-    /// Snapshot reads have no effect, because no rule can name them: the rows were there before.
+    /// Snapshot reads make no events, because no rule can name them: the rows were there before. They grant what they grant.
     public func outcome(of change: RowChange) -> RuleOutcome {
         var outcome = RuleOutcome()
-        guard let rules = tables[change.table] else { return outcome }
+        let (rules, access) = (tables[change.table], accessTables[change.table])
+        guard rules != nil || access != nil else { return outcome }
         let row = CausingRow.text(of: change)
+        for rule in access ?? [] { rule.apply(to: change, row, &outcome) }
+        guard let rules else { return outcome }
         if change.operation == .delete, let row { outcome.retractions.append(RuleRetraction(row: row, rule: nil)) }
         for index in rules.candidates(change) { rules.rules[index].apply(to: change, row, &outcome) }
         return outcome

@@ -27,7 +27,7 @@ extension RuleSet {
     /// Most bytes of a file.
     public static let mostFileBytes = 4 << 20
 
-    /// Reads a rules file (docs/reference/rules.md): YAML with `version: 1`, `tables` and `rules`.
+    /// Reads a rules file (docs/reference/rules.md): YAML with `version: 1`, `tables`, `rules` and `access`.
     public init(parsing text: String) throws(RulesRefusal) {
         guard text.utf8.count <= Self.mostFileBytes else {
             throw RulesRefusal(faults: [
@@ -41,7 +41,7 @@ extension RuleSet {
             reader.faults.append(RulesFault(yaml: error))
         }
         guard reader.faults.isEmpty else { throw RulesRefusal(faults: reader.faults) }
-        self.init(rules: reader.rules, changes: reader.changes)
+        self.init(rules: reader.rules, access: reader.access, changes: reader.changes)
     }
 }
 
@@ -60,6 +60,8 @@ extension RulesFault {
 /// Reads the tree of a rules file, and collects all faults.
 private struct RulesReader {
     var rules: [Rule] = []
+    var access: [AccessRule] = []
+    private var names: [String: Int] = [:]
     var changes = ChangeOptions()
     var faults: [RulesFault] = []
 
@@ -74,23 +76,11 @@ private struct RulesReader {
             faults.append(RulesFault(line: file.line, rule: nil, message: "version: expected 1, got \(version)"))
         }
         if let tables = file.take("tables") { readTables(tables) }
-        guard let list = file.take("rules") else { return file.finish(&faults) }
+        let (rules, access) = (file.take("rules"), file.take("access"))
         file.finish(&faults)
-        guard case .sequence(let nodes) = list else {
-            faults.append(RulesFault(line: list.mark?.line, rule: nil, message: "rules: expected a list"))
-            return
-        }
-        guard nodes.count <= RuleSet.mostRules else {
-            faults.append(
-                RulesFault(line: list.mark?.line, rule: nil, message: "rules: \(nodes.count); expected at most \(RuleSet.mostRules)"))
-            return
-        }
-        var names: [String: Int] = [:]
-        for node in nodes {
+        for node in elements(rules, "rules") {
             guard let rule = Rule(node, &faults) else { continue }
-            if let first = names.updateValue(rule.line, forKey: rule.name) {
-                faults.append(RulesFault(line: rule.line, rule: rule.name, message: "the rule of line \(first) has the same name"))
-            }
+            note(rule.name, rule.line)
             if rule.needsOldRow, !changes.fullTables.contains(rule.table) {
                 faults.append(
                     RulesFault(
@@ -100,8 +90,32 @@ private struct RulesReader {
                             tables: \(rule.table)
                             """))
             }
-            rules.append(rule)
+            self.rules.append(rule)
         }
+        for node in elements(access, "access") {
+            guard let rule = AccessRule(node, &faults) else { continue }
+            note(rule.name, rule.line)
+            self.access.append(rule)
+        }
+    }
+
+    private mutating func elements(_ list: Node?, _ name: String) -> [Node] {
+        guard let list else { return [] }
+        guard case .sequence(let nodes) = list else {
+            faults.append(RulesFault(line: list.mark?.line, rule: nil, message: "\(name): expected a list"))
+            return []
+        }
+        guard nodes.count <= RuleSet.mostRules else {
+            faults.append(
+                RulesFault(line: list.mark?.line, rule: nil, message: "\(name): \(nodes.count); expected at most \(RuleSet.mostRules)"))
+            return []
+        }
+        return Array(nodes)
+    }
+
+    private mutating func note(_ name: String, _ line: Int) {
+        guard let first = names.updateValue(line, forKey: name) else { return }
+        faults.append(RulesFault(line: line, rule: name, message: "the rule of line \(first) has the same name"))
     }
 
     private mutating func readTables(_ node: Node) {

@@ -2,14 +2,14 @@ import Linux
 import Messaging
 import StoreAPI
 
-/// Reads twice a second which memberships ended, and which fences were put up. The events are published with the reply, and end the following
-/// and the sessions that they concern.
+/// Looks twice a second which dates of rights have come, which memberships ended, and which fences were put up. The events are published with
+/// the reply, and end the following and the sessions that they concern.
 ///
 /// A table that is read rather than NOTIFY: the table keeps what happened while the database was away, works through a pool of connections,
 /// and takes no lock that all committing transactions share. An order of its own, so it waits for the database as all others do.
 final class WithdrawalWatch: StoreClient {
     private enum Table: UInt64, CaseIterable {
-        case withdrawals, fences
+        case grants, withdrawals, fences
     }
 
     private struct Reading {
@@ -36,6 +36,7 @@ final class WithdrawalWatch: StoreClient {
         guard let position else { return }
         let request: StoreRequest =
             switch table {
+            case .grants: .settleAccess
             case .withdrawals: .withdrawals(after: position)
             case .fences: .fences(after: position)
             }
@@ -53,6 +54,7 @@ final class WithdrawalWatch: StoreClient {
                 case .withdrawals(let next), .fences(let next):
                     readings[Int(table.rawValue)].position = next
                     return next.isBetweenPages
+                case .accessSettled(let more): return more
                 default: return false
                 }
             }

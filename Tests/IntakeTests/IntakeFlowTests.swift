@@ -113,7 +113,7 @@ import Testing
                         next += flow.handle(.letterWritten(token: letters[0].token))
                     case .retry: next += flow.handle(.retryDue)
                     case .commit, .note: break
-                    case .pause, .resume, .release, .check, .seek: Issue.record("\(action)")
+                    case .pause, .resume, .release, .check, .seek, .changeAccess: Issue.record("\(action)")
                     }
                 }
                 pending = next
@@ -123,6 +123,40 @@ import Testing
             #expect(asked >= refusals)
             #expect(flow.handle(.tick) == [.commit([NextOffset(a, Int64(count))])])
         }
+    }
+
+    @Test func `Rights are taken over before the entries of the same batch, and tried again until they are`() throws {
+        var flow = flow(holding: [a])
+        let cause = Cause(row: "db/s.t/1", rule: "r", change: ChangePosition(commit: 1, lsn: 1, time: Timestamp(milliseconds: 0)))
+        let right = AccessChange(cause: cause, grant: nil)
+        var granting = good(a, 1)
+        granting.access = [right]
+        #expect(flow.handle(.read([good(a, 0), granting])) == [.changeAccess(token: 1, [right])])
+        #expect(
+            deeds(flow.handle(.answered(token: 1, .failed(.unavailable)))) == [.pause([a]), .retry(after: .milliseconds(100))])
+        #expect(flow.handle(.tick) == [], "nothing is committable")
+        #expect(deeds(flow.handle(.retryDue)) == [.changeAccess(token: 2, [right])])
+        let after = deeds(flow.handle(.answered(token: 2, .accessChanged)))
+        #expect(after == [.submit(token: 3, [draft("0:0"), draft("0:1")], [position(a, 1)])])
+        _ = flow.handle(.answered(token: 3, stored(2)))
+        #expect(flow.handle(.tick) == [.commit([NextOffset(a, 2)])])
+        // A record that the store refuses is found by halving, and its right goes to the dead-letter topic with it.
+        var poison = good(a, 2)
+        poison.access = [right]
+        guard case .changeAccess(let token, _) = try #require(deeds(flow.handle(.read([poison]))).first) else {
+            Issue.record("no order")
+            return
+        }
+        var actions = flow.handle(.answered(token: token, .failed(.refused("x"))))
+        for _ in 0..<10 {
+            if actions.contains(where: { if case .deadLetter = $0 { true } else { false } }) { return }
+            if case .changeAccess(let token, _)? = deeds(actions).first(where: { if case .changeAccess = $0 { true } else { false } }) {
+                actions = flow.handle(.answered(token: token, .failed(.refused("x"))))
+            } else {
+                actions = flow.handle(.retryDue)
+            }
+        }
+        Issue.record("no dead letter")
     }
 
     @Test func `A dead record's position waits for its letter, however often that fails`() {
@@ -213,7 +247,7 @@ import Testing
                     case .retry: next += flow.handle(.retryDue)
                     case .resume: resumed = true
                     case .pause, .note, .commit: break
-                    case .deadLetter, .release, .check, .seek: Issue.record("\(action)")
+                    case .deadLetter, .release, .check, .seek, .changeAccess: Issue.record("\(action)")
                     }
                 }
                 pending = next

@@ -118,6 +118,12 @@ import Testing
             [
                 "'me'", "'n'", "'1'", "7", "'{}'", array { "\($0)" }, array { _ in "\"{}\"" }, "false",
             ]
+        case "changeAccess":
+            [
+                array { "row\($0)" }, array { _ in "r" }, users, array { _ in "broadcast:all" }, none, none, array { "\($0)" },
+                array { "\($0)" }, array { _ in "2026-11-30" },
+            ]
+        case "settleAccess": ["10"]
         case "keepTickets": [array { "new\($0)" }, array { _ in "x" }, array { _ in "30" }]
         case "takeTickets": [array { "t\($0)" }]
         case "putFences":

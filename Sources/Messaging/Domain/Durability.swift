@@ -77,6 +77,10 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads what other hubs on this database committed since a position, for this hub's loops. Nil: the first
     /// reading, which looks back half a minute.
     case journal(after: String?, node: String)
+    /// Takes over what rows grant, makes and ends memberships by it, and publishes the ends. The answer is `.accessChanged`.
+    case changeAccess([AccessChange])
+    /// Makes and ends the memberships whose dates have come, and publishes the ends. The answer is `.accessSettled`.
+    case settleAccess
     /// Puts a fence up, unless one of this key is there. It is published. The answer is `.fenced`.
     case fence(FenceNotice)
     /// Reads the fences that were put up after the position, whoever did it, and publishes them. The answer is `.fences`.
@@ -97,7 +101,8 @@ extension StoreRequest {
     /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals`, for `journal`, and where nobody's turn is taken.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket: nil
+        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket, .changeAccess, .settleAccess:
+            nil
         case .keepTicket(_, let identity, _): identity.user
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
@@ -127,6 +132,9 @@ public enum StoreReply: Equatable, Sendable {
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
+    case accessChanged
+    /// Whether there may be more to do now.
+    case accessSettled(more: Bool)
     case fenced
     case fences(next: WithdrawalPosition)
     case ticketKept

@@ -1,5 +1,5 @@
 -- works with: 12
--- One-time tickets, and the ends of logins and rights.
+-- One-time tickets, the ends of logins and rights, and rights that rows of the platform's databases grant.
 
 create table hub.ticket (
     digest     text collate "C" primary key check (octet_length(digest) <= 64),
@@ -36,3 +36,34 @@ comment on column hub.fence.issued_up_to is 'Tokens that were issued up to then 
 comment on column hub.fence.expires_at is 'From then on it has no effect, because no older token can be valid any more.';
 comment on column hub.fence.source is 'logout, security-event or operator.';
 comment on column hub.fence.noted_by is 'The user of the database who wrote the row.';
+
+create table hub.access_grant (
+    cause        text collate "C" not null check (octet_length(cause) <= 1024),
+    rule         text collate "C" not null check (octet_length(rule) <= 1024),
+    user_id      text collate "C" check (octet_length(user_id) <= 255),
+    channel      text collate "C",
+    valid_from   timestamptz,
+    valid_until  timestamptz,
+    held_user    text collate "C",
+    held_channel text collate "C",
+    due_at       timestamptz,
+    commit_lsn   bigint not null,
+    lsn          bigint not null,
+    changed_at   timestamptz not null,
+    noted_at     timestamptz not null default now(),
+    primary key (cause, rule)
+);
+create index access_grant_due on hub.access_grant (due_at) where due_at is not null;
+create index access_grant_held on hub.access_grant (held_channel, held_user) where held_user is not null;
+create index access_grant_ended on hub.access_grant (noted_at) where user_id is null and held_user is null;
+comment on table  hub.access_grant is 'What rows of databases of the platform grant: that a user may follow a broadcast. Rows that grant nothing any more are kept for 30 days, so that older changes that are sent again have no effect.';
+comment on column hub.access_grant.cause is 'The row, as in hub.entry.cause.';
+comment on column hub.access_grant.user_id is 'Null: the row grants nothing any more.';
+comment on column hub.access_grant.valid_from is 'Null: from the beginning.';
+comment on column hub.access_grant.valid_until is 'The first moment without the right; null: without end.';
+comment on column hub.access_grant.held_user is 'With held_channel: the membership that it keeps now; null: none.';
+comment on column hub.access_grant.due_at is 'The next moment at which its membership begins or ends; null: there is none.';
+comment on column hub.access_grant.commit_lsn is 'With lsn and changed_at: the newest change of the row, as in hub.row_change.';
+
+alter table hub.member add column granted boolean;
+comment on column hub.member.granted is 'True: it ends with the last grant that keeps it. Otherwise it stays, whatever rows grant.';

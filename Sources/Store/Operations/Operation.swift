@@ -18,6 +18,7 @@ import Messaging
 /// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
 /// | fencings | fence | waits | waits, runs again |
 /// | tickets | keepTicket, takeTicket | `.unavailable` at once: the client tries again | waits, runs again |
+/// | accessChanges, accessSettlements | changeAccess, settleAccess | `.unavailable` at once: asked again soon | waits, runs again |
 /// | withdrawals, fences, journal, beats | withdrawals, fences, journal, beat | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
@@ -25,7 +26,7 @@ import Messaging
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
     case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, beats,
-        removals, blockLists, fencings, fences, tickets
+        removals, blockLists, fencings, fences, tickets, accessChanges, accessSettlements
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -48,6 +49,8 @@ enum Operation: Int, CaseIterable {
         case .fencings: Fencings.self
         case .fences: FenceReadings.self
         case .tickets: Tickets.self
+        case .accessChanges: AccessChanges.self
+        case .accessSettlements: AccessSettlements.self
         }
     }
 
@@ -72,6 +75,8 @@ enum Operation: Int, CaseIterable {
         case .fence: self = .fencings
         case .fences: self = .fences
         case .keepTicket, .takeTicket: self = .tickets
+        case .changeAccess: self = .accessChanges
+        case .settleAccess: self = .accessSettlements
         }
     }
 }

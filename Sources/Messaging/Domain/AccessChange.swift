@@ -1,0 +1,30 @@
+/// What a row of a database of the platform says about a user's right to follow a broadcast.
+public struct AccessChange: Equatable, Sendable {
+    public struct Grant: Equatable, Sendable {
+        public let user: UserID
+        /// A broadcast.
+        public let channel: Channel
+        /// Nil: from the beginning, and without end.
+        public let from: Timestamp?
+        public let until: Timestamp?
+
+        /// Nil for a channel that is not a broadcast.
+        public init?(user: UserID, channel: Channel, from: Timestamp?, until: Timestamp?) {
+            guard channel.kind == .broadcast else { return nil }
+            self.user = user
+            self.channel = channel
+            self.from = from
+            self.until = until
+        }
+    }
+
+    /// The row, the rule, and the change of the row. An older change than the newest that was stored has no effect.
+    public let cause: Cause
+    /// Nil: the row grants nothing any more.
+    public let grant: Grant?
+
+    public init(cause: Cause, grant: Grant?) {
+        self.cause = cause
+        self.grant = grant
+    }
+}
