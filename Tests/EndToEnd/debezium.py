@@ -17,7 +17,7 @@ from rig import OUT, Postgres
 EXAMPLE = ROOT / "examples" / "cdc"
 # Other tests write topics of the demo's prefix, and all of a worker share a broker.
 PREFIX = "captured"
-REVIEWS, ACTIVITIES = f"{PREFIX}.app.review", f"{PREFIX}.app.activity"
+REVIEWS, ACTIVITIES, ASSIGNMENTS = (f"{PREFIX}.app.{name}" for name in ("review", "activity", "assignment"))
 RULES = {"HUB_RULES_FILE": str(EXAMPLE / "rules.yaml"), "HUB_RULES_TOPICS": rf"^{PREFIX}\.app\..*"}
 
 # librdkafka's mock broker answers an empty fetch only after this; a real broker answers when a record comes.
@@ -26,7 +26,7 @@ FETCH_WAIT = "5ms"
 
 def create_topics(brokers):
     """By a tombstone in each. A hub that starts later has them at once: it finds new topics of its pattern after up to 10 s, and its group then pauses."""
-    for topic in (REVIEWS, ACTIVITIES):
+    for topic in (REVIEWS, ACTIVITIES, ASSIGNMENTS):
         run("kcat", "-P", "-b", brokers, "-t", topic, "-K", "\t", "-Z", text='{"id":0}\t\n')
 
 

@@ -1,6 +1,7 @@
 """Rows of a PostgreSQL, captured by real Debezium, notify people by the rules of examples/cdc, and take their entries back."""
 
 import asyncio
+import contextlib
 import random
 import re
 import time
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from debezium import FETCH_WAIT, RULES, CapturedDatabase, create_topics
-from hubclient import Client
+from hubclient import Client, Refused
 from processes import wait_until
 from rig import person
 
@@ -119,6 +120,45 @@ async def test_a_status_that_goes_back_and_forth_leaves_one_entry(ruled, rows):
     rows("update app.review set status = 'done' where id = %s", review)
     await client._until(lambda: True if left(client) == [] else None, "the entry is taken back", 20)
     await unread(client, 0)
+
+
+async def member(hub, name, activity):
+    """A session that follows the broadcast of the activity, as soon as it may."""
+    client = await Client.connect(hub.socket_url, hub.token(name))
+    for _ in range(300):
+        with contextlib.suppress(Refused):
+            await client.ask("subscribe", channel=f"broadcast:activity:{activity}")
+            return client
+        await asyncio.sleep(0.1)
+    raise AssertionError("the right did not come")
+
+
+async def test_a_revoked_role_takes_the_channel_from_the_living_session(ruled, rows):
+    name = person()
+    assignment = rows("insert into app.assignment (activity, login) values (1, %s) returning id", name)[0][0]
+    client = await member(ruled, name, 1)
+    rows("update app.assignment set role = 'NONE' where id = %s", assignment)
+    signal = await client.next("signal", signal="unsubscribed")
+    assert signal["channel"] == "broadcast:activity:1"
+    with pytest.raises(Refused) as error:
+        await client.ask("subscribe", channel="broadcast:activity:1")
+    assert error.value.code == "forbidden"
+    rows("update app.assignment set role = 'STAFF' where id = %s", assignment)
+    client = await member(ruled, name, 1)
+    rows("delete from app.assignment where id = %s", assignment)
+    await client.next("signal", signal="unsubscribed")
+
+
+async def test_a_validity_that_passes_takes_the_channel_although_no_row_changes(ruled, rows):
+    name = person()
+    began = time.monotonic()
+    rows(
+        "insert into app.assignment (activity, login, validity_start, validity_end) "
+        "values (1, %s, now() + interval '1 second', now() + interval '8 seconds')", name)
+    client = await member(ruled, name, 1)
+    assert time.monotonic() - began > 0.9, "not before it begins"
+    await client.next("signal", signal="unsubscribed", seconds=20)
+    assert time.monotonic() - began > 7.9
 
 
 async def test_what_is_rolled_back_notifies_nobody(ruled, rows):
