@@ -16,7 +16,7 @@ from rig import OUT, Broker, EmbeddedHub, Issuer, Postgres, StandaloneHub
 TEST_SECONDS = 150
 # These files take longest. The workers begin with them, so that in the end they do not all wait for one.
 LONGEST = (
-    "test_debezium.py", "test_page.py", "test_demo_cdc.py",
+    "test_debezium.py", "test_avenirs.py", "test_page.py", "test_demo_cdc.py",
     "test_recovery.py", "test_several_hubs.py", "test_browser_transports.py", "test_browser_client.py", "test_browser_ladder.py",
     "test_embedded.py", "test_cluster.py", "test_any_hub.py")
 

@@ -33,13 +33,13 @@ def create_topics(brokers):
 class Debezium:
     """One run after the other of scripts/debezium, always on the same slot and state."""
 
-    def __init__(self, dsn, brokers, name="debezium"):
+    def __init__(self, dsn, brokers, name="debezium", prefix=PREFIX, tables="app.*"):
         self.state = scratch(name)
         self.log = OUT / f"{name}.log"
         OUT.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
         self._command = [
-            str(ROOT / "scripts" / "debezium"), "--dsn", dsn, "--brokers", brokers, "--prefix", PREFIX, "--tables", "app.*",
+            str(ROOT / "scripts" / "debezium"), "--dsn", dsn, "--brokers", brokers, "--prefix", prefix, "--tables", tables,
             "--state", str(self.state), "--heartbeat", "1000"]
         self.process = None
 
