@@ -104,6 +104,8 @@ let package = Package(
                 .embedInCode("Migrations/migration_0009.sql"), .embedInCode("Migrations/migration_0010.sql"),
                 .embedInCode("Migrations/migration_0011.sql"), .embedInCode("Migrations/migration_0012.sql"),
                 .embedInCode("Migrations/migration_0013.sql"), .embedInCode("Migrations/migration_0014.sql"),
+                .embedInCode("Migrations/migration_0015.sql"), .embedInCode("Migrations/migration_0016.sql"),
+                .embedInCode("Migrations/migration_0017.sql"),
             ]),
         module(
             "Intake",
@@ -213,7 +215,7 @@ let package = Package(
         suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
         suite(
             "HubClientTests",
-            ["HubClient", "Store", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
+            ["HubClient", "Store", "Configuration", "Embedded", "Rules", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
         suite(
             "HubTests",
             [

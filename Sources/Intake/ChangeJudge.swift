@@ -37,11 +37,12 @@ struct ChangeJudge {
             guard let payload = event.payload else {
                 return (JudgedRecord(record: record, judgement: .discarded("empty_outbox")), Findings())
             }
-            let decoded = events.decode(Array(payload.utf8), source: "outbox:" + event.aggregateType, id: event.id)
+            let decoded = events.decode(Array(payload.utf8), source: "outbox:" + event.aggregateType, id: event.id, from: record.origin)
             return (JudgedRecord(record, decoded), Findings())
         case .message(let message) where message.prefix == Self.messagePrefix:
             guard let id = message.id else { return (.dead(record, "no_identity", "the message has no position in the log"), Findings()) }
-            let decoded = events.decode(message.content, source: "message:" + message.source.database, id: id.description)
+            let decoded = events.decode(
+                message.content, source: "message:" + message.source.database, id: id.description, from: record.origin)
             return (JudgedRecord(record, decoded), Findings())
         case .message: return (JudgedRecord(record: record, judgement: .discarded("other_message")), Findings())
         case .truncate: return (JudgedRecord(record: record, judgement: .discarded("truncate")), Findings())
@@ -78,7 +79,7 @@ struct ChangeJudge {
         for event in outcome.events {
             let cause = Cause(row: event.row, rule: event.rule, change: position)
             var made: [EntryDraft] = []
-            switch events.decode(event.json, source: "rule:" + event.rule, id: event.id) {
+            switch events.decode(event.json, source: "rule:" + event.rule, id: event.id, from: record.origin) {
             case .entries(let drafts): made = drafts
             case .partly(let drafts, let rejection):
                 made = drafts
@@ -108,6 +109,10 @@ struct ChangeJudge {
         }
         return (JudgedRecord(record: record, judgement: judgement, taking: retractions), findings)
     }
+}
+
+extension KafkaRecord {
+    var origin: RecordOrigin { RecordOrigin(topic: topic, partition: partition, offset: offset) }
 }
 
 extension ChangeSource {
