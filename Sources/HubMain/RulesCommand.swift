@@ -5,8 +5,8 @@ import Rules
 
 struct RulesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rules", abstract: "Check the rules over changes of the platform's tables.",
-        subcommands: [RulesCheckCommand.self])
+        commandName: "rules", abstract: "Check and try the rules over changes of the platform's tables.",
+        subcommands: [RulesCheckCommand.self, RulesTryCommand.self])
 }
 
 struct RulesCheckCommand: ParsableCommand {

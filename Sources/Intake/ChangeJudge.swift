@@ -26,12 +26,21 @@ struct ChangeJudge {
 
     mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules) }
 
-    mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
-        let change = decoder.decode(
+    private mutating func decode(_ record: KafkaRecord) -> Change {
+        decoder.decode(
             ChangeRecord(
                 topic: record.topic, partition: record.partition, offset: record.offset, timestamp: record.timestamp, key: record.key,
                 value: record.value, headers: record.headers.map { ChangeRecord.Header($0.name, $0.value) }))
-        switch change {
+    }
+
+    /// The outcome of the rules themselves, before their events are decoded; nil for a record that is no change of a row.
+    mutating func outcome(of record: KafkaRecord) -> (RowChange, RuleOutcome)? {
+        guard case .row(let change) = decode(record) else { return nil }
+        return (change, rules.outcome(of: change))
+    }
+
+    mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
+        switch decode(record) {
         case .row(let change): return judge(change, record)
         case .outbox(let event):
             guard let payload = event.payload else {

@@ -73,3 +73,105 @@ def test_why_says_plainly_what_it_does_not_find(ruled):
     assert "there is no channel inbox:nobody" in command(ruled, "why", "x", "--user", "nobody-at-all")[2].replace("nobody-at-all", "nobody")
     assert command(ruled, "why")[0] == 64
     assert command(ruled, "why", "x", HUB_DATABASE_URL="postgresql://hub@127.0.0.1:1/hub")[0] == 69
+
+
+# MARK: hub rules try
+
+CANDIDATE = RULES.replace('when: became(after.status, "open")', 'when: after.status != "done"').replace(
+    "data: [id]", "data: [id, secret]") + """
+  - name: broken
+    table: app.review
+    to: "user:{reviewer}"
+    type: review.broken
+    title: "{missing}"
+"""
+
+
+@pytest.fixture(scope="module")
+def trial(ruled):
+    """A topic that no hub reads, with three changes of interest and a record that nobody can read."""
+    topic = f"trial.{person()}.app.review"
+    table = Table(ruled, topic)
+    alice, bob = person("alice"), person("bob")
+    draft, opened, done = (table.row(1, status, alice) for status in ("draft", "open", "done"))
+    table.change("c", None, draft)
+    table.change("u", draft, opened)
+    table.change("u", opened, done)
+    table.change("c", None, table.row(2, "open", bob))
+    table.write(table.sent[-1])
+    table.write(('{"id":9}', "no JSON"))
+    ruled.candidate = ruled.folder / "candidate.yaml"
+    ruled.candidate.write_text(CANDIDATE)
+    return topic, alice, bob
+
+
+def attempt(ruled, topic, *arguments):
+    return command(
+        ruled, "rules", "try", str(ruled.candidate), "--topic", topic, "--against", str(ruled.rules_file), *arguments)
+
+
+def test_a_candidate_is_compared_with_the_live_rules(ruled, trial):
+    topic, alice, bob = trial
+    status, lines, errors = attempt(ruled, topic, "--from", "beginning", "--json")
+    assert status == 0, errors
+    found = json.loads(lines[0])
+    assert found["records"] == 6 and found["whole"] and found["topics"] == [topic] and found["refused"] == []
+    assert found["rules"]["review-open"] == {"live": 2, "candidate": 3} and found["entries"] == {"live": 2, "candidate": 3}
+    assert found["repeated"] == {"live": 1, "candidate": 1}
+    assert found["top"][0] == {"channel": f"inbox:{alice}", "live": 1, "candidate": 2}
+    assert [one["channel"] for one in found["more"]] == [f"inbox:{alice}"] and found["less"] == []
+    assert found["busiest_hour_candidate"]["entries"] >= 1
+    assert found["new_columns"] == [
+        {"table": "app.review", "column": "secret", "rule": "review-open"}, {"table": "app.review", "column": "missing", "rule": "broken"}]
+    assert [(one["name"], one["live"], one["candidate"]) for one in found["rejected"]] == [("not-json", 1, 1)]
+    (failed,) = found["failed"]
+    assert failed["name"] == "broken" and failed["live"] == 0 and "no column missing" in failed["example"]
+    status, lines, _ = attempt(ruled, topic, "--from", "1h")
+    text = "\n".join(lines)
+    assert status == 0 and "6 records of " in lines[0] and "review-open" in text and "app.review.secret by rule review-open" in text
+    assert query(ruled.database, "SELECT count(*) FROM hub.channel WHERE name = %s", f"inbox:{bob}") == [(0,)], "nothing was sent"
+
+
+def test_a_candidate_beyond_a_limit_is_refused_with_the_reason(ruled, trial):
+    topic, alice, _ = trial
+    status, lines, errors = attempt(
+        ruled, topic, "--from", "beginning", "--new-columns", "refuse", "--failures", "refuse", "--most-growth", "10",
+        "--most-per-person-hour", "0")
+    assert status == 1 and lines
+    assert "refused: columns would newly leave: app.review.secret (rule review-open)" in errors
+    assert "refused: rule broken would fail for " in errors and "3 entries instead of 2: more than 10 % more" in errors
+    assert f"would get" in errors and "more than 0" in errors
+    status, _, errors = attempt(ruled, topic, "--from", "beginning", "--limit", "2", "--most-growth", "1000")
+    assert status == 1 and "the range was not read to its end" in errors
+    assert attempt(ruled, topic, "--from", "beginning", "--limit", "2")[0] == 0
+
+
+def test_a_range_by_offsets_and_times(ruled, trial):
+    topic, _, _ = trial
+    offsets = json.loads(attempt(ruled, topic, "--from", "0", "--to", "1", "--json")[1][0])
+    # One record of each partition that has any.
+    assert 1 <= offsets["records"] <= 4
+    past = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+    earlier = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 7200))
+    status, _, errors = attempt(ruled, topic, "--from", earlier, "--to", past)
+    assert status == 64 and "no record lies in the range" in errors
+    assert json.loads(attempt(ruled, topic, "--from", past, "--json")[1][0])["records"] == 6
+
+
+def test_what_cannot_be_read_has_a_clear_error(ruled, trial):
+    topic, _, _ = trial
+    assert attempt(ruled, topic, "--from", "tomorrow")[0::2] == (
+        64, "hub: --from tomorrow: expected a time (2026-11-30T08:00:00Z, 2026-11-30), a duration ago (2h), an offset, beginning or end\n")
+    status, _, errors = attempt(ruled, topic, "--from", "2999-01-01")
+    assert status == 64 and "in the future" in errors
+    assert attempt(ruled, topic, "--from", "2h", "--to", "3h")[0] == 64
+    status, _, errors = attempt(ruled, topic, "--from", "900", "--to", "901")
+    assert status == 64 and "no record lies in the range; the records that are kept have the offsets" in errors
+    status, _, errors = attempt(ruled, "no.such.topic", "--from", "beginning")
+    assert status == 69 and "there is no topic no.such.topic; there are: " in errors
+    status, _, errors = command(
+        ruled, "rules", "try", str(ruled.candidate), "--from", "1h", HUB_KAFKA_BROKERS="127.0.0.1:1")
+    assert status == 69 and "Kafka at 127.0.0.1:1" in errors
+    (ruled.folder / "faulty.yaml").write_text("version: 1\nrules: [{ name: a }]\n")
+    status, _, errors = command(ruled, "rules", "try", str(ruled.folder / "faulty.yaml"), "--from", "1h")
+    assert status == 78 and "line 2: rule a: table: missing" in errors
