@@ -5,8 +5,8 @@ import Rules
 
 struct RulesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rules", abstract: "Check and try the rules over changes of the platform's tables.",
-        subcommands: [RulesCheckCommand.self, RulesTryCommand.self])
+        commandName: "rules", abstract: "Check, try and replay the rules over changes of the platform's tables.",
+        subcommands: [RulesCheckCommand.self, RulesTryCommand.self, RulesReplayCommand.self])
 }
 
 struct RulesCheckCommand: ParsableCommand {

@@ -27,10 +27,18 @@ package struct RuleRehearsal {
         return effects
     }
 
-    /// The change in a record with its outcome, for a replay; nil: no change of a row, or one without a position.
-    package mutating func change(in record: KafkaRecord) -> (outcome: RuleOutcome, position: ChangePosition)? {
+    /// A change of a row, and what the rules make of it.
+    package struct RehearsedChange {
+        package let outcome: RuleOutcome
+        /// Nil for a table without a key.
+        package let row: String?
+        package let position: ChangePosition
+    }
+
+    /// For a replay. Nil: the record is no change of a row, or has no position, so that a rule can have no effect by it.
+    package mutating func change(in record: KafkaRecord) -> RehearsedChange? {
         guard let (change, outcome) = judge.outcome(of: record), let position = change.source.position else { return nil }
-        return (outcome, position)
+        return RehearsedChange(outcome: outcome, row: CausingRow.text(of: change), position: position)
     }
 
     private static let ruleSource = "rule:"

@@ -175,3 +175,84 @@ def test_what_cannot_be_read_has_a_clear_error(ruled, trial):
     (ruled.folder / "faulty.yaml").write_text("version: 1\nrules: [{ name: a }]\n")
     status, _, errors = command(ruled, "rules", "try", str(ruled.folder / "faulty.yaml"), "--from", "1h")
     assert status == 78 and "line 2: rule a: table: missing" in errors
+
+
+# MARK: hub rules replay
+
+
+def replay(ruled, topic, *arguments):
+    return command(ruled, "rules", "replay", str(ruled.rules_file), "--rule", "review-open", "--topic", topic, *arguments)
+
+
+async def test_what_an_outage_left_out_is_sent_once_and_only_where_it_is_still_true(ruled):
+    topic = f"missed.{person()}.app.review"
+    missed = Table(ruled, topic)
+    alice, bob, carol = person("alice"), person("bob"), person("carol")
+    id = abs(hash(alice)) % 10**9
+    still, ended, deleted = missed.row(id, "open", alice), missed.row(id + 1, "open", bob), missed.row(id + 2, "open", carol)
+    for row in (still, ended, deleted):
+        missed.change("c", None, row)
+    missed.change("u", ended, {**ended, "status": "done"})
+    await asyncio.sleep(1.1)
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    await asyncio.sleep(1.1)
+    missed.change("d", deleted, None)
+
+    status, lines, errors = replay(ruled, topic, "--from", "1h", "--to", end, "--dry-run")
+    text = "\n".join(lines)
+    assert status == 0, errors
+    assert "4 records of " in text and "1 after it" in text
+    assert "rule review-open made 3 events in the range, of which 1 are missing" in text
+    assert "2 are of rows that have left the state or were deleted" in text and f"to inbox:{alice}" in text
+    assert query(ruled.database, "SELECT count(*) FROM hub.channel WHERE name = %s", f"inbox:{alice}") == [(0,)]
+
+    client = await Client.connect(ruled.socket_url, ruled.token(alice), {"inbox": 0})
+    status, lines, errors = replay(ruled, topic, "--from", "1h", "--to", end)
+    assert status == 0 and lines[-1].startswith("sent 1 events to "), errors
+    entry = await client.next("entry", channel="inbox")
+    assert entry["event"] == "review.requested" and entry["data"] == {"id": id} and entry["link"] == f"/reviews/{id}"
+    found = json.loads(command(ruled, "why", entry["id"], "--user", alice, "--json")[1][0])["entries"][0]
+    assert found["rule"] == "review-open" and found["row"]["key"] == f'{{"id":{id}}}'
+
+    status, lines, _ = replay(ruled, topic, "--from", "1h", "--to", end)
+    assert status == 0 and "of which 0 are missing" in "\n".join(lines) and "1 are stored" in "\n".join(lines)
+    for name in (bob, carol):
+        assert query(ruled.database, "SELECT count(*) FROM hub.channel WHERE name = %s", f"inbox:{name}") == [(0,)]
+
+    live = Table(ruled)
+    live.lsn = missed.lsn
+    live.change("u", still, {**still, "status": "done"})
+    retraction = await client.next("entry", channel="inbox", kind="retraction")
+    assert retraction["refers"] == entry["seq"]
+
+
+async def test_what_the_hub_has_stored_is_not_sent_again(ruled):
+    name = person()
+    client = await Client.connect(ruled.socket_url, ruled.token(name), {"inbox": 0})
+    table = Table(ruled)
+    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    table.change("c", None, table.row(abs(hash(name)) % 10**9, "open", name))
+    await client.next("entry", channel="inbox")
+    status, lines, errors = replay(ruled, TOPIC, "--from", start, "--to", "end")
+    assert status == 0 and "of which 0 are missing" in "\n".join(lines), errors
+    assert len(client.entries_of("inbox")) == 1
+
+
+def test_a_replay_that_cannot_be_made_says_why_and_sends_nothing(ruled, trial):
+    topic, _, bob = trial
+    status, _, errors = command(
+        ruled, "rules", "replay", str(ruled.rules_file), "--rule", "nothing", "--topic", topic, "--from", "1h", "--to", "end")
+    assert status == 64 and "has no rule nothing; there are: review-open" in errors
+    status, lines, errors = replay(ruled, topic, "--from", "1h", "--to", "end", "--limit", "1")
+    assert status == 1 and "--limit 1 was reached" in errors
+    other = ruled.folder / "other.yaml"
+    other.write_text(RULES.replace("review-open", "review-other") + RULES[RULES.index("  - name"):].replace("review-open", "second"))
+    status, lines, errors = command(
+        ruled, "rules", "replay", str(other), "--rule", "second", "--topic", topic, "--from", "1h", "--to", "end", "--dry-run")
+    assert status == 0 and "has no rule second: its entries are taken back only when their rows are deleted" in "\n".join(lines), errors
+    assert query(ruled.database, "SELECT count(*) FROM hub.channel WHERE name = %s", f"inbox:{bob}") == [(0,)]
+    (ruled.folder / "many.yaml").write_text(RULES.replace('when: became(after.status, "open")', "operations: insert"))
+    status, lines, errors = command(
+        ruled, "rules", "replay", str(ruled.folder / "many.yaml"), "--rule", "review-open", "--topic", topic, "--from", "1h", "--to", "end",
+        "--most", "1")
+    assert status == 1 and "nothing was sent: 2 events are more than --most 1" in errors, lines

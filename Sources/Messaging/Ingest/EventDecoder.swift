@@ -178,6 +178,8 @@ struct Event {
     let members: EventMembers
     /// The source of the events that this one names by their id alone.
     let namesFrom: String
+    /// Of an event that a rule made.
+    var cause: Cause?
 }
 
 extension EventRejection {

@@ -21,7 +21,7 @@ struct EventFields {
             channel: channels[0], source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
             eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
             expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace,
-            record: record)
+            cause: event.cause, record: record)
         let drafts = channels.map { draft.copy(for: $0) }
         return (drafts, rejection)
     }

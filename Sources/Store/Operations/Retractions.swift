@@ -303,7 +303,7 @@ extension Statement {
                 select distinct on (n.origin collate "C") n.origin, n.commit_lsn, n.lsn, n.changed_at
                 from held cross join (
                     select s.cause as origin, s.commit_lsn, s.lsn, s.changed_at, s.place from sequenced s
-                    where s.cause is not null and s.admitted
+                    where s.cause is not null and s.lsn is not null and s.admitted
                     union all
                     select a.origin, a.commit_lsn, a.lsn, a.changed_at, a.place from retraction a
                     where a.lsn is not null and a.is_newer and (a.is_noted or a.ordinal in (select f.ordinal from found f))
