@@ -181,7 +181,7 @@ let package = Package(
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
-        suite("RulesTests", ["Rules", "ChangeCapture", "JSON"]),
+        suite("RulesTests", ["Rules", "ChangeCapture", "Messaging", "JSON"]),
         suite("ChangeCaptureTests", ["ChangeCapture", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
         suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),

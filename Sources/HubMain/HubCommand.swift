@@ -24,6 +24,7 @@ struct HubCommand: ParsableCommand {
               hub restored --config hub.yaml  after a restore of the database from a backup
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
+              hub rules try new.yaml          compares rules with those in use over changes that Kafka has; see also hub rules replay
               hub why ENTRY                   tells where an entry came from, and who has it
               hub serve --config hub.yaml
 
