@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hubclient import Client
+from hubclient import Client, Refused
 from processes import hub_program, scratch, wait_until
 from rig import person, query
 from test_rules import RULES, Table
@@ -256,3 +256,22 @@ def test_a_replay_that_cannot_be_made_says_why_and_sends_nothing(ruled, trial):
         ruled, "rules", "replay", str(ruled.folder / "many.yaml"), "--rule", "review-open", "--topic", topic, "--from", "1h", "--to", "end",
         "--most", "1")
     assert status == 1 and "nothing was sent: 2 events are more than --most 1" in errors, lines
+
+
+# MARK: why, asked by the person
+
+
+async def test_a_person_is_told_why_they_have_an_entry(ruled):
+    name = person()
+    client = await Client.connect(ruled.socket_url, ruled.token(name), {"inbox": 0})
+    table = Table(ruled)
+    table.change("c", None, table.row(abs(hash(name)) % 10**9, "open", name))
+    entry = await client.next("entry", channel="inbox")
+    told = await client.ask("why", channel="inbox", seq=entry["seq"])
+    assert (told["by"], told["rule"], told["event"], told["mute"]) == ("rule", "review-open", "review.requested", "review.requested")
+    assert "« review-open »" in told["reason"]["fr"] and "to you personally" in told["reason"]["en"]
+    for channel, seq, code in (("inbox", 99, "bad_request"), ("conversation:7b0d4a1e-52c5-4f0e-9a55-0a3c6f1f2b11", 1, "forbidden")):
+        with pytest.raises(Refused) as refused:
+            await client.ask("why", channel=channel, seq=seq)
+        assert refused.value.code == code
+    assert "why" in client.welcome["features"]
