@@ -32,6 +32,7 @@ package struct RulesReplay {
         var stored = 0
         var overtaken = 0
         var present = 0
+        var replaced = 0
         /// The hub's decoder refuses the event: what would be a dead letter.
         var refused: [String] = []
     }
@@ -82,7 +83,7 @@ package struct RulesReplay {
         }
         for line in Self.summary(replay, sorted) { show(line) }
         for event in sorted.toSend.prefix(20) {
-            let targets = Self.channels(of: event).map(\.storedName)
+            let targets = Self.drafts(of: event).map(\.channel.storedName)
             let others = targets.count > 3 ? " and \(targets.count - 3) more" : ""
             show(
                 "  \(event.row.isEmpty ? "a row without a key" : event.row) to \(targets.prefix(3).joined(separator: ", "))\(others): change of \(event.position.time.rfc3339), \(event.record.topic), partition \(event.record.partition), offset \(event.record.offset)"
@@ -160,7 +161,7 @@ package struct RulesReplay {
                 sorted.expired += 1
                 continue
             }
-            switch EventDecoder().decode(event.json, source: event.source, id: event.id) {
+            switch decoded(event) {
             case .entries, .partly: sorted.toSend.append(event)
             case .rejected(let rejection): sorted.refused.append(rejection.detail)
             case .discard, .retracting: sorted.refused.append("the event makes no entry")
@@ -169,17 +170,29 @@ package struct RulesReplay {
         return sorted
     }
 
-    private static func channels(of event: RuleReplay.Event) -> [Channel] {
-        switch EventDecoder().decode(event.json, source: event.source, id: event.id) {
-        case .entries(let drafts), .partly(let drafts, _): drafts.map(\.channel)
+    /// As a hub will read it.
+    private static func decoded(_ event: RuleReplay.Event) -> Decoded {
+        EventDecoder().decode(
+            EventRecord(
+                topic: "", partition: 0, offset: 0, value: event.cloudEvent,
+                headers: [EventRecord.Header("content-type", Array(contentType.utf8))]))
+    }
+
+    private static let contentType = "application/cloudevents+json"
+
+    private static func drafts(of event: RuleReplay.Event) -> [EntryDraft] {
+        switch decoded(event) {
+        case .entries(let drafts), .partly(let drafts, _): drafts
         case .rejected, .discard, .retracting: []
         }
     }
 
     private func ask(_ events: [RuleReplay.Event], _ sorted: inout Sorted) throws(CommandFailure) {
-        let asked = events.map {
-            ReplayCheck.Event(
-                source: $0.source, id: $0.id, row: $0.row, rule: $0.rule, position: $0.position, channels: Self.channels(of: $0))
+        let asked = events.map { event in
+            let drafts = Self.drafts(of: event)
+            return ReplayCheck.Event(
+                source: event.source, id: event.id, row: event.row, rule: event.rule, position: event.position,
+                channels: drafts.map(\.channel), collapse: drafts.first?.collapse)
         }
         let findings: [ReplayCheck.Finding]
         do throws(MigrationError) {
@@ -193,6 +206,7 @@ package struct RulesReplay {
             case .stored: sorted.stored += 1
             case .overtaken: sorted.overtaken += 1
             case .present: sorted.present += 1
+            case .replaced: sorted.replaced += 1
             }
         }
     }
@@ -205,7 +219,8 @@ package struct RulesReplay {
             (replay.replaced, "were replaced by a later event of the row"),
             (replay.uncertain, "are of rows for whose later change the rule failed or was undecided"),
             (sorted.overtaken, "are older than a change of the row that had an effect"),
-            (sorted.present, "are of rows that have another entry of the rule"), (sorted.expired, "have expired"),
+            (sorted.present, "are of rows that have another entry of the rule"),
+            (sorted.replaced, "would replace newer entries with their collapse keys"), (sorted.expired, "have expired"),
         ]
         lines += reasons.filter { $0.0 > 0 }.map { "  \($0.0) \($0.1)" }
         if !sorted.refused.isEmpty { lines.append("  \(sorted.refused.count) would be dead letters; such as: \(sorted.refused[0])") }
@@ -251,6 +266,6 @@ package struct RulesReplay {
     private func record(_ event: RuleReplay.Event) -> OutgoingRecord {
         OutgoingRecord(
             topic: topic, key: Array((event.row.isEmpty ? event.id : event.row).utf8), value: event.cloudEvent,
-            headers: [RecordHeader("content-type", "application/cloudevents+json")])
+            headers: [RecordHeader("content-type", Self.contentType)])
     }
 }

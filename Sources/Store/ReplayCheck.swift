@@ -12,10 +12,14 @@ package enum ReplayCheck {
         package let rule: String
         package let position: ChangePosition
         package let channels: [Channel]
+        /// The collapse key; nil: none.
+        package let collapse: String?
 
-        package init(source: String, id: String, row: String, rule: String, position: ChangePosition, channels: [Channel]) {
+        package init(
+            source: String, id: String, row: String, rule: String, position: ChangePosition, channels: [Channel], collapse: String? = nil
+        ) {
             (self.source, self.id, self.row, self.rule) = (source, id, row, rule)
-            (self.position, self.channels) = (position, channels)
+            (self.position, self.channels, self.collapse) = (position, channels, collapse)
         }
     }
 
@@ -27,6 +31,8 @@ package enum ReplayCheck {
         case overtaken
         /// Another change of the row made an entry of the rule that is still valid.
         case present
+        /// One of its channels has a newer entry with the same collapse key, which the event would replace.
+        case replaced
     }
 
     /// Blocks. One finding for each event.
@@ -39,6 +45,7 @@ package enum ReplayCheck {
                     "source": .string(event.source), "id": .string(event.id), "cause": .string(event.row), "rule": .string(event.rule),
                     "commit_lsn": number(event.position.commit), "lsn": number(event.position.lsn),
                     "changed": number(event.position.time.milliseconds), "channels": .array(event.channels.map { .string($0.storedName) }),
+                    "collapse": event.collapse.map { .string($0) } ?? .null,
                 ]
             })
         do throws(PostgresError) {
@@ -48,7 +55,8 @@ package enum ReplayCheck {
             return rows.map { row in
                 if row[0] == "t" { return .stored }
                 if row[1] == "t" { return .overtaken }
-                return row[2] == "t" ? .present : .missing
+                if row[2] == "t" { return .present }
+                return row[3] == "t" ? .replaced : .missing
             }
         } catch {
             throw .unreachable(error)
@@ -75,12 +83,18 @@ package enum ReplayCheck {
                 select from hub.entry e
                 where e.cause = a.cause collate "C" and e.rule = a.rule collate "C" and e.retracted_at is null
                     and not (e.source = a.source collate "C" and e.source_id = a.id collate "C")
+            ),
+            a.collapse is not null and exists (
+                select from jsonb_array_elements_text(a.channels) n (name)
+                join hub.channel c on c.name = n.name collate "C"
+                join hub.entry e on e.channel_id = c.id and e.collapse_key = a.collapse collate "C" and e.retracted_at is null
+                where e.created_at > to_timestamp(a.changed / 1000.0)
             )
         from rows from (
             jsonb_to_recordset($1::jsonb) as (
-                source text, id text, cause text, rule text, commit_lsn int8, lsn int8, changed int8, channels jsonb
+                source text, id text, cause text, rule text, commit_lsn int8, lsn int8, changed int8, channels jsonb, collapse text
             )
-        ) with ordinality a (source, id, cause, rule, commit_lsn, lsn, changed, channels, ordinal)
+        ) with ordinality a (source, id, cause, rule, commit_lsn, lsn, changed, channels, collapse, ordinal)
         order by a.ordinal
         """
 }

@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 
+import psycopg
 import pytest
 
 from hubclient import Client, Refused
@@ -73,6 +74,14 @@ def test_why_says_plainly_what_it_does_not_find(ruled):
     assert "there is no channel inbox:nobody" in command(ruled, "why", "x", "--user", "nobody-at-all")[2].replace("nobody-at-all", "nobody")
     assert command(ruled, "why")[0] == 64
     assert command(ruled, "why", "x", HUB_DATABASE_URL="postgresql://hub@127.0.0.1:1/hub")[0] == 69
+
+
+def test_why_gives_up_a_search_that_takes_too_long(ruled):
+    with psycopg.connect(ruled.database) as connection:
+        connection.execute("LOCK TABLE hub.entry IN ACCESS EXCLUSIVE MODE")
+        status, _, errors = command(ruled, "why", "x", "--within", "1s")
+        connection.rollback()
+    assert status == 1 and "did not end within 1s: name --channel or --user" in errors
 
 
 # MARK: hub rules try
@@ -256,6 +265,21 @@ def test_a_replay_that_cannot_be_made_says_why_and_sends_nothing(ruled, trial):
         ruled, "rules", "replay", str(ruled.folder / "many.yaml"), "--rule", "review-open", "--topic", topic, "--from", "1h", "--to", "end",
         "--most", "1")
     assert status == 1 and "nothing was sent: 2 events are more than --most 1" in errors, lines
+
+
+def test_a_replay_waits_for_hubs_that_keep_rows_and_for_its_services(ruled, trial):
+    topic, _, _ = trial
+    query_older = "INSERT INTO hub.node (id, name, version, started_at, seen_at, state) VALUES ('older', 'hub-old-1', '0.6', now(), now(), '{\"schema\": 14}')"
+    with psycopg.connect(ruled.database, autocommit=True) as connection:
+        connection.execute(query_older)
+        try:
+            status, lines, errors = replay(ruled, topic, "--from", "1h", "--to", "end")
+            assert status == 1 and "would not keep the rows of the entries: hub-old-1; update them first" in errors and not lines
+        finally:
+            connection.execute("DELETE FROM hub.node WHERE id = 'older'")
+    arguments = ["rules", "replay", str(ruled.rules_file), "--rule", "review-open", "--topic", topic, "--from", "1h", "--to", "end"]
+    assert command(ruled, *arguments, HUB_KAFKA_BROKERS="127.0.0.1:1")[0] == 69
+    assert command(ruled, *arguments, HUB_DATABASE_URL="postgresql://hub@127.0.0.1:1/hub")[0] == 69
 
 
 # MARK: why, asked by the person

@@ -34,12 +34,13 @@ struct RulesReplayTests {
         let replay = RuleReplay(rule: "r")
         var sorted = RulesReplay.Sorted()
         #expect(RulesReplay.summary(replay, sorted) == ["rule r made 0 events in the range, of which 0 are missing"])
-        (sorted.expired, sorted.stored, sorted.overtaken, sorted.present) = (1, 2, 3, 4)
+        (sorted.expired, sorted.stored, sorted.overtaken, sorted.present, sorted.replaced) = (1, 2, 3, 4, 5)
         sorted.refused = ["to: missing"]
         #expect(
             RulesReplay.summary(replay, sorted).dropFirst() == [
                 "  2 are stored, or were and were taken back", "  3 are older than a change of the row that had an effect",
-                "  4 are of rows that have another entry of the rule", "  1 have expired",
+                "  4 are of rows that have another entry of the rule",
+                "  5 would replace newer entries with their collapse keys", "  1 have expired",
                 "  1 would be dead letters; such as: to: missing",
             ])
     }

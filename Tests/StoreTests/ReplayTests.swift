@@ -67,6 +67,26 @@ import Testing
         }
     }
 
+    @Test func aNewerEntryWithTheCollapseKeyIsNotReplaced() async throws {
+        func look(_ time: Int64, _ collapse: String?) throws -> ReplayCheck.Finding? {
+            try ReplayCheck.look(
+                bench.address,
+                [
+                    ReplayCheck.Event(
+                        source: "rule:r", id: "e", row: row, rule: "r", position: position(10, time: time), channels: [channel],
+                        collapse: collapse)
+                ]
+            ).first
+        }
+        let draft = EntryDraft(
+            channel: channel, source: "hub", id: "new", kind: .notification, eventType: "t", content: "", collapse: "k")
+        _ = await bench.ask(.ingest([draft], []))
+        #expect(try look(0, "k") == .replaced)
+        #expect(try look(4_000_000_000_000, "k") == .missing, "it is older than the change")
+        #expect(try look(0, "other") == .missing)
+        #expect(try look(0, nil) == .missing)
+    }
+
     @Test func commitsAreComparedWhereBothAreKnown() async throws {
         _ = try bench.query(
             "insert into hub.row_change (origin, commit_lsn, lsn, changed_at) values ('\(row)', 50, 10, '1970-01-01T00:00:00Z')")
