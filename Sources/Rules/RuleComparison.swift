@@ -243,8 +243,10 @@ private struct Recipients: Sendable {
 
     private func busiest(_ side: RuleSide, where isCounted: (String) -> Bool) -> RuleComparison.BusyHour? {
         let found = hours.filter { isCounted(channels[Int($0.key.recipient)]) }.max { a, b in
-            // Of equal ones the first, so that two runs tell the same.
-            (a.value[keyPath: side.path], -a.key.hour, -a.key.recipient) < (b.value[keyPath: side.path], -b.key.hour, -b.key.recipient)
+            let (first, second) = (a.value[keyPath: side.path], b.value[keyPath: side.path])
+            // Of equal ones the first hour and name, so that two runs tell the same.
+            if first != second { return first < second }
+            return a.key.hour != b.key.hour ? a.key.hour > b.key.hour : channels[Int(a.key.recipient)] > channels[Int(b.key.recipient)]
         }
         guard let (key, tally) = found, tally[keyPath: side.path] > 0 else { return nil }
         return RuleComparison.BusyHour(channel: channels[Int(key.recipient)], hour: key.hour, count: tally[keyPath: side.path])
