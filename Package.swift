@@ -180,7 +180,7 @@ let package = Package(
         suite("AuthTests", ["Auth", "OpenSSL", "JSON", "Bytes", "FuzzBodies"]),
         suite("CurlTests", ["Curl"], exclude: ["server.py"]),
         suite("MessagingTests", ["Messaging", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
-        suite("RulesTests", ["Rules", "ChangeCapture", "JSON"]),
+        suite("RulesTests", ["Rules", "ChangeCapture", "Messaging", "JSON"]),
         suite("ChangeCaptureTests", ["ChangeCapture", "JSON", "Bytes", "FuzzBodies", "TestKit"]),
         suite("BusTests", ["Bus", "Messaging", "Linux", "FuzzBodies", "TestKit"]),
         suite("ReactorTests", ["Reactor", "Linux"]),
@@ -214,7 +214,7 @@ let package = Package(
         suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
         suite(
             "HubClientTests",
-            ["HubClient", "Store", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
+            ["HubClient", "Store", "Configuration", "Embedded", "Rules", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
         suite(
             "HubTests",
             [

@@ -24,6 +24,8 @@ struct HubCommand: ParsableCommand {
               hub restored --config hub.yaml  after a restore of the database from a backup
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
+              hub rules try new.yaml          compares rules with those in use over changes that Kafka has; see also hub rules replay
+              hub why ENTRY                   tells where an entry came from, and who has it
               hub serve --config hub.yaml
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
@@ -32,8 +34,7 @@ struct HubCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, RevokeCommand.self, ServicesCommand.self,
-            EchoCommand.self,
-            StatementsCommand.self, RulesCommand.self,
+            EchoCommand.self, StatementsCommand.self, RulesCommand.self, WhyCommand.self,
         ])
 
     static func main() {

@@ -5,8 +5,8 @@ import Rules
 
 struct RulesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rules", abstract: "Check the rules over changes of the platform's tables.",
-        subcommands: [RulesCheckCommand.self])
+        commandName: "rules", abstract: "Check, try and replay the rules over changes of the platform's tables.",
+        subcommands: [RulesCheckCommand.self, RulesTryCommand.self, RulesReplayCommand.self])
 }
 
 struct RulesCheckCommand: ParsableCommand {
@@ -23,7 +23,7 @@ struct RulesCheckCommand: ParsableCommand {
     @Argument(help: "The rules file.") var file: String
     @Option(help: "The language of the sentences: en or fr.", transform: Self.language) var language = RuleLanguage.english
 
-    private static func language(_ text: String) throws -> RuleLanguage {
+    static func language(_ text: String) throws -> RuleLanguage {
         guard let language = RuleLanguage(rawValue: text) else { throw ValidationError("expected en or fr, got \(text)") }
         return language
     }

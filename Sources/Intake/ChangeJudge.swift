@@ -26,22 +26,32 @@ struct ChangeJudge {
 
     mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules) }
 
-    mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
-        let change = decoder.decode(
+    private mutating func decode(_ record: KafkaRecord) -> Change {
+        decoder.decode(
             ChangeRecord(
                 topic: record.topic, partition: record.partition, offset: record.offset, timestamp: record.timestamp, key: record.key,
                 value: record.value, headers: record.headers.map { ChangeRecord.Header($0.name, $0.value) }))
-        switch change {
+    }
+
+    /// The outcome of the rules themselves, before their events are decoded; nil for a record that is no change of a row.
+    mutating func outcome(of record: KafkaRecord) -> (RowChange, RuleOutcome)? {
+        guard case .row(let change) = decode(record) else { return nil }
+        return (change, rules.outcome(of: change))
+    }
+
+    mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
+        switch decode(record) {
         case .row(let change): return judge(change, record)
         case .outbox(let event):
             guard let payload = event.payload else {
                 return (JudgedRecord(record: record, judgement: .discarded("empty_outbox")), Findings())
             }
-            let decoded = events.decode(Array(payload.utf8), source: "outbox:" + event.aggregateType, id: event.id)
+            let decoded = events.decode(Array(payload.utf8), source: "outbox:" + event.aggregateType, id: event.id, from: record.origin)
             return (JudgedRecord(record, decoded), Findings())
         case .message(let message) where message.prefix == Self.messagePrefix:
             guard let id = message.id else { return (.dead(record, "no_identity", "the message has no position in the log"), Findings()) }
-            let decoded = events.decode(message.content, source: "message:" + message.source.database, id: id.description)
+            let decoded = events.decode(
+                message.content, source: "message:" + message.source.database, id: id.description, from: record.origin)
             return (JudgedRecord(record, decoded), Findings())
         case .message: return (JudgedRecord(record: record, judgement: .discarded("other_message")), Findings())
         case .truncate: return (JudgedRecord(record: record, judgement: .discarded("truncate")), Findings())
@@ -78,7 +88,7 @@ struct ChangeJudge {
         for event in outcome.events {
             let cause = Cause(row: event.row, rule: event.rule, change: position)
             var made: [EntryDraft] = []
-            switch events.decode(event.json, source: "rule:" + event.rule, id: event.id) {
+            switch events.decode(event.json, source: "rule:" + event.rule, id: event.id, from: record.origin) {
             case .entries(let drafts): made = drafts
             case .partly(let drafts, let rejection):
                 made = drafts
@@ -93,18 +103,12 @@ struct ChangeJudge {
         }
         var access: [AccessChange] = []
         for right in outcome.access {
-            let cause = Cause(row: right.row, rule: right.rule, change: position)
-            guard let grant = right.grant else {
-                access.append(AccessChange(cause: cause, grant: nil))
-                continue
-            }
-            if let grant = AccessChange.Grant(grant) {
-                access.append(AccessChange(cause: cause, grant: grant))
-            } else {
-                // What the row granted before must not stay.
-                access.append(AccessChange(cause: cause, grant: nil))
+            let grant = right.grant.flatMap { AccessChange.Grant($0) }
+            if right.grant != nil, grant == nil {
                 failures.append(RuleFailure(rule: right.rule, detail: "the row names no user or no broadcast"))
             }
+            // What the row granted before must not stay, also when it cannot be used now.
+            access.append(AccessChange(row: right.row, rule: right.rule, change: position, grant: grant))
         }
         findings.events = outcome.events.count
         findings.failures = failures
@@ -133,6 +137,10 @@ extension AccessChange.Grant {
             user: user, channel: channel, from: grant.from.map { Timestamp(milliseconds: $0) },
             until: grant.until.map { Timestamp(milliseconds: $0) })
     }
+}
+
+extension KafkaRecord {
+    var origin: RecordOrigin { RecordOrigin(topic: topic, partition: partition, offset: offset) }
 }
 
 extension ChangeSource {

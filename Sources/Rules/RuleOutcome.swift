@@ -42,6 +42,21 @@ public struct RuleEvent: Equatable, Sendable {
 public enum CausingRow {
     public static let mostBytes = 512
 
+    /// A name taken apart again, for people.
+    public struct Parts: Equatable, Sendable {
+        public let database: String
+        public let table: String
+        /// JSON; the beginning of it and a hash where it was long.
+        public let key: String
+
+        /// Nil for a text that names no row.
+        public init?(_ text: String?) {
+            let parts = (text ?? "").split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3, parts[1].contains("."), !parts[2].isEmpty else { return nil }
+            (database, table, key) = (String(parts[0]), String(parts[1]), String(parts[2]))
+        }
+    }
+
     /// `<database>/<schema>.<table>/<key>`, the key as `RowKey.text`. A longer name is cut and gets its hash. Nil for a row without a key.
     public static func text(of change: RowChange) -> String? {
         guard let key = change.key else { return nil }

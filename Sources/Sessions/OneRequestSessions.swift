@@ -36,6 +36,7 @@ extension SessionLoop {
                 }
             case .typing(let command): typing.insert(command.channel)
             case .connect, .refresh, .subscribe, .unsubscribe, .open, .send, .edit, .delete, .leave, .block, .unblock, .blocks, .history,
+                .why,
                 .conversations, .activity, .presence, .ping:
                 break
             }

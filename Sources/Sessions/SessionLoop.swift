@@ -286,7 +286,7 @@ package final class SessionLoop {
         }
         switch purpose {
         case .history, .conversations: pages.order(request, for: live, origin, purpose)
-        case .ack, .mark, .open, .openThenSend, .send, .leave, .block, .blocks, .historyRight:
+        case .ack, .mark, .open, .openThenSend, .send, .leave, .block, .blocks, .historyRight, .why, .whyRight:
             gateway.order(request, for: live, origin, .command(purpose))
         }
     }

@@ -39,7 +39,8 @@ enum ClientMessageFuzz {
             precondition((1...limits.historyPage).contains(command.limit))
         case .edit(let command):
             precondition(command.seq > .zero && command.body.utf8.count <= limits.bodyBytes)
-        case .delete, .connect, .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .block, .unblock, .blocks, .typing,
+        case .delete, .connect, .refresh, .subscribe, .unsubscribe, .ack, .markSeen, .open, .leave, .block, .unblock, .blocks, .why,
+            .typing,
             .presence,
             .activity, .ping:
             break

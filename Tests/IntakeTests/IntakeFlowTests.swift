@@ -127,8 +127,8 @@ import Testing
 
     @Test func `Rights are taken over before the entries of the same batch, and tried again until they are`() throws {
         var flow = flow(holding: [a])
-        let cause = Cause(row: "db/s.t/1", rule: "r", change: ChangePosition(commit: 1, lsn: 1, time: Timestamp(milliseconds: 0)))
-        let right = AccessChange(cause: cause, grant: nil)
+        let change = ChangePosition(commit: 1, lsn: 1, time: Timestamp(milliseconds: 0))
+        let right = AccessChange(row: "db/s.t/1", rule: "r", change: change, grant: nil)
         var granting = good(a, 1)
         granting.access = [right]
         #expect(flow.handle(.read([good(a, 0), granting])) == [.changeAccess(token: 1, [right])])

@@ -35,6 +35,29 @@ extension EventDecoderTests {
         #expect(drafts(Self.data, more + Self.attributes.map { ($0.0.uppercased(), $0.1) }) == [Self.expected])
     }
 
+    @Test("An event that a rule made, sent again, knows its row", arguments: [true, false])
+    func replayed(isBinary: Bool) {
+        let row = #"platform/app.review/{\"id\":7}"#
+        let envelope = Self.envelope.replacing("/reviews", with: "rule:asked")
+        let attributes = Self.attributes.map { ($0.0, $0.1 == "/reviews" ? "rule:asked" : $0.1) }
+        let found =
+            isBinary
+            ? drafts(Self.data, attributes + [("ce_hubrow", #"platform/app.review/{"id":7}"#)])
+            : drafts("{\(envelope),\"hubrow\":\"\(row)\",\"data\":\(Self.data)}", [])
+        #expect(found.map(\.cause) == [Cause(row: #"platform/app.review/{"id":7}"#, rule: "asked", change: nil)])
+    }
+
+    @Test(
+        "A row needs a rule as the source, and is a short text",
+        arguments: [
+            ("/reviews", #""x""#), ("rule:", #""x""#), ("rule:asked", #""""#), ("rule:asked", "7"), ("rule:asked", #""\u0001""#),
+            ("rule:asked", "\"" + String(repeating: "x", count: 513) + "\""),
+        ])
+    func noRow(source: String, row: String) {
+        let envelope = Self.envelope.replacing("/reviews", with: source)
+        #expect(rejection("{\(envelope),\"hubrow\":\(row),\"data\":\(Self.data)}")?.reason == .badCloudEvent)
+    }
+
     @Test("An invalid target is named, and the other targets get their entries")
     func partlyGood() {
         func partly(_ value: String, _ headers: [(String, String)] = []) -> ([String], EventRejection)? {

@@ -75,9 +75,11 @@ struct CommandModelTests {
 
         var members: Members = [("type", .string(kind))]
         if let id { members.append(("id", .number(JSONNumber(id)))) }
-        if ["subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing", "leave", "edit", "delete"]
-            .contains(kind)
-        {
+        if [
+            "subscribe", "unsubscribe", "ack", "mark-seen", "mark-read", "mark-unread", "history", "typing", "leave", "why", "edit",
+            "delete",
+        ]
+        .contains(kind) {
             members.append(("channel", .string(channel)))
         }
         let body: ClientCommand.Body
@@ -156,6 +158,9 @@ struct CommandModelTests {
         case "delete":
             members += [("seq", json(entry)), ("key", "k")]
             body = .delete(channel: channel, seq: Seq(entry), key: "k")
+        case "why":
+            members.append(("seq", json(entry)))
+            body = .why(channel: channel, seq: Seq(entry))
         case "leave":
             body = .leave(channel: channel)
         case "block":

@@ -17,6 +17,7 @@ extension ClientCommand.Body {
     static func delete(channel: String, seq: Seq, key: String) -> Self {
         .delete(ClientCommand.Delete(channel: channel, seq: seq, key: key))
     }
+    static func why(channel: String, seq: Seq) -> Self { .why(ClientCommand.Why(channel: channel, seq: seq)) }
     static func leave(channel: String) -> Self { .leave(ClientCommand.Leave(channel: channel)) }
     static func block(user: UserID) -> Self { .block(ClientCommand.Block(user: user)) }
     static func unblock(user: UserID) -> Self { .unblock(ClientCommand.Unblock(user: user)) }

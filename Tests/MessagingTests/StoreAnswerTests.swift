@@ -96,9 +96,47 @@ struct StoreAnswerTests {
         }
     }
 
+    @Test("why tells who made an entry, in both languages, and of a hidden one nothing else")
+    func why() {
+        let inbox = Channel.inbox(Self.alice)
+        func text(_ draft: EntryDraft, hiddenFrom: [UserID] = []) -> String {
+            let entry = Entry(seq: Seq(5), createdAt: Timestamp(milliseconds: 0), draft: draft, hiddenFrom: hiddenFrom)
+            let told = answer(.page([entry], head: Seq(9), more: true), to: .why(draft.channel, Seq(5)))
+            #expect(told.0 == .told)
+            return told.text
+        }
+        func event(_ source: String, in channel: Channel, _ kind: EntryDraft.Kind = .notification) -> EntryDraft {
+            EntryDraft(channel: channel, source: source, id: "1", kind: kind, eventType: "review.asked", content: "")
+        }
+        #expect(
+            text(event("rule:asked", in: inbox))
+                == #"{"re":7,"ok":{"channel":"inbox","seq":5,"event":"review.asked","by":"rule","rule":"asked","reason":{"fr":"Quelque chose a changé sur la plateforme, et la règle « asked » l’a envoyée à vous personnellement.","en":"Something changed in the platform, and the rule “asked” sent this to you personally."},"mute":"review.asked"}}"#
+        )
+        let broadcast = text(event("hub", in: .broadcast("system"), .system))
+        #expect(
+            broadcast.contains(#""by":"service""#) && broadcast.contains("everybody who may follow “system”") && !broadcast.contains("mute")
+        )
+        let message = ClientCommand.Send(target: .channel("c"), key: "k", body: "secret").entry(from: Self.bob, in: Self.conversation)
+        #expect(text(message).contains("bob wrote it") && !text(message).contains("secret"))
+        let hidden = text(message, hiddenFrom: [Self.alice])
+        #expect(hidden.contains(#""event":"hidden","by":"hidden""#) && !hidden.contains("bob"))
+        let own = ClientCommand.Send(target: .channel("c"), key: "k", body: "x").entry(from: Self.alice, in: Self.conversation)
+        #expect(text(own).contains("You wrote it."))
+        #expect(text(.retraction(of: Seq(4), in: inbox)).contains(#""by":"change""#))
+        guard case .refuse(let refusal) = answer(.page([], head: Seq(4), more: false), to: .why(inbox, Seq(5))).0 else {
+            Issue.record("an entry that does not exist has a reason")
+            return
+        }
+        #expect(refusal.code == .badRequest && refusal.reason.hasPrefix("seq: "))
+        #expect(
+            answer(.state(Self.state), to: .whyRight(Seq(5))).0
+                == .store(.page(Self.conversation, after: Seq(4), before: nil, limit: 1), .why(Self.conversation, Seq(5))))
+    }
+
     static let purposes: [Session.Purpose] = [
         .ack, .mark, .open, .openThenSend(draft), .send(conversation), .history(conversation),
         .historyRight(.init(after: nil, before: nil, limit: 1)), .conversations, .block, .blocks,
+        .why(conversation, Seq(1)), .whyRight(Seq(1)),
     ]
 
     @Test("a failure gives the same error for every command", arguments: purposes)

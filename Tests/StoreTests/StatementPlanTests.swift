@@ -72,7 +72,7 @@ import Testing
         let pairs = [array { "a\($0)" }, array { "b\($0)" }, array { _ in "\"\"" }]
         return switch statement.name {
         case "ensureChannels", "lockChannels": [inboxes]
-        case "storeEntries": events(channels)
+        case "storeEntries": events(channels) + [array { "t/0/\($0)" }]
         case "lockRetractedChannels": [inboxes, array { "row\($0)" }, array { _ in "rule" }, array { _ in "20" }]
         case "retractEntries":
             events(channels) + [
@@ -80,7 +80,7 @@ import Testing
                 array { "\($0)" },
                 array { "row\($0 + 1)" }, none, channels, array { _ in "kafka:x" }, array { _ in "1" }, array { _ in "g3" },
                 array { "row\($0 + 1)" }, array { _ in "2" }, array { "\($0)" }, array { _ in "2026-11-30" }, no, array { _ in "20" },
-                array { "\($0)" },
+                array { "\($0)" }, array { "t/0/\($0)" },
             ]
         case "storeMessages":
             [

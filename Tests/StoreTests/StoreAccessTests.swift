@@ -14,14 +14,14 @@ import Testing
         _ row: String, _ lsn: Int64, _ user: String?, _ channel: String = "activity:1", rule: String = "r", from: Int64? = nil,
         until: Int64? = nil
     ) throws -> AccessChange {
-        let cause = Cause(row: row, rule: rule, change: ChangePosition(commit: lsn, lsn: lsn, time: Timestamp(milliseconds: lsn)))
+        let change = ChangePosition(commit: lsn, lsn: lsn, time: Timestamp(milliseconds: lsn))
         let grant = try user.map { name in
             try #require(
                 AccessChange.Grant(
                     user: try TestKit.user(name), channel: .broadcast(channel), from: from.map { Timestamp(milliseconds: $0) },
                     until: until.map { Timestamp(milliseconds: $0) }))
         }
-        return AccessChange(cause: cause, grant: grant)
+        return AccessChange(row: row, rule: rule, change: change, grant: grant)
     }
 
     /// Nothing is settled by the clock.

@@ -76,6 +76,8 @@ int main(int argc, char **argv) {
         else put32(&entries, column, -1);
         put_text(&entries, begin_array(&entries, TEXT, 1), "pq-insert");
         put_bool(&entries, begin_array(&entries, BOOL, 1), 0);
+        column = begin_array(&entries, TEXT, batch);
+        for (int i = 0; i < batch; i++) put_text(&entries, column, "bench/0/1000000");
 
         execute(c, "ensureChannels", &names);
         execute(c, "lockChannels", &names);

@@ -9,7 +9,7 @@ extension ClientCommand.Body {
             if case .set(let seqs) = mark.selection { 1 + seqs.count / Self.entriesOfOne } else { 1 }
         case .markUnread(let mark): 1 + mark.seqs.count / Self.entriesOfOne
         // One or two reads of the store.
-        case .open, .subscribe, .block, .unblock, .presence: 2
+        case .open, .subscribe, .block, .unblock, .presence, .why: 2
         // A signature, or a page of the store that is written as JSON.
         case .refresh, .history, .conversations, .blocks: 5
         }

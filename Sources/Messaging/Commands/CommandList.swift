@@ -19,6 +19,7 @@ extension ClientCommand {
         case unblock(Unblock)
         case blocks(Blocks)
         case history(History)
+        case why(Why)
         case conversations(Conversations)
         case typing(Typing)
         case presence(SharePresence)
@@ -29,8 +30,8 @@ extension ClientCommand {
     /// The kinds of command in the order of the documents.
     static let types: [any Command.Type] = [
         Connect.self, Refresh.self, Subscribe.self, Unsubscribe.self, Ack.self, MarkSeen.self, MarkRead.self, MarkUnread.self,
-        Open.self, Send.self, Edit.self, Delete.self, Leave.self, Block.self, Unblock.self, Blocks.self, History.self, Conversations.self,
-        Typing.self, SharePresence.self, Activity.self, Ping.self,
+        Open.self, Send.self, Edit.self, Delete.self, Leave.self, Block.self, Unblock.self, Blocks.self, History.self, Why.self,
+        Conversations.self, Typing.self, SharePresence.self, Activity.self, Ping.self,
     ]
 }
 
@@ -54,6 +55,7 @@ extension ClientCommand.Body {
         case .unblock(let command): try command.judge(in: &session, context, position)
         case .blocks(let command): try command.judge(in: &session, context, position)
         case .history(let command): try command.judge(in: &session, context, position)
+        case .why(let command): try command.judge(in: &session, context, position)
         case .conversations(let command): try command.judge(in: &session, context, position)
         case .typing(let command): try command.judge(in: &session, context, position)
         case .presence(let command): try command.judge(in: &session, context, position)
@@ -79,6 +81,9 @@ extension Session {
         case history(Channel)
         /// Checks the right to read a channel's history before the next request reads the entries.
         case historyRight(ClientCommand.History.Page)
+        case why(Channel, Seq)
+        /// Checks the right to read a channel before the next request reads the entry.
+        case whyRight(Seq)
         case conversations
     }
 
@@ -95,6 +100,8 @@ extension Session {
         case .blocks: ClientCommand.Blocks.answer(reply, re: id, into: &output)
         case .history(let channel): ClientCommand.History.answer(reply, in: channel, of: self, re: id, into: &output)
         case .historyRight(let page): page.goOn(reply)
+        case .why(let channel, let seq): ClientCommand.Why.answer(reply, about: seq, in: channel, of: self, re: id, into: &output)
+        case .whyRight(let seq): ClientCommand.Why.goOn(reply, to: seq)
         case .conversations: ClientCommand.Conversations.answer(reply, in: self, re: id, into: &output)
         }
     }

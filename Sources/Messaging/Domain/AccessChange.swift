@@ -18,13 +18,18 @@ public struct AccessChange: Equatable, Sendable {
         }
     }
 
-    /// The row, the rule, and the change of the row. An older change than the newest that was stored has no effect.
-    public let cause: Cause
+    /// The row, as `Cause.row`.
+    public let row: String
+    public let rule: String
+    /// An older change of the row than the newest that was stored has no effect.
+    public let change: ChangePosition
     /// Nil: the row grants nothing any more.
     public let grant: Grant?
 
-    public init(cause: Cause, grant: Grant?) {
-        self.cause = cause
+    public init(row: String, rule: String, change: ChangePosition, grant: Grant?) {
+        self.row = row
+        self.rule = rule
+        self.change = change
         self.grant = grant
     }
 }

@@ -18,14 +18,14 @@ public struct EntryDraft: Equatable, Sendable {
         channel: Channel, source: String, id: String, kind: Kind, eventType: String, priority: Priority = .normal,
         form: Form = .full, sender: UserID? = nil, content: String, group: String? = nil, collapse: String? = nil,
         expiresAt: Timestamp? = nil, receiptRequired: Bool = false, trace: String? = nil,
-        replyTo: Seq? = nil, cause: Cause? = nil
+        replyTo: Seq? = nil, cause: Cause? = nil, record: RecordOrigin? = nil
     ) {
         self.channel = channel
         body = Body(
             Fields(
                 source: source, id: id, kind: kind, eventType: eventType, priority: priority, form: form, sender: sender, content: content,
                 group: group, collapse: collapse, expiresAt: expiresAt, receiptRequired: receiptRequired, trace: trace, replyTo: replyTo,
-                cause: cause))
+                cause: cause), record)
     }
 
     /// The same entry for another channel.
@@ -60,13 +60,17 @@ public struct EntryDraft: Equatable, Sendable {
 
     private final class Body: Sendable {
         let fields: Fields
-        init(_ fields: Fields) { self.fields = fields }
+        let record: RecordOrigin?
+        init(_ fields: Fields, _ record: RecordOrigin?) {
+            self.fields = fields
+            self.record = record
+        }
     }
 
     /// Copies the shared fields before a change, so that other drafts keep theirs.
     private var fields: Fields {
         get { body.fields }
-        set { body = Body(newValue) }
+        set { body = Body(newValue, body.record) }
     }
 }
 
@@ -116,12 +120,27 @@ extension EntryDraft {
         get { body.fields.cause }
         set { fields.cause = newValue }
     }
+    /// The record of Kafka with the event. Only the store knows it, as `cause`. Two drafts that differ in it alone are equal: an event that is
+    /// published again is the same event.
+    public var record: RecordOrigin? { body.record }
 
     /// What tells clients that the platform took an entry back. Its source is one that no event can have.
     public static func retraction(of seq: Seq, in channel: Channel) -> EntryDraft {
         EntryDraft(
             channel: channel, source: "", id: "retraction:\(seq.rawValue)", kind: .retraction,
             eventType: Kind.retraction.rawValue, content: #""refers":\#(seq.rawValue)"#)
+    }
+}
+
+/// Where a record of Kafka is.
+public struct RecordOrigin: Equatable, Sendable {
+    public var topic: String
+    public var partition: Int32
+    public var offset: Int64
+    public init(topic: String, partition: Int32, offset: Int64) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
     }
 }
 

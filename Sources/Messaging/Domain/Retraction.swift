@@ -8,9 +8,9 @@ public struct Cause: Equatable, Sendable {
     /// `<database>/<schema>.<table>/<key>`.
     public var row: String
     public var rule: String
-    /// The change of the row that made the entry.
-    public var change: ChangePosition
-    public init(row: String, rule: String, change: ChangePosition) {
+    /// The change of the row that made the entry. nil: it is not compared with others, because a replay has found that the entry is still true.
+    public var change: ChangePosition?
+    public init(row: String, rule: String, change: ChangePosition?) {
         self.row = row
         self.rule = rule
         self.change = change
@@ -138,7 +138,7 @@ public struct SettledRequest: Equatable, Sendable {
             }
             guard index < drafts.count, let cause = drafts[index].cause else { continue }
             let row = Array(cause.row.utf8)
-            remaining[index] = !isOutdated(row, cause.change)
+            if let change = cause.change { remaining[index] = !isOutdated(row, change) }
             draftsOfRow[row, default: []].append(index)
         }
         self.drafts = remaining.indices.filter { remaining[$0] }

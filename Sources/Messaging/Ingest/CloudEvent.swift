@@ -7,6 +7,7 @@ struct CloudEvent {
     private let type: String
     private let trace: String?
     private let data: EventMembers?
+    private let cause: Cause?
 
     /// Structured mode (JSON event format §3). The record's `traceparent` header replaces a missing extension.
     init(structured event: EventMembers, _ headers: EventHeaders) throws(EventRejection) {
@@ -45,13 +46,26 @@ struct CloudEvent {
         type = try required(.type, maximumBytes: EventLimits.nameBytes)
         self.trace = (TraceParent(try attribute(.traceparent)) ?? TraceParent(trace))?.text
         self.data = data
+        let (row, source) = (try attribute(.hubrow), self.source)
+        cause = try row.map { row throws(EventRejection) in try Self.cause(row, source) }
+    }
+
+    /// The extension `hubrow`: the event is one that a rule made of this row, sent again by `hub rules replay`.
+    private static func cause(_ row: String, _ source: String) throws(EventRejection) -> Cause {
+        let prefix = "rule:"
+        guard Identifier.isAcceptable(row, maximumBytes: Cause.rowBytes), source.hasPrefix(prefix), source.utf8.count > prefix.utf8.count
+        else {
+            throw EventRejection(
+                .badCloudEvent, "hubrow: expected 1…\(Cause.rowBytes) bytes without control characters, and a source rule:<name>")
+        }
+        return Cause(row: row, rule: String(source.dropFirst(prefix.count)), change: nil)
     }
 
     func event() throws(EventRejection) -> Event {
         guard let data, data.owner.kind == .object else {
             throw EventRejection(.missingData, "data: expected an object with to, title and the rest")
         }
-        return Event(source: source, id: id, type: type, trace: trace, members: data, namesFrom: source)
+        return Event(source: source, id: id, type: type, trace: trace, members: data, namesFrom: source, cause: cause)
     }
 }
 

@@ -14,6 +14,7 @@ public struct EventDecoder: Sendable {
         var drafts: [EntryDraft] = []
         var retractions: [Retraction] = []
         var rejections: [EventRejection] = []
+        let origin = RecordOrigin(topic: record.topic, partition: record.partition, offset: record.offset)
         do throws(EventRejection) {
             guard value.count <= limits.recordBytes else {
                 throw EventRejection(.tooLarge, "value: \(value.count) bytes; expected at most \(limits.recordBytes)")
@@ -21,7 +22,7 @@ public struct EventDecoder: Sendable {
             try visitEvents(in: record, value) { index, count, event in
                 var rejection: EventRejection?
                 do throws(EventRejection) {
-                    let fields = EventFields(event: try event(), limits: limits)
+                    let fields = EventFields(event: try event(), record: origin, limits: limits)
                     if fields.retracts {
                         let made: [Retraction]
                         (made, rejection) = try fields.retractions(after: drafts.count)
@@ -135,7 +136,7 @@ public struct EventDecoder: Sendable {
     }
 
     /// Decodes an event in the hub's own JSON that another record contains or a rule has made. Its identity is given; a member `id` does not count.
-    public func decode(_ json: [UInt8], source: String, id: String) -> Decoded {
+    public func decode(_ json: [UInt8], source: String, id: String, from record: RecordOrigin? = nil) -> Decoded {
         do throws(EventRejection) {
             guard json.count <= limits.recordBytes else {
                 throw EventRejection(.tooLarge, "event: \(json.count) bytes; expected at most \(limits.recordBytes)")
@@ -150,7 +151,7 @@ public struct EventDecoder: Sendable {
             let members = EventMembers(of: document.root, in: document)
             let event = Event(
                 source: source, id: id, type: try Self.type(of: members), trace: nil, members: members, namesFrom: source)
-            let fields = EventFields(event: event, limits: limits)
+            let fields = EventFields(event: event, record: record, limits: limits)
             if fields.retracts {
                 let (retractions, rejection) = try fields.retractions(after: 0)
                 return .retracting([], retractions, rejection)
@@ -177,6 +178,8 @@ struct Event {
     let members: EventMembers
     /// The source of the events that this one names by their id alone.
     let namesFrom: String
+    /// Of an event that a rule made.
+    var cause: Cause?
 }
 
 extension EventRejection {

@@ -3,6 +3,8 @@ internal import JSON
 /// The rules for the members of an event. A null member counts as missing, and unknown members are ignored.
 struct EventFields {
     let event: Event
+    /// The record with the event.
+    let record: RecordOrigin?
     let limits: EventLimits
 
     /// - Returns: a draft for each valid target, and the rejections of the other targets.
@@ -18,7 +20,8 @@ struct EventFields {
         let draft = EntryDraft(
             channel: channels[0], source: event.source, id: event.id, kind: event.type.begins(with: "system.") ? .system : .notification,
             eventType: event.type, priority: priority, form: form, content: content, group: group, collapse: collapse,
-            expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace)
+            expiresAt: expiresAt, receiptRequired: receiptRequired, trace: event.trace,
+            cause: event.cause, record: record)
         let drafts = channels.map { draft.copy(for: $0) }
         return (drafts, rejection)
     }

@@ -4,7 +4,7 @@ internal import JSON
 /// `EventMembers`.
 enum EventMember: Int, CaseIterable {
     case id, type, to, title, body, link, data, context, priority, group, collapse, form, expiresAt, receipt, retract
-    case specversion, source, traceparent, dataBase64
+    case specversion, source, traceparent, dataBase64, hubrow
     case op, before, after, schema, payload
 
     var name: String { Self.names[rawValue] }
@@ -25,7 +25,7 @@ struct EventMembers {
     let document: JSONDocument
     /// The value whose members these are. When it is not an object, there are no members.
     let owner: JSONDocument.Value
-    private var values: InlineArray<24, JSONDocument.Value?> = InlineArray(repeating: nil)
+    private var values: InlineArray<25, JSONDocument.Value?> = InlineArray(repeating: nil)
 
     init(of owner: JSONDocument.Value, in document: JSONDocument) {
         self.document = document

@@ -13,6 +13,8 @@ public enum Feature: String, CaseIterable, Sendable {
     case blocks
     /// `POST /v1/ticket`, and `ticket` in `connect` and `refresh`.
     case tickets
+    /// `why`.
+    case why
     /// `presence`; only where the operator has switched it on.
     case presence
 }

@@ -1,5 +1,5 @@
 -- works with: 12
--- One-time tickets, the ends of logins and rights, and rights that rows of the platform's databases grant.
+-- One-time tickets, the ends of logins and rights, rights that rows of the platform's databases grant, and the records that entries came from.
 
 create table hub.ticket (
     digest     text collate "C" primary key check (octet_length(digest) <= 64),
@@ -67,3 +67,7 @@ comment on column hub.access_grant.commit_lsn is 'With lsn and changed_at: the n
 
 alter table hub.member add column granted boolean;
 comment on column hub.member.granted is 'True: it ends with the last grant that keeps it. Otherwise it stays, whatever rows grant.';
+
+alter table hub.entry add column record text collate "C";
+comment on column hub.entry.record is
+    'The Kafka record that it was stored from, as topic/partition/offset. Null: a message of a user, an entry that tells of a retraction, or an entry from before migration 15 or of a hub that does not know it.';

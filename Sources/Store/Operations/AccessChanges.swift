@@ -56,15 +56,15 @@ struct AccessChangeBatch: Batch {
         var names = Parameters()
         names.append(changes.compactMap { $0.grant?.channel.storedName })
         var asked = Parameters()
-        asked.append(changes.map(\.cause.row))
-        asked.append(changes.map(\.cause.rule))
+        asked.append(changes.map(\.row))
+        asked.append(changes.map(\.rule))
         asked.append(changes.map { $0.grant?.user.name })
         asked.append(changes.map { $0.grant?.channel.storedName })
         asked.append(changes.map { $0.grant?.from?.stored })
         asked.append(changes.map { $0.grant?.until?.stored })
-        asked.append(changes.map(\.cause.change.commit))
-        asked.append(changes.map(\.cause.change.lsn))
-        asked.append(changes.map { $0.cause.change.time.stored as PostgresTime? })
+        asked.append(changes.map(\.change.commit))
+        asked.append(changes.map(\.change.lsn))
+        asked.append(changes.map { $0.change.time.stored as PostgresTime? })
         return [(.ensureChannels, names), (.changeAccess, asked), (.settleAccess, settling)]
     }
 

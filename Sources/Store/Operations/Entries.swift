@@ -100,7 +100,10 @@ struct EntryBatch: Batch {
         var entries = Parameters()
         entries.append(drafts.map(\.mostUnanswered))
         entries.append(entriesOf: drafts) { $0.draft }
-        if areIngested { entries.append(positions) }
+        if areIngested {
+            entries.append(positions)
+            entries.append(recordsOf: drafts) { $0.draft }
+        }
 
         let stored = [
             (statement: Statement.lockChannels, parameters: channels),

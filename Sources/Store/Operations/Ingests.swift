@@ -64,13 +64,13 @@ extension Statement {
     /// A draft with a collapse key replaces the entries with this key: they get `retracted_at`, keep their content, and no longer count.
     ///
     /// Then the positions of records: $17 topic, $18 partition, $19 offset, $20 the offset that must have been reached before, or null, $21 consumer
-    /// group, $22 whether the group has given this hub the partition since. When one was not reached, or another hub has the partition, no
+    /// group, $22 whether the group has given this hub the partition since; and of the drafts $23 the record. When one was not reached, or another hub has the partition, no
     /// record is stored, and a row for each position follows those of the drafts: null, the stored position or null.
     /// Both are one statement, so that both judge by the same state of the positions.
     static let storeEntries = Statement(
         name: "storeEntries",
         sql: """
-            with \(Clause.drafts), \(Clause.reachedPositions), target as (
+            with \(Clause.drafts(more: ", $23::text[]", named: ", record")), \(Clause.reachedPositions), target as (
                 select d.*, c.id as channel_id, c.last_seq, c.kind as channel_kind, null::text[] as hides,
                     c.id is not null and not lack.is_behind as allowed, coalesce(d.reply_to <= c.last_seq, true) as answers
                 from lack cross join draft d
@@ -82,11 +82,11 @@ extension Statement {
             ), \(Clause.sequencedDrafts), \(Clause.collapsing), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
-                    created_at, expires_at, receipt_required, trace, retracted_at
+                    created_at, expires_at, receipt_required, trace, retracted_at, record
                 )
                 select s.channel_id, s.seq, s.source, s.source_id, s.kind, s.event_type, s.priority, s.form, s.sender,
                     ('{' || s.content || '}')::json, s.group_key, s.collapse_key, s.stamp, s.expires_at, s.receipt_required, s.trace,
-                    case when g.is_replaced then s.stamp end
+                    case when g.is_replaced then s.stamp end, s.record
                 from sequenced s left join collapsing g on g.channel_id = s.channel_id and g.seq = s.seq
                 where s.is_new order by s.channel_id, s.seq
             ), \(Clause.replaced()), \(Clause.replacing), counted as (

@@ -68,6 +68,7 @@ struct RetractingBatch: Batch {
         content.append(zip(retractions, settled.hasTaken).map { $0.isOfGroup || $1 })
         content.append(retractions.map { _ in mostEntries })
         content.append(retractions.map { Int64(2 * $0.after) })
+        content.append(recordsOf: drafts) { $0 }
         return [(.ensureChannels, channels), (.lockRetractedChannels, locks), (.retractEntries, content)]
     }
 
@@ -206,7 +207,8 @@ extension Statement {
     /// $1 to $22 as in `storeEntries`. Then of the drafts: $23 cause, $24 rule, $25 commit, $26 lsn and $27 time of the change, $28 place in
     /// the order. Then the retractions: $29 cause, $30 rule, $31 channel, $32 source, $33 id, $34 group (null where it retracts by another),
     /// $35 origin, $36 commit, $37 lsn and $38 time of the change (null: it is not compared), $39 whether its change is noted even without
-    /// an effect, $40 how many entries at most, $41 place in the order.
+    /// an effect, $40 how many entries at most, $41 place in the order. $42 the record of
+    /// each draft.
     ///
     /// An entry that is taken back loses its content, and the channel gets an entry that refers to it. Retractions come before drafts.
     /// A draft or retraction whose change is not newer than the noted one of its row does nothing. If a retraction has as many entries as it
@@ -220,8 +222,8 @@ extension Statement {
         name: "retractEntries",
         sql: """
             with \(Clause.drafts(
-                more: ", $23::text[], $24::text[], $25::int8[], $26::int8[], $27::timestamptz[], $28::int8[]",
-                named: ", cause, rule, commit_lsn, lsn, changed_at, place")),
+                more: ", $23::text[], $24::text[], $25::int8[], $26::int8[], $27::timestamptz[], $28::int8[], $42::text[]",
+                named: ", cause, rule, commit_lsn, lsn, changed_at, place, record")),
             \(Clause.reachedPositions), retraction as materialized (
                 select a.*, c.id as channel_id, \(Clause.isNewer("a")) as is_newer
                 from unnest(
@@ -269,15 +271,16 @@ extension Statement {
             ), \(Clause.sequencedDrafts), \(Clause.collapsing), stored as (
                 insert into hub.entry (
                     channel_id, seq, source, source_id, kind, event_type, priority, form, sender, content, group_key, collapse_key,
-                    created_at, expires_at, receipt_required, trace, retracted_at, cause, rule
+                    created_at, expires_at, receipt_required, trace, retracted_at, cause, rule,
+                    record
                 )
                 select t.channel_id, t.seq, '', 'retraction:' || t.refers, 'retraction', 'retraction', 'normal', 'full', null,
-                    ('{"refers":' || t.refers || '}')::json, null, null, t.stamp, null, false, null, t.stamp, t.origin, null
+                    ('{"refers":' || t.refers || '}')::json, null, null, t.stamp, null, false, null, t.stamp, t.origin, null, null
                 from taken t
                 union all
                 select s.channel_id, s.seq, s.source, s.source_id, s.kind, s.event_type, s.priority, s.form, s.sender,
                     ('{' || s.content || '}')::json, s.group_key, s.collapse_key, s.stamp, s.expires_at, s.receipt_required, s.trace,
-                    case when g.is_replaced then s.stamp end, s.cause, s.rule
+                    case when g.is_replaced then s.stamp end, s.cause, s.rule, s.record
                 from sequenced s left join collapsing g on g.channel_id = s.channel_id and g.seq = s.seq
                 where s.is_new order by 1, 2
             ), retracted as (
@@ -300,7 +303,7 @@ extension Statement {
                 select distinct on (n.origin collate "C") n.origin, n.commit_lsn, n.lsn, n.changed_at
                 from held cross join (
                     select s.cause as origin, s.commit_lsn, s.lsn, s.changed_at, s.place from sequenced s
-                    where s.cause is not null and s.admitted
+                    where s.cause is not null and s.lsn is not null and s.admitted
                     union all
                     select a.origin, a.commit_lsn, a.lsn, a.changed_at, a.place from retraction a
                     where a.lsn is not null and a.is_newer and (a.is_noted or a.ordinal in (select f.ordinal from found f))

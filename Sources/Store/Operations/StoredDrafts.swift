@@ -21,6 +21,19 @@ extension Parameters {
         append(drafts.map { draft($0).replyTo?.stored })
     }
 
+    /// The records that drafts of events came from, as `hub.entry.record` has them.
+    mutating func append<Element>(recordsOf drafts: [Element], _ draft: (Element) -> EntryDraft) {
+        texts { texts in
+            for element in drafts {
+                if let record = draft(element).record {
+                    texts.add(record.topic, "/\(record.partition)/\(record.offset)")
+                } else {
+                    texts.add(nil)
+                }
+            }
+        }
+    }
+
     /// The positions of records, $17 to $22.
     mutating func append(_ positions: [IngestPosition]) {
         append(positions.map(\.topic))
