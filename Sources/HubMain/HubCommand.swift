@@ -24,6 +24,7 @@ struct HubCommand: ParsableCommand {
               hub restored --config hub.yaml  after a restore of the database from a backup
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
+              hub doctor --config hub.yaml    checks the capture of the platform's database
               hub serve --config hub.yaml
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
@@ -32,7 +33,7 @@ struct HubCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, ServicesCommand.self, EchoCommand.self,
-            StatementsCommand.self, RulesCommand.self,
+            StatementsCommand.self, RulesCommand.self, DoctorCommand.self,
         ])
 
     static func main() {

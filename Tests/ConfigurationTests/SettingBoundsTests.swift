@@ -79,6 +79,7 @@ struct SettingBoundsTests {
             Set(zip(Setting.all, forms).filter { $1 == .text }.map(\.0.key)) == [
                 "data", "auth.jwks", "auth.issuer", "auth.subject-claim", "auth.institution-claim", "auth.channels-claim",
                 "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url", "rules.file",
+                "source.database-url", "source.slot", "source.publication",
             ])
     }
 
@@ -114,7 +115,9 @@ struct SettingBoundsTests {
     }
 
     /// Lists that may be empty.
-    private static func acceptsNothing(_ key: String) -> Bool { ["websocket.origins", "kafka.properties"].contains(key) }
+    private static func acceptsNothing(_ key: String) -> Bool {
+        ["websocket.origins", "kafka.properties", "source.payload-columns"].contains(key)
+    }
 }
 
 extension Accepted {
