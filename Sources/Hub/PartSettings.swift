@@ -39,7 +39,8 @@ struct PartSettings {
             throw ServerFailure("preparing the bus", "\(error)")
         }
         keys = KeySettings(configuration.auth)
-        intake = IntakeConfiguration(configuration.kafka, configuration.rules, member: configuration.kafkaMember)
+        intake = IntakeConfiguration(
+            configuration.kafka, configuration.rules, configuration.source, member: configuration.kafkaMember)
         demo = DemoSettings(configuration.kafka)
         drain = configuration.drain
     }

@@ -15,16 +15,18 @@ struct ChangeJudge {
     }
 
     private let events: EventDecoder
+    private let platform: PlatformEvents
     private var decoder: ChangeDecoder
     private var rules: RuleSet
 
-    init(events: EventDecoder, rules: RuleSet = .empty) {
+    init(events: EventDecoder, rules: RuleSet = .empty, platform: PlatformEvents = PlatformEvents()) {
         self.events = events
         self.rules = rules
+        self.platform = platform
         decoder = ChangeDecoder(rules.changes)
     }
 
-    mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules) }
+    mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules, platform: platform) }
 
     mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
         let change = decoder.decode(
@@ -49,8 +51,8 @@ struct ChangeJudge {
         case .heartbeat: return (JudgedRecord(record: record, judgement: .discarded("heartbeat")), Findings())
         case .tombstone: return (JudgedRecord(record: record, judgement: .discarded("tombstone")), Findings())
         case .ignored(let kind): return (JudgedRecord(record: record, judgement: .discarded(kind.rawValue)), Findings())
-        case .platform, .notice:
-            return (.dead(record, "unsupported_shape", "the platform's own record forms are not read yet"), Findings())
+        case .platform(let planned): return (platform.event(of: planned).judged(record, by: events), Findings())
+        case .notice(let notice): return (platform.event(of: notice, in: record).judged(record, by: events), Findings())
         case .rejected(let rejection): return (.dead(record, rejection.reason.rawValue, rejection.detail), Findings())
         }
     }

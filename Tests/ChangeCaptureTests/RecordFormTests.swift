@@ -167,7 +167,7 @@ struct RecordFormTests {
         guard case .platform(let record) = decode(Records.record("rt", nil, value)) else { throw Unexpected() }
         #expect(record.id == "m1" && record.kind == .notification && record.priority == "HIGH" && record.operation == "UPDATE")
         #expect(record.at == 1_740_823_200_000_000 && record.expiresAt == 1_740_826_800_000_000)
-        #expect(record.before == nil && record.after == #"{"id":1}"# && record.audience.targets == ["zoe", "12"])
+        #expect(record.before == nil && record.after == #"{"id":1}"# && record.audiences.map(\.targets) == [["zoe", "12"]])
         #expect(
             record.retry?.requiresAck == true && record.retry?.attempts == 0 && record.retry?.limit == 5 && record.retry?.backoff == "PT1M")
         for (from, to, detail) in [
