@@ -12,6 +12,16 @@ struct ChangeJudge {
         var retractions = 0
         var failures: [RuleFailure] = []
         var undecided: [String] = []
+        /// Which source of changes the record shows to be alive.
+        var source: Source?
+
+        var hasNoEffect: Bool { events == 0 && retractions == 0 && failures.isEmpty && undecided.isEmpty }
+    }
+
+    /// A connector, by its `topic.prefix`.
+    struct Source: Equatable {
+        let name: String
+        let isHeartbeat: Bool
     }
 
     private let events: EventDecoder
@@ -33,6 +43,26 @@ struct ChangeJudge {
             ChangeRecord(
                 topic: record.topic, partition: record.partition, offset: record.offset, timestamp: record.timestamp, key: record.key,
                 value: record.value, headers: record.headers.map { ChangeRecord.Header($0.name, $0.value) }))
+        let judged: JudgedRecord
+        var findings: Findings
+        (judged, findings) = judge(change, record)
+        findings.source = source(of: change, record.topic)
+        return (judged, findings)
+    }
+
+    private func source(of change: Change, _ topic: String) -> Source? {
+        switch change {
+        case .row(let change): Source(change.source)
+        case .truncate(let truncate): Source(truncate.source)
+        case .message(let message): Source(message.source)
+        case .heartbeat(let heartbeat):
+            Source(
+                name: heartbeat.server ?? String(topic.dropFirst(rules.changes.heartbeatTopicPrefix.count + 1)), isHeartbeat: true)
+        case .transaction, .tombstone, .ignored, .outbox, .platform, .notice, .rejected: nil
+        }
+    }
+
+    private func judge(_ change: Change, _ record: KafkaRecord) -> (JudgedRecord, Findings) {
         switch change {
         case .row(let change): return judge(change, record)
         case .outbox(let event):
@@ -109,6 +139,14 @@ struct ChangeJudge {
         case (nil, _): judgement = .entries(drafts)
         }
         return (JudgedRecord(record: record, judgement: judgement, taking: retractions), findings)
+    }
+}
+
+extension ChangeJudge.Source {
+    /// Nil for a flattened row, which does not name its connector.
+    fileprivate init?(_ source: ChangeSource) {
+        guard !source.name.isEmpty else { return nil }
+        self.init(name: source.name, isHeartbeat: false)
     }
 }
 

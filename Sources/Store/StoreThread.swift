@@ -232,7 +232,7 @@ extension StoreReply {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
         case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal,
-            .nodes, .removed,
+            .nodes, .sources, .removed,
             .blockChanged, .blocks:
             false
         }

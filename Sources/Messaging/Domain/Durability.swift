@@ -79,6 +79,8 @@ public enum StoreRequest: Equatable, Sendable {
     case journal(after: String?, node: String)
     /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
     case beat(NodeReport)
+    /// Tells which sources of changes were heard, and reads what all hubs of the consumer group know. The answer is `.sources`.
+    case sources(SourceReport)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
     case remove(Removal)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
@@ -89,7 +91,7 @@ extension StoreRequest {
     /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals` and for `journal`.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove: nil
+        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .sources, .remove: nil
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
@@ -122,6 +124,8 @@ public enum StoreReply: Equatable, Sendable {
     case journal(next: String, [ElsewhereChange]?)
     /// Answers `beat`: the other hubs that work on the database.
     case nodes(NodeNews)
+    /// Answers `sources`, by name.
+    case sources([SourceState])
     case removed(Removed)
     /// Answers `block` and `unblock`.
     case blockChanged

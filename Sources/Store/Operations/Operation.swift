@@ -16,15 +16,14 @@ import Messaging
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
 /// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
-/// | withdrawals, journal, beats | withdrawals, journal, beat | `.unavailable` at once: asked again soon | waits, runs again |
+/// | withdrawals, journal, beats, sources | withdrawals, journal, beat, sources | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
     case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, beats,
-        removals,
-        blockLists
+        removals, blockLists, sources
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -44,6 +43,7 @@ enum Operation: Int, CaseIterable {
         case .withdrawals: Withdrawals.self
         case .journal: Journal.self
         case .beats: Beats.self
+        case .sources: Sources.self
         }
     }
 
@@ -65,6 +65,7 @@ enum Operation: Int, CaseIterable {
         case .withdrawals: self = .withdrawals
         case .journal: self = .journal
         case .beat: self = .beats
+        case .sources: self = .sources
         }
     }
 }

@@ -1,0 +1,3 @@
+-- works with: 12
+-- Reserved: another change of the same release has this number.
+select 1;
