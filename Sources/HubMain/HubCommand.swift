@@ -25,6 +25,7 @@ struct HubCommand: ParsableCommand {
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
               hub doctor --config hub.yaml    checks the capture of the platform's database
+              hub retract --entry user:alice/17 takes back what the platform told
               hub serve --config hub.yaml
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
@@ -34,6 +35,7 @@ struct HubCommand: ParsableCommand {
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, ServicesCommand.self, EchoCommand.self,
             StatementsCommand.self, RulesCommand.self, DoctorCommand.self,
+            RetractCommand.self,
         ])
 
     static func main() {
