@@ -80,6 +80,16 @@ struct RecordFormTests {
         ] {
             #expect(outbox(value)?.payload == payload, "\(value)")
         }
+        // `table.fields.additional.placement=type:envelope`
+        for (value, payload) in [
+            (#"{"payload":"{"a": 1}","eventType":"Shared"}"#, #"{"a":1}"#), (#"{"payload":{"a":1},"tenant":7}"#, #"{"a":1}"#),
+            (#"{"payload":"not json","tenant":null}"#, #""not json""#),
+            (#"{"payload":1}"#, #"{"payload":1}"#), (#"{"payload":1,"to":"user:a"}"#, #"{"payload":1,"to":"user:a"}"#),
+            (#"{"payload":1,"more":{}}"#, #"{"payload":1,"more":{}}"#),
+        ] {
+            #expect(outbox(value)?.payload == payload, "\(value)")
+        }
+        #expect(outbox(#"{"payload":null,"tenant":"u"}"#).map { $0.payload == nil } == true)
         for none in [nil, "null", #"{"schema":null,"payload":null}"#] { #expect(outbox(none).map { $0.payload == nil } == true) }
         for (key, id) in [
             ("7", "7"), (#""id with space""#, "id with space"), ("id with space", "id with space"),

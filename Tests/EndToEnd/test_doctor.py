@@ -113,6 +113,12 @@ def test_a_sound_source_has_nothing_wrong(source):
     assert said.returncode == 0 and said.stdout.startswith("ok   rules: ")
 
 
+def test_a_role_without_rights_can_look(source):
+    with source.fault(["create role looker login"], ["drop role looker"]):
+        findings = source.doctor(source.url.replace("//hub@", "//looker@"), code=0)
+        assert {one["grade"] for one in findings} == {"good"}
+
+
 TABLE_FAULTS = [
     (["alter publication hub drop table app.review"], ["alter publication hub add table app.review"], "app.review", "does not contain it"),
     (["alter publication hub set (publish = 'insert')"], ["alter publication hub set (publish = 'insert, update, delete, truncate')"],
