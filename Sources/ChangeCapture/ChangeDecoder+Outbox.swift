@@ -53,7 +53,9 @@ extension ChangeDecoder {
         guard let members = document.members(of: document.root), let payload = members.first(where: { $0.name == "payload" })?.value
         else { return nil }
         let columns = members.filter { $0.name != "payload" }
-        guard !columns.isEmpty, columns.allSatisfy({ $0.name != "to" && $0.value.kind != .object && $0.value.kind != .array }) else { return nil }
+        guard !columns.isEmpty, columns.allSatisfy({ $0.name != "to" && $0.value.kind != .object && $0.value.kind != .array }) else {
+            return nil
+        }
         return (payload, columns)
     }
 
