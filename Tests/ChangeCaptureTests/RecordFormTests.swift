@@ -82,7 +82,7 @@ struct RecordFormTests {
         }
         // `table.fields.additional.placement=type:envelope`
         for (value, payload) in [
-            (#"{"payload":"{"a": 1}","eventType":"Shared"}"#, #"{"a":1}"#), (#"{"payload":{"a":1},"tenant":7}"#, #"{"a":1}"#),
+            (#"{"payload":"{\"a\": 1}","eventType":"Shared"}"#, #"{"a":1}"#), (#"{"payload":{"a":1},"tenant":7}"#, #"{"a":1}"#),
             (#"{"payload":"not json","tenant":null}"#, #""not json""#),
             (#"{"payload":1}"#, #"{"payload":1}"#), (#"{"payload":1,"to":"user:a"}"#, #"{"payload":1,"to":"user:a"}"#),
             (#"{"payload":1,"more":{}}"#, #"{"payload":1,"more":{}}"#),
