@@ -40,7 +40,19 @@ struct SourceFacts: Equatable, Sendable {
         var columns: Set<String>
         /// The columns of the primary key.
         var key: Set<String> = ["id"]
+        /// The columns of the index of `REPLICA IDENTITY USING INDEX`.
+        var index: Set<String> = []
         var isPartitioned = false
+
+        /// The columns that an update or delete has of the old row.
+        var logged: Set<String> {
+            switch identity {
+            case .full: columns
+            case .standard: key
+            case .index: index
+            case .nothing: []
+            }
+        }
     }
 
     /// As in 150014.

@@ -85,14 +85,16 @@ extension SourceFacts {
             select c.relreplident, c.relkind = 'p',
                 (select json_agg(a.attname) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
                 (select json_agg(a.attname) from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
-                 where i.indrelid = c.oid and i.indisprimary)
+                 where i.indrelid = c.oid and i.indisprimary),
+                (select json_agg(a.attname) from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+                 where i.indrelid = c.oid and i.indisreplident)
             from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p')
             """, [name.schema, name.table])
-        guard let row = rows.first, row.count == 4 else { return nil }
+        guard let row = rows.first, row.count == 5 else { return nil }
         return Table(
             identity: row[0].flatMap { Table.Identity(rawValue: $0) } ?? .standard, columns: Set(row[2].map(Self.names) ?? []),
-            key: Set(row[3].map(Self.names) ?? []), isPartitioned: row[1] == "t")
+            key: Set(row[3].map(Self.names) ?? []), index: Set(row[4].map(Self.names) ?? []), isPartitioned: row[1] == "t")
     }
 
     /// The texts of a JSON array.

@@ -15,9 +15,12 @@ extension SourceFindings {
             ]
         }
         let findings = published(name, table, rules) + columns(name, table, rules) + identity(name, table, rules)
-        return findings.isEmpty
-            ? [.good(part, "published, with all columns and the replica identity that \(Self.list(rules.map(\.name), "rule")) need")]
-            : findings
+        guard findings.isEmpty else { return findings }
+        let names = Self.list(rules.map(\.name), "rule")
+        let cost =
+            table.identity != .full && rules.contains { $0.operations.contains(.update) }
+            ? ". With replica identity full the hub would not look into its store at each update" : ""
+        return [.good(part, "published, with all columns and the replica identity that \(names) need\(cost)")]
     }
 
     private func published(_ name: TableName, _ table: SourceFacts.Table, _ rules: [Rule]) -> [SourceFinding] {
@@ -74,10 +77,13 @@ extension SourceFindings {
         let full = "alter table \(name) replica identity full"
         var findings: [SourceFinding] = []
         let isDeclaredFull = self.rules.changes.fullTables.contains(name)
-        if table.identity == .nothing || table.identity == .standard && table.key.isEmpty {
+        if table.logged.isEmpty {
             let why =
-                table.identity == .nothing
-                ? "its replica identity is nothing" : "it has neither a primary key nor replica identity full"
+                switch table.identity {
+                case .nothing: "its replica identity is nothing"
+                case .index: "its replica identity is an index that does not exist any more"
+                case .standard, .full: "it has neither a primary key nor replica identity full"
+                }
             findings.append(
                 .wrong(part, "\(why): PostgreSQL refuses updates and deletes of a published table like this one", mend: full))
         }
@@ -86,6 +92,13 @@ extension SourceFindings {
                 .warning(
                     part, "it has no primary key: an entry cannot be taken back, because its row is not found again",
                     mend: "give the table a primary key"))
+        }
+        if table.identity == .index, !table.index.isSuperset(of: table.key), rules.contains(where: \.needs.retracts) {
+            findings.append(
+                .wrong(
+                    part,
+                    "its replica identity is an index without \(Self.list(table.key.subtracting(table.index).sorted(), "key column")): a delete "
+                        + "does not say which row it was, and its entries stay", mend: full))
         }
         guard table.identity != .full else {
             if !isDeclaredFull {
@@ -111,12 +124,12 @@ extension SourceFindings {
                         "rule \(rule.name) compares with the old value of \(Self.list(rule.needs.oldColumns, "column")), "
                             + "which PostgreSQL does not log for this table", mend: full))
             }
-            let missing = Set(rule.needs.deletedColumns).subtracting(table.key).subtracting(rule.needs.oldColumns).sorted()
+            let missing = Set(rule.needs.deletedColumns).subtracting(table.logged).subtracting(rule.needs.oldColumns).sorted()
             if !missing.isEmpty {
                 findings.append(
                     .wrong(
                         part,
-                        "rule \(rule.name) needs \(Self.list(missing, "column")) of deleted rows, and a delete has the key alone",
+                        "rule \(rule.name) needs \(Self.list(missing, "column")) of deleted rows, and a delete has \(table.loggedText)",
                         mend: full))
             }
         }
@@ -127,6 +140,10 @@ extension SourceFindings {
     private static func list(_ names: [String], _ noun: String) -> String {
         "\(noun)\(names.count == 1 ? "" : "s") \(names.joined(separator: ", "))"
     }
+}
+
+extension SourceFacts.Table {
+    fileprivate var loggedText: String { logged.isEmpty ? "nothing" : "only " + logged.sorted().joined(separator: ", ") }
 }
 
 extension SourceFacts.Table.Identity: CustomStringConvertible {

@@ -105,6 +105,11 @@ import Testing
         },
         Fault("identity not declared", .warning, "app.note", "does not say so") { $0.tables[note]?.identity = .full },
         Fault("identity of deletes", .wrong, "app.note", "rule gone needs column owner of deleted rows") { $0.tables[note]?.key = ["id"] },
+        Fault("index without the key", .wrong, "app.review", "an index without key column id") {
+            $0.tables[review]?.identity = .index
+            $0.tables[review]?.index = ["status"]
+        },
+        Fault("dropped index", .wrong, "app.note", "an index that does not exist any more") { $0.tables[note]?.identity = .index },
         Fault("nothing", .wrong, "app.note", "its replica identity is nothing") { $0.tables[note]?.identity = .nothing },
         Fault("no key", .warning, "app.review", "no primary key") { $0.tables[review]?.key = [] },
     ]
