@@ -2,8 +2,10 @@ package import Configuration
 import Intake
 import JSON
 import Kafka
+import Messaging
 import Postgres
 import Rules
+import Store
 
 /// `hub doctor`: checks the capture of the platform's database against what the rules need.
 package struct SourceDoctor {
@@ -21,6 +23,7 @@ package struct SourceDoctor {
         let rules = rules(&findings)
         findings += database(address, rules)
         findings += kafka(rules)
+        findings += heard
         return findings
     }
 
@@ -71,6 +74,41 @@ package struct SourceDoctor {
             ).all
         } catch {
             return [.wrong("kafka", "\(brokers): \(error.message)", mend: "check kafka.brokers and kafka.properties")]
+        }
+    }
+}
+
+extension SourceDoctor {
+    /// Nothing, unless sources are watched and the hub's database is known.
+    private var heard: [SourceFinding] {
+        guard configuration.source.silentAfter > .zero, let address = configuration.database.url else { return [] }
+        do throws(MigrationError) {
+            return Self.findings(try SourceListing.read(address, group: configuration.kafka.group), group: configuration.kafka.group)
+        } catch {
+            let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+            return [
+                .warning(
+                    "hub", "the hub's database cannot be asked what was heard: \(reason)",
+                    mend: "hub check tests it; a hub of this version brings its schema up to date")
+            ]
+        }
+    }
+
+    static func findings(_ heard: [SourceState], group: String) -> [SourceFinding] {
+        guard !heard.isEmpty else {
+            return [
+                .warning(
+                    "hub", "no hub of the group \(group) has heard a source yet",
+                    mend: "start a hub with source.silent-after, and see that the topics of the connector are among rules.topics")
+            ]
+        }
+        return heard.map { source in
+            let age = "\(source.age.components.seconds) s ago"
+            guard source.silence != nil else { return .good("hub", "the source \(source.name) was heard \(age)") }
+            return .wrong(
+                "hub", "the source \(source.name) is silent: it was heard \(age) in \(source.topic)",
+                mend: "see that its connector runs and reaches Kafka. If it is gone for good: "
+                    + "delete from hub.source where name = '\(source.name)'")
         }
     }
 }

@@ -22,13 +22,14 @@ struct SourceTopics {
         let names = Set(rules.rules.map(\.table)).sorted { "\($0)" < "\($1)" }
         return names.map { name in
             let found = topics(of: name)
-            guard let first = found.first else {
+            guard !found.isEmpty else {
                 return .warning(
                     "kafka", "there is no topic for \(name) (<topic.prefix>.\(name))",
                     mend: "if brokers do not create topics by themselves, create it; otherwise it comes with the first change")
             }
             guard let topic = found.first(where: isRead) else {
-                return .wrong("kafka", "the topic \(first) is not read, and rules need it", mend: "add it to rules.topics")
+                return .wrong(
+                    "kafka", "the topic \(found.joined(separator: " or ")) is not read, and rules need it", mend: "add it to rules.topics")
             }
             return .good("kafka", "\(name): topic \(topic)")
         }
@@ -36,7 +37,14 @@ struct SourceTopics {
 
     private var heartbeats: [SourceFinding] {
         let options = rules.changes
-        let found = topics.filter { $0.hasPrefix(options.heartbeatTopicPrefix) }.sorted()
+        let prefixes = Set(rules.rules.map(\.table)).flatMap { table in
+            topics(of: table).filter(isRead).map { String($0.dropLast(table.description.count + 1)) }
+        }
+        // Other connectors of the cluster may serve others. Without a topic of a table only those that are read are known to be ours.
+        let found = topics.filter { topic in
+            topic.hasPrefix(options.heartbeatTopicPrefix)
+                && (prefixes.isEmpty ? isRead(topic) : prefixes.contains { topic == "\(options.heartbeatTopicPrefix).\($0)" })
+        }.sorted()
         guard !found.isEmpty else {
             return [
                 .warning(

@@ -268,6 +268,7 @@ async def test_hub_doctor_finds_nothing_wrong_and_a_dead_debezium_is_an_alarm(pl
             await asyncio.to_thread(wait_until, lambda: doctor(hub)[0] == 1, "nobody reads the slot", 20)
             _, findings = await asyncio.to_thread(doctor, hub)
             assert any("no connector reads hub" in one["finding"] for one in findings), findings
+            assert any(f"the source {PREFIX} is silent" in one["finding"] for one in findings), findings
         finally:
             await asyncio.to_thread(rows.debezium.start)
         await asyncio.to_thread(wait_until, lambda: silent(hub) == ["0"], "the connector is heard again", 40)

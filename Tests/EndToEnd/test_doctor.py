@@ -202,7 +202,7 @@ def test_topics_that_are_not_read_are_named(source):
     faults = source.faults(HUB_RULES_TOPICS=rf"^{PREFIX}\.app\..*")
     assert len(faults) == 1 and "heartbeat" in faults[0][1]
     faults = source.faults(HUB_RULES_TOPICS=f"__debezium-heartbeat.{PREFIX}")
-    assert faults == [("kafka", f"the topic {PREFIX}.app.review is not read, and rules need it")]
+    assert [part for part, _ in faults] == ["kafka"] and f"{PREFIX}.app.review" in faults[0][1] and "is not read, and rules need it" in faults[0][1]
     assert [part for part, _ in source.faults(HUB_KAFKA_BROKERS="127.0.0.1:9")] == ["kafka"]
 
 

@@ -1,5 +1,6 @@
 import ChangeCapture
 import HangGuard
+import Messaging
 import Rules
 import Testing
 
@@ -136,8 +137,20 @@ import Testing
         #expect(
             findings(topics, ["p.app.review", "__debezium-heartbeat.p"])
                 == ["wrong: the topic p.app.note is not read, and rules need it"])
+        let read = ["p.app.review", "p.app.note", "__debezium-heartbeat.p"]
+        #expect(findings(topics + ["__debezium-heartbeat.q"], read) == [], "of a connector for others")
         #expect(findings(["p.app.review"], ["p.app.review"]).count == 2, "no topic of app.note, and no heartbeat")
         #expect(findings(topics, []) == ["wrong: rules.topics is empty, so no change is read"])
+    }
+
+    @Test func `A silent source is wrong, and one that nobody has heard is a warning`() {
+        func state(_ silence: Duration?) -> SourceState {
+            SourceState(name: "p", topic: "beats", partition: 0, age: .seconds(90), silence: silence)
+        }
+        #expect(SourceDoctor.findings([state(nil)], group: "hub") == [.good("hub", "the source p was heard 90 s ago")])
+        let silent = SourceDoctor.findings([state(.seconds(30))], group: "hub")
+        #expect(silent.map(\.grade) == [.wrong] && silent[0].text == "the source p is silent: it was heard 90 s ago in beats")
+        #expect(SourceDoctor.findings([], group: "hub").map(\.grade) == [.warning])
     }
 
     @Test func `What is wrong comes first, and the JSON says the same`() {
