@@ -214,7 +214,10 @@ let package = Package(
         suite("EmbeddedTests", ["Embedded", "Auth", "Configuration", "Kafka", "Postgres", "Linux", logging]),
         suite(
             "HubClientTests",
-            ["HubClient", "Store", "Configuration", "Embedded", "Rules", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol"]),
+            [
+                "HubClient", "Store", "Configuration", "Embedded", "Kafka", "Linux", "Messaging", "JSON", "HTTP", "WSProtocol",
+                "ChangeCapture", "Rules",
+            ]),
         suite(
             "HubTests",
             [

@@ -37,7 +37,8 @@ public struct PlatformRecord: Equatable, Sendable {
     public let before: String?
     /// JSON text.
     public let after: String?
-    public let audience: Audience
+    /// At least one.
+    public let audiences: [Audience]
     public let retry: Retry?
 }
 
@@ -69,7 +70,6 @@ extension PlatformRecord {
         let metadata = try fields.required(try fields.object("metadata"), "metadata")
         let routing = try fields.required(try fields.object("routing"), "routing")
         let rows = try fields.object("payload")
-        let members = try routing.required(try routing.object("audience"), "audience")
         id = try metadata.required(try metadata.scalar("id"), "id")
         kind = try metadata.choice("type")
         priority = try metadata.scalar("priority")
@@ -81,7 +81,7 @@ extension PlatformRecord {
         expiresAt = try metadata.millisecondsOrText("expiration")
         before = rows?["before"].map { fields.document.text($0) }
         after = rows?["after"].map { fields.document.text($0) }
-        audience = Audience(type: try members.required(try members.text("type"), "type"), targets: try members.scalars("targets"))
+        audiences = try routing.audiences()
         retry = try routing.object("retry").map { retry throws(ChangeRejection) in
             let ack = retry["ack_required"]
             if let ack, ack.kind != .bool { throw retry.wrongKind("ack_required", "true or false", ack) }
@@ -104,6 +104,23 @@ extension PlatformNotice {
 }
 
 extension Fields {
+    /// One audience, or an array of them.
+    fileprivate func audiences() throws(ChangeRejection) -> [PlatformRecord.Audience] {
+        let value = try required(self["audience"], "audience")
+        let elements = document.elements(of: value)
+        guard elements?.isEmpty != true else { throw wrongKind("audience", "an object, or an array with objects", value) }
+        var audiences: [PlatformRecord.Audience] = []
+        for element in elements ?? [value] {
+            guard let members = Fields(element, in: document, path: at("audience")) else {
+                throw wrongKind("audience", "an object, or an array of objects", element)
+            }
+            audiences.append(
+                PlatformRecord.Audience(
+                    type: try members.required(try members.text("type"), "type"), targets: try members.scalars("targets")))
+        }
+        return audiences
+    }
+
     /// A text or a number as text; nil when it is missing or null.
     fileprivate func scalar(_ name: String) throws(ChangeRejection) -> String? {
         guard let value = self[name] else { return nil }

@@ -22,6 +22,7 @@ package struct Configuration: Equatable, Sendable {
     package var auth = Auth()
     package var kafka = Kafka()
     package var rules = Rules()
+    package var source = Source()
     package var database = Database()
     package var retention = Retention()
     package var drain = Drain()
@@ -153,6 +154,18 @@ package struct Configuration: Equatable, Sendable {
         /// nil: changes of rows notify nobody.
         package var file: String?
         package var topics: [String] = []
+        package init() {}
+    }
+
+    /// The database of the platform whose changes the hub reads, and its capture.
+    package struct Source: Equatable, Sendable {
+        /// Only `hub doctor` connects to it.
+        package var databaseURL: String?
+        package var slot = "hub"
+        package var publication = "hub"
+        /// Zero means never.
+        package var silentAfter: Duration = .zero
+        package var payloadColumns: [String] = []
         package init() {}
     }
 

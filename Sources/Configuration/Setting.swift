@@ -72,8 +72,8 @@ package struct Setting: Sendable {
 
     /// All settings in the order of the output.
     package static let all: [Setting] =
-        general + limits + shares + outbound + websocket + fallback + auth + kafka + rules + database
-        + retention
+        general + limits + shares + outbound + websocket + fallback + auth + kafka + rules + source
+        + database + retention
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
     static let byVariable = Dictionary(uniqueKeysWithValues: all.map { ($0.variable, $0) })

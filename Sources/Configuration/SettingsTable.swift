@@ -327,6 +327,27 @@ extension Setting {
         ),
     ]
 
+    package static let source: [Setting] = [
+        Setting(
+            "source.database-url", \.source.databaseURL, .optionalText("postgresql://USER@HOST:PORT/NAME, or libpq's key=value words"),
+            secret: true,
+            "The platform's database whose changes are captured. Only hub doctor connects to it, reads its catalogs and changes nothing."),
+        Setting(
+            "source.slot", \.source.slot, .text("a name of letters, digits and _"),
+            "The replication slot of the connector there (Debezium's slot.name)."),
+        Setting(
+            "source.publication", \.source.publication, .text("a publication"),
+            "The publication of the connector there (Debezium's publication.name)."),
+        Setting(
+            "source.silent-after", \.source.silentAfter, .duration(.zero...(.seconds(86_400))),
+            "A source of changes (a Debezium connector, by its topic.prefix) counts as silent when no hub of the consumer group has got a change or heartbeat of it for so long, and nothing of it waits in Kafka; 0s: never. Use several times heartbeat.interval.ms, read the heartbeat topic (rules.topics), and set it alike on all hubs."
+        ),
+        Setting(
+            "source.payload-columns", \.source.payloadColumns, .list("a list of columns", mayBeEmpty: true),
+            "The columns of payload.after in the platform's own records whose values leave the hub, as data of the entry. Empty by default, because rows have personal data."
+        ),
+    ]
+
     package static let database: [Setting] = [
         Setting(
             "database.url", \.database.url, .optionalText("postgresql://USER@HOST:PORT/NAME, or libpq's key=value words"), secret: true,

@@ -35,18 +35,24 @@ final class Health: Sendable {
 
     let threads: ThreadWatch
     private let checks: Locked<[Part: @Sendable () -> Bool]> = Locked([:])
+    private let silentSources: Locked<@Sendable () -> [String]> = Locked { [] }
 
     init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
 
     /// Registers the check of a part. A part without a check counts as missing.
     func watch(_ part: Part, _ isUp: @escaping @Sendable () -> Bool) { checks.withLock { $0[part] = isUp } }
 
+    /// Registers how the silent sources of changes are found. Clients are served without them, so they keep no hub from being ready: all
+    /// hubs would leave the load balancer at once, because a database of the platform rests.
+    func watchSources(_ silent: @escaping @Sendable () -> [String]) { silentSources.withLock { $0 = silent } }
+
     func isUp(_ part: Part) -> Bool { checks.withLock { $0[part] }?() ?? false }
 
     var readiness: Readiness {
         let missing = Part.allCases.filter { !isUp($0) }
         let silent = threads.silent
-        let reasons = missing.map(\.reason) + silent.map(\.reason)
+        let sources = silentSources.withLock { $0 }().map { "source \($0) is silent: neither a change nor a heartbeat comes" }
+        let reasons = missing.map(\.reason) + silent.map(\.reason) + sources
         return missing.contains(where: \.isNeededByClients) || !silent.isEmpty ? .notReady(reasons) : .ready(without: reasons)
     }
 

@@ -129,11 +129,16 @@ extension TokenPolicy {
 
 extension IntakeConfiguration {
     /// - Parameter member: the hub's fixed name in the group.
-    package init(_ settings: Configuration.Kafka, _ rules: Configuration.Rules, member: String? = nil) {
+    package init(
+        _ settings: Configuration.Kafka, _ rules: Configuration.Rules, _ source: Configuration.Source = Configuration.Source(),
+        member: String? = nil
+    ) {
         self.init(
             brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
             deadLetterTopic: settings.deadLetterTopic)
         read(changes: rules.topics, by: rules.file)
+        payloadColumns = source.payloadColumns
+        silentAfter = source.silentAfter > .zero ? source.silentAfter : nil
         consumer.member = member
         consumer.fetchWait = settings.fetchWait
         poll.records = settings.batchRecords

@@ -40,7 +40,8 @@ struct PartSettings {
         }
         keys = KeySettings(configuration.auth)
         loop.contextKeys = try configuration.auth.contextKeys.map { path throws(ServerFailure) in try Self.contextKeys(path) }
-        intake = IntakeConfiguration(configuration.kafka, configuration.rules, member: configuration.kafkaMember)
+        intake = IntakeConfiguration(
+            configuration.kafka, configuration.rules, configuration.source, member: configuration.kafkaMember)
         demo = DemoSettings(configuration.kafka)
         drain = configuration.drain
     }

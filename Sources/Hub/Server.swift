@@ -73,6 +73,9 @@ package final class Server {
             intake.brokersUp.value == 1 || (intake.brokersUp.value != 0 && intake.partitions.value > 0)
         }
         health.watch(.reading) { [intake = metrics.intake] in intake.refusals.value == 0 }
+        health.watchSources { [intake = metrics.intake] in
+            intake.silentSources.values.filter { $0.value == 1 }.keys.sorted()
+        }
         health.watch(.deadLetters) { [intake = metrics.intake] in intake.deadLetterTopic.value != 0 }
         do throws(SystemError) {
             let settings = parts.keys

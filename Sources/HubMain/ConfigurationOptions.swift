@@ -54,6 +54,22 @@ struct ConfigurationOptions: ParsableArguments {
         throw CommandFailure(.configuration, "database.url is not set")
     }
 
+    /// The configured brokers, or those of an embedded hub, and where their address comes from.
+    func kafka() throws(CommandFailure) -> (Configuration.Kafka, EffectiveConfiguration.Origin) {
+        let effective = try load()
+        let configuration = effective.configuration
+        var kafka = configuration.kafka
+        guard kafka.brokers.isEmpty else {
+            return (kafka, Setting.all.first { $0.key == "kafka.brokers" }.map { effective.origin(of: $0) } ?? .byDefault)
+        }
+        guard let facts = EmbeddedLocation(folder: configuration.data).facts else {
+            throw CommandFailure(
+                .unavailable, "no embedded hub runs in \(configuration.data), and kafka.brokers (HUB_KAFKA_BROKERS) is not set")
+        }
+        kafka.brokers = [facts.kafkaBrokers]
+        return (kafka, .embedded)
+    }
+
     private func text(of path: String) throws(CommandFailure) -> String {
         do throws(SystemError) {
             return try Files.text(path)

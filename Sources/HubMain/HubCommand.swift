@@ -26,6 +26,8 @@ struct HubCommand: ParsableCommand {
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
               hub rules try new.yaml          compares rules with those in use over changes that Kafka has; see also hub rules replay
               hub why ENTRY                   tells where an entry came from, and who has it
+              hub doctor --config hub.yaml    checks the capture of the platform's database
+              hub retract --entry user:alice/17 takes back what the platform told
               hub serve --config hub.yaml
 
             Exit codes: 0 done; 1 failed; 64 bad flags; 69 a dependency is unreachable; 77 refused by the hub; 78 bad configuration.
@@ -35,6 +37,7 @@ struct HubCommand: ParsableCommand {
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, RevokeCommand.self, ServicesCommand.self,
             EchoCommand.self, StatementsCommand.self, RulesCommand.self, WhyCommand.self,
+            DoctorCommand.self, RetractCommand.self,
         ])
 
     static func main() {

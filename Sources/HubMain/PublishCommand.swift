@@ -86,18 +86,7 @@ struct PublishCommand: ParsableCommand {
                 throw CommandFailure(.usage, "--within \(within): expected a duration such as 10s")
             }
             let retraction = try retraction()
-            let effective = try options.load()
-            let configuration = effective.configuration
-            var origin = Setting.all.first { $0.key == "kafka.brokers" }.map { effective.origin(of: $0) } ?? .byDefault
-            var kafka = configuration.kafka
-            if kafka.brokers.isEmpty {
-                guard let facts = EmbeddedLocation(folder: configuration.data).facts else {
-                    throw CommandFailure(
-                        .unavailable, "no embedded hub runs in \(configuration.data), and kafka.brokers (HUB_KAFKA_BROKERS) is not set")
-                }
-                kafka.brokers = [facts.kafkaBrokers]
-                origin = .embedded
-            }
+            let (kafka, origin) = try options.kafka()
             let id = if let id { id } else { try EventPublication.makeID() }
             var event = EventDraft(id: id, type: type ?? "retraction", recipients: recipients, title: title)
             event.retraction = retraction

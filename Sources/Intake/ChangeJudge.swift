@@ -12,19 +12,31 @@ struct ChangeJudge {
         var retractions = 0
         var failures: [RuleFailure] = []
         var undecided: [String] = []
+        /// Which source of changes the record shows to be alive.
+        var source: Source?
+
+        var hasNoEffect: Bool { events == 0 && retractions == 0 && failures.isEmpty && undecided.isEmpty }
+    }
+
+    /// A connector, by its `topic.prefix`.
+    struct Source: Equatable {
+        let name: String
+        let isHeartbeat: Bool
     }
 
     private let events: EventDecoder
+    private let platform: PlatformEvents
     private var decoder: ChangeDecoder
     private var rules: RuleSet
 
-    init(events: EventDecoder, rules: RuleSet = .empty) {
+    init(events: EventDecoder, rules: RuleSet = .empty, platform: PlatformEvents = PlatformEvents()) {
         self.events = events
         self.rules = rules
+        self.platform = platform
         decoder = ChangeDecoder(rules.changes)
     }
 
-    mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules) }
+    mutating func use(_ rules: RuleSet) { self = ChangeJudge(events: events, rules: rules, platform: platform) }
 
     private mutating func decode(_ record: KafkaRecord) -> Change {
         decoder.decode(
@@ -40,7 +52,28 @@ struct ChangeJudge {
     }
 
     mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, Findings) {
-        switch decode(record) {
+        let change = decode(record)
+        let judged: JudgedRecord
+        var findings: Findings
+        (judged, findings) = judge(change, record)
+        findings.source = source(of: change, record.topic)
+        return (judged, findings)
+    }
+
+    private func source(of change: Change, _ topic: String) -> Source? {
+        switch change {
+        case .row(let change): Source(change.source)
+        case .truncate(let truncate): Source(truncate.source)
+        case .message(let message): Source(message.source)
+        case .heartbeat(let heartbeat):
+            Source(
+                name: heartbeat.server ?? String(topic.dropFirst(rules.changes.heartbeatTopicPrefix.count + 1)), isHeartbeat: true)
+        case .transaction, .tombstone, .ignored, .outbox, .platform, .notice, .rejected: nil
+        }
+    }
+
+    private func judge(_ change: Change, _ record: KafkaRecord) -> (JudgedRecord, Findings) {
+        switch change {
         case .row(let change): return judge(change, record)
         case .outbox(let event):
             guard let payload = event.payload else {
@@ -59,8 +92,8 @@ struct ChangeJudge {
         case .heartbeat: return (JudgedRecord(record: record, judgement: .discarded("heartbeat")), Findings())
         case .tombstone: return (JudgedRecord(record: record, judgement: .discarded("tombstone")), Findings())
         case .ignored(let kind): return (JudgedRecord(record: record, judgement: .discarded(kind.rawValue)), Findings())
-        case .platform, .notice:
-            return (.dead(record, "unsupported_shape", "the platform's own record forms are not read yet"), Findings())
+        case .platform(let planned): return (platform.event(of: planned).judged(record, by: events), Findings())
+        case .notice(let notice): return (platform.event(of: notice, in: record).judged(record, by: events), Findings())
         case .rejected(let rejection): return (.dead(record, rejection.reason.rawValue, rejection.detail), Findings())
         }
     }
@@ -141,6 +174,14 @@ extension AccessChange.Grant {
 
 extension KafkaRecord {
     var origin: RecordOrigin { RecordOrigin(topic: topic, partition: partition, offset: offset) }
+}
+
+extension ChangeJudge.Source {
+    /// Nil for a flattened row, which does not name its connector.
+    fileprivate init?(_ source: ChangeSource) {
+        guard !source.name.isEmpty else { return nil }
+        self.init(name: source.name, isHeartbeat: false)
+    }
 }
 
 extension ChangeSource {

@@ -10,6 +10,10 @@ package struct IntakeConfiguration: Equatable, Sendable {
     package private(set) var changeTopics: [String] = []
     /// nil: changes of rows notify nobody.
     package private(set) var rulesFile: String?
+    /// The columns of the platform's own records whose values reach clients.
+    package var payloadColumns: [String] = []
+    /// A source of changes that was not heard for so long counts as silent. nil: never.
+    package var silentAfter: Duration?
     /// The pause between two looks at the rules file.
     var rulesInterval: Duration = .seconds(2)
     /// The topic of records that cannot become entries. It is never read, even when a pattern among the topics matches it.

@@ -57,5 +57,10 @@ package final class IntakeMetrics: MetricsGroup {
     package let ruleUndecided = Counter(
         "hub_rule_undecided_total", "Rules that had no result because the database did not deliver a value of the row.")
 
+    package let silentSources = LabelledGauge(
+        "hub_source_silent", "1 while a source of changes is silent (source.silent-after), else 0.", label: "source")
+    package let sourceAge = LabelledGauge(
+        "hub_source_age_seconds", "Time since any hub of the group heard a source of changes.", label: "source")
+
     package init() {}
 }

@@ -19,7 +19,7 @@ struct IntakeReport {
 
     /// What the rules made of a record.
     func found(_ findings: ChangeJudge.Findings, in record: KafkaRecord) {
-        if findings == ChangeJudge.Findings() { return }
+        if findings.hasNoEffect { return }
         metrics.ruleEvents.add(UInt64(findings.events))
         metrics.ruleRetractions.add(UInt64(findings.retractions))
         metrics.ruleFailures.add(UInt64(findings.failures.count))

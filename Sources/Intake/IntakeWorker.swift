@@ -15,6 +15,7 @@ final class IntakeWorker {
     private let report: IntakeReport
     private var judge: RecordJudge
     private let rules: RulesWatch?
+    private var sources: SourceReporter?
     private var flow: IntakeFlow
     private let deadLetterTopic: DeadLetterTopicWatch
     private var letters: DeadLetterWriter?
@@ -50,6 +51,7 @@ final class IntakeWorker {
         judge = RecordJudge(configuration)
         self.rules = rules.map { RulesWatch($0, metrics: metrics, log: log) }
         if let rules { judge.changes.use(rules.rules) }
+        sources = SourceReporter(configuration, report: report, store: store, now: loop.now)
         flow = IntakeFlow(limits: configuration.flow, group: configuration.consumer.group)
         letters = DeadLetterWriter(configuration, loop: loop, log: log) { [weak self] token, failure in
             self?.handle(failure.map { .letterFailed(token: token, $0.kind) } ?? .letterWritten(token: token))
@@ -60,7 +62,13 @@ final class IntakeWorker {
     func run() {
         loop.receive(from: inbox.outcomes) { [weak self] batch in
             guard let self else { return }
-            for outcome in batch { handle(.answered(token: outcome.token, outcome.reply)) }
+            for outcome in batch {
+                if outcome.token == SourceReporter.token {
+                    sources?.answered(outcome.reply, now: loop.now)
+                } else {
+                    handle(.answered(token: outcome.token, outcome.reply))
+                }
+            }
             read()
         }
         loop.receive(from: inbox.orders) { [weak self] batch in
@@ -138,6 +146,7 @@ final class IntakeWorker {
             let end = rest.firstIndex { $0.partition != partition.partition || $0.topic != partition.topic } ?? records.endIndex
             for finding in progress.read(records[start..<end], low: { consumer?.lowWatermark(of: $0) }) { report.found(finding) }
             allowed(partition.topic)
+            sources?.reach(partition)
             start = end
         }
         handle(.read(records.map { judge($0) }))
@@ -145,7 +154,10 @@ final class IntakeWorker {
 
     private func judge(_ record: KafkaRecord) -> JudgedRecord {
         let (judged, findings) = judge.judge(record)
-        if let findings { report.found(findings, in: record) }
+        if let findings {
+            report.found(findings, in: record)
+            if let source = findings.source { sources?.hear(source, in: record, now: loop.now) }
+        }
         return judged
     }
 
@@ -157,6 +169,7 @@ final class IntakeWorker {
 
     private func take(_ event: ConsumerEvent) {
         report.heard(event)
+        sources?.heard(event, now: loop.now)
         switch event {
         case .assigned(let partitions, let committed):
             for next in committed { progress.begin(next.partition, at: next.offset) }
@@ -202,6 +215,7 @@ final class IntakeWorker {
         report.restarted(partition)
         consumer?.restart([partition])
         forget([partition])
+        sources?.forget([partition])
         handle(.lost([partition]))
         handle(.assigned([partition]))
     }
@@ -308,12 +322,15 @@ final class IntakeWorker {
     }
 
     private func measure() {
-        guard let consumer else { return }
+        guard consumer != nil else { return }
+        sources?.tick(held: flow.held, isPaused: flow.isPaused, lag: { lag(of: $0) }, store: store, inbox: inbox, now: loop.now)
         report.lag(
-            flow.held.map { partition in
-                guard let high = consumer.highWatermark(of: partition) else { return 0 }
-                return progress.lag(of: partition, stored: flow.next(of: partition), high: high)
-            })
+            flow.held.map { lag(of: $0) ?? 0 })
+    }
+
+    /// Nil as long as the end of the partition is not known.
+    private func lag(of partition: TopicPartition) -> Int64? {
+        consumer?.highWatermark(of: partition).map { progress.lag(of: partition, stored: flow.next(of: partition), high: $0) }
     }
 
     // MARK: The end

@@ -15,7 +15,7 @@ struct RecordJudge {
         decoder = EventDecoder(limits: configuration.events)
         deadLetterTopic = configuration.deadLetterTopic
         topics = ChangeTopics(events: configuration.eventTopics, changes: configuration.changeTopics)
-        changes = ChangeJudge(events: decoder)
+        changes = ChangeJudge(events: decoder, platform: PlatformEvents(payloadColumns: configuration.payloadColumns))
     }
 
     mutating func judge(_ record: KafkaRecord) -> (JudgedRecord, ChangeJudge.Findings?) {

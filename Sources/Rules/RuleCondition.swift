@@ -17,6 +17,7 @@ struct RuleCondition: Sendable {
 
     func sentence(in language: CELLanguage) -> String { condition.sentence(in: language) }
     var needsOldRow: Bool { condition.readsBefore }
+    var readColumns: [CELColumn] { condition.inputs.compactMap { if case .column(let column) = $0 { column } else { nil } } }
     var equalities: [CELEquality] { condition.equalities }
 
     func evaluate(_ change: RowChange) -> CELOutcome {

@@ -232,7 +232,7 @@ extension StoreReply {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
         case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal,
-            .nodes, .removed, .blockChanged, .blocks, .fenced, .fences, .ticketKept, .ticket, .accessChanged,
+            .nodes, .sources, .removed, .blockChanged, .blocks, .fenced, .fences, .ticketKept, .ticket, .accessChanged,
             .accessSettled:
             false
         }

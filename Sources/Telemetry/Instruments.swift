@@ -87,6 +87,27 @@ package final class DurationHistogram: Instrument {
     }
 }
 
+/// Numbers by a label whose values come and go.
+package final class LabelledGauge: Instrument {
+    private let state = Locked<[String: Double]>([:])
+    package let metric: Metric
+
+    package init(_ name: String, _ help: String, label: String) {
+        metric = Metric(name: name, help: help, kind: .gauge, labels: [label])
+    }
+
+    /// Replaces all values.
+    package func set(_ values: [String: Double]) { state.withLock { $0 = values } }
+
+    package var values: [String: Double] { state.withLock { $0 } }
+
+    package func writeSamples(into text: inout MetricsText) {
+        for (label, value) in values.sorted(by: { $0.key < $1.key }) {
+            text.sample(Int64(exactly: value).map { "\($0)" } ?? "\(value)", labels: [label])
+        }
+    }
+}
+
 /// Numbers that are computed when the metrics are read. The closure runs on the thread that answers `/metrics`.
 package final class Reading: Instrument {
     /// One number, with a value for each of the metric's labels.

@@ -80,6 +80,16 @@ struct RecordFormTests {
         ] {
             #expect(outbox(value)?.payload == payload, "\(value)")
         }
+        // `table.fields.additional.placement=type:envelope`
+        for (value, payload) in [
+            (#"{"payload":"{\"a\": 1}","eventType":"Shared"}"#, #"{"a":1}"#), (#"{"payload":{"a":1},"tenant":7}"#, #"{"a":1}"#),
+            (#"{"payload":"not json","tenant":null}"#, #""not json""#),
+            (#"{"payload":1}"#, #"{"payload":1}"#), (#"{"payload":1,"to":"user:a"}"#, #"{"payload":1,"to":"user:a"}"#),
+            (#"{"payload":1,"more":{}}"#, #"{"payload":1,"more":{}}"#),
+        ] {
+            #expect(outbox(value)?.payload == payload, "\(value)")
+        }
+        #expect(outbox(#"{"payload":null,"tenant":"u"}"#).map { $0.payload == nil } == true)
         for none in [nil, "null", #"{"schema":null,"payload":null}"#] { #expect(outbox(none).map { $0.payload == nil } == true) }
         for (key, id) in [
             ("7", "7"), (#""id with space""#, "id with space"), ("id with space", "id with space"),
@@ -167,7 +177,7 @@ struct RecordFormTests {
         guard case .platform(let record) = decode(Records.record("rt", nil, value)) else { throw Unexpected() }
         #expect(record.id == "m1" && record.kind == .notification && record.priority == "HIGH" && record.operation == "UPDATE")
         #expect(record.at == 1_740_823_200_000_000 && record.expiresAt == 1_740_826_800_000_000)
-        #expect(record.before == nil && record.after == #"{"id":1}"# && record.audience.targets == ["zoe", "12"])
+        #expect(record.before == nil && record.after == #"{"id":1}"# && record.audiences.map(\.targets) == [["zoe", "12"]])
         #expect(
             record.retry?.requiresAck == true && record.retry?.attempts == 0 && record.retry?.limit == 5 && record.retry?.backoff == "PT1M")
         for (from, to, detail) in [

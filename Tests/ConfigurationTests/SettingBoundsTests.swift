@@ -80,6 +80,7 @@ struct SettingBoundsTests {
                 "data", "auth.jwks", "auth.context-keys", "auth.issuer", "auth.subject-claim", "auth.institution-claim",
                 "auth.channels-claim", "kafka.dead-letter-topic", "kafka.group", "kafka.member", "database.url", "bus-topic", "redis.url",
                 "rules.file",
+                "source.database-url", "source.slot", "source.publication",
             ])
     }
 
@@ -115,7 +116,9 @@ struct SettingBoundsTests {
     }
 
     /// Lists that may be empty.
-    private static func acceptsNothing(_ key: String) -> Bool { ["websocket.origins", "kafka.properties"].contains(key) }
+    private static func acceptsNothing(_ key: String) -> Bool {
+        ["websocket.origins", "kafka.properties", "source.payload-columns"].contains(key)
+    }
 }
 
 extension Accepted {

@@ -18,7 +18,7 @@ TEST_SECONDS = 150
 LONGEST = (
     "test_debezium.py", "test_avenirs.py", "test_page.py", "test_demo_cdc.py",
     "test_recovery.py", "test_several_hubs.py", "test_browser_transports.py", "test_browser_client.py", "test_browser_ladder.py",
-    "test_embedded.py", "test_cluster.py", "test_any_hub.py")
+    "test_embedded.py", "test_cluster.py", "test_any_hub.py", "test_source.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import re
+import subprocess
 import time
 import urllib.request
 
 import psycopg
 import pytest
 
-from debezium import FETCH_WAIT, RULES, CapturedDatabase, create_topics
+from debezium import FETCH_WAIT, PREFIX, RULES, CapturedDatabase, create_topics
 from hubclient import Client, Refused
-from processes import wait_until
+from processes import hub_program, wait_until
 from rig import person
 
 SNAPSHOT_ROWS = 1_000
@@ -280,3 +282,33 @@ async def test_a_killed_debezium_loses_nothing_and_notifies_nobody_twice(ruled, 
     assert len(notified) == len(set(notified)) and set(notified) <= set(expected)
     await unread(client, len(still_open))
     assert len(still_open) > 100
+
+
+async def test_hub_doctor_finds_nothing_wrong_and_a_dead_debezium_is_an_alarm(platform, ruled, rows):
+    beats = f"__debezium-heartbeat.{PREFIX}"
+    extra = {
+        **RULES, "HUB_KAFKA_FETCH_WAIT": FETCH_WAIT, "HUB_RULES_TOPICS": rf"^({PREFIX}\.app\..*|{beats})$", "HUB_SOURCE_SILENT_AFTER": "8s",
+        "HUB_SOURCE_DATABASE_URL": rows.url}
+
+    def doctor(hub):
+        done = subprocess.run([hub_program(), "doctor", "--json"], env=hub._environment, capture_output=True, text=True, timeout=60)
+        return done.returncode, [one for one in json.loads(done.stdout)["findings"] if one["grade"] != "good"]
+
+    def silent(hub):
+        text = urllib.request.urlopen(hub.url + "/metrics").read().decode()
+        return re.findall(rf'^hub_source_silent{{source="{PREFIX}"}} (\d)', text, re.M)
+
+    async with platform.running("watching-debezium", extra=extra) as hub:
+        await asyncio.to_thread(wait_until, lambda: silent(hub) == ["0"], "the connector is heard", 40)
+        code, findings = await asyncio.to_thread(doctor, hub)
+        assert code == 0 and [one["part"] for one in findings] == ["database"] and "unlimited" in findings[0]["finding"], findings
+        rows.debezium.kill()
+        try:
+            await asyncio.to_thread(wait_until, lambda: silent(hub) == ["1"], "the connector is silent", 40)
+            await asyncio.to_thread(wait_until, lambda: doctor(hub)[0] == 1, "nobody reads the slot", 20)
+            _, findings = await asyncio.to_thread(doctor, hub)
+            assert any("no connector reads hub" in one["finding"] for one in findings), findings
+            assert any(f"the source {PREFIX} is silent" in one["finding"] for one in findings), findings
+        finally:
+            await asyncio.to_thread(rows.debezium.start)
+        await asyncio.to_thread(wait_until, lambda: silent(hub) == ["0"], "the connector is heard again", 40)

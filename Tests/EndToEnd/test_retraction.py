@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 
 import pytest
 
@@ -121,3 +122,56 @@ async def test_an_operator_takes_an_entry_back_by_command(two):
     await publish("--retract", told["id"])
     assert (await client.entries("inbox", 2))[1]["refers"] == 1
     await unread(client, 0)
+
+
+async def test_one_entry_or_an_event_in_all_its_channels_is_taken_back_by_hub_retract(two):
+    name, other, third = person(), person(), person()
+    clients = [await Client.connect(two[index].socket_url, two[index].token(who), {"inbox": 0}) for index, who in ((0, name), (1, other))]
+    two[0].kafka.produce(
+        event(f"user:{name}", f"user:{other}", id=f"{name}-1"), event(f"user:{name}", id=f"{name}-2", group="g"),
+        {"specversion": "1.0", "id": f"{name}-3", "source": "/grades", "type": "grade", "data": {"to": f"user:{third}", "title": "x"}},
+        key=name)
+    await clients[0].entries("inbox", 2)
+    await clients[1].entries("inbox", 1)
+
+    def retract(*arguments, code=0):
+        done = subprocess.run(
+            [hub_program(), "retract", *arguments], env=two[0]._environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()] if code == 0 else done.stderr
+
+    found = await asyncio.to_thread(retract, "--id", f"{name}-1", "--dry-run")
+    assert [(one["channel"], one["seq"], one["retracted"]) for one in found] == [(f"inbox:{name}", 1, False), (f"inbox:{other}", 1, False)]
+    [told] = await asyncio.to_thread(retract, "--id", f"{name}-1")
+    assert told["topic"] == "hub.events"
+    for client in clients:
+        assert (await client.next("entry", channel="inbox", kind="retraction"))["refers"] == 1
+    await unread(clients[0], 1)
+    await unread(clients[1], 0)
+    assert await asyncio.to_thread(retract, "--id", f"{name}-1") == [], "it is taken back already"
+    await asyncio.to_thread(retract, "--entry", f"user:{name}/2")
+    await unread(clients[0], 0)
+    await asyncio.to_thread(retract, "--source", "/grades", "--id", f"{name}-3")
+    late = await Client.connect(two[1].socket_url, two[1].token(third), {"inbox": 0})
+    assert [entry.get("retracted") for entry in await late.entries("inbox", 2)] == [True, None]
+    # With recipients only Kafka is needed.
+    two[0].kafka.produce(event(f"user:{name}", id=f"{name}-4", group="h"), key=name)
+    await unread(clients[0], 1)
+    await asyncio.to_thread(retract, "--group", "h", "--to", f"user:{name}")
+    await unread(clients[0], 0)
+    for arguments, code, text in (
+            (["--entry", f"user:{name}/99"], 1, "there is no entry"), (["--entry", "nobody"], 64, "expected a channel and a number"),
+            (["--id", "unknown"], 1, "no channel has an entry"), (["--group", "g"], 64, "--group needs --to"), ([], 64, "expected one of")):
+        assert text in await asyncio.to_thread(retract, *arguments, code=code)
+
+
+async def test_hub_retract_says_when_no_hub_carries_it_out(platform):
+    name = person()
+    async with platform.running("retracting") as hub:
+        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        hub.kafka.produce(event(f"user:{name}", id=name), key=name)
+        await client.entries("inbox", 1)
+        environment = {**hub._environment, "HUB_KAFKA_TOPICS": "retracted.elsewhere"}
+    command = [hub_program(), "retract", "--entry", f"user:{name}/1", "--within", "2s"]
+    done = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 69 and "is one running?" in done.stderr

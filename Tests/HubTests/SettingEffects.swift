@@ -29,7 +29,8 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
     }
 
     static let all: [SettingEffect] =
-        general + limits + shares + outbound + webSocket + fallback + auth + kafka + rules + database + retention
+        general + limits + shares + outbound + webSocket + fallback + auth + kafka + rules + source + database
+        + retention
 
     private static let general = [
         SettingEffect("listen", "127.0.0.1:9000", besides: ["kafka.member": "hub-1"], ["listen.port": "9000"]),
@@ -153,6 +154,18 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect("rules.file", "/etc/hub/rules.yaml", ["intake.rulesFile": "/etc/hub/rules.yaml"]),
         SettingEffect(
             "rules.topics", "a,b", ["intake.changeTopics": #"["a", "b"]"#, "intake.consumer.topics": #"["hub.events", "a", "b"]"#]),
+    ]
+
+    private static let source = [
+        SettingEffect(
+            "source.database-url", "postgresql://platform", seenBy: "test_settings_name_the_database_the_slot_and_the_publication",
+            in: "test_doctor.py"),
+        SettingEffect(
+            "source.slot", "other", seenBy: "test_settings_name_the_database_the_slot_and_the_publication", in: "test_doctor.py"),
+        SettingEffect(
+            "source.publication", "other", seenBy: "test_settings_name_the_database_the_slot_and_the_publication", in: "test_doctor.py"),
+        SettingEffect("source.silent-after", "7s", ["intake.silentAfter": "7.0 seconds"]),
+        SettingEffect("source.payload-columns", "a,b", ["intake.payloadColumns": #"["a", "b"]"#]),
     ]
 
     private static let kafka = [

@@ -38,6 +38,8 @@ import Testing
         insert into hub.node (id, name, version, started_at, seen_at) select g::text, 'n', '1', now(), now() from generate_series(1, 3) g;
         insert into hub.question (kind, subject, node, until)
         select 'sessions', 'u' || g, case when g % 2 = 0 then 'other' end, now() + interval '1 minute' from generate_series(1, 60) g;
+        insert into hub.source (consumer_group, name, topic, partition, is_heartbeat, heard_at)
+        select 'g' || g % 500, 's' || g, 't', 0, false, now() from generate_series(1, \(users)) g;
         insert into hub.withdrawal (transaction, channel_id, user_id)
         select row_number() over () - 2 * \(users), m.channel_id, m.user_id from hub.member m;
         """
@@ -132,6 +134,12 @@ import Testing
                 array { _ in "2026-12-30" }, array { _ in "logout" },
             ]
         case "withdrawals", "fences": ["-\(asked)", "0", "-\(asked)"]
+        case "lockSources": ["'g7'", array { "s\($0)" }]
+        case "tellSources":
+            [
+                "'g7'", array { "s\($0)" }, array { "t\($0)" }, array { "\($0)" }, no, array { "s\($0 * 500 + 7)" }, array { "x\($0)" },
+                "1000",
+            ]
         case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)

@@ -91,6 +91,8 @@ public enum StoreRequest: Equatable, Sendable {
     case takeTicket(String)
     /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
     case beat(NodeReport)
+    /// Tells which sources of changes were heard, and reads what all hubs of the consumer group know. The answer is `.sources`.
+    case sources(SourceReport)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
     case remove(Removal)
     /// Moves a cursor, never beyond the head. The receipt rows of formal notices keep `session`.
@@ -101,7 +103,8 @@ extension StoreRequest {
     /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals`, for `journal`, and where nobody's turn is taken.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket, .changeAccess, .settleAccess:
+        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket, .changeAccess, .settleAccess,
+            .sources:
             nil
         case .keepTicket(_, let identity, _): identity.user
         case .append(let draft, _), .change(let draft, _, _): draft.sender
@@ -144,6 +147,8 @@ public enum StoreReply: Equatable, Sendable {
     case journal(next: String, [ElsewhereChange]?)
     /// Answers `beat`: the other hubs that work on the database.
     case nodes(NodeNews)
+    /// Answers `sources`, by name.
+    case sources([SourceState])
     case removed(Removed)
     /// Answers `block` and `unblock`.
     case blockChanged

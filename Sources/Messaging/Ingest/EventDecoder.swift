@@ -195,7 +195,7 @@ extension EventRejection {
 extension EventRecord {
     /// The id for a record that has none. It is stable when the hub reads the record again. The timestamp and the hash make it differ
     /// after a topic is recreated and its offsets restart at zero.
-    fileprivate var derivedID: String {
+    public var derivedID: String {
         var hash = FNV1a()
         hash.combine(key)
         hash.combine(value)

@@ -19,14 +19,14 @@ import Messaging
 /// | fencings | fence | waits | waits, runs again |
 /// | tickets | keepTicket, takeTicket | `.unavailable` at once: the client tries again | waits, runs again |
 /// | accessChanges, accessSettlements | changeAccess, settleAccess | `.unavailable` at once: asked again soon | waits, runs again |
-/// | withdrawals, fences, journal, beats | withdrawals, fences, journal, beat | `.unavailable` at once: asked again soon | waits, runs again |
+/// | withdrawals, fences, journal, beats, sources | withdrawals, fences, journal, beat, sources | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
     case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, beats,
-        removals, blockLists, fencings, fences, tickets, accessChanges, accessSettlements
+        removals, blockLists, fencings, fences, tickets, accessChanges, accessSettlements, sources
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -51,6 +51,7 @@ enum Operation: Int, CaseIterable {
         case .tickets: Tickets.self
         case .accessChanges: AccessChanges.self
         case .accessSettlements: AccessSettlements.self
+        case .sources: Sources.self
         }
     }
 
@@ -77,6 +78,7 @@ enum Operation: Int, CaseIterable {
         case .keepTicket, .takeTicket: self = .tickets
         case .changeAccess: self = .accessChanges
         case .settleAccess: self = .accessSettlements
+        case .sources: self = .sources
         }
     }
 }
