@@ -71,9 +71,11 @@ package struct RulesReplay {
         let plan = try range.plan(reader)
         for note in plan.notes { show("note: \(note)") }
         if let note = noteOfOtherRules { show("note: \(note)") }
-        let (replay, counts) = try read(plan, reader)
+        var reading = ReplayReading(plan, range, reader, rules: rules, rule: order.rule, mostRecords: order.mostRecords)
+        try reading.readOn()
+        let replay = reading.replay
         show(
-            "\(counts.inRange) records of \(plan.topics.joined(separator: ", ")) in the range, and \(counts.after) after it, to know what became of the rows"
+            "\(reading.inRange) records of \(plan.topics.joined(separator: ", ")) in the range, and \(reading.after) after it, to know what became of the rows"
         )
         var sorted = Self.sorted(replay.events, now: range.now)
         let unexpired = sorted.toSend
@@ -94,7 +96,7 @@ package struct RulesReplay {
         guard sorted.toSend.count <= order.mostEvents else {
             throw CommandFailure(.failed, "nothing was sent: \(sorted.toSend.count) events are more than --most \(order.mostEvents)")
         }
-        try send(sorted, show)
+        try send(sorted, &reading, show)
     }
 
     /// A hub that does not know `hubrow` would store the entries without their rows, and never take them back.
@@ -120,38 +122,6 @@ package struct RulesReplay {
         }
         guard !live.rules.contains(where: { $0.name == order.rule }) else { return nil }
         return "\(path) has no rule \(order.rule): its entries are taken back only when their rows are deleted"
-    }
-
-    private func read(
-        _ plan: ChangeRange.Plan, _ reader: RangeReader
-    ) throws(CommandFailure) -> (RuleReplay, (inRange: Int, after: Int)) {
-        var (rehearsal, replay) = (RuleRehearsal(rules), RuleReplay(rule: order.rule))
-        var (inRange, after, isWhole) = (0, 0, true)
-        let ends = Dictionary(uniqueKeysWithValues: plan.ranges.map { ($0.partition, $0.range.upperBound) })
-        // To the newest record, and not to the end of the range: a row that has left the state since must not notify.
-        let ranges = plan.ranges.map { PartitionRange($0.partition, kept: $0.kept, range: $0.range.lowerBound..<$0.kept.upperBound) }
-        do throws(KafkaError) {
-            try reader.read(ranges) { record in
-                guard inRange + after < order.mostRecords else {
-                    isWhole = false
-                    return false
-                }
-                let isInRange = record.offset < (ends[record.topicPartition] ?? 0) && range.contains(record)
-                if isInRange { inRange += 1 } else { after += 1 }
-                guard let change = rehearsal.change(in: record) else { return true }
-                replay.add(
-                    change.outcome, of: change.row, at: change.position,
-                    in: RecordOrigin(topic: record.topic, partition: record.partition, offset: record.offset), isInRange: isInRange)
-                return true
-            }
-        } catch {
-            throw ChangeRange.failure(error, range.brokers)
-        }
-        guard isWhole else {
-            throw CommandFailure(
-                .failed, "--limit \(order.mostRecords) was reached before the newest record, so it is not known what became of the rows")
-        }
-        return (replay, (inRange, after))
     }
 
     static func sorted(_ events: [RuleReplay.Event], now: Int64) -> Sorted {
@@ -234,7 +204,7 @@ package struct RulesReplay {
 
     // MARK: Sending
 
-    private func send(_ sorted: Sorted, _ show: (String) -> Void) throws(CommandFailure) {
+    private func send(_ sorted: Sorted, _ reading: inout ReplayReading, _ show: (String) -> Void) throws(CommandFailure) {
         var (sent, late) = (0, 0)
         do throws(KafkaError) {
             var producing = ProducerConfiguration(brokers: range.brokers)
@@ -243,10 +213,12 @@ package struct RulesReplay {
             let producer = try Producer(producing)
             for start in stride(from: 0, to: sorted.toSend.count, by: Self.chunk) {
                 let chunk = Array(sorted.toSend[start..<min(start + Self.chunk, sorted.toSend.count)])
-                // What hubs have stored meanwhile is left out.
+                // What hubs have stored meanwhile is left out, and what the newest changes have ended.
                 var again = Sorted()
                 do throws(CommandFailure) {
-                    try ask(chunk, &again)
+                    try reading.readOn()
+                    let left = Set(reading.replay.events.map(\.id))
+                    try ask(chunk.filter { left.contains($0.id) }, &again)
                 } catch {
                     throw KafkaError(kind: .other, name: "_FAIL", message: error.lines.joined(separator: "; "))
                 }
@@ -260,7 +232,7 @@ package struct RulesReplay {
                 "\(error.message); at least \(sent) of \(sorted.toSend.count) events were sent. Run the command again: events that are stored are recognized"
             )
         }
-        show("sent \(sent) events to \(topic)" + (late > 0 ? "; \(late) were no longer missing" : ""))
+        show("sent \(sent) events to \(topic)" + (late > 0 ? "; \(late) were no longer missing or true" : ""))
     }
 
     private func record(_ event: RuleReplay.Event) -> OutgoingRecord {
