@@ -104,6 +104,7 @@ let package = Package(
                 .embedInCode("Migrations/migration_0009.sql"), .embedInCode("Migrations/migration_0010.sql"),
                 .embedInCode("Migrations/migration_0011.sql"), .embedInCode("Migrations/migration_0012.sql"),
                 .embedInCode("Migrations/migration_0013.sql"), .embedInCode("Migrations/migration_0014.sql"),
+                .embedInCode("Migrations/migration_0015.sql"),
             ]),
         module(
             "Intake",

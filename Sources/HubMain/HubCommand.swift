@@ -23,6 +23,7 @@ struct HubCommand: ParsableCommand {
               hub migrate --config hub.yaml   prepares the database (serve does this, too)
               hub restored --config hub.yaml  after a restore of the database from a backup
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
+              hub off FEATURE --why WHY       switches a feature off; see also hub on and hub switches
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
               hub serve --config hub.yaml
 
@@ -31,7 +32,8 @@ struct HubCommand: ParsableCommand {
         version: "hub \(Version.hub)\nlibrdkafka \(LinkedLibraries.kafka)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
-            RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, ServicesCommand.self, EchoCommand.self,
+            RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self,
+            OffCommand.self, OnCommand.self, SwitchesCommand.self, ServicesCommand.self, EchoCommand.self,
             StatementsCommand.self, RulesCommand.self,
         ])
 

@@ -12,6 +12,8 @@ final class Subscriptions {
     private let terms: Welcome.Terms
     /// Counts the registrations; a number is not used again while an answer for it may be under way.
     private var registrations: UInt32 = 0
+    /// The session follows a channel from now on. Set once by the loop.
+    var begins: (LiveSession, Session.Subscription) -> Void = { _, _ in }
     /// The session's identity is new or has changed. Set once by the loop.
     var identityChanged: (LiveSession) -> Void = { _ in }
 
@@ -110,6 +112,7 @@ final class Subscriptions {
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, epoch: state.epoch,
             terms: terms, channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1, epoch: state.epoch) }, totals: totals,
             more: more || identity.grantsMoreBroadcasts(than: state.limits.session.subscriptions), refused: refused,
+            switched: state.switchboard.told(to: identity, following: openings.map(\.subscription.channel)),
             credential: live.isResumable && !live.isForOneRequest ? state.table.credential(of: live.id)?.text : nil,
             position: live.isResumable
                 ? PositionText.write(
@@ -236,6 +239,8 @@ final class Subscriptions {
         _ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState, _ since: Seq?, in lines: inout MessageLines
     ) {
         noteBlocks(live, channelState, begins: true)
+        state.fanOut.note(channelState)
+        begins(live, subscription)
         guard let isBehind = state.fanOut.update(subscription, { $0.open(channelState, since: since) }) else { return }
         if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = since ?? channelState.head }
         expiries.note(channelState.nextExpiry, in: channelState.channel)

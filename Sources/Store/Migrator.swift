@@ -33,6 +33,7 @@ struct Migration: Equatable {
         Migration(number: 12, script: String(decoding: PackageResources.migration_0012_sql, as: UTF8.self)),
         Migration(number: 13, script: String(decoding: PackageResources.migration_0013_sql, as: UTF8.self)),
         Migration(number: 14, script: String(decoding: PackageResources.migration_0014_sql, as: UTF8.self)),
+        Migration(number: 15, script: String(decoding: PackageResources.migration_0015_sql, as: UTF8.self)),
     ]
 }
 

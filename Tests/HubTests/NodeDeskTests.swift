@@ -45,6 +45,8 @@ struct NodeDeskTests {
                     case .drain(let drain): "drain \(drain.over) \(drain.isFinal)"
                     case .undrain: "undrain"
                     case .list: "list"
+                    case .reach(let scope, _): "reach \(scope.text)"
+                    case .switches(let board): "switches \(board.count)"
                     case .stop: "stop"
                     }
                 }

@@ -38,6 +38,7 @@ import Testing
         insert into hub.node (id, name, version, started_at, seen_at) select g::text, 'n', '1', now(), now() from generate_series(1, 3) g;
         insert into hub.question (kind, subject, node, until)
         select 'sessions', 'u' || g, case when g % 2 = 0 then 'other' end, now() + interval '1 minute' from generate_series(1, 60) g;
+        insert into hub.switch (feature, scope, mode, set_by, why) select 'signals', 'user:u' || g, 'off', 'ann', 'test' from generate_series(1, 150) g;
         insert into hub.withdrawal (transaction, channel_id, user_id)
         select row_number() over () - 2 * \(users), m.channel_id, m.user_id from hub.member m;
         """
@@ -118,6 +119,7 @@ import Testing
             [
                 "'me'", "'n'", "'1'", "7", "'{}'", array { "\($0)" }, array { _ in "\"{}\"" }, "false",
             ]
+        case "switches": []
         case "withdrawals": ["-\(asked)", "0", "-\(asked)"]
         case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]

@@ -77,6 +77,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads what other hubs on this database committed since a position, for this hub's loops. Nil: the first
     /// reading, which looks back half a minute.
     case journal(after: String?, node: String)
+    /// Reads which features operators have switched off.
+    case switches
     /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
     case beat(NodeReport)
     /// Removes old entries of a few channels. Only the hub itself asks for this.
@@ -86,10 +88,10 @@ public enum StoreRequest: Equatable, Sendable {
 }
 
 extension StoreRequest {
-    /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals` and for `journal`.
+    /// The user who asks; nil for an `ingest`, for `positions`, for a `page`, for `withdrawals`, for `journal` and for `switches`.
     public var user: UserID? {
         switch self {
-        case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove: nil
+        case .ingest, .positions, .page, .withdrawals, .journal, .switches, .beat, .remove: nil
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
@@ -120,6 +122,7 @@ public enum StoreReply: Equatable, Sendable {
     case withdrawals(next: WithdrawalPosition)
     /// Answers `journal`. Nil: so much was committed that it was not read.
     case journal(next: String, [ElsewhereChange]?)
+    case switches(Switchboard)
     /// Answers `beat`: the other hubs that work on the database.
     case nodes(NodeNews)
     case removed(Removed)

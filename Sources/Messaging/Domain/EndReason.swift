@@ -53,8 +53,8 @@ public enum EndReason: CaseIterable, Sendable {
     /// Reserved for later versions of the hub; this version ends no session for such a reason.
     public var isReserved: Bool {
         switch self {
-        case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer, .privilegesChanged: true
-        case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid, .tokenRevoked,
+        case .forbidden, .blocked, .overloaded, .slowConsumer, .privilegesChanged: true
+        case .badFrame, .replaced, .featureOff, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid, .tokenRevoked,
             .rateLimited, .connectionLimit:
             false
         }

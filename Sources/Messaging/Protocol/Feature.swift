@@ -11,6 +11,8 @@ public enum Feature: String, CaseIterable, Sendable {
     case changes
     /// `block`, `unblock` and `blocks`, and entries of the kind `hidden`.
     case blocks
+    /// `control` pushes and `switched`: an operator may switch features off.
+    case switches
     /// `presence`; only where the operator has switched it on.
     case presence
 }
