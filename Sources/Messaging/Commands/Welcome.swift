@@ -1,6 +1,6 @@
 internal import JSON
 
-/// The content of the reply to `connect`.
+/// The content of the reply to `connect`. More than twelve stored properties: one for each member.
 public struct Welcome: Equatable, Sendable {
     public struct Limits: Equatable, Sendable {
         public var messageBytes: Int

@@ -12,21 +12,21 @@ public struct Switchboard: Equatable, Sendable {
     }
 
     private var switches: [Key: Switch] = [:]
-    /// How many switches each feature has, by its position in `allCases`: most have none.
-    private var counts = [Int](repeating: 0, count: SwitchedFeature.allCases.count)
+    /// How many switches each feature has: most have none.
+    private var counts: [SwitchedFeature: Int] = [:]
     /// Switches that this version does not understand. They have no effect.
     public private(set) var unknown: Int
 
     public init(_ switches: some Sequence<Switch> = EmptyCollection<Switch>(), unknown: Int = 0) {
         self.unknown = unknown
         for one in switches { self.switches[Key(feature: one.feature, scope: one.scope)] = one }
-        for one in self.switches.values { counts[one.feature.index] += 1 }
+        for one in self.switches.values { counts[one.feature, default: 0] += 1 }
     }
 
     public var isEmpty: Bool { switches.isEmpty }
     public var count: Int { switches.count }
     /// False when nothing about the feature needs to be looked up.
-    public func concerns(_ feature: SwitchedFeature) -> Bool { counts[feature.index] > 0 }
+    public func concerns(_ feature: SwitchedFeature) -> Bool { counts[feature, default: 0] > 0 }
     /// The pauses of all slow switches, in seconds.
     public var pauses: Set<Int> { Set(switches.values.compactMap(\.mode.seconds)) }
 
@@ -37,11 +37,7 @@ public struct Switchboard: Equatable, Sendable {
 
     /// Removes the switches that have ended.
     public mutating func drop(upTo now: Timestamp) {
-        for (key, one) in switches {
-            guard let until = one.until, until <= now else { continue }
-            switches[key] = nil
-            counts[key.feature.index] -= 1
-        }
+        self = Switchboard(switches.values.filter { one in one.until.map { $0 > now } ?? true }, unknown: unknown)
     }
 
     // MARK: What counts
@@ -108,19 +104,5 @@ public struct Switchboard: Equatable, Sendable {
         case atOnce
         case every(seconds: Int)
         case held
-    }
-}
-
-extension SwitchedFeature {
-    fileprivate var index: Int {
-        switch self {
-        case .systemNotifications: 0
-        case .userNotifications: 1
-        case .directMessages: 2
-        case .groupMessages: 3
-        case .signals: 4
-        case .presence: 5
-        case .realtime: 6
-        }
     }
 }
