@@ -127,14 +127,18 @@ package struct SwitchInquiry {
 
     static func table(_ rows: [SwitchTable.Row]) -> [String] {
         guard !rows.isEmpty else { return ["everything is on"] }
-        let cells = [["FEATURE", "SCOPE", "MODE", "UNTIL", "SINCE", "BY", "WHY"]] + rows.map { row in
-            [row.feature, row.scope, row.mode + (row.seconds.map { " \($0)s" } ?? ""), row.until ?? "-", row.setAt, row.setBy, row.why]
-        }
+        let heads = ["FEATURE", "SCOPE", "MODE", "UNTIL", "SINCE", "BY", "WHY"]
+        let cells = [heads] + rows.map(Self.cells)
         let widths = cells[0].indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
         return cells.map { row in
             let padded = row.indices.dropLast().map { row[$0] + String(repeating: " ", count: widths[$0] - row[$0].count) }
             return (padded + row.suffix(1)).joined(separator: "  ")
         }
+    }
+
+    private static func cells(_ row: SwitchTable.Row) -> [String] {
+        let mode = row.mode + (row.seconds.map { " \($0)s" } ?? "")
+        return [row.feature, row.scope, mode, row.until ?? "-", row.setAt, row.setBy, row.why]
     }
 
     private static func json(_ row: SwitchTable.Row) -> String {

@@ -34,7 +34,9 @@ struct OffCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The feature.", valueName: "feature"))
     var feature: String
 
-    @Option(name: .customLong("for"), help: ArgumentHelp("For whom: system, institution:ID, category:ID, user:ID or another KIND:ID.", valueName: "scope"))
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("For whom: system, institution:ID, category:ID, user:ID or another KIND:ID.", valueName: "scope"))
     var scope = "system"
 
     @Option(help: "off, store (kept, not pushed) or slow (pushed together).")

@@ -219,7 +219,9 @@ final class BusFeed {
         let isFiltered = !isReceipt && board.concerns(.signals)
         state.fanOut.visit(channel) { subscriber in
             guard subscriber.isGranted, subscriber.user != number, !spared.contains(subscriber.user) else { return }
-            if isFiltered, let identity = table[subscriber.session]?.session.identity, board.effective(.signals, for: identity) != nil { return }
+            if isFiltered, let identity = table[subscriber.session]?.session.identity, board.effective(.signals, for: identity) != nil {
+                return
+            }
             guard !outbound.isCongested(subscriber.session) else {
                 if isReceipt { subscriber.hasMissedReceipts = true }
                 return

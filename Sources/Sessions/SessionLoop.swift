@@ -76,7 +76,9 @@ package final class SessionLoop {
         authentication.verified = { [unowned self] live, origin, identity, use in
             switch use {
             case .connect(let requests):
-                if paces.holdsBackConnect(live, origin, of: identity.user) || switches.refusesConnect(live, origin, identity) { return false }
+                if paces.holdsBackConnect(live, origin, of: identity.user) || switches.refusesConnect(live, origin, identity) {
+                    return false
+                }
                 if hasTooManySessions(identity.user) {
                     refuseSession(live, origin)
                     return false
@@ -359,7 +361,8 @@ package final class SessionLoop {
             order(request, for: live, origin, purpose)
         case (.judge, _): fail(live, origin, reply)
         case (.findOnly, .failed(.tooManyConversations)): state.refuse(live, origin, switches.refusalToOpen(live))
-        case (.findOnly(let purpose), _), (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
+        case (.findOnly(let purpose), _), (.find(let purpose, _), _), (.command(let purpose), _):
+            completeCommand(live, origin, purpose, reply)
         }
     }
 

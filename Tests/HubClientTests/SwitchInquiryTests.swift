@@ -54,7 +54,8 @@ struct SwitchInquiryTests {
     func table() {
         #expect(SwitchInquiry.table([]) == ["everything is on"])
         let row = SwitchTable.Row(
-            feature: "signals", scope: "user:ann", mode: "slow", seconds: 30, until: nil, setAt: "2026-11-30T10:00:00Z", setBy: "op@h", why: "w")
+            feature: "signals", scope: "user:ann", mode: "slow", seconds: 30, until: nil, setAt: "2026-11-30T10:00:00Z", setBy: "op@h",
+            why: "w")
         #expect(
             SwitchInquiry.table([row]) == [
                 "FEATURE  SCOPE     MODE      UNTIL  SINCE                 BY    WHY",

@@ -72,7 +72,8 @@ struct SwitchboardTests {
     @Test(
         "of two categories the stricter switch counts",
         arguments: [
-            (SwitchMode.on, SwitchMode.slow(seconds: 5)), (.slow(seconds: 5), .slow(seconds: 60)), (.slow(seconds: 3_600), .store), (.store, .off),
+            (SwitchMode.on, SwitchMode.slow(seconds: 5)), (.slow(seconds: 5), .slow(seconds: 60)), (.slow(seconds: 3_600), .store),
+            (.store, .off),
         ])
     func strictness(_ mild: SwitchMode, _ strict: SwitchMode) throws {
         for (first, second) in [(mild, strict), (strict, mild)] {

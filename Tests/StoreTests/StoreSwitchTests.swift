@@ -32,14 +32,16 @@ import Testing
     @Test("what was switched is read as it was, and who, why and what is kept")
     func set() async throws {
         let bench = try await StoreBench().ready()
-        let one = Switch(.userNotifications, for: .institution("lyon"), .slow(seconds: 30), until: Timestamp(milliseconds: 32_503_680_000_000))
+        let end = Timestamp(milliseconds: 32_503_680_000_000)
+        let one = Switch(.userNotifications, for: .institution("lyon"), .slow(seconds: 30), until: end)
         try table(bench).set(one, why: "load")
         try table(bench).set(Switch(.realtime, for: .user(try user("ann")), .off), why: "spam")
         #expect(try await reading(bench) == Switchboard([one, Switch(.realtime, for: .user(try user("ann")), .off)]))
         let rows = try table(bench).read()
         #expect(rows.map(\.scope) == ["user:ann", "institution:lyon"])
         #expect(rows.last?.until == "3000-01-01T00:00:00Z" && rows.last?.seconds == 30 && rows.last?.why == "load")
-        let audit = try bench.query("select person, role = session_user, action, subject, why, detail ->> 'mode' from hub.audit order by id")
+        let audit = try bench.query(
+            "select person, role = session_user, action, subject, why, detail ->> 'mode' from hub.audit order by id")
         #expect(
             audit == [
                 ["op@host", "t", "switch off", "user-notifications for institution:lyon", "load", "slow"],
@@ -78,7 +80,10 @@ import Testing
     func full() async throws {
         let bench = try await StoreBench().ready()
         _ = try bench.query(
-            "insert into hub.switch (feature, scope, mode, set_by, why) select 'signals', 'user:' || g, 'off', 's', 'w' from generate_series(1, 1000) g")
+            """
+            insert into hub.switch (feature, scope, mode, set_by, why)
+            select 'signals', 'user:' || g, 'off', 's', 'w' from generate_series(1, 1000) g
+            """)
         let error = #expect(throws: MigrationError.self) { try table(bench).set(Switch(.signals, for: .system, .off), why: "w") }
         #expect(error.map(SwitchTable.isFull) == true)
         #expect(try await reading(bench).count == 1_000)
@@ -90,7 +95,10 @@ import Testing
     func unknown() async throws {
         let bench = try await StoreBench().ready()
         _ = try bench.query(
-            "insert into hub.switch (feature, scope, mode, set_by, why) values ('e-mail', 'system', 'off', 's', 'w'), ('signals', 'x', 'off', 's', 'w')")
+            """
+            insert into hub.switch (feature, scope, mode, set_by, why)
+            values ('e-mail', 'system', 'off', 's', 'w'), ('signals', 'x', 'off', 's', 'w')
+            """)
         let board = try await reading(bench)
         #expect(board.isEmpty && board.unknown == 2)
     }
@@ -119,7 +127,8 @@ import Testing
         let reporter = Reporter()
         bench.store.use(reporter)
         // The bell hears a moment after the lanes are up.
-        try await until { try bench.cell("select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen%'") == "1" }
+        let ears = "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen%'"
+        try await until { try bench.cell(ears) == "1" }
         try await until {
             if reporter.last?.count == 1 { return true }
             try table(bench).set(Switch(.signals, for: .system, .off), why: "w")

@@ -54,8 +54,8 @@ public enum EndReason: CaseIterable, Sendable {
     public var isReserved: Bool {
         switch self {
         case .forbidden, .blocked, .overloaded, .slowConsumer, .privilegesChanged: true
-        case .badFrame, .replaced, .featureOff, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid, .tokenRevoked,
-            .rateLimited, .connectionLimit:
+        case .badFrame, .replaced, .featureOff, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid,
+            .tokenRevoked, .rateLimited, .connectionLimit:
             false
         }
     }

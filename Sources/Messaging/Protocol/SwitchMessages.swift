@@ -69,9 +69,8 @@ extension Refusal {
     /// The feature is off for the user. The same command may succeed when it is on again.
     public init(_ off: Switch, now: Timestamp) {
         let left = off.until.map { Duration.milliseconds($0.milliseconds(since: now)) }
-        self.init(
-            .featureOff, "\(off.feature.rawValue) is switched off" + (off.until.map { " until \($0.rfc3339)" } ?? ""),
-            retryAfter: min(left ?? Self.usualPause, Self.longestPause))
+        let reason = "\(off.feature.rawValue) is switched off" + (off.until.map { " until \($0.rfc3339)" } ?? "")
+        self.init(.featureOff, reason, retryAfter: min(left ?? Self.usualPause, Self.longestPause))
     }
 
     /// Nobody knows when the feature is on again; a `control` push tells it.

@@ -16,15 +16,14 @@ import Messaging
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
 /// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
-/// | withdrawals, journal, switches, beats | withdrawals, journal, switches, beat | `.unavailable` at once: asked again soon | waits, runs again |
+/// | withdrawals, journal, switches, beats | the same, beat | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, switches, beats,
-        removals,
-        blockLists
+    case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, switches,
+        beats, removals, blockLists
 
     var descriptor: any StoreOperation.Type {
         switch self {
