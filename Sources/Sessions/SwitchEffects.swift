@@ -239,6 +239,12 @@ extension SessionLoop {
     /// The switches have changed.
     package func use(_ board: Switchboard) { switches.use(board) }
 
+    /// Nothing is pushed to the user; the session is for one request.
+    package func isQuiet(_ id: SessionID) -> Bool {
+        guard !state.switchboard.isEmpty, let identity = state.table[id]?.session.identity else { return false }
+        return state.switchboard.effective(.realtime, for: identity) != nil
+    }
+
     /// Whom a switch with this scope concerns.
     package func reach(of scope: SwitchScope) -> (sessions: Int, users: Set<UserID>) {
         var (count, users) = (0, Set<UserID>())
