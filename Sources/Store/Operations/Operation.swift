@@ -22,8 +22,8 @@ import Messaging
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
-    case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, switches,
-        beats, removals, blockLists
+    case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals,
+        journal, switches, beats, removals, blockLists
 
     var descriptor: any StoreOperation.Type {
         switch self {
