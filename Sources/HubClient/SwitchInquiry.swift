@@ -38,6 +38,9 @@ package struct SwitchOrder: Equatable {
         if case .context = scope, feature != .systemNotifications, feature != .directMessages {
             throw CommandFailure(.usage, "--for \(scope.text): concerns system-notifications and direct-messages")
         }
+        if case .context = scope, feature == .directMessages, mode != .off {
+            throw CommandFailure(.usage, "--for \(scope.text): direct-messages can be off, and neither slow nor stored")
+        }
         let why = why.trimmed
         guard (1...500).contains(why.utf8.count) else { throw CommandFailure(.usage, "--why: expected a reason of at most 500 bytes") }
         self.why = why

@@ -213,7 +213,7 @@ package struct IntakeFlow {
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.unanswered),
             .failed(.tooManyBlocks), .failed(.cancelled), .blockChanged, .blocks, .positions, .opened, .snapshot, .state, .page, .moved,
-            .withdrawals, .journal, .switches, .nodes, .removed:
+            .withdrawals, .journal, .switches, .kind, .nodes, .removed:
             refused("an answer to another question", &actions)
         }
     }

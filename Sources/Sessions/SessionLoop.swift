@@ -356,8 +356,8 @@ package final class SessionLoop {
         case (.channel, _): break
         case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
-        case (.judge(let request, let purpose), .state(let channelState)):
-            if let refusal = switches.refusal(in: channelState, live) { return state.refuse(live, origin, refusal) }
+        case (.judge(let request, let purpose), .kind(let kind)):
+            if let refusal = switches.refusal(in: kind, live) { return state.refuse(live, origin, refusal) }
             order(request, for: live, origin, purpose)
         case (.judge, _): fail(live, origin, reply)
         case (.findOnly, .failed(.tooManyConversations)): state.refuse(live, origin, switches.refusalToOpen(live))

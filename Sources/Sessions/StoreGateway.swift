@@ -25,7 +25,7 @@ final class StoreGateway {
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
             case find(Session.Purpose, elseAfter: Duration)
-            /// The members of a conversation, before this request is carried out in it: some kinds of messages are switched off.
+            /// The kind of a conversation, before this request is carried out in it: some kinds of messages are switched off.
             indirect case judge(StoreRequest, Session.Purpose)
             /// The conversation is opened only if it exists: messages are switched off.
             case findOnly(Session.Purpose)

@@ -174,7 +174,7 @@ final class SwitchEffects {
         case refused(Refusal)
         /// It is answered as if it had been done.
         case ignored
-        /// Whether the conversation has more than two members must be asked first.
+        /// What kind of conversation it is must be asked first.
         case asks(Channel, of: UserID)
         /// Only an existing conversation is found.
         case finds(StoreRequest)
@@ -203,20 +203,23 @@ final class SwitchEffects {
     }
 
     private func judge(_ channel: Channel, _ live: LiveSession, _ identity: Identity) -> Judgement {
+        let dependsOnContext = state.switchboard.dependsOnContext(.directMessages)
         let (direct, group) = (off(isGroup: false, identity), off(isGroup: true, identity))
-        if direct == nil, group == nil { return .allowed }
-        if let direct, group != nil { return .refused(Refusal(direct, now: state.now)) }
+        if direct == nil, group == nil, !dependsOnContext { return .allowed }
+        if let direct, group != nil, !dependsOnContext { return .refused(Refusal(direct, now: state.now)) }
+        // What it is about is not known here, and how many members it has only when it is followed.
         guard let subscription = live.session.following(channel), state.fanOut.isGranted(subscription) else {
             return .asks(channel, of: identity.user)
         }
-        let found = state.fanOut.isGroup(subscription) ? group : direct
-        return found.map { .refused(Refusal($0, now: state.now)) } ?? .allowed
+        let isGroup = state.fanOut.isGroup(subscription)
+        if !isGroup, dependsOnContext { return .asks(channel, of: identity.user) }
+        return (isGroup ? group : direct).map { .refused(Refusal($0, now: state.now)) } ?? .allowed
     }
 
-    /// The conversation has so many members.
-    func refusal(in channelState: ChannelState, _ live: LiveSession) -> Refusal? {
+    /// The conversation is of this kind.
+    func refusal(in kind: ConversationKind, _ live: LiveSession) -> Refusal? {
         guard let identity = live.session.identity else { return nil }
-        return off(isGroup: channelState.isGroup, identity).map { Refusal($0, now: state.now) }
+        return off(isGroup: kind.isGroup, identity, in: kind.context).map { Refusal($0, now: state.now) }
     }
 
     /// The conversation does not exist, and none is opened now.
@@ -267,7 +270,7 @@ extension SessionLoop {
         case .ignored: state.outbound.reply(live, origin) { ServerMessage.done(re: $0, into: &$1) }
         case .asks(let channel, let user):
             guard case .store(let request, let purpose) = action else { return false }
-            gateway.order(.state(user, channel, entitled: false), for: live, origin, .judge(request, purpose))
+            gateway.order(.kind(of: channel, for: user), for: live, origin, .judge(request, purpose))
         case .finds(let request):
             guard case .store(_, let purpose) = action else { return false }
             gateway.order(request, for: live, origin, .findOnly(purpose))

@@ -241,7 +241,7 @@ extension StoreReply {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
         case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal,
-            .switches, .nodes, .removed,
+            .switches, .kind, .nodes, .removed,
             .blockChanged, .blocks:
             false
         }

@@ -117,6 +117,23 @@ async def test_a_group_is_no_private_conversation(two):
     await client.ask("send", to=person(), key="k", body="yes")
 
 
+async def test_an_activity_is_off_also_in_its_conversations(two):
+    [client] = await connected(two, person())
+    about = (await client.ask("open", context="activity:7", **{"with": person()}))["channel"]
+    other = (await client.ask("open", **{"with": person()}))["channel"]
+    await client.ask("subscribe", channel=about)
+    await off(two[0], "direct-messages", "--for", "activity:7")
+    async with asyncio.timeout(WITHIN):
+        while True:
+            try:
+                await client.ask("send", channel=about, key=uuid.uuid4().hex, body="perhaps")
+                await asyncio.sleep(0.05)
+            except Refused as refused:
+                assert refused.code == "feature_off"
+                break
+    await client.ask("send", channel=other, key="k", body="yes")
+
+
 async def test_everything_off_for_an_institution(two):
     name, other = person(), person()
     clients = await connected(two, name, name, institution="lyon")

@@ -41,6 +41,8 @@ struct SwitchInquiryTests {
         refused({ try order(mode: "half") }, "--mode half")
         refused({ try order("realtime", mode: "store") }, "realtime can be off")
         refused({ try order("realtime", scope: "activity:7") }, "--for activity:7")
+        refused({ try order("direct-messages", scope: "activity:7", mode: "store") }, "--for activity:7")
+        refused({ try order("group-messages", scope: "activity:7") }, "--for activity:7")
         refused({ try order(every: "30s") }, "--every is for --mode slow")
         for text in ["4s", "2h", "x", "1500ms"] { refused({ try order(mode: "slow", every: text) }, "--every \(text)") }
         refused({ try order(until: "1970-01-01T00:00:00Z") }, "in the past")

@@ -169,8 +169,8 @@ struct SwitchTests {
         bench.clients.forget()
         send(bench, ann)
         let question = try #require(bench.store.take().first)
-        #expect(question.request == .state(try user("ann"), Self.talk, entitled: false))
-        bench.answer(question, .state(isGroup ? try talk("ann", "bob", "cat") : try talk("ann", "bob")))
+        #expect(question.request == .kind(of: Self.talk, for: try user("ann")))
+        bench.answer(question, .kind(ConversationKind(isGroup: isGroup, context: nil)))
         #expect((code(bench, ann) == "feature_off") == isGroup)
         let order = bench.store.take().first
         if isGroup { #expect(order == nil) } else if case .append = order?.request {} else { Issue.record("no message") }
@@ -213,6 +213,25 @@ struct SwitchTests {
         bench.say(ann, #"{"id":3,"type":"send","to":"bob","context":"activity:8","key":"k","body":"hi"}"#)
         bench.turn()
         #expect(bench.store.take().count == 1)
+    }
+
+    @Test("where a context decides, what a conversation is about is asked, also of one that is followed")
+    func contextOfConversation() throws {
+        let bench = try bench()
+        let ann = try bench.connect("ann", following: [talk("ann", "bob")])
+        use(bench, Switch(.directMessages, for: .context("activity:7"), .off))
+        for (context, isOff) in [("activity:7", true), ("activity:8", false), (nil, false)] as [(String?, Bool)] {
+            bench.clients.forget()
+            send(bench, ann)
+            let question = try #require(bench.store.take().first)
+            bench.answer(question, .kind(ConversationKind(isGroup: false, context: context)))
+            #expect((code(bench, ann) == "feature_off") == isOff)
+            #expect(bench.store.take().count == (isOff ? 0 : 1))
+        }
+        bench.clients.forget()
+        send(bench, ann)
+        bench.answer(try #require(bench.store.take().first), .failed(.unavailable))
+        #expect(code(bench, ann) == "unavailable", "nothing is stored while nobody knows")
     }
 
     // MARK: Signals and presence

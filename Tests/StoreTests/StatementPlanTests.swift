@@ -120,6 +120,7 @@ import Testing
                 "'me'", "'n'", "'1'", "7", "'{}'", array { "\($0)" }, array { _ in "\"{}\"" }, "false",
             ]
         case "switches": []
+        case "kinds": [users, channels, array { _ in "0d3e2c1b-6a57-4b32-8f6d-2f1f0a9b8c7d" }]
         case "withdrawals": ["-\(asked)", "0", "-\(asked)"]
         case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]

@@ -103,6 +103,30 @@ import Testing
         #expect(board.isEmpty && board.unknown == 2)
     }
 
+    @Test("the kind of a conversation is told to its members")
+    func kinds() async throws {
+        let bench = try await StoreBench().ready()
+        let (ann, bob, eve) = (try user("ann"), try user("bob"), try user("eve"))
+        let plain = try #require(await bench.ask(.open(ann, with: bob, context: nil, most: 100)).opened).channel
+        let about = try #require(await bench.ask(.open(ann, with: bob, context: "activity:7", most: 100)).opened).channel
+        let name = "conversation:0d3e2c1b-6a57-4b32-8f6d-2f1f0a9b8c7d"
+        _ = try bench.query(
+            """
+            with c as (insert into hub.channel (name, kind) values ('\(name)', 'conversation') returning id)
+            insert into hub.member (channel_id, user_id) select id, unnest('{ann,bob,cat,dan}'::text[]) from c
+            """)
+        let group = try #require(Channel(storedName: name))
+        let replies = await bench.ask([
+            .kind(of: plain, for: ann), .kind(of: about, for: bob), .kind(of: group, for: ann), .kind(of: about, for: eve),
+            .kind(of: .broadcast("system"), for: ann),
+        ])
+        #expect(
+            replies == [
+                .kind(ConversationKind(isGroup: false, context: nil)), .kind(ConversationKind(isGroup: false, context: "activity:7")),
+                .kind(ConversationKind(isGroup: true, context: nil)), .failed(.forbidden), .failed(.forbidden),
+            ])
+    }
+
     @Test("a change is passed on once, by the clock, and nothing when nothing is switched")
     func watching() async throws {
         let bench = try StoreBench { $0.withdrawalInterval = .milliseconds(20) }

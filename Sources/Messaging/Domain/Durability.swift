@@ -69,6 +69,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads one channel's state for a user who has a right to it: their own inbox, a conversation with the user as a member, or a
     /// broadcast with `entitled` or a row in `hub.member`. Otherwise, and for a missing channel, the answer is `.forbidden`.
     case state(UserID, Channel, entitled: Bool)
+    /// Reads whether a conversation is a group's, and what it is about. The answer is `.kind`, or `.forbidden` for a user who is no member.
+    case kind(of: Channel, for: UserID)
     /// Reads entries in ascending order: with `after`, the first `limit` entries after it; otherwise the last `limit` before `before`
     /// (nil: up to the head). A `state` request has checked the user's right before.
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
@@ -95,7 +97,7 @@ extension StoreRequest {
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
-            .state(let user, _, _), .move(let user, _, _, _):
+            .state(let user, _, _), .kind(_, let user), .move(let user, _, _, _):
             user
         }
     }
@@ -117,6 +119,7 @@ public enum StoreReply: Equatable, Sendable {
     /// Answers `snapshot` and `conversations`. `more` is true when the user has more channels than the request allowed to list.
     case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
+    case kind(ConversationKind)
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
@@ -192,6 +195,17 @@ public enum ElsewhereChange: Equatable, Sendable {
     case opened(Channel, by: UserID, members: [UserID])
     /// Others hide the user's messages from now on, or do so no longer.
     case hidingChanged(Channel, of: UserID)
+}
+
+/// By what a switch for messages may tell one conversation from another.
+public struct ConversationKind: Equatable, Sendable {
+    /// More than two members.
+    public var isGroup: Bool
+    public var context: String?
+    public init(isGroup: Bool, context: String?) {
+        self.isGroup = isGroup
+        self.context = context
+    }
 }
 
 public struct StoredDraft: Equatable, Sendable {

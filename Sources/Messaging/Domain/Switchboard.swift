@@ -27,6 +27,10 @@ public struct Switchboard: Equatable, Sendable {
     public var count: Int { switches.count }
     /// False when nothing about the feature needs to be looked up.
     public func concerns(_ feature: SwitchedFeature) -> Bool { counts[feature, default: 0] > 0 }
+    /// Whether a context decides about the feature.
+    public func dependsOnContext(_ feature: SwitchedFeature) -> Bool {
+        concerns(feature) && switches.keys.contains { if case .context = $0.scope { $0.feature == feature } else { false } }
+    }
     /// The pauses of all slow switches, in seconds.
     public var pauses: Set<Int> { Set(switches.values.compactMap(\.mode.seconds)) }
 

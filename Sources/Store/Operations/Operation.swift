@@ -15,7 +15,7 @@ import Messaging
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
-/// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
+/// | states, pages, positions, blockLists, kinds | snapshot, conversations, state, page, positions, blocks, kind | waits | waits, runs again |
 /// | withdrawals, journal, switches, beats | the same, beat | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
@@ -23,7 +23,7 @@ import Messaging
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
     case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals,
-        journal, switches, beats, removals, blockLists
+        journal, switches, beats, removals, blockLists, kinds
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -42,6 +42,7 @@ enum Operation: Int, CaseIterable {
         case .positions: Positions.self
         case .withdrawals: Withdrawals.self
         case .journal: Journal.self
+        case .kinds: Kinds.self
         case .switches: Switches.self
         case .beats: Beats.self
         }
@@ -64,6 +65,7 @@ enum Operation: Int, CaseIterable {
         case .positions: self = .positions
         case .withdrawals: self = .withdrawals
         case .journal: self = .journal
+        case .kind: self = .kinds
         case .switches: self = .switches
         case .beat: self = .beats
         }
