@@ -73,6 +73,11 @@ final class Subscriptions {
         _ live: LiveSession, _ origin: CommandOrigin, _ states: [ChannelState], more: Bool, _ requests: [SubscriptionRequest]
     ) {
         guard let identity = live.session.identity else { return }
+        if !live.isForOneRequest, let off = state.switchboard.effective(.realtime, for: identity) {
+            // It was switched off since the token was looked at.
+            state.refuse(live, origin, Refusal(off, now: state.now), isLoud: true)
+            return state.end(live, .featureOff)
+        }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(subscription: Session.Subscription, state: Int, since: Seq?)] = []
         var totals = Counters()

@@ -118,17 +118,21 @@ final class SwitchEffects {
 
     // MARK: Slow switches
 
-    /// While there are slow switches, each second of the clock those are due whose pause divides it: all hubs and loops push together.
-    private func tick() {
+    /// While there are slow switches: at each multiple of its pause, by the clock, a switch is due. All hubs and loops push together.
+    /// - Parameter last: the second of the clock that was looked at last.
+    private func tick(after last: Int64? = nil) {
         guard !isTicking, !state.switchboard.pauses.isEmpty else { return }
         isTicking = true
-        _ = state.loop.after(.milliseconds(1_000 - state.now.milliseconds % 1_000)) { [weak self] in
+        let now = state.now.milliseconds
+        let last = last ?? now / 1_000
+        _ = state.loop.after(.milliseconds(1_000 - now % 1_000)) { [weak self] in
             guard let self else { return }
             isTicking = false
-            let second = (state.now.milliseconds + 500) / 1_000
-            let due = state.switchboard.pauses.filter { second % Int64($0) == 0 }
+            // A timer may be a little early. A loop that had much to do comes late, and leaves no turn out.
+            let second = (state.now.milliseconds + 100) / 1_000
+            let due = state.switchboard.pauses.filter { second / Int64($0) > last / Int64($0) }
             if !due.isEmpty { takeTurn(due) }
-            tick()
+            tick(after: second)
         }
     }
 

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 import protocol
-from fallback import bearer, line, requests
+from fallback import bearer, line, poll, requests
 from hubclient import Client, Refused
 from processes import hub_program, run
 from rig import event, person, query
@@ -164,6 +164,10 @@ async def test_everything_off_for_an_institution(two):
                     if "Kept" in [entry["title"] for entry in replies[1]["ok"]["entries"]]:
                         break
                     await asyncio.sleep(0.1)
+            # A poll does not wait for what is to come.
+            began = time.monotonic()
+            await poll(http, wait=20, headers=bearer(hub.token(name, institution="lyon")), after="1;i@0", channels=[{"channel": "inbox"}])
+            assert time.monotonic() - began < 5
             for path in ("/v1/events", "/v1/commands"):
                 response = await (
                     http.get(path, headers=bearer(hub.token(name, institution="lyon"))) if path == "/v1/events"

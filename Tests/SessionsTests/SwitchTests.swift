@@ -120,6 +120,18 @@ struct SwitchTests {
         #expect(bench.store.take().count == 1 && bench.clients.closed[single] == nil)
     }
 
+    @Test("a session that is being opened while everything is switched off does not open")
+    func openingMeanwhile() throws {
+        let bench = try bench()
+        let key = bench.open()
+        bench.say(key, #"{"id":1,"type":"connect","token":"\#(try bench.token("ann"))"}"#)
+        bench.turn()
+        use(bench, Switch(.realtime, for: .system, .off))
+        #expect(bench.clients.closed[key] == nil)
+        bench.answer(try #require(bench.store.take().first), .snapshot([], more: false))
+        #expect(code(bench, key) == "feature_off" && bench.clients.closed[key] == .featureOff)
+    }
+
     @Test("a token with other rights is judged anew")
     func refresh() throws {
         let bench = try bench()

@@ -14,13 +14,18 @@ public struct Switchboard: Equatable, Sendable {
     private var switches: [Key: Switch] = [:]
     /// How many switches each feature has: most have none.
     private var counts: [SwitchedFeature: Int] = [:]
+    /// The features that have a switch for a context.
+    private var contextual: Set<SwitchedFeature> = []
     /// Switches that this version does not understand. They have no effect.
     public private(set) var unknown: Int
 
     public init(_ switches: some Sequence<Switch> = EmptyCollection<Switch>(), unknown: Int = 0) {
         self.unknown = unknown
         for one in switches { self.switches[Key(feature: one.feature, scope: one.scope)] = one }
-        for one in self.switches.values { counts[one.feature, default: 0] += 1 }
+        for one in self.switches.values {
+            counts[one.feature, default: 0] += 1
+            if case .context = one.scope { contextual.insert(one.feature) }
+        }
     }
 
     public var isEmpty: Bool { switches.isEmpty }
@@ -28,9 +33,7 @@ public struct Switchboard: Equatable, Sendable {
     /// False when nothing about the feature needs to be looked up.
     public func concerns(_ feature: SwitchedFeature) -> Bool { counts[feature, default: 0] > 0 }
     /// Whether a context decides about the feature.
-    public func dependsOnContext(_ feature: SwitchedFeature) -> Bool {
-        concerns(feature) && switches.keys.contains { if case .context = $0.scope { $0.feature == feature } else { false } }
-    }
+    public func dependsOnContext(_ feature: SwitchedFeature) -> Bool { contextual.contains(feature) }
     /// The pauses of all slow switches, in seconds.
     public var pauses: Set<Int> { Set(switches.values.compactMap(\.mode.seconds)) }
 
@@ -73,9 +76,9 @@ public struct Switchboard: Equatable, Sendable {
     public func told(to identity: Identity, following channels: some Sequence<Channel>) -> [Switch] {
         guard !isEmpty else { return [] }
         var told = SwitchedFeature.allCases.compactMap { effective($0, for: identity) }
-        guard switches.keys.contains(where: { if case .context = $0.scope { true } else { false } }) else { return told }
+        guard !contextual.isEmpty else { return told }
         for case .broadcast(let name) in channels {
-            for feature in SwitchedFeature.allCases {
+            for feature in contextual.sorted(by: { $0.rawValue < $1.rawValue }) {
                 guard let found = effective(feature, for: identity, in: name), case .context = found.scope else { continue }
                 if !told.contains(found) { told.append(found) }
             }
