@@ -86,7 +86,7 @@ package final class SessionLoop {
                 return subscriptions.identified(live, origin, identity, requests)
             case .refresh:
                 guard subscriptions.refreshed(live, origin, identity) else { return false }
-                if !state.switchboard.isEmpty { switches.changed(live, since: Switchboard()) }
+                if !state.switchboard.isEmpty { switches.changed(live, since: nil) }
                 return true
             }
         }

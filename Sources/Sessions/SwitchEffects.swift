@@ -71,10 +71,11 @@ final class SwitchEffects {
     }
 
     /// The switches or the user's rights have changed.
-    func changed(_ live: LiveSession, since before: Switchboard) {
+    /// - Parameter before: the switches that the session was told; nil: it is told again in any case.
+    func changed(_ live: LiveSession, since before: Switchboard?) {
         guard live.session.phase == .open, !live.isEnding, let identity = live.session.identity else { return }
         let told = state.switchboard.told(to: identity, following: live.channels)
-        if told != before.told(to: identity, following: live.channels), !live.isForOneRequest {
+        if before.map({ told != $0.told(to: identity, following: live.channels) }) ?? true, !live.isForOneRequest {
             state.outbound.push(to: live.id) { ServerMessage.control(told, into: &$0) }
         }
         if told.contains(where: { $0.feature == .realtime }), !live.isForOneRequest { return state.end(live, .featureOff) }

@@ -226,6 +226,30 @@ async def test_notifications_that_are_stored_come_later_and_none_is_lost(two):
         assert [entry["seq"] for entry in await client.entries("inbox", 31)] == list(range(1, 32))
 
 
+async def test_what_is_held_outlives_the_hub(platform, two):
+    """The hub is killed while it holds entries back; another one sends them."""
+    name = person()
+    async with platform.running("switch-killed") as hub:
+        client = await Client.connect(hub.socket_url, hub.token(name), {"inbox": 0})
+        hub.kafka.produce(event(f"user:{name}", title="first"))
+        await client.entries("inbox", 1)
+        await client.ask("ack", channel="inbox", seq=1)
+        await off(hub, "user-notifications")
+        await told(client, "user-notifications")
+        hub.kafka.produce(*[event(f"user:{name}", title=f"held {number}") for number in range(5)])
+        async with asyncio.timeout(30):
+            while (await client.ask("history", channel="inbox"))["head"] < 6:
+                await asyncio.sleep(0.1)
+        assert len(client.entries_of("inbox")) == 1
+        hub.kill()
+    later = await Client.connect(two[1].socket_url, two[1].token(name), {"inbox": 1})
+    assert [one["feature"] for one in later.welcome["switched"]] == ["user-notifications"]
+    await later.quiet()
+    assert later.entries_of("inbox") == []
+    await switch(two[0], "on", "user-notifications")
+    assert [entry["seq"] for entry in await later.entries("inbox", 5)] == [2, 3, 4, 5, 6]
+
+
 async def test_slow_notifications_come_together(two):
     name = person()
     [client] = await connected(two, name)

@@ -143,6 +143,17 @@ struct SwitchTests {
         #expect(bench.clients.closed == [ann: .featureOff])
     }
 
+    @Test("a token without the rights to which a switch belongs puts an end to it")
+    func refreshOutOfScope() throws {
+        let bench = try bench()
+        let ann = try bench.connect("ann", institution: "lyon")
+        use(bench, Switch(.signals, for: .institution("lyon"), .off))
+        bench.clients.forget()
+        bench.say(ann, #"{"id":2,"type":"refresh","token":"\#(try bench.token("ann"))"}"#)
+        bench.turn()
+        #expect(bench.clients.texts(ann).contains(#"{"type":"control","switched":[]}"#))
+    }
+
     // MARK: Messages
 
     @Test("messages of both kinds off: send and edit are refused without asking the store; reading and taking back are not")
