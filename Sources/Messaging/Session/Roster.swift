@@ -196,11 +196,11 @@ public struct Roster: Sendable {
     public var nextExpiry: Timestamp? { expiry == Self.never ? nil : expiry }
     private var expiry = never
     private static let never = Timestamp(milliseconds: .max)
-    /// Of a conversation: it has more than two members.
-    public var isGroup = false
     /// The newest entry that was brought to the sessions; zero: none yet.
     public private(set) var newest = Seq.zero
     private var taken: UInt32 = 0
+    /// Of a conversation: it has more than two members. Shares the padding of `taken`.
+    public var isGroup = false
     /// The subscriber at slot 0 while it is the only one there ever was. Most rosters are inboxes with one session, which need no array.
     private var sole: Subscriber?
     private var slots: ContiguousArray<Subscriber?> = []
