@@ -78,7 +78,8 @@ let package = Package(
                 "hub-demo.js", "demo-conversation.js", "demo-language.js", "demo-lists.js", "demo-notifications.js", "demo-person.js",
                 "demo-standing.js",
                 "hub-client.js", "hub-advice.js", "hub-channels.js", "hub-ladder.js", "hub-link.js", "hub-listeners.js", "hub-marks.js",
-                "hub-outbox.js", "hub-presence.js", "hub-surroundings.js", "hub-timers.js", "hub-transports.js",
+                "hub-outbox.js", "hub-presence.js", "hub-surroundings.js", "hub-switches.js", "hub-timers.js",
+                "hub-transports.js",
             ].map { .embedInCode($0) }),
 
         // Threads, sockets, timers.

@@ -40,6 +40,7 @@ public enum WebPages {
         ("hub-outbox.js", PackageResources.hub_outbox_js),
         ("hub-presence.js", PackageResources.hub_presence_js),
         ("hub-surroundings.js", PackageResources.hub_surroundings_js),
+        ("hub-switches.js", PackageResources.hub_switches_js),
         ("hub-timers.js", PackageResources.hub_timers_js),
         ("hub-transports.js", PackageResources.hub_transports_js),
     ]

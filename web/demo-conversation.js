@@ -67,6 +67,11 @@ export class Conversation {
     this.#show();
   }
 
+  /** Whether messages may be written now. */
+  allow(isAllowed) {
+    for (const part of this.#root.querySelectorAll(".compose input, .compose button")) part.disabled = !isAllowed;
+  }
+
   // What the hub says
 
   /** `more`: there are older messages than these. */

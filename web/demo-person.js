@@ -1,7 +1,7 @@
 // One person of the demo page: a panel with their notifications and their conversation, on a client of their own.
 
 import { Conversation } from "./demo-conversation.js";
-import { texts, word } from "./demo-language.js";
+import { clock, inLanguage, texts, word } from "./demo-language.js";
 import { fromTemplate } from "./demo-lists.js";
 import { Notifications } from "./demo-notifications.js";
 import { Standing } from "./demo-standing.js";
@@ -55,6 +55,7 @@ export class Person {
     on("counters", ({ channels }) => channels.forEach((state) => this.#learn(state)));
     on("receipt", (receipt) => this.#conversation.receipt(receipt));
     for (const type of ["presence", "state"]) on(type, () => this.#conversation.showPresence(this.#client.presence(this.#other.id)));
+    on("switched", () => this.#showSwitched());
     on("signal", ({ signal, channel, user }) => {
       if (signal === "typing" && channel === this.#conversation.channel && user === this.#other.id) this.#conversation.showTyping();
     });
@@ -106,6 +107,15 @@ export class Person {
       await this.#showLast(channel);
     } catch (error) {
       if (error.code !== "lost") throw error;
+    }
+  }
+
+  /** Nothing is pushed now: the inbox and the conversation are read once, by requests. */
+  async #readAgain() {
+    try {
+      for (const channel of this.#standings.keys()) await this.#showLast(channel);
+    } catch (error) {
+      if (!error.temporary) throw error;
     }
   }
 
@@ -182,6 +192,7 @@ export class Person {
       if (["stopped", "ended"].includes(this.#client.state)) this.#client.start();
       else this.#client.stop();
     });
+    this.#find(".read-again").addEventListener("click", () => this.#readAgain());
     for (const sign of ["pointerenter", "focusin"]) this.#root.addEventListener(sign, () => this.#attend(true));
     this.#root.addEventListener("pointerleave", () => this.#attend(this.#root.contains(document.activeElement)));
     this.#root.addEventListener("focusout", ({ relatedTarget }) => {
@@ -213,6 +224,18 @@ export class Person {
     const off = state === "stopped" || state === "ended";
     this.#find(".cut").textContent = off ? say.resume : say.cut;
     this.#find(".cut").setAttribute("aria-label", off ? say.resumeOf(this.#me.name) : say.cutOf(this.#me.name));
+    this.#showSwitched();
+  }
+
+  /** What operators have switched off, in the hub's words. */
+  #showSwitched() {
+    const { switched } = this.#client;
+    const isSuspended = this.#connection.reason === "feature_off";
+    const told = switched.map(({ text, until }) => inLanguage(text) + (until ? ` ${texts().until(clock(until))}` : ""));
+    this.#find(".switched-text").textContent = told.join(" ");
+    this.#find(".switched").hidden = switched.length === 0;
+    this.#find(".read-again").hidden = !isSuspended;
+    this.#conversation.allow(!isSuspended && !this.#client.isOff("direct-messages"));
   }
 
   #showNumbers() {

@@ -16,13 +16,15 @@ export const TIMING = Object.freeze({
   activityEveryMs: 60_000,
   ackDelayMs: 150,
   renewAfterMs: 100, // a session that its commands do not reach is replaced; several commands about it share the new one
+  offRetryMs: 300_000, // everything is switched off for the user, nobody knows until when
+  offActivityMs: 30_000, // the same: after so long the user's activity is a reason to try
   drainMs: 5_000, // a replaced connection waits so long for its last replies
 });
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 const TOKEN_ERRORS = ["invalid_token", "token_expired", "token_revoked"];
-const TEMPORARY_ERRORS = ["unavailable", "overloaded", "rate_limited", "internal"];
+const TEMPORARY_ERRORS = ["unavailable", "overloaded", "rate_limited", "feature_off", "internal"];
 
 /** What the hub answered instead of `ok`, or `lost` when the connection went before an answer came. */
 export class HubError extends Error {
@@ -70,6 +72,7 @@ export function delayFor(attempt, advice, random = Math.random) {
 
 /** The close code that a refused `connect`, or a refused HTTP request, amounts to. */
 export function codeFor({ code, temporary }) {
+  if (code === "feature_off") return 4010;
   if (temporary) return 4100;
   if (TOKEN_ERRORS.includes(code)) return 4301;
   if (code === "forbidden") return 4003;

@@ -10,6 +10,7 @@ import { Link, proofOf } from "./hub-link.js";
 import { isMark } from "./hub-marks.js";
 import { Outbox } from "./hub-outbox.js";
 import { Presence } from "./hub-presence.js";
+import { Switches, askOnce } from "./hub-switches.js";
 import { watchSurroundings } from "./hub-surroundings.js";
 import { Timers } from "./hub-timers.js";
 
@@ -21,12 +22,15 @@ export { HubError, adviceFor, delayFor };
  * `receipt`, `counters`, `activity`, `features`, `signal`, `frame` {direction, text, transport},
  * `presence` {users: [{user, state, lastSeen}], isWhole}: members of followed conversations are online, away or offline; with `isWhole` all
  * others are offline. `presence(user)` tells the same, and `unknown` while there is no connection,
+ * `switched` {switched: [{feature, mode, until, text: {fr, en}}]}: what operators have switched off for the user, whole each time; `switched` and
+ * `isOff(feature)` tell the same,
  * `node` {node}: the name of the hub that serves from here on,
  * `reset` {channel}: what was kept of the channel is not the hub's, the client follows it from its head;
  * `refused` {channel, code}: the channel may not be followed any more;
  * `tokenfailed` {error}: there was no token, or the hub refused to go on with it; the client tries again.
  * States: stopped, connecting, connected, waiting (until the next attempt), idle (until activity), ended (must not reconnect). Their `reason`
- * is the hub's, or `token` (none was given), `offline` (no network), `unreachable`, `unfit`, `signed_out`, or `subject_changed`: the token is
+ * is the hub's (`feature_off`: everything is off for the user; `history`, `conversations` and marks are then sent by single requests), or `token` (none
+ * was given), `offline` (no network), `unreachable`, `unfit`, `signed_out`, or `subject_changed`: the token is
  * another user's, who needs a client of their own.
  */
 export class HubClient extends EventTarget {
@@ -48,6 +52,8 @@ export class HubClient extends EventTarget {
   #channels;
   #outbox;
   #presence;
+  #switches = new Switches();
+  #suspendedAt = null; // since when everything is off for the user
   #timers = new Timers();
 
   /**
@@ -106,6 +112,7 @@ export class HubClient extends EventTarget {
     this.#unwatch?.();
     this.#unwatch = null;
     this.#drop();
+    this.#suspendedAt = null;
     this.#become("stopped");
   }
 
@@ -114,6 +121,7 @@ export class HubClient extends EventTarget {
    * there is no connection and sent with the next one.
    */
   async command(type, members = {}) {
+    if (this.#suspendedAt !== null && (isMark(type) || ["history", "conversations"].includes(type))) return this.#askOnce(type, members);
     if (isMark(type)) return this.#outbox.mark(type, members, this.#channels.position(members.channel));
     if (type === "subscribe") return this.subscribe(members.channel, members.since, members.tail);
     if (type === "unsubscribe") return this.unsubscribe(members.channel);
@@ -156,6 +164,15 @@ export class HubClient extends EventTarget {
     return this.#presence.of(user);
   }
 
+  /** What operators have switched off for the user, as the hub told last. */
+  get switched() {
+    return this.#switches.all;
+  }
+
+  isOff(feature) {
+    return this.#switches.isOff(feature);
+  }
+
   follows(channel) {
     return this.#channels.has(channel);
   }
@@ -182,6 +199,7 @@ export class HubClient extends EventTarget {
 
   #active() {
     if (this.#state === "idle") return this.#connect();
+    if (this.#suspendedAt !== null && this.#timers.has("retry") && performance.now() - this.#suspendedAt > this.#timing.offActivityMs) return this.#connect();
     if (this.#state !== "connected" || performance.now() - this.#link.signAt < this.#timing.activityEveryMs) return;
     this.#link.ask("activity").catch(() => {});
   }
@@ -264,15 +282,35 @@ export class HubClient extends EventTarget {
     const { welcome } = link;
     if (welcome.user !== (this.#user ??= welcome.user)) return this.#finish({ reason: "subject_changed" });
     this.#freshToken = false;
+    this.#suspendedAt = null;
     this.#planRefresh(link, welcome.tokenTtlMs);
     if (this.#state !== "connected") this.#become("connected");
     // The page may stop the client whenever it is told something.
     if (link !== this.#current) return;
     this.#channels.settle(link);
     this.#outbox.flush();
+    this.#learnSwitches(welcome.switched);
     this.#presence.tell();
     this.#served(welcome.node);
     this.#emit("connected", welcome);
+  }
+
+  /** What the client holds back goes out as soon as it may. */
+  #learnSwitches(switched = []) {
+    if (switched.length === 0 && this.#switches.all.length === 0) return;
+    const { on, off } = this.#switches.learn(switched);
+    if (off.has("presence")) this.#presence.stop();
+    if (on.has("presence")) this.#presence.tell();
+    if (on.has("direct-messages") || on.has("group-messages")) {
+      this.#outbox.pause();
+      this.#outbox.flush();
+    }
+    this.#emit("switched", { switched });
+  }
+
+  async #askOnce(type, members) {
+    const token = await this.#askForToken({ fresh: false });
+    return askOnce(this.#url, token, { timeoutMs: this.#timing.requestTimeoutMs, type, members });
   }
 
   #served(node) {
@@ -326,6 +364,7 @@ export class HubClient extends EventTarget {
     const advice = adviceFor(code, bye);
     advice.afterMs = Math.max(advice.afterMs, afterMs);
     this.#drop();
+    if (code === 4010) return this.#suspend();
     if (advice.freshToken) this.#freshToken = true;
     if (!advice.reconnect) return this.#finish({ code, reason: bye?.reason });
     if (advice.onActivity) return this.#become("idle", { code });
@@ -339,7 +378,16 @@ export class HubClient extends EventTarget {
     this.#timers.set("retry", retryInMs, () => this.#connect());
   }
 
+  /** Everything is off for the user. The client stays away until its end, for some minutes, or until the user is active after a while. */
+  #suspend() {
+    this.#suspendedAt = performance.now();
+    const retryInMs = this.#switches.waitMs(this.#timing);
+    this.#become("waiting", { code: 4010, reason: "feature_off", retryInMs });
+    this.#timers.set("retry", retryInMs, () => this.#connect());
+  }
+
   #finish(detail) {
+    this.#suspendedAt = null;
     this.#drop();
     this.#become("ended", detail);
   }
@@ -404,6 +452,8 @@ export class HubClient extends EventTarget {
         if (frame.signal === "presence") return this.#presence.received(frame);
         if (frame.signal === "unsubscribed") this.#channels.forget(frame.channel, new HubError({ code: "forbidden" }));
         return this.#emit(frame.signal === "live" ? "live" : "signal", frame);
+      case "control":
+        return link === this.#link && this.#learnSwitches(frame.switched);
       case "cursor":
       case "receipt":
       case "counters":

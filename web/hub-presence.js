@@ -47,6 +47,13 @@ export class Presence {
     this.#users.clear();
   }
 
+  /** It is switched off. */
+  stop() {
+    const wasTold = this.#isTold;
+    this.pause();
+    if (wasTold) this.#emit("presence", { users: [], isWhole: true });
+  }
+
   /** A push of the hub. */
   received({ user, state, lastSeen }) {
     if (!this.#isTold) return;

@@ -45,6 +45,8 @@ export const texts = {
     cutOf: (name) => `Couper la connexion de ${name}`,
     resume: "Reprendre",
     resumeOf: (name) => `Reprendre la connexion de ${name}`,
+    until: (time) => `Jusqu’à : ${time}.`,
+    readAgain: "Relire",
     ownWindow: "Ouvrir à part",
     ownWindowOf: (name) => `Ouvrir ${name} dans une autre fenêtre`,
     you: "vous",
@@ -55,7 +57,8 @@ export const texts = {
     states: {
       connected: "En ligne",
       connecting: "Connexion…",
-      waiting: (s, reason) => `${reason === "token" ? "Pas de jeton" : "Hors ligne"}, nouvel essai dans ${s} s`,
+      waiting: (s, reason) =>
+        reason === "feature_off" ? "Suspendu" : `${reason === "token" ? "Pas de jeton" : "Hors ligne"}, nouvel essai dans ${s} s`,
       idle: "En veille, reprend dès que vous agissez",
       stopped: "Connexion coupée",
       ended: (code, reason) => (reason === "signed_out" ? "Vous n’êtes plus identifié" : `Connexion refusée (${code})`),
@@ -107,6 +110,8 @@ export const texts = {
     cutOf: (name) => `Cut ${name}’s connection`,
     resume: "Reconnect",
     resumeOf: (name) => `Resume ${name}’s connection`,
+    until: (time) => `Until ${time}.`,
+    readAgain: "Read again",
     ownWindow: "Own window",
     ownWindowOf: (name) => `Open ${name} in another window`,
     you: "you",
@@ -117,7 +122,8 @@ export const texts = {
     states: {
       connected: "Online",
       connecting: "Connecting…",
-      waiting: (s, reason) => `${reason === "token" ? "No token" : "Offline"}, trying again in ${s} s`,
+      waiting: (s, reason) =>
+        reason === "feature_off" ? "Suspended" : `${reason === "token" ? "No token" : "Offline"}, trying again in ${s} s`,
       idle: "Asleep, back as soon as you act",
       stopped: "Connection cut",
       ended: (code, reason) => (reason === "signed_out" ? "You are signed out" : `Connection refused (${code})`),

@@ -142,6 +142,10 @@ private final class LoopParts {
             sessions.drain(over: drain.over, spread: drain.spread, isFinal: drain.isFinal)
         case .undrain: sessions.undrain()
         case .list(let user, let tell): tell(sessions.lines(of: user))
+        case .reach(let scope, let tell):
+            let (count, users) = sessions.reach(of: scope)
+            tell(count, users)
+        case .switches(let board): sessions.use(board)
         case .stop: loop.handle.stop()
         }
     }

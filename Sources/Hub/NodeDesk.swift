@@ -52,12 +52,18 @@ final class NodeDesk: NodeReporter {
         return state
     }
 
+    func switched(_ board: Switchboard) {
+        log.notice("the switches have changed", metadata: ["in_force": "\(board.count)"])
+        tell(.switches(board))
+    }
+
     func heard(_ news: NodeNews) { draining.withLock { $0.room = news.room } }
 
     func answer(_ question: NodeQuestion, _ answer: @escaping @Sendable (String) -> Void) {
         var object = JSONObject()
         switch question.kind {
         case .sessions: return list(question.subject, answer)
+        case .reach: return reach(question.subject, answer)
         case .drain:
             let asked = Int64(question.subject).map { Duration.milliseconds(max(0, $0)) }
             let over = drain(over: asked)
@@ -126,6 +132,23 @@ final class NodeDesk: NodeReporter {
     }
 
     // MARK: Who is connected
+
+    private func reach(_ subject: String, _ answer: @escaping @Sendable (String) -> Void) {
+        guard let scope = SwitchScope(subject) else { return answer(#"{"error":"no valid scope"}"#) }
+        let gathered = Locked((left: loops.count, sessions: 0, users: Set<UserID>()))
+        for loop in loops {
+            loop.control(
+                .reach(scope) { sessions, users in
+                    let all: (sessions: Int, users: Int)? = gathered.withLock { gathered in
+                        gathered.left -= 1
+                        gathered.sessions += sessions
+                        gathered.users.formUnion(users)
+                        return gathered.left == 0 ? (gathered.sessions, gathered.users.count) : nil
+                    }
+                    if let all { answer(#"{"sessions":\#(all.sessions),"users":\#(all.users)}"#) }
+                })
+        }
+    }
 
     private func list(_ subject: String, _ answer: @escaping @Sendable (String) -> Void) {
         guard let user = UserID(subject) else { return answer(#"{"error":"no valid user"}"#) }

@@ -23,6 +23,7 @@ struct HubCommand: ParsableCommand {
               hub migrate --config hub.yaml   prepares the database (serve does this, too)
               hub restored --config hub.yaml  after a restore of the database from a backup
               hub nodes --config hub.yaml     lists the hubs on the database; see also hub drain and hub sessions
+              hub off FEATURE --why WHY       switches a feature off; see also hub on and hub switches
               hub rules check rules.yaml      checks the rules over changes of the platform's tables
               hub rules try new.yaml          compares rules with those in use over changes that Kafka has; see also hub rules replay
               hub why ENTRY                   tells where an entry came from, and who has it
@@ -37,7 +38,7 @@ struct HubCommand: ParsableCommand {
             ServeCommand.self, TokenCommand.self, PublishCommand.self, TailCommand.self, CheckCommand.self, MigrateCommand.self,
             RestoredCommand.self, NodesCommand.self, DrainCommand.self, SessionsCommand.self, RevokeCommand.self, ServicesCommand.self,
             EchoCommand.self, StatementsCommand.self, RulesCommand.self, WhyCommand.self,
-            DoctorCommand.self, RetractCommand.self,
+            DoctorCommand.self, RetractCommand.self, OffCommand.self, OnCommand.self, SwitchesCommand.self,
         ])
 
     static func main() {

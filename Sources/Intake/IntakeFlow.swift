@@ -222,7 +222,8 @@ package struct IntakeFlow {
             refused("forbidden", &actions)
         case .failed(.noSuchEntry), .failed(.notChangeable), .failed(.tooScattered), .failed(.tooManyConversations), .failed(.unanswered),
             .failed(.tooManyBlocks), .failed(.cancelled), .blockChanged, .blocks, .positions, .opened, .snapshot, .state, .page, .moved,
-            .withdrawals, .journal, .nodes, .sources, .removed, .fenced, .fences, .ticketKept, .ticket, .accessSettled:
+            .withdrawals, .journal, .switches, .kind, .nodes, .sources, .removed, .fenced, .fences, .ticketKept, .ticket,
+            .accessSettled:
             refused("an answer to another question", &actions)
         }
     }

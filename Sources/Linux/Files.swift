@@ -161,6 +161,12 @@ public enum Machine {
         _ = unsafe clinux_cpu_times(&user, &system)
         return (.microseconds(user), .microseconds(system))
     }
+    /// The name of the user whose process this is, and who became that user; the number of a user without a name.
+    public static var userName: String {
+        let number = getuid()
+        let name = unsafe getpwuid(number).map { unsafe String(cString: $0.pointee.pw_name) } ?? "\(number)"
+        return environment("SUDO_USER").map { "\(name) (sudo by \($0))" } ?? name
+    }
     public static func environment(_ name: String) -> String? {
         guard let value = unsafe clinux_environment(name) else { return nil }
         return unsafe String(cString: value)

@@ -219,9 +219,13 @@ final class BusFeed {
         guard state.fanOut.roster(of: channel) != nil else { return }
         let number = state.table.users.number(of: user)
         let frame = SharedFrame(write)
-        let outbound = state.outbound
+        let (outbound, table, board) = (state.outbound, state.table, state.switchboard)
+        let isFiltered = !isReceipt && board.concerns(.signals)
         state.fanOut.visit(channel) { subscriber in
             guard subscriber.isGranted, subscriber.user != number, !spared.contains(subscriber.user) else { return }
+            if isFiltered, let identity = table[subscriber.session]?.session.identity, board.effective(.signals, for: identity) != nil {
+                return
+            }
             guard !outbound.isCongested(subscriber.session) else {
                 if isReceipt { subscriber.hasMissedReceipts = true }
                 return

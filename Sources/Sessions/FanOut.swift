@@ -119,6 +119,16 @@ struct FanOut: ~Copyable {
     /// Whether the store has agreed to it.
     func isGranted(_ subscription: Session.Subscription) -> Bool { subscriber(subscription)?.isGranted ?? false }
 
+    /// Of a conversation: it has more than two members.
+    func isGroup(_ subscription: Session.Subscription) -> Bool {
+        let roster = Int(subscription.roster)
+        return rosters.indices.contains(roster) ? rosters[roster]?.isGroup ?? false : false
+    }
+
+    mutating func note(_ state: ChannelState) {
+        if state.channel.kind == .conversation, let roster = roster(of: state.channel) { rosters[roster]?.isGroup = state.isGroup }
+    }
+
     /// What was sent in it; nil while the store has not agreed to it.
     func grantedPosition(_ subscription: Session.Subscription) -> Seq? {
         guard let subscriber = subscriber(subscription), subscriber.isGranted else { return nil }

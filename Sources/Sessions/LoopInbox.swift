@@ -19,6 +19,10 @@ package final class LoopInbox: BusListener, StoreClient {
         case undrain
         /// Lists the sessions of a user.
         case list(UserID, @Sendable ([SessionLine]) -> Void)
+        /// Finds whom a switch with this scope concerns: how many sessions, and whose.
+        case reach(SwitchScope, @Sendable (Int, Set<UserID>) -> Void)
+        /// The switches have changed.
+        case switches(Switchboard)
         case stop
     }
 

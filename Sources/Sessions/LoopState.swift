@@ -19,6 +19,8 @@ final class LoopState {
     let outbound: Outbound
     var fanOut = FanOut()
     var early = EarlyPushes()
+    /// What operators have switched off, as far as it is in force. Empty nearly always.
+    var switchboard = Switchboard()
     /// The history of the store to which all numbers that the sessions know belong.
     var epoch: Epoch?
 

@@ -16,6 +16,18 @@ extension SessionLoop {
         state.table[id]?.isUnheard = isUnheard
     }
 
+    /// Whether the first line of a message is a `connect` with an id: without its reply nobody could name the session it opens.
+    package func opensSession(_ text: Span<UInt8>) -> Bool {
+        var isFirst = true
+        var opens = false
+        ClientCommand.parse(text, limits: state.limits.commands) { line in
+            defer { isFirst = false }
+            guard isFirst, case .command(let command) = line, case .connect = command.body else { return }
+            opens = command.id != nil
+        }
+        return opens
+    }
+
     /// The channels in which the commands need a position, as `connect` takes them. The newest entry that they name counts as received, as
     /// `since` of a client that comes back does.
     package func channels(namedBy text: Span<UInt8>, epoch: Epoch?) -> [SubscriptionRequest] {

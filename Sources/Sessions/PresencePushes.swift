@@ -92,6 +92,13 @@ final class PresencePushes {
         start()
     }
 
+    /// An operator has switched it off for the user: the others see the user go, and the client shares again when it is on again.
+    func stop(_ live: LiveSession) {
+        guard sharing.removeValue(forKey: live.id) != nil, let user = live.session.identity?.user else { return }
+        touched[user] = state.loop.now
+        start()
+    }
+
     func ended(_ live: LiveSession) {
         guard sharing.removeValue(forKey: live.id) != nil, let user = live.session.identity?.user else { return }
         touched[user] = state.loop.now + Self.grace

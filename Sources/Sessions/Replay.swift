@@ -75,6 +75,12 @@ final class Replay {
         scheduleRetry(after: state.limits.storeRetry)
     }
 
+    /// Asks for the pages of a session whose entries were held, in turn with those of others.
+    func readSoon(_ id: SessionID) {
+        stalled.insert(id)
+        scheduleRetry(after: Self.retryPause)
+    }
+
     private func scheduleRetry(after delay: Duration) {
         guard !isRetryScheduled else { return }
         isRetryScheduled = true

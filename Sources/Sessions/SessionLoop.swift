@@ -23,6 +23,7 @@ package final class SessionLoop {
     let paces: CommandPaces
     let pages: PageOrders
     let timers: SessionTimers
+    let switches: SwitchEffects
     private let feed: BusFeed
     private let channelReads: ChannelReads
     private var largeOutcomes = LargeOutcomes()
@@ -53,6 +54,7 @@ package final class SessionLoop {
         paces = CommandPaces(state)
         pages = PageOrders(state, gateway: gateway)
         timers = SessionTimers(state)
+        switches = SwitchEffects(state, replay: replay, presence: presence)
         channelReads = ChannelReads(state, gateway: gateway, replay: replay)
         feed = BusFeed(
             state, replay: replay, subscriptions: subscriptions, counters: counters, expiries: expiries,
@@ -67,6 +69,7 @@ package final class SessionLoop {
     package func start() {
         watchStandstill()
         subscriptions.identityChanged = { [unowned self] in timers.arm($0) }
+        subscriptions.begins = { [unowned self] in switches.begins($0, $1) }
         timers.expired = { [unowned self] live, reason in expired(live, reason) }
         authentication.settled = { [unowned self] live in settled(live) }
         pages.settled = { [unowned self] live in settled(live) }
@@ -74,13 +77,18 @@ package final class SessionLoop {
         authentication.verified = { [unowned self] live, origin, identity, use in
             switch use {
             case .connect(let requests):
-                if paces.holdsBackConnect(live, origin, of: identity.user) { return false }
+                if paces.holdsBackConnect(live, origin, of: identity.user) || switches.refusesConnect(live, origin, identity) {
+                    return false
+                }
                 if hasTooManySessions(identity.user) {
                     refuseSession(live, origin)
                     return false
                 }
                 return subscriptions.identified(live, origin, identity, requests)
-            case .refresh: return subscriptions.refreshed(live, origin, identity)
+            case .refresh:
+                guard subscriptions.refreshed(live, origin, identity) else { return false }
+                if !state.switchboard.isEmpty { switches.changed(live, since: nil) }
+                return true
             }
         }
         state.loop.receive(from: inbox.events) { [unowned self] batch in
@@ -117,6 +125,7 @@ package final class SessionLoop {
     package func detach() {
         state.outbound.removeAll()
         subscriptions.identityChanged = { _ in }
+        subscriptions.begins = { _, _ in }
         timers.expired = { _, _ in }
         authentication.settled = { _ in }
         authentication.verified = { _, _, _, _ in false }
@@ -216,18 +225,6 @@ package final class SessionLoop {
         return true
     }
 
-    /// Whether the first line of a message is a `connect` with an id: without its reply nobody could name the session it opens.
-    package func opensSession(_ text: Span<UInt8>) -> Bool {
-        var isFirst = true
-        var opens = false
-        ClientCommand.parse(text, limits: state.limits.commands) { line in
-            defer { isFirst = false }
-            guard isFirst, case .command(let command) = line, case .connect = command.body else { return }
-            opens = command.id != nil
-        }
-        return opens
-    }
-
     private func receive(_ live: LiveSession, _ text: Span<UInt8>, exchange: ExchangeID?) {
         ClientCommand.parse(text, limits: state.limits.commands) { line in
             if live.isEnding || live.unauthenticatedCommands > state.limits.unauthenticatedCommands { return }
@@ -253,6 +250,7 @@ package final class SessionLoop {
 
     private func perform(_ action: Session.Action, _ live: LiveSession, _ origin: CommandOrigin) {
         if let refusal = refusal(of: action, live) { return state.refuse(live, origin, refusal) }
+        if !state.switchboard.isEmpty, isSwitched(action, live, origin) { return }
         switch action {
         case .refuse(let refusal): state.refuse(live, origin, refusal)
         case .connect(let proof, let requests): authentication.connect(live, origin, proof, requests)
@@ -361,7 +359,13 @@ package final class SessionLoop {
             fail(live, origin, reply)
         case (.activity(let channel), _): feed.activity.complete(channel, reply, to: live)
         case (.find(_, let wait), .failed(.tooManyConversations)): paces.refuseConversation(live, origin, wait)
-        case (.find(let purpose, _), _), (.command(let purpose), _): completeCommand(live, origin, purpose, reply)
+        case (.judge(let request, let purpose), .kind(let kind)):
+            if let refusal = switches.refusal(in: kind, live) { return state.refuse(live, origin, refusal) }
+            order(request, for: live, origin, purpose)
+        case (.judge, _): fail(live, origin, reply)
+        case (.findOnly, .failed(.tooManyConversations)): state.refuse(live, origin, switches.refusalToOpen(live))
+        case (.findOnly(let purpose), _), (.find(let purpose, _), _), (.command(let purpose), _):
+            completeCommand(live, origin, purpose, reply)
         }
     }
 

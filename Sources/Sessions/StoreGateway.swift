@@ -25,6 +25,10 @@ final class StoreGateway {
             case command(Session.Purpose)
             /// The conversation is opened only if it exists: the user has begun too many others, and may begin the next after this time.
             case find(Session.Purpose, elseAfter: Duration)
+            /// The kind of a conversation, before this request is carried out in it: some kinds of messages are switched off.
+            indirect case judge(StoreRequest, Session.Purpose)
+            /// The conversation is opened only if it exists: messages are switched off.
+            case findOnly(Session.Purpose)
             /// Entries of a channel for all sessions that follow it.
             case channel(Channel, after: Seq)
             /// The holder of a ticket.

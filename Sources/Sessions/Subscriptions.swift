@@ -12,6 +12,8 @@ final class Subscriptions {
     private let terms: Welcome.Terms
     /// Counts the registrations; a number is not used again while an answer for it may be under way.
     private var registrations: UInt32 = 0
+    /// The session follows a channel from now on. Set once by the loop.
+    var begins: (LiveSession, Session.Subscription) -> Void = { _, _ in }
     /// The session's identity is new or has changed. Set once by the loop.
     var identityChanged: (LiveSession) -> Void = { _ in }
 
@@ -71,6 +73,11 @@ final class Subscriptions {
         _ live: LiveSession, _ origin: CommandOrigin, _ states: [ChannelState], more: Bool, _ requests: [SubscriptionRequest]
     ) {
         guard let identity = live.session.identity else { return }
+        if !live.isForOneRequest, let off = state.switchboard.effective(.realtime, for: identity) {
+            // It was switched off since the token was looked at.
+            state.refuse(live, origin, Refusal(off, now: state.now), isLoud: true)
+            return state.end(live, .featureOff)
+        }
         var refused: [Welcome.RefusedChannel] = []
         var openings: [(subscription: Session.Subscription, state: Int, since: Seq?)] = []
         var totals = Counters()
@@ -110,6 +117,7 @@ final class Subscriptions {
             session: live.session.id, user: identity.user, time: state.now, tokenExpiresAt: identity.expiresAt, epoch: state.epoch,
             terms: terms, channels: zip(states, isFollowed).map { ListedChannel($0, isSubscribed: $1, epoch: state.epoch) }, totals: totals,
             more: more || identity.grantsMoreBroadcasts(than: state.limits.session.subscriptions), refused: refused,
+            switched: state.switchboard.told(to: identity, following: openings.map(\.subscription.channel)),
             credential: live.isResumable && !live.isForOneRequest ? state.table.credential(of: live.id)?.text : nil,
             position: live.isResumable
                 ? PositionText.write(
@@ -236,6 +244,8 @@ final class Subscriptions {
         _ live: LiveSession, _ subscription: Session.Subscription, _ channelState: ChannelState, _ since: Seq?, in lines: inout MessageLines
     ) {
         noteBlocks(live, channelState, begins: true)
+        state.fanOut.note(channelState)
+        begins(live, subscription)
         guard let isBehind = state.fanOut.update(subscription, { $0.open(channelState, since: since) }) else { return }
         if live.isResumable { state.table.resumable[live.id]?.started[subscription.registration] = since ?? channelState.head }
         expiries.note(channelState.nextExpiry, in: channelState.channel)

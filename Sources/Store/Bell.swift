@@ -16,7 +16,7 @@ final class Bell: LinkUser {
     /// PostgreSQL takes less than 8 000 bytes.
     static let longestPayload = 7_900
     static let mostPayloads = 64
-    /// A command line has asked something: a beat out of turn finds it. Other texts are base64, and older hubs ignore this one.
+    /// A command line has asked something, or changed the switches: a beat and a reading out of turn find it. Other texts are base64, and older hubs ignore this one.
     static let knock = "?"
     /// All statements of its connection.
     static let statements: [Statement] = [.listen, .ring, .rest]

@@ -33,7 +33,7 @@ final class Neighbours {
                 let signals = payloads.flatMap { Self.signals(in: $0) }
                 if !signals.isEmpty { bus.publish(found: signals) }
                 if payloads.contains("") { journal.ask(isRung: true) }
-                if payloads.contains(Bell.knock) { _ = front.signals.post(.beat) }
+                if payloads.contains(Bell.knock) { _ = front.signals.post(.knocked) }
             })
     }
 

@@ -17,6 +17,8 @@ final class StoreFront: Sendable {
         case look
         /// There is something new to tell the other hubs about this one.
         case beat
+        /// An operator has asked or changed something.
+        case knocked
         case migrated([Int])
         case notMigrated(MigrationError)
     }

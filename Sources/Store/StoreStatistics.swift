@@ -42,6 +42,9 @@ package final class StoreStatistics: MetricsGroup {
     package let waiting = Gauge("hub_store_orders_waiting", "Orders accepted and not yet answered.")
     package let otherHubs = Gauge("hub_other_hub", "1 while another hub works on the same database.")
     package let nodes = Gauge("hub_nodes", "Hubs on this database that were seen in the last ten seconds, this one included.")
+    package let switches = Gauge("hub_switches", "Switches by which operators have changed a feature for a scope, in force now.")
+    package let switchFailures = Counter(
+        "hub_switch_readings_failed_total", "Times that the switches could not be read; those known count meanwhile.")
     package let journalFound = Counter("hub_bus_found_total", "Changes that other hubs committed and this one found in the database.")
     package let journalMissed = Counter(
         "hub_bus_missed_total", "Times that other hubs had committed more than was read, so that all sessions were read again.")

@@ -17,6 +17,7 @@ final class StoreThread: LaneOwner {
     private let bus: any Bus
     private let log: Logger
     private let withdrawals: WithdrawalWatch
+    private let switches: SwitchWatch
     private let neighbours: Neighbours?
     private let retention: Retention
     private var lanes: [Lane] = []
@@ -42,6 +43,7 @@ final class StoreThread: LaneOwner {
         self.historyChanged = historyChanged
         history = History(random: dice.next())
         withdrawals = WithdrawalWatch(front)
+        switches = SwitchWatch(front, log: log)
         neighbours = configuration.isShared ? Neighbours(front, configuration, loop: loop, history: history, bus: bus, log: log) : nil
         retention = Retention(configuration.retention, loop: loop, front: front, log: log)
         migrationBackoff = .ofStore(longest: configuration.longestBackoff)
@@ -71,6 +73,7 @@ final class StoreThread: LaneOwner {
         _ = loop.after(configuration.withdrawalInterval) { [unowned self] in
             if front.state == .up {
                 withdrawals.ask()
+                switches.ask()
                 neighbours?.look()
             }
             watchWithdrawals()
@@ -98,6 +101,9 @@ final class StoreThread: LaneOwner {
         case .carry(let signals): neighbours?.carry(signals)
         case .look: neighbours?.lookNow()
         case .beat: neighbours?.tell()
+        case .knocked:
+            neighbours?.tell()
+            switches.ask(isKnock: true)
         case .databaseIsBehind:
             guard history.toldBehind() else { return }
             for lane in lanes where lane.name.claimsDatabase { lane.askForHistory() }
@@ -222,7 +228,10 @@ final class StoreThread: LaneOwner {
         guard !isStopping else { return }
         let isUp = lanes.allSatisfy(\.isReady)
         front.change(to: isUp ? .up : .away)
-        if isUp { neighbours?.tell() }
+        if isUp {
+            switches.ask()
+            neighbours?.tell()
+        }
         if lanes.contains(where: \.isReady) { for lane in lanes { lane.hurry() } }
     }
 }
@@ -232,7 +241,7 @@ extension StoreReply {
         switch self {
         case .failed(.unavailable), .failed(.tooSlow): true
         case .failed, .stored, .partlyStored, .positions, .behind, .opened, .snapshot, .state, .page, .moved, .withdrawals, .journal,
-            .nodes, .sources, .removed, .blockChanged, .blocks, .fenced, .fences, .ticketKept, .ticket, .accessChanged,
+            .switches, .kind, .nodes, .sources, .removed, .blockChanged, .blocks, .fenced, .fences, .ticketKept, .ticket, .accessChanged,
             .accessSettled:
             false
         }

@@ -45,6 +45,8 @@ struct NodeDeskTests {
                     case .drain(let drain): "drain \(drain.over) \(drain.isFinal)"
                     case .undrain: "undrain"
                     case .list: "list"
+                    case .reach(let scope, _): "reach \(scope.text)"
+                    case .switches(let board): "switches \(board.count)"
                     case .stop: "stop"
                     }
                 }
@@ -128,5 +130,27 @@ struct NodeDeskTests {
         #expect(configuration.nodeName(port: 8080) == "\(Machine.hostName)-8080")
         configuration.kafka.member = nil
         #expect(configuration.nodeName(port: 8080) == "\(Machine.hostName)-8080")
+    }
+
+    @Test("every loop gets the switches")
+    func switches() throws {
+        let desk = try Desk()
+        desk.desk.switched(Switchboard([Switch(.signals, for: .system, .off)]))
+        #expect(desk.controls() == [["switches 1"], ["switches 1"]])
+    }
+
+    @Test("whom a switch concerns: the sessions of all loops, and each user once")
+    func reach() throws {
+        let desk = try Desk()
+        #expect(desk.ask(.reach, "nobody") == #"{"error":"no valid scope"}"#)
+        let answer = Locked<String?>(nil)
+        desk.desk.answer(NodeQuestion(id: 1, kind: .reach, subject: "institution:lyon")) { text in answer.withLock { $0 = text } }
+        for (inbox, names) in zip(desk.inboxes, [["ann", "bob"], ["ann"]]) {
+            for case .reach(let scope, let tell) in inbox.takeControls() {
+                #expect(scope == .institution("lyon"))
+                tell(names.count + 1, Set(try names.map { try user($0) }))
+            }
+        }
+        #expect(answer.withLock { $0 } == #"{"sessions":5,"users":2}"#)
     }
 }

@@ -20,6 +20,7 @@ import Testing
         init(_ own: NodeState = NodeState()) { self.own = own }
 
         func state() -> NodeState { own }
+        func switched(_ board: Switchboard) {}
         func heard(_ news: NodeNews) { self.news.withLock { $0 = news } }
         func answer(_ question: NodeQuestion, _ answer: @escaping @Sendable (String) -> Void) {
             asked.withLock { $0.append(question) }

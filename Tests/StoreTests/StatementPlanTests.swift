@@ -40,6 +40,7 @@ import Testing
         select 'sessions', 'u' || g, case when g % 2 = 0 then 'other' end, now() + interval '1 minute' from generate_series(1, 60) g;
         insert into hub.source (consumer_group, name, topic, partition, is_heartbeat, heard_at)
         select 'g' || g % 500, 's' || g, 't', 0, false, now() from generate_series(1, \(users)) g;
+        insert into hub.switch (feature, scope, mode, set_by, why) select 'signals', 'user:u' || g, 'off', 'ann', 'test' from generate_series(1, 150) g;
         insert into hub.withdrawal (transaction, channel_id, user_id)
         select row_number() over () - 2 * \(users), m.channel_id, m.user_id from hub.member m;
         """
@@ -140,6 +141,8 @@ import Testing
                 "'g7'", array { "s\($0)" }, array { "t\($0)" }, array { "\($0)" }, no, array { "s\($0 * 500 + 7)" }, array { "x\($0)" },
                 "1000",
             ]
+        case "switches": []
+        case "kinds": [users, channels, array { _ in "0d3e2c1b-6a57-4b32-8f6d-2f1f0a9b8c7d" }]
         case "removeEntries": ["'{0}'", "'{2020-01-01}'", "'{null}'", "'{null}'"]
         case "pages": [array { _ in "broadcast:all" }, array { "\($0 * 10)" }, none, array { _ in "5" }]
         default: throw NoArguments(statement: statement.name)

@@ -1,6 +1,6 @@
 internal import JSON
 
-/// The content of the reply to `connect`.
+/// The content of the reply to `connect`. More than twelve stored properties: one for each member.
 public struct Welcome: Equatable, Sendable {
     public struct Limits: Equatable, Sendable {
         public var messageBytes: Int
@@ -59,6 +59,8 @@ public struct Welcome: Equatable, Sendable {
     public var refused: [RefusedChannel]
     /// The secret by which later HTTP requests name the session; nil when the session belongs to one WebSocket.
     public var credential: String?
+    /// The features that are not on for the user.
+    public var switched: [Switch]
     /// Where the session begins in all its channels, for its first stream or poll; nil when the session belongs to one WebSocket.
     public var position: String?
 
@@ -74,8 +76,9 @@ public struct Welcome: Equatable, Sendable {
     public init(
         session: String, user: UserID, time: Timestamp, tokenExpiresAt: Timestamp, epoch: Epoch? = nil, terms: Terms,
         channels: [ListedChannel], totals: Counters = Counters(), more: Bool = false, refused: [RefusedChannel] = [],
-        credential: String? = nil, position: String? = nil
+        switched: [Switch] = [], credential: String? = nil, position: String? = nil
     ) {
+        self.switched = switched
         self.session = session
         self.user = user
         self.time = time
@@ -106,6 +109,7 @@ extension ServerMessage {
         output.append(member: "tokenTtlMs", integer: welcome.tokenExpiresAt.milliseconds(since: welcome.time))
         output.append(member: "epoch", string: welcome.epoch?.text)
         output.append(contentsOf: welcome.terms.text)
+        if !welcome.switched.isEmpty { output.append(switched: welcome.switched) }
         output.append(totals: welcome.totals)
         output.appendText(#","channels":["#)
         output.append(list: welcome.channels) { channel, output in output.append(channel) }

@@ -72,6 +72,8 @@ public struct ChannelState: Equatable, Sendable {
         self.nextExpiry = nextExpiry
     }
     public var version: UInt64 { head.rawValue &+ cursorVersion }
+    /// Messages in it are messages to a group.
+    public var isGroup: Bool { members.count > 2 }
 
     /// The receipts that `user` receives: the progress of the other members who have received at least one entry.
     public func receipts(for user: UserID) -> [MemberProgress] {

@@ -69,6 +69,8 @@ public enum StoreRequest: Equatable, Sendable {
     /// Reads one channel's state for a user who has a right to it: their own inbox, a conversation with the user as a member, or a
     /// broadcast with `entitled` or a row in `hub.member`. Otherwise, and for a missing channel, the answer is `.forbidden`.
     case state(UserID, Channel, entitled: Bool)
+    /// Reads whether a conversation is a group's, and what it is about. The answer is `.kind`, or `.forbidden` for a user who is no member.
+    case kind(of: Channel, for: UserID)
     /// Reads entries in ascending order: with `after`, the first `limit` entries after it; otherwise the last `limit` before `before`
     /// (nil: up to the head). A `state` request has checked the user's right before.
     case page(Channel, after: Seq?, before: Seq?, limit: Int)
@@ -89,6 +91,8 @@ public enum StoreRequest: Equatable, Sendable {
     case keepTicket(String, Identity, life: Duration)
     /// Uses a ticket up. The answer is `.ticket`.
     case takeTicket(String)
+    /// Reads which features operators have switched off.
+    case switches
     /// A hub says that it works on the database, and how it is. The answer is `.nodes`.
     case beat(NodeReport)
     /// Tells which sources of changes were heard, and reads what all hubs of the consumer group know. The answer is `.sources`.
@@ -104,13 +108,13 @@ extension StoreRequest {
     public var user: UserID? {
         switch self {
         case .ingest, .positions, .page, .withdrawals, .journal, .beat, .remove, .fence, .fences, .takeTicket, .changeAccess, .settleAccess,
-            .sources:
+            .sources, .switches:
             nil
         case .keepTicket(_, let identity, _): identity.user
         case .append(let draft, _), .change(let draft, _, _): draft.sender
         case .open(let user, _, _, _, _), .block(let user, _, _), .unblock(let user, _), .blocks(let user),
             .leave(let user, _), .snapshot(let user, _, _, _), .conversations(let user, _, _),
-            .state(let user, _, _), .move(let user, _, _, _):
+            .state(let user, _, _), .kind(_, let user), .move(let user, _, _, _):
             user
         }
     }
@@ -132,6 +136,7 @@ public enum StoreReply: Equatable, Sendable {
     /// Answers `snapshot` and `conversations`. `more` is true when the user has more channels than the request allowed to list.
     case snapshot([ChannelState], more: Bool)
     case state(ChannelState)
+    case kind(ConversationKind)
     case page([Entry], head: Seq, more: Bool)
     case moved(MovedCursor, changed: Bool)
     case withdrawals(next: WithdrawalPosition)
@@ -145,6 +150,7 @@ public enum StoreReply: Equatable, Sendable {
     case ticket(Identity?)
     /// Answers `journal`. Nil: so much was committed that it was not read.
     case journal(next: String, [ElsewhereChange]?)
+    case switches(Switchboard)
     /// Answers `beat`: the other hubs that work on the database.
     case nodes(NodeNews)
     /// Answers `sources`, by name.
@@ -216,6 +222,17 @@ public enum ElsewhereChange: Equatable, Sendable {
     case opened(Channel, by: UserID, members: [UserID])
     /// Others hide the user's messages from now on, or do so no longer.
     case hidingChanged(Channel, of: UserID)
+}
+
+/// By what a switch for messages may tell one conversation from another.
+public struct ConversationKind: Equatable, Sendable {
+    /// More than two members.
+    public var isGroup: Bool
+    public var context: String?
+    public init(isGroup: Bool, context: String?) {
+        self.isGroup = isGroup
+        self.context = context
+    }
 }
 
 public struct StoredDraft: Equatable, Sendable {

@@ -54,9 +54,9 @@ public enum EndReason: CaseIterable, Sendable {
     /// Reserved for later versions of the hub; this version ends no session for such a reason.
     public var isReserved: Bool {
         switch self {
-        case .forbidden, .blocked, .featureOff, .overloaded, .slowConsumer: true
-        case .badFrame, .replaced, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid, .tokenRevoked,
-            .rateLimited, .connectionLimit, .privilegesChanged:
+        case .forbidden, .blocked, .overloaded, .slowConsumer: true
+        case .badFrame, .replaced, .featureOff, .idle, .connectTimeout, .draining, .noPong, .restored, .tokenExpired, .tokenInvalid,
+            .tokenRevoked, .rateLimited, .connectionLimit, .privilegesChanged:
             false
         }
     }

@@ -65,6 +65,8 @@ public struct NodeQuestion: Equatable, Sendable {
         case drain
         /// Take sessions again.
         case undrain
+        /// How many people and sessions a switch with this scope concerns. The subject is the scope.
+        case reach
     }
 
     public var id: Int64

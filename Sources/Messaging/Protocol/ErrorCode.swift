@@ -20,6 +20,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     case limitExceeded = "limit_exceeded"
     case rateLimited = "rate_limited"
+    case featureOff = "feature_off"
     case overloaded
     case unavailable
     case `internal`
@@ -68,6 +69,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .tooLarge: (false, "A member is larger than the announced limit.", "Shorten it.")
         case .limitExceeded: (false, "A number exceeds the announced limit.", "Send or request less.")
         case .rateLimited: (true, "The client sent too many commands in too short a time.", "Repeat after retryAfterMs.")
+        case .featureOff:
+            (
+                true, "An operator has switched the feature off for this user; control tells which ones are.",
+                "Tell the user; repeat it, a send with the same key, when control says that the feature is on again."
+            )
         case .overloaded: (true, "The hub is overloaded.", "Repeat after retryAfterMs, or with growing pauses.")
         case .unavailable:
             (
@@ -88,8 +94,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .overloaded: true
         case .badJSON, .badRequest, .unknownType, .unsupported, .notConnected, .alreadyConnected, .invalidToken, .tokenExpired,
             .tokenRevoked, .subjectChanged, .forbidden, .unknownChannel, .notSubscribed, .notSent, .sessionElsewhere, .positionUnknown,
-            .positionTooOld,
-            .tooLarge, .limitExceeded, .rateLimited, .unavailable, .internal:
+            .positionTooOld, .tooLarge, .limitExceeded, .rateLimited, .featureOff, .unavailable, .internal:
             false
         }
     }

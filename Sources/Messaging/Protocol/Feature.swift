@@ -15,6 +15,8 @@ public enum Feature: String, CaseIterable, Sendable {
     case tickets
     /// `why`.
     case why
+    /// `control` pushes and `switched`: an operator may switch features off.
+    case switches
     /// `presence`; only where the operator has switched it on.
     case presence
 }

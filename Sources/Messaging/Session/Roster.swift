@@ -13,6 +13,15 @@ public struct Subscriber: Equatable, Sendable {
         case live
     }
 
+    /// What an operator's switch does to the entries.
+    public enum Hold: UInt8, Equatable, Sendable {
+        case none
+        /// Entries stay in the store.
+        case held
+        /// The session may read what has gathered until it has caught up; then it is held again.
+        case turn
+    }
+
     public enum Admission: Equatable, Sendable {
         /// The loop pushes the entry.
         case deliver
@@ -37,11 +46,12 @@ public struct Subscriber: Equatable, Sendable {
     public private(set) var countedTo: Seq
     public private(set) var cursorVersion: UInt64
     public private(set) var counters: Counters
-    // Declared last so that the two flags share the padding of `counters`: a subscriber must fit one cache line.
+    // Declared last so that the three share the padding of `counters`: a subscriber must fit one cache line.
     /// The session has requested the page after `position` from the store. `position` does not change until the page arrives.
     private var isReading = false
     /// The bus lost events while the session was `opening`.
     private var isSuspect = false
+    public private(set) var hold = Hold.none
 
     public init(session: SessionID, user: UInt32) {
         self.session = session
@@ -89,18 +99,25 @@ public struct Subscriber: Equatable, Sendable {
         }
     }
 
-    /// The position after which the next page starts; nil when no page is needed or one is in flight.
+    /// - Returns: true when pages are to be read now.
+    public mutating func set(_ hold: Hold) -> Bool {
+        self.hold = hold == .turn && phase == .live ? .held : hold
+        return self.hold != .held && phase == .replaying
+    }
+
+    /// The position after which the next page starts; nil when no page is needed, one is in flight, or the entries are held.
     public mutating func startPage() -> Seq? {
-        guard phase == .replaying, !isReading else { return nil }
+        guard phase == .replaying, !isReading, hold != .held else { return nil }
         isReading = true
         return position
     }
 
-    /// Takes a page. False when it was requested before a rewind, a loss of events or a new subscription, because it would leave a gap.
+    /// Takes a page. False when it was requested before a rewind, a loss of events or a new subscription, because it would leave a gap; and
+    /// when the entries are held since.
     public mutating func takePage(from start: Seq) -> Bool {
         guard isReading, position == start else { return false }
         isReading = false
-        return true
+        return hold != .held
     }
 
     /// Judges a committed entry from the bus.
@@ -111,7 +128,7 @@ public struct Subscriber: Equatable, Sendable {
             return .skip
         case .live:
             guard seq > position else { return .skip }
-            guard seq == position.next, !isCongested else {
+            guard seq == position.next, !isCongested, hold == .none else {
                 wanted = max(wanted, seq)
                 phase = .replaying
                 return .replay
@@ -142,6 +159,7 @@ public struct Subscriber: Equatable, Sendable {
         position = max(position, head)
         guard wanted <= position else { return false }
         phase = .live
+        if hold == .turn { hold = .held }
         return true
     }
 
@@ -181,6 +199,8 @@ public struct Roster: Sendable {
     /// The newest entry that was brought to the sessions; zero: none yet.
     public private(set) var newest = Seq.zero
     private var taken: UInt32 = 0
+    /// Of a conversation: it has more than two members. Shares the padding of `taken`.
+    public var isGroup = false
     /// The subscriber at slot 0 while it is the only one there ever was. Most rosters are inboxes with one session, which need no array.
     private var sole: Subscriber?
     private var slots: ContiguousArray<Subscriber?> = []

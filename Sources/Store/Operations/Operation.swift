@@ -15,18 +15,18 @@ import Messaging
 /// | acks | move of `delivered`, not in a conversation | waits | waits, runs again |
 /// | cursors | any other move, and what acks left | waits | waits, runs again |
 /// | removals | remove | `.unavailable` at once: the step is tried again later | waits, runs again |
-/// | states, pages, positions, blockLists | snapshot, conversations, state, page, positions, blocks | waits | waits, runs again |
+/// | states, pages, positions, blockLists, kinds | snapshot, conversations, state, page, positions, blocks, kind | waits | waits, runs again |
 /// | fencings | fence | waits | waits, runs again |
 /// | tickets | keepTicket, takeTicket | `.unavailable` at once: the client tries again | waits, runs again |
 /// | accessChanges, accessSettlements | changeAccess, settleAccess | `.unavailable` at once: asked again soon | waits, runs again |
-/// | withdrawals, fences, journal, beats, sources | withdrawals, fences, journal, beat, sources | `.unavailable` at once: asked again soon | waits, runs again |
+/// | withdrawals, fences, journal, switches, beats, sources | the same, beat | `.unavailable` at once: asked again soon | waits, runs again |
 ///
 /// An order waits at most `StoreConfiguration.longestWait`, then it is `.unavailable` too. Running it again is safe because
 /// every request is idempotent: entries by their key, conversations by their pair, cursors because they only move
 /// forward (a mark-unread repeated is the same mark-unread). So a reply always follows a commit that is known.
 enum Operation: Int, CaseIterable {
     case ingests, entries, changes, conversations, blockings, leaves, acks, cursors, states, pages, positions, withdrawals, journal, beats,
-        removals, blockLists, fencings, fences, tickets, accessChanges, accessSettlements, sources
+        removals, blockLists, fencings, fences, tickets, accessChanges, accessSettlements, sources, switches, kinds
 
     var descriptor: any StoreOperation.Type {
         switch self {
@@ -45,6 +45,8 @@ enum Operation: Int, CaseIterable {
         case .positions: Positions.self
         case .withdrawals: Withdrawals.self
         case .journal: Journal.self
+        case .kinds: Kinds.self
+        case .switches: Switches.self
         case .beats: Beats.self
         case .fencings: Fencings.self
         case .fences: FenceReadings.self
@@ -72,6 +74,8 @@ enum Operation: Int, CaseIterable {
         case .positions: self = .positions
         case .withdrawals: self = .withdrawals
         case .journal: self = .journal
+        case .kind: self = .kinds
+        case .switches: self = .switches
         case .beat: self = .beats
         case .fence: self = .fencings
         case .fences: self = .fences

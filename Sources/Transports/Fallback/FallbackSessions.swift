@@ -186,7 +186,7 @@ extension ErrorCode {
     var status: Int {
         switch self {
         case .invalidToken, .tokenExpired, .tokenRevoked: 401
-        case .forbidden, .subjectChanged: 403
+        case .forbidden, .subjectChanged, .featureOff: 403
         case .tooLarge: 413
         case .rateLimited: 429
         case .overloaded, .unavailable, .internal: 503

@@ -138,7 +138,9 @@ package final class PollTransport: HTTPHandler, Transport, FrameCarrier {
                 server.metrics.polls.add()
                 // No later poll gets what this session still reads.
                 let least: Duration = state.isBehind ? Self.readingTime : .zero
-                waitOrRespond(session, behind: parameters.after, max(wait, least), admission.headers, id)
+                // Who has everything switched off may read what is there, and is sent nothing later.
+                let most = sessions.isQuiet(session.id) ? least : max(wait, least)
+                waitOrRespond(session, behind: parameters.after, most, admission.headers, id)
             }
         }
     }
