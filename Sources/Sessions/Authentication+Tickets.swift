@@ -11,7 +11,8 @@ package enum IssuedTicket {
 // fields.
 extension Authentication {
     /// Calls `done` once, when the ticket is stored.
-    func issue(for credential: Credential, _ done: @escaping (IssuedTicket) -> Void) {
+    /// - Parameter wait: until the user may have another one; nil: now.
+    func issue(for credential: Credential, wait: (UserID) -> Duration?, _ done: @escaping (IssuedTicket) -> Void) {
         func refuse(_ code: ErrorCode, _ reason: String, _ label: String) {
             state.metrics.tokensRejected.add(label)
             done(.refused(code, reason: reason))
@@ -27,6 +28,10 @@ extension Authentication {
             guard revocation.fences.holdingBack(identity, now: state.now) == nil else {
                 return refuse(
                     .tokenRevoked, "token: it was issued before the end of its login, or before a change of the user's rights", "fenced")
+            }
+            guard wait(identity.user) == nil else {
+                state.metrics.rateLimited.add("tickets")
+                return done(.refused(.rateLimited, reason: "this user has asked for too many tickets, or sent too much"))
             }
             let text = TicketCode.text(random: SessionIDs.randomBytes(TicketCode.byteCount))
             guard let digest = TicketCode.digest(of: text) else { return done(.refused(.internal, reason: "no ticket could be made")) }
@@ -73,6 +78,6 @@ extension SessionLoop {
     }
 
     package func issueTicket(for credential: Credential, _ done: @escaping (IssuedTicket) -> Void) {
-        authentication.issue(for: credential, done)
+        authentication.issue(for: credential, wait: paces.waitForTicket, done)
     }
 }

@@ -51,6 +51,13 @@ final class CommandPaces {
         return true
     }
 
+    /// A ticket costs as much as the `connect` that it is for. Nil: the user may have one now.
+    func waitForTicket(of user: UserID) -> Duration? {
+        if let banished = paces.wait(1, .refusals, of: user, at: now) { return banished }
+        defer { setTimer() }
+        return paces.take(ClientCommand.Body.costOfConnect, .commands, of: user, at: now)
+    }
+
     /// A session has ended: its `connect` is counted now, and delays those that follow.
     func countConnect(of live: LiveSession) {
         guard live.session.phase == .open, let user = live.session.identity?.user else { return }

@@ -159,15 +159,6 @@ package final class SessionLoop {
     /// True once the client sent a `connect` that was answered with success.
     package func isConnected(_ id: SessionID) -> Bool { state.table[id]?.session.phase == .open }
 
-    /// The session that a request names. The request is a sign that its client lives.
-    package func session(_ credential: SessionCredential) -> SessionID? {
-        guard let live = state.table.session(credential) else { return nil }
-        if let kept = state.table.resumable[live.id], kept.detachedSince != nil { kept.detachedSince = state.loop.now }
-        return live.id
-    }
-
-    package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
-
     /// The client is gone for good.
     package func close(_ id: SessionID) {
         guard let live = state.table.remove(id) else { return }

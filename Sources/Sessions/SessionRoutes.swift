@@ -3,6 +3,15 @@ import Reactor
 
 // How frames reach the client of a session, and what happens when the way changes or has room again.
 extension SessionLoop {
+    /// The session that a request names. The request is a sign that its client lives.
+    package func session(_ credential: SessionCredential) -> SessionID? {
+        guard let live = state.table.session(credential) else { return nil }
+        if let kept = state.table.resumable[live.id], kept.detachedSince != nil { kept.detachedSince = state.loop.now }
+        return live.id
+    }
+
+    package func credential(of id: SessionID) -> SessionCredential? { state.table.credential(of: id) }
+
     /// From now on the session's frames take this route.
     package func move(_ id: SessionID, to route: Route) { state.table.setRoute(route, of: id) }
 

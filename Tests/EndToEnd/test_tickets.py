@@ -229,3 +229,13 @@ def test_a_hub_does_not_start_with_keys_that_it_cannot_use(platform, secrets, re
     with pytest.raises(AssertionError):
         hub.start()
     assert "auth.context-keys" in hub.tail() and reason in hub.tail()
+
+
+async def test_a_user_who_asks_without_end_is_slowed_down(platform):
+    async with platform.running("few-tickets", extra={"HUB_LIMITS_COMMANDS_PER_SECOND": "20"}) as hub:
+        fields = {"Authorization": f'Bearer {platform.issuer.token(person("greedy"))}'}
+        async with httpx.AsyncClient() as http:
+            statuses = [(await http.post(f"{hub.url}/v1/ticket", headers=fields)).status_code for _ in range(300)]
+            assert statuses[0] == 200 and statuses[-1] == 429, statuses
+            other = {"Authorization": f'Bearer {platform.issuer.token(person("modest"))}'}
+            assert (await http.post(f"{hub.url}/v1/ticket", headers=other)).status_code == 200
