@@ -22,6 +22,8 @@ struct PartSettings {
     /// nil: hubs on this database hear of each other through the database alone.
     var engine: EngineSettings?
     var keys: KeySettings
+    /// The file with the keys of a gateway that signs contexts; nil: there is no such gateway.
+    var contextKeys: String?
     var intake: IntakeConfiguration
     var demo: DemoSettings
     var drain: Configuration.Drain
@@ -39,27 +41,11 @@ struct PartSettings {
             throw ServerFailure("preparing the bus", "\(error)")
         }
         keys = KeySettings(configuration.auth)
-        loop.contextKeys = try configuration.auth.contextKeys.map { path throws(ServerFailure) in try Self.contextKeys(path) }
+        contextKeys = configuration.auth.contextKeys
         intake = IntakeConfiguration(
             configuration.kafka, configuration.rules, configuration.source, member: configuration.kafkaMember)
         demo = DemoSettings(configuration.kafka)
         drain = configuration.drain
-    }
-}
-
-extension PartSettings {
-    /// The keys of the gateway that signs contexts. Only secrets that are long enough for HS256.
-    private static func contextKeys(_ path: String) throws(ServerFailure) -> KeySet {
-        let step = "reading auth.context-keys"
-        let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(path, limit: 1 << 20) } catch { throw ServerFailure(step, "\(error)") }
-        let keys: KeySet
-        do throws(KeySetFailure) { keys = try KeySet.parse(file: bytes) } catch { throw ServerFailure(step, "\(path): \(error)") }
-        if let note = keys.notes.first { throw ServerFailure(step, "\(path): key \(note.index): \(note.remark)") }
-        guard keys.keys.allSatisfy({ $0.algorithms.contains(.hs256) && $0.id != nil }) else {
-            throw ServerFailure(step, "\(path): expected keys with kty oct, alg HS256 and a kid")
-        }
-        return keys
     }
 }
 

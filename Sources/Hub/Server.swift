@@ -46,6 +46,7 @@ package final class Server {
         health.watch(.accepting) { [isAccepting] in isAccepting.isSet }
         health.watch(.keys) { hasKeys.isSet }
 
+        parts.loop.contextKeys = try parts.contextKeys.map { path throws(ServerFailure) in try GatewayKeys.read(path) }
         let listeners = try Self.listen(parts.listen, count: parts.loops)
         address = listeners.address
         parts.store.nodeName = configuration.nodeName(port: address.port)

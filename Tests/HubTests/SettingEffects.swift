@@ -141,6 +141,7 @@ struct SettingEffect: Sendable, CustomTestStringConvertible {
         SettingEffect("auth.leeway", "7s", ["loop.policy.leewaySeconds": "7"]),
         SettingEffect("auth.session-life", "7s", ["loop.sessions.life": "7.0 seconds"]),
         SettingEffect("auth.ticket-life", "7s", ["loop.sessions.ticketLife": "7.0 seconds"]),
+        SettingEffect("auth.context-keys", "k.json", ["contextKeys": "k.json"]),
         SettingEffect("auth.token-bytes", "7KiB", ["loop.policy.maximumBytes": "7168", "loop.handshake.maximumBearerBytes": "7168"]),
         SettingEffect("auth.remembered-tokens", "7", ["loop.rememberedTokens": "7"]),
         SettingEffect("auth.refetch-after", "77s", besides: address, ["keys.rules.refreshInterval": "77.0 seconds"]),
