@@ -12,27 +12,33 @@ struct Claims {
 
     init(members: JSONObject) { self.members = members }
 
-    /// The moments of a token that may lack them, each where it is present.
-    /// - Returns: when it was issued.
-    func judgeMoments(leeway: Int64, now: Int64) throws(TokenRejection) -> Int64? {
-        let expiry = try time("exp", rounding: .down)
-        let notBefore = try time("nbf", rounding: .up)
-        let issued = try time("iat", rounding: .up)
-        // RFC 7519 §4.1.4: "on or after" is too late.
-        if let expiry, now >= expiry + leeway { throw .expired }
-        if let notBefore, now < notBefore - leeway { throw .notYetValid }
-        if let issued, now < issued - leeway { throw .issuedInFuture }
-        return issued
+    /// Seconds since 1970.
+    struct Moments {
+        let expiry: Int64?
+        let notBefore: Int64?
+        let issued: Int64?
+    }
+
+    /// The moments of a token, judged where they are present.
+    func moments(requiresExpiry: Bool, leeway: Int64, now: Int64) throws(TokenRejection) -> Moments {
+        let moments = Moments(
+            expiry: try time("exp", rounding: .down), notBefore: try time("nbf", rounding: .up), issued: try time("iat", rounding: .up))
+        if let expiry = moments.expiry {
+            // RFC 7519 §4.1.4: "on or after" is too late.
+            guard now < expiry + leeway else { throw .expired }
+        } else if requiresExpiry {
+            throw .missingClaim("exp")
+        }
+        if let notBefore = moments.notBefore, now < notBefore - leeway { throw .notYetValid }
+        if let issued = moments.issued, now < issued - leeway { throw .issuedInFuture }
+        return moments
     }
 
     /// The moments and parties that must fit, then what is left: the principal, and the first moment at which the token counts, leeway
     /// included, which is cached with it because clocks are set back. Times are in seconds since 1970.
     func principal(under policy: TokenPolicy, now: Int64) throws(TokenRejection) -> (Principal, validFrom: Int64) {
         let leeway = policy.leewaySeconds
-        let expiry = try time("exp", rounding: .down)
-        let notBefore = try time("nbf", rounding: .up)
-        if expiry == nil, policy.requiresExpiry { throw .missingClaim("exp") }
-        let issued = try judgeMoments(leeway: leeway, now: now)
+        let moments = try moments(requiresExpiry: policy.requiresExpiry, leeway: leeway, now: now)
         try judgeIssuer(policy.issuer)
         try judgeAudience(policy.audiences)
 
@@ -44,9 +50,9 @@ struct Claims {
         let login = members["sid"]?.string.flatMap { Self.isName($0) ? $0 : nil }
         let principal = Principal(
             subject: subject, institution: try text(policy.claims.institution), roles: roles,
-            channels: try names(policy.claims.channels), login: login, issuedAt: issued,
-            expiresAt: expiry ?? Principal.latestExpiry)
-        let start = max(notBefore ?? .min, issued ?? .min)
+            channels: try names(policy.claims.channels), login: login, issuedAt: moments.issued,
+            expiresAt: moments.expiry ?? Principal.latestExpiry)
+        let start = max(moments.notBefore ?? .min, moments.issued ?? .min)
         return (principal, start == .min ? .min : start - leeway)
     }
 

@@ -61,17 +61,17 @@ public struct SecurityEventReader: Sendable {
         var login: String?
         if let subject {
             // RFC 9493 §3.2.8 (complex subjects as CAEP has them): a session of a user.
-            if let named = try Self.name(of: subject["user"] ?? subject, ["sub", "id"]) { user = named }
+            if policy.claims.subject.name == "sub", let named = try Self.name(of: subject["user"] ?? subject, ["sub", "id"]) {
+                user = named
+            }
             if let session = subject["session"] { login = try Self.name(of: session, ["sid", "id"]) }
         }
         guard user != nil || login != nil else { throw .missingClaim("sub_id") }
         return try event(effect, subject: user, login: login, claims)
     }
 
-    private func user(of claims: Claims) throws(TokenRejection) -> String? {
-        if let named = try claims.text(policy.claims.subject) { return named }
-        return try claims.text("sub")
-    }
+    /// The claim that names users to the hub. Another `sub` would name nobody here, and the notice would seem to have had its effect.
+    private func user(of claims: Claims) throws(TokenRejection) -> String? { try claims.text(policy.claims.subject) }
 
     private static let effects: [String: SecurityEvent.Effect] = {
         let (caep, risc) = ("https://schemas.openid.net/secevent/caep/event-type/", "https://schemas.openid.net/secevent/risc/event-type/")
@@ -100,9 +100,9 @@ public struct SecurityEventReader: Sendable {
         policy.acceptsAbsentType = acceptsAbsentType
         let claims = Claims(
             members: try JSONObject(strictly: VerifiedJWS(token, keys: keys, policy: policy).payload, .payload, limits: Claims.limits))
-        let issuedAt = try claims.judgeMoments(leeway: policy.leewaySeconds, now: now)
-        guard let issuedAt else { throw .missingClaim("iat") }
-        if claims.members["exp"] == nil, now - issuedAt > Self.longestAge + policy.leewaySeconds { throw .expired }
+        let moments = try claims.moments(requiresExpiry: false, leeway: policy.leewaySeconds, now: now)
+        guard let issuedAt = moments.issued else { throw .missingClaim("iat") }
+        if moments.expiry == nil, now - issuedAt > Self.longestAge + policy.leewaySeconds { throw .expired }
         try claims.judgeIssuer(policy.issuer)
         try claims.judgeAudience(policy.audiences)
         return claims
@@ -114,6 +114,6 @@ public struct SecurityEventReader: Sendable {
         guard let id = try claims.text("jti") else { throw .missingClaim("jti") }
         let issuer = claims.members["iss"]?.string ?? ""
         return SecurityEvent(
-            effect: effect, subject: subject, login: login, issuedAt: try claims.time("iat", rounding: .down) ?? 0, id: issuer + " " + id)
+            effect: effect, subject: subject, login: login, issuedAt: try claims.time("iat", rounding: .up) ?? 0, id: issuer + " " + id)
     }
 }

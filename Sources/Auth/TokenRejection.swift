@@ -33,6 +33,8 @@ public enum TokenRejection: Error, Equatable, Hashable, Sendable {
     case notYetValid
     /// The `iat` lies ahead of this machine's clock by more than the leeway.
     case issuedInFuture
+    /// Issued before the end of its login, or before a change of the user's rights.
+    case revoked
     case wrongIssuer
     case wrongAudience
 
@@ -54,6 +56,7 @@ public enum TokenRejection: Error, Equatable, Hashable, Sendable {
         case .expired: "expired"
         case .notYetValid: "not_yet_valid"
         case .issuedInFuture: "issued_in_future"
+        case .revoked: "revoked"
         case .wrongIssuer: "wrong_issuer"
         case .wrongAudience: "wrong_audience"
         }

@@ -7,10 +7,10 @@ package enum UserRevocation {
     /// Blocks.
     /// - Parameters:
     ///   - login: only the login of this name; nil: all of the user.
-    ///   - life: how long an older token may be valid.
+    ///   - sessionLife: the hubs' `auth.session-life`.
     /// - Returns: the line for the operator.
     package static func carryOut(
-        _ address: String, user: String?, login: String?, isAboutRights: Bool, life: Duration, why: String
+        _ address: String, user: String?, login: String?, isAboutRights: Bool, sessionLife: Duration, why: String
     ) throws(CommandFailure) -> String {
         guard user != nil || login != nil else { throw CommandFailure(.usage, "expected a user, or --login") }
         let name = user.flatMap { UserID($0) }
@@ -20,8 +20,7 @@ package enum UserRevocation {
         do throws(MigrationError) {
             try OperatorFence.put(
                 address, user: name, login: login.map { LoginMark($0) }, reason: isAboutRights ? .privileges : .revoked,
-                // Tickets and clocks that differ.
-                life: life + .seconds(600), by: person, why: why)
+                life: Fence.life(sessionLife: sessionLife), by: person, why: why)
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
         }

@@ -36,7 +36,7 @@ struct RevokeCommand: ParsableCommand {
         try work { () throws(CommandFailure) in
             let life = try options.load().configuration.auth.sessionLife
             let line = try UserRevocation.carryOut(
-                options.databaseURL(), user: user, login: login, isAboutRights: privileges, life: life, why: why)
+                options.databaseURL(), user: user, login: login, isAboutRights: privileges, sessionLife: life, why: why)
             Console.print(line)
         }
     }

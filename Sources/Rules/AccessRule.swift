@@ -90,22 +90,31 @@ extension AccessRule {
         guard let after = change.after, change.operation != .delete else {
             return outcome.access.append(RuleAccess(row: row, rule: name, grant: nil))
         }
+        // A value that was not delivered has not changed.
+        if columns.contains(where: { after[$0] == .unavailable }) { return outcome.undecided.append(name) }
         switch condition?.evaluate(change) ?? .isTrue {
         case .isFalse: outcome.access.append(RuleAccess(row: row, rule: name, grant: nil))
         case .unknown: outcome.undecided.append(name)
-        case .failure(let failure): outcome.failures.append(RuleFailure(rule: name, detail: "when: \(failure)"))
+        // What cannot be judged grants nothing: a right that was there before ends.
+        case .failure(let failure):
+            outcome.access.append(RuleAccess(row: row, rule: name, grant: nil))
+            outcome.failures.append(RuleFailure(rule: name, detail: "when: \(failure)"))
         case .isTrue:
             do throws(RuleFailure) {
                 outcome.access.append(RuleAccess(row: row, rule: name, grant: try grant(by: after)))
             } catch {
+                outcome.access.append(RuleAccess(row: row, rule: name, grant: nil))
                 outcome.failures.append(RuleFailure(rule: name, detail: error.detail))
             }
         }
     }
 
-    /// Nil when the row names nobody.
+    private var columns: [String] { user.columns + channel.columns + [from, until].compactMap(\.self) }
+
+    /// Nil when the row names nobody, or the right would never hold.
     private func grant(by row: Row) throws(RuleFailure) -> RuleAccess.Grant? {
         if (user.columns + channel.columns).contains(where: { row[$0] == .null }) { return nil }
+        if from.map({ row[$0] == .infinity }) == true || until.map({ row[$0] == .negativeInfinity }) == true { return nil }
         return RuleAccess.Grant(
             user: try user.filled(from: row), channel: try channel.filled(from: row),
             from: try from.flatMap { column throws(RuleFailure) in try row[column].moment(of: column, isEnd: false) },
@@ -124,8 +133,6 @@ extension ColumnValue {
             guard !isTooLarge else { throw RuleFailure(detail: "column \(column): the date is out of range") }
             return isEnd ? milliseconds + 86_400_000 : milliseconds
         case .infinity where isEnd, .negativeInfinity where !isEnd: return nil
-        case .infinity, .negativeInfinity: throw RuleFailure(detail: "column \(column): the right would never hold")
-        case .unavailable: throw RuleFailure(detail: "column \(column) was not delivered")
         case .absent: throw RuleFailure(detail: "the row has no column \(column)")
         default: throw RuleFailure(detail: "column \(column) is neither a time nor a date; declare its type under tables")
         }

@@ -45,8 +45,7 @@ extension Authentication {
         case .rightsChanged: reason = .privileges
         }
         let issuedAt = Timestamp(milliseconds: event.issuedAt * 1_000)
-        // No session and no ticket of an older token lasts longer.
-        let expiry = Timestamp(milliseconds: state.now.milliseconds + state.limits.life.wholeMilliseconds + 600_000)
+        let expiry = Timestamp(milliseconds: state.now.milliseconds + Fence.life(sessionLife: state.limits.life).wholeMilliseconds)
         var user: UserID?
         if let subject = event.subject {
             user = UserID(subject)

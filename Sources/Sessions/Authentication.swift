@@ -56,7 +56,14 @@ final class Authentication {
 
     /// Whether the credential is valid and of this user; nil when its key is not known yet, which the hub then asks for.
     func isCredential(_ credential: Credential, of user: UserID) -> Result<Bool, TokenRejection>? {
-        principal(of: credential).map { $0.map { UserID($0.subject) == user } }
+        principal(of: credential).map { result in
+            result.flatMap { principal in
+                if let identity = identity(of: principal), revocation.fences.holdingBack(identity, now: state.now) != nil {
+                    return .failure(.revoked)
+                }
+                return .success(UserID(principal.subject) == user)
+            }
+        }
     }
 
     /// Nil: its key is not known yet, and the hub asks for it.

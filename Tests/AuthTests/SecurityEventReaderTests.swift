@@ -61,6 +61,22 @@ import Testing
         #expect(try Self.logout(payload) == .failure(expected))
     }
 
+    @Test("where another claim than sub names users, sub names nobody here")
+    func otherSubject() throws {
+        var policy = TokenMint.policy()
+        policy.claims.subject = "login"
+        let reader = SecurityEventReader(policy)
+        let keys = try TokenMint.keys()
+        func read(_ members: String) throws -> Result<SecurityEvent, TokenRejection> {
+            let text = try Self.mint("logout+jwt", "{\(members)\(Self.common),\(Self.logout)}").text()
+            return Result { () throws(TokenRejection) in try reader.logout(text.utf8.span, keys: keys, now: TokenMint.now) }
+        }
+        let both = try read(#""sub":"4711","sid":"s1","#).get()
+        #expect(both.subject == nil && both.login == "s1")
+        #expect(try read(#""sub":"4711","login":"ann","#).get().subject == "ann")
+        #expect(try read(#""sub":"4711","#) == .failure(.missingClaim("sub")))
+    }
+
     @Test("an ID token or an access token is no logout token, and a logout token is no security event")
     func types() throws {
         let payload = #"{"sub":"a",\#(Self.common),\#(Self.logout)}"#

@@ -65,6 +65,16 @@ import Testing
         #expect(try !Self.isNew(Self.fence("bob", until: 1_000_000), in: &fences))
     }
 
+    @Test("a notice that comes late, with an earlier moment and a later end, lowers nothing")
+    func late() throws {
+        var fences = Fences()
+        #expect(try Self.isNew(Self.fence("ann", upTo: 950_000, until: 1_500_000), in: &fences))
+        #expect(try !Self.isNew(Self.fence("ann", upTo: 900_000, until: 1_900_000), in: &fences))
+        let between = try Self.identity("ann", issuedAt: 940_000)
+        #expect(fences.holdingBack(between, now: Self.now) != nil)
+        #expect(fences.holdingBack(between, now: Timestamp(milliseconds: 1_800_000)) != nil, "as long as the later one")
+    }
+
     @Test("expired ones do not pile up")
     func pruned() throws {
         var fences = Fences()

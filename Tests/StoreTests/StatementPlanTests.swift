@@ -114,7 +114,7 @@ import Testing
                 array { "\($0)" }, array { "a\($0)" }, array { _ in "256" },
                 array { $0 % 2 == 0 ? "true" : "false" }, none,
             ]
-        case "claim", "probe": []
+        case "claim", "probe", "lockAccess": []
         // No row is of a transaction as new as the last reading.
         case "readJournal": ["'100:100:'", "'me'"]
         case "beat":

@@ -14,8 +14,11 @@ public struct Fence: Equatable, Sendable {
     public let reason: Reason
     /// Proofs that were issued up to this moment, by the clock of their issuer, count no more.
     public let issuedUpTo: Timestamp
-    /// From then on no such proof can be valid, and the fence is forgotten.
+    /// From then on the fence is forgotten. A proof that is valid for longer would count again.
     public let expiresAt: Timestamp
+
+    /// How long a fence stays: longer than sessions and tickets of older tokens, and than the tokens that identity providers give.
+    public static func life(sessionLife: Duration) -> Duration { max(sessionLife, .seconds(7 * 86_400)) + .seconds(600) }
 
     /// Nil: it names neither a user nor a login.
     public init?(user: UserID?, login: LoginMark?, reason: Reason, issuedUpTo: Timestamp, expiresAt: Timestamp) {
@@ -25,6 +28,13 @@ public struct Fence: Equatable, Sendable {
         self.reason = reason
         self.issuedUpTo = issuedUpTo
         self.expiresAt = expiresAt
+    }
+
+    /// As far as the one that reaches further, and as long as the one that stays longer.
+    fileprivate func merged(with other: Fence) -> Fence? {
+        Fence(
+            user: user, login: login, reason: reason, issuedUpTo: max(issuedUpTo, other.issuedUpTo),
+            expiresAt: max(expiresAt, other.expiresAt))
     }
 
     /// Proofs carry whole seconds, so those of the fence's second are refused, too. Of one without a time nobody knows that it is newer.
@@ -64,18 +74,19 @@ public struct Fences: Sendable {
 
     public init() {}
 
-    /// - Returns: false when it was known, or has expired.
+    /// - Returns: false when it holds nothing back that was not held back before.
     public mutating func note(_ fence: Fence, now: Timestamp) -> Bool {
         guard fence.expiresAt > now else { return false }
         let name = Name(user: fence.user, login: fence.login)
-        // One that reaches as far and stays as long says it already. There are as many beside each other as there are reasons.
+        // There are as many beside each other as there are reasons.
         let known = fences[name] ?? []
-        guard !known.contains(where: { $0.reason == fence.reason && $0.issuedUpTo >= fence.issuedUpTo && $0.expiresAt >= fence.expiresAt })
-        else { return false }
-        fences[name] = known.filter { $0.reason != fence.reason } + [fence]
+        let same = known.first { $0.reason == fence.reason }
+        // A notice that comes late must not lower what a newer one has put up.
+        guard let merged = same.map({ $0.merged(with: fence) }) ?? fence else { return false }
+        fences[name] = known.filter { $0.reason != fence.reason } + [merged]
         if known.isEmpty { count += 1 }
         if count > 2 * countAfterPruning + 64 { prune(now) }
-        return true
+        return same.map { merged.issuedUpTo > $0.issuedUpTo } ?? true
     }
 
     /// The fence that the identity does not pass; the strictest of several.

@@ -34,7 +34,7 @@ comment on column hub.fence.key is 'Recognizes a notice that comes again: issuer
 comment on column hub.fence.user_id is 'Null: whoever has the login.';
 comment on column hub.fence.login is 'A hash of the login''s name (sid); null: all logins of the user.';
 comment on column hub.fence.issued_up_to is 'Tokens that were issued up to then are refused, by the clock of their issuer.';
-comment on column hub.fence.expires_at is 'From then on it has no effect, because no older token can be valid any more.';
+comment on column hub.fence.expires_at is 'From then on it has no effect: it stays for 7 days, or for as long as a session may last.';
 comment on column hub.fence.source is 'logout, security-event or operator.';
 comment on column hub.fence.noted_by is 'The user of the database who wrote the row.';
 

@@ -6,7 +6,7 @@ import StoreAPI
 /// `changeAccess` orders: what rows of databases grant.
 enum AccessChanges: StoreOperation {
     // Its batches also execute `ensureChannels` of `Ingests`, which the same connection prepares.
-    static let statements: [Statement] = [.changeAccess, .settleAccess]
+    static let statements: [Statement] = [.lockAccess, .changeAccess, .settleAccess]
     static let lane = LaneName.entries
     static let capacity = 1
     static let waitsWhileAway = false
@@ -52,7 +52,8 @@ struct AccessChangeBatch: Batch {
         var settling = Parameters()
         // All that the changes made due, and some of what was due before.
         settling.append(Int64(AccessSettlements.page + changes.count))
-        guard !isSettling else { return [(.settleAccess, settling)] }
+        // Of two hubs that settle at once, each would see the membership still held by the other's grant.
+        guard !isSettling else { return [(.lockAccess, Parameters()), (.settleAccess, settling)] }
         var names = Parameters()
         names.append(changes.compactMap { $0.grant?.channel.storedName })
         var asked = Parameters()
@@ -65,7 +66,7 @@ struct AccessChangeBatch: Batch {
         asked.append(changes.map(\.change.commit))
         asked.append(changes.map(\.change.lsn))
         asked.append(changes.map { $0.change.time.stored as PostgresTime? })
-        return [(.ensureChannels, names), (.changeAccess, asked), (.settleAccess, settling)]
+        return [(.lockAccess, Parameters()), (.ensureChannels, names), (.changeAccess, asked), (.settleAccess, settling)]
     }
 
     func outcome(of rows: [Rows]) -> BatchOutcome? {
@@ -87,6 +88,9 @@ struct AccessChangeBatch: Batch {
 }
 
 extension Statement {
+    /// One transaction at a time changes what grants hold. A statement of its own, so that the next ones see what the last holder committed.
+    static let lockAccess = Statement(name: "lockAccess", sql: "select pg_advisory_xact_lock(7598796541207667)")
+
     /// $1 row, $2 rule, $3 user and $4 channel (null: nothing), $5 from, $6 until, $7 commit, $8 lsn, $9 time of the change. A change that is not
     /// newer than the row's newest has no effect. Of several for one row the newest counts. Also removes some rows that are not needed.
     static let changeAccess = Statement(
@@ -105,7 +109,7 @@ extension Statement {
                     $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::bigint[],
                     $9::timestamptz[]
                 ) with ordinality a (cause, rule, user_id, channel, valid_from, valid_until, commit_lsn, lsn, changed_at, ordinal)
-                order by a.cause collate "C", a.rule collate "C", a.ordinal desc
+                order by a.cause collate "C", a.rule collate "C", a.changed_at desc, a.commit_lsn desc, a.lsn desc, a.ordinal desc
             )
             insert into hub.access_grant as w
                 (cause, rule, user_id, channel, valid_from, valid_until, due_at, commit_lsn, lsn, changed_at)

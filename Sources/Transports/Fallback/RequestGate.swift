@@ -121,6 +121,8 @@ package final class RequestGate {
         case .success(true): nil
         case .success(false): Self.refusal(403, "subject_changed", "token: belongs to another user than this session", cors)
         case .failure(.expired): Self.refusal(401, "token_expired", "token: expired", cors)
+        case .failure(.revoked):
+            Self.refusal(401, "token_revoked", "token: issued before the end of its login, or a change of rights", cors)
         case .failure(let rejection): Self.refusal(401, "invalid_token", "token: \(rejection.name)", cors)
         case nil: Self.refusal(503, "unavailable", "token: its key is not known yet; the keys are being fetched", cors)
         }

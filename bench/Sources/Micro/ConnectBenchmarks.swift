@@ -72,7 +72,7 @@ enum ConnectBenchmarks {
         var json: [UInt8] = []
         ClientCommand.parse(payload, limits: CommandLimits()) { parsed in
             guard case .command(let command) = parsed,
-                case .connect(let token?, let requests) = session.receive(
+                case .connect(.token(let token)?, let requests) = session.receive(
                     command.body, now: now, limits: Session.Limits(), position: { _ in nil }),
                 case .accepted(let principal) = verifier.verify(token, now: now.milliseconds / 1_000),
                 let user = UserID(principal.subject)
