@@ -239,6 +239,7 @@ async def test_a_websocket_that_fails_again_is_tried_more_rarely():
     assert 450 < tries[1] < 900 and 900 < tries[2] < 1_800, tries
 
 
+@pytest.mark.alone
 async def test_the_better_connection_takes_over_when_the_other_one_breaks_first():
     assert await scripted(DOWN_TO_STREAM + ESTABLISH + """
         const stream = await connectOverHTTP("events");

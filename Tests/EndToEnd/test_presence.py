@@ -127,6 +127,7 @@ async def test_the_users_of_a_killed_hub_go_offline(platform, two):
         doomed.kill()
 
 
+@pytest.mark.alone
 async def test_the_users_of_a_stopped_hub_go_offline_when_they_do_not_come_back(platform, two):
     ending = platform.hub("presence-ending", extra=EXTRA | {"HUB_KAFKA_GROUP": "presence-ending"})
     await asyncio.to_thread(ending.start)

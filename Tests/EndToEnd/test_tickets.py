@@ -157,8 +157,10 @@ def faults():
     yield "the context as a token", {"Authorization": f'Bearer {good["X-Signed-Context"]}'.replace("\n", "")}, "invalid_token"
 
 
-@pytest.mark.parametrize(("fault", "headers", "code"), list(faults()), ids=[name for name, _, _ in faults()])
-def test_what_the_gateway_did_not_sign_gets_nothing(gated, fault, headers, code):
+@pytest.mark.parametrize("fault", [name for name, _, _ in faults()])
+def test_what_the_gateway_did_not_sign_gets_nothing(gated, fault):
+    # Signed now: the whole run may take longer than a context lasts.
+    headers, code = next((headers, code) for name, headers, code in faults() if name == fault)
     answer = httpx.post(f"{gated.url}/v1/ticket", headers=headers)
     assert answer.status_code == 401, answer.text
     assert answer.json()["error"]["code"] == code
