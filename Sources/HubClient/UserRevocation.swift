@@ -16,7 +16,7 @@ package enum UserRevocation {
         let name = user.flatMap { UserID($0) }
         if let user, name == nil { throw CommandFailure(.usage, "\(user) is no user's id") }
         guard !why.isEmpty, why.utf8.count <= 4_096 else { throw CommandFailure(.usage, "--why: expected 1 to 4096 bytes") }
-        let person = Machine.environment("SUDO_USER") ?? Machine.environment("USER") ?? "unknown"
+        let person = "\(Machine.userName)@\(Machine.hostName)"
         do throws(MigrationError) {
             try OperatorFence.put(
                 address, user: name, login: login.map { LoginMark($0) }, reason: isAboutRights ? .privileges : .revoked,

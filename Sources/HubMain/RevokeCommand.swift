@@ -12,7 +12,7 @@ struct RevokeCommand: ParsableCommand {
             All hubs on the database end the user's sessions within a second (4302), and refuse tokens that were issued up to now. A new token is
             accepted: block the account at the identity provider, too, if the user must stay out. With --privileges the clients are told that the
             user's rights have changed (4304); they get a new token and come back. With --login only one login of the user ends, by the claim sid
-            of its tokens. Who, when and why stand in hub.fence.
+            of its tokens. Who, when and why stand in hub.audit.
 
               hub revoke alice --why "account taken over, ticket 4711"
               hub revoke alice --privileges --why "role removed"
